@@ -1,0 +1,170 @@
+//! RTCP as it comes in: publishers' clocks, viewers' reports and requests.
+
+use std::time::Duration;
+
+use crate::egress::retransmit;
+use crate::io::Event;
+use crate::plane::Plane;
+use crate::publication::SenderInfo;
+use crate::rtcp::feedback::{Nack, Remb};
+use crate::rtcp::report::{ReportBlocks, SenderFigures};
+use crate::rtcp::transport_feedback::TransportFeedback;
+use crate::rtcp::{Rtcp, compound};
+use crate::srtp::{RtcpReplay, SrtpError};
+use crate::stats::{Counter, Drop};
+use crate::transport::Keys;
+use crate::units::{Ssrc, Time};
+
+/// Packets that one datagram may ask again; more is no viewer.
+const MAX_NACKED: usize = 1_000;
+/// Packets that one feedback may speak of: twice what the send history keeps.
+const MAX_STATUSES: usize = 2_048;
+/// Estimates are told at most this often.
+const BANDWIDTH_INTERVAL: Duration = Duration::from_millis(200);
+
+impl Plane {
+    /// A compound packet of a transport's peer.
+    pub(crate) fn receive_rtcp(&mut self, now: Time, key: usize, datagram: &mut [u8]) -> Result<(), Drop> {
+        let keys = self.transports[key].keys.as_mut().ok_or(Drop::NoKeys)?;
+        let length = unprotect(keys, datagram)?;
+        for packet in compound(&datagram[..length]) {
+            match packet.map_err(|_| Drop::RtcpMalformed)? {
+                Rtcp::SenderReport(report) => {
+                    self.note_clock(now, key, &report.figures);
+                    self.note_reports(now, key, report.blocks);
+                }
+                Rtcp::ReceiverReport(report) => self.note_reports(now, key, report.blocks),
+                Rtcp::Nack(nack) => self.answer_nack(now, key, &nack),
+                Rtcp::Pli(pli) => self.note_picture_loss(now, key, pli.media),
+                Rtcp::Fir(fir) => fir.requests().for_each(|(ssrc, _)| self.note_picture_loss(now, key, ssrc)),
+                Rtcp::Remb(remb) => self.note_remb(now, key, &remb),
+                Rtcp::TransportFeedback(feedback) => self.note_transport_feedback(key, &feedback),
+                Rtcp::Bye(bye) => bye.sources().for_each(|ssrc| self.note_bye(now, key, ssrc)),
+                Rtcp::SourceDescription | Rtcp::Unknown { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A publisher's wall clock against its RTP clock.
+    fn note_clock(&mut self, now: Time, key: usize, figures: &SenderFigures) {
+        let Some(incoming) = self.transports[key].incoming.as_deref_mut() else { return };
+        let Some(stream) = incoming.streams.get_mut(figures.ssrc).filter(|stream| !stream.binding.repair)
+        else {
+            return;
+        };
+        let binding = stream.binding;
+        let publication = &mut self.publications[binding.publication];
+        if let Some(layer) = publication.layers.get_mut(usize::from(binding.layer))
+            && layer.times.newest().is_some()
+        {
+            let time = layer.times.peek(figures.rtp_timestamp);
+            layer.sender_info = Some(SenderInfo { ntp: figures.ntp, time, arrival: now });
+        }
+    }
+
+    /// What a viewer says about what it receives.
+    fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        for block in blocks {
+            let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
+            let subscription = &mut self.subscriptions[subscription];
+            subscription.fraction_lost = f64::from(block.fraction_lost) / 256.0;
+            let measured =
+                subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
+            if let Some(measured) = measured {
+                outgoing.round_trip = Some(match outgoing.round_trip {
+                    Some(before) => (before * 3 + measured) / 4,
+                    None => measured,
+                });
+            }
+        }
+    }
+
+    fn answer_nack(&mut self, now: Time, key: usize, nack: &Nack<'_>) {
+        let subscription =
+            self.transports[key].outgoing.as_deref().and_then(|out| out.subscription(nack.media));
+        let Some(subscription) = subscription else { return };
+        let subscription = &mut self.subscriptions[subscription];
+        let publication = &self.publications[subscription.publication];
+        let transport = &mut self.transports[key];
+        for wire in nack.lost().take(MAX_NACKED) {
+            subscription.nacks += 1;
+            self.counters.add(Counter::NacksReceived, 1);
+            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+                Ok(()) => self.counters.add(Counter::RtxOut, 1),
+                Err(reason) => self.counters.drop(reason),
+            }
+        }
+    }
+
+    fn note_picture_loss(&mut self, now: Time, key: usize, media: Ssrc) {
+        let subscription = self.transports[key].outgoing.as_deref().and_then(|out| out.subscription(media));
+        let Some(subscription) = subscription else { return };
+        let subscription = &mut self.subscriptions[subscription];
+        subscription.plis += 1;
+        self.counters.add(Counter::PlisReceived, 1);
+        let publication = subscription.publication;
+        let layer = subscription.switch.awaited().or(subscription.switch.forwarded());
+        if let Some(layer) = layer.filter(|_| self.publications[publication].needs_keyframe()) {
+            self.want_layer(now, publication, layer);
+        }
+    }
+
+    fn note_remb(&mut self, now: Time, key: usize, remb: &Remb<'_>) {
+        let transport = &mut self.transports[key];
+        let Some(outgoing) = transport.outgoing.as_deref_mut() else { return };
+        let known = outgoing.remb.replace(remb.bitrate);
+        if known != Some(remb.bitrate) && now >= outgoing.next_bandwidth {
+            outgoing.next_bandwidth = now + BANDWIDTH_INTERVAL;
+            let event = Event::Bandwidth { transport: transport.handle, estimate: remb.bitrate };
+            self.events.push_back(event);
+        }
+    }
+
+    /// What became of each packet sent to a viewer; the send-side estimator reads its fates here.
+    fn note_transport_feedback(&mut self, key: usize, feedback: &TransportFeedback<'_>) {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        let (mut received, mut missing) = (0_u32, 0_u32);
+        for status in feedback.statuses().take(MAX_STATUSES) {
+            match outgoing.sent.settle(status.sequence, status.arrival_micros) {
+                Some(fate) if fate.received.is_some() => received += 1,
+                Some(_) => missing += 1,
+                None => {}
+            }
+        }
+        if received + missing > 0 {
+            let ratio = f64::from(missing) / f64::from(received + missing);
+            outgoing.loss_ratio += (ratio - outgoing.loss_ratio) / 8.0;
+        }
+    }
+
+    /// A goodbye acts on the sender's own sources alone.
+    fn note_bye(&mut self, now: Time, key: usize, ssrc: Ssrc) {
+        let Some(incoming) = self.transports[key].incoming.as_deref_mut() else { return };
+        let Some(binding) = incoming.streams.get_mut(ssrc).map(|stream| stream.binding) else { return };
+        if binding.repair {
+            return;
+        }
+        if let Some(layer) = self.publications[binding.publication].layers.get_mut(usize::from(binding.layer))
+        {
+            layer.last_arrival = None;
+        }
+        self.refresh_layers(now, binding.publication);
+    }
+}
+
+fn unprotect(keys: &mut Keys, datagram: &mut [u8]) -> Result<usize, Drop> {
+    let ssrc = datagram.get(4..8).and_then(|bytes| bytes.first_chunk::<4>()).ok_or(Drop::RtcpMalformed)?;
+    let ssrc = Ssrc(u32::from_be_bytes(*ssrc));
+    if !keys.has_room_for(ssrc) {
+        return Err(Drop::UnknownSource);
+    }
+    if let Some(replay) = keys.rtcp_replay.get_mut(&ssrc) {
+        return keys.inbound.unprotect_rtcp(replay, datagram).map_err(SrtpError::rtcp_drop);
+    }
+    let mut replay = RtcpReplay::default();
+    let length = keys.inbound.unprotect_rtcp(&mut replay, datagram).map_err(SrtpError::rtcp_drop)?;
+    keys.rtcp_replay.insert(ssrc, replay);
+    Ok(length)
+}

@@ -1,0 +1,159 @@
+//! The plain packets of one layer, kept once for forwarding and for every viewer's retransmissions.
+
+use std::time::Duration;
+
+use crate::picture::PictureNumbers;
+use crate::rtp::extensions::ReceivedExtensions;
+use crate::units::{MediaTime, SeqNo, Time};
+
+/// Packets kept at first; doubled while the oldest kept is younger than [`KEPT`].
+const INITIAL_SLOTS: usize = 64;
+/// More than this is never kept: 8,192 packets are 4 s of 20 Mbit/s.
+const MAX_SLOTS: usize = 8_192;
+/// How far back a viewer's retransmission request can reach.
+pub const KEPT: Duration = Duration::from_millis(1_500);
+
+/// A packet as its publisher sent it, decrypted, with what the walk found out about it.
+#[derive(Clone, Debug)]
+pub struct StoredPacket {
+    /// Unwrapped sequence number.
+    pub seq: SeqNo,
+    /// Unwrapped timestamp.
+    pub time: MediaTime,
+    /// When its datagram came in.
+    pub arrival: Time,
+    /// Bytes of the fixed header, the sources and the extension block.
+    pub header_length: u16,
+    /// The marker bit: the last packet of a frame (video) or the first of a talk spurt (audio).
+    pub marker: bool,
+    /// Whether a decoder can start here.
+    pub keyframe_start: bool,
+    /// Its VP8 picture numbers.
+    pub picture: Option<PictureNumbers>,
+    /// Its header extensions, as ranges of `bytes`.
+    pub extensions: ReceivedExtensions,
+    /// The whole packet without padding.
+    pub bytes: Vec<u8>,
+}
+
+impl StoredPacket {
+    /// What follows the header.
+    pub fn payload(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.header_length)..).unwrap_or_default()
+    }
+}
+
+/// A ring of packets, found by sequence number.
+#[derive(Debug, Default)]
+pub struct History {
+    slots: Vec<Option<StoredPacket>>,
+    highest: Option<SeqNo>,
+}
+
+/// What became of a packet offered to the history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// It is new.
+    New,
+    /// It is there already.
+    Duplicate,
+    /// It is older than anything that could be kept.
+    TooOld,
+}
+
+impl History {
+    fn slot(&self, seq: SeqNo) -> usize {
+        (seq.0 as usize) & (self.slots.len() - 1)
+    }
+
+    /// Whether a packet of this number would be kept.
+    pub fn judge(&self, seq: SeqNo) -> Kept {
+        let Some(highest) = self.highest else { return Kept::New };
+        if seq.0 + self.slots.len() as u64 <= highest.0 {
+            return Kept::TooOld;
+        }
+        if self.get(seq).is_some() { Kept::Duplicate } else { Kept::New }
+    }
+
+    /// Keeps a packet whose bytes are `packet` (those of `entry` are not looked at); call [`History::judge`] first.
+    pub fn insert(&mut self, mut entry: StoredPacket, packet: &[u8]) {
+        self.make_room(entry.seq, entry.arrival);
+        let index = self.slot(entry.seq);
+        // The slot's old buffer is used again: after the first round nothing is allocated.
+        entry.bytes = self.slots[index].take().map(|old| old.bytes).unwrap_or_default();
+        entry.bytes.clear();
+        entry.bytes.extend_from_slice(packet);
+        self.highest = Some(self.highest.map_or(entry.seq, |highest| highest.max(entry.seq)));
+        self.slots[index] = Some(entry);
+    }
+
+    /// The packet with this number, while kept.
+    pub fn get(&self, seq: SeqNo) -> Option<&StoredPacket> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        self.slots[self.slot(seq)].as_ref().filter(|packet| packet.seq == seq)
+    }
+
+    fn make_room(&mut self, seq: SeqNo, now: Time) {
+        if self.slots.is_empty() {
+            self.slots.resize_with(INITIAL_SLOTS, || None);
+            return;
+        }
+        let displaced = self.slots[self.slot(seq)].as_ref();
+        let too_young = displaced.is_some_and(|old| old.seq != seq && now.since(old.arrival) < KEPT);
+        if too_young && self.slots.len() < MAX_SLOTS {
+            let length = self.slots.len() * 2;
+            let old = std::mem::take(&mut self.slots);
+            self.slots.resize_with(length, || None);
+            for packet in old.into_iter().flatten() {
+                let index = self.slot(packet.seq);
+                self.slots[index] = Some(packet);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(seq: u64, at: Time) -> StoredPacket {
+        StoredPacket {
+            seq: SeqNo(seq),
+            time: MediaTime(0),
+            arrival: at,
+            header_length: 0,
+            marker: false,
+            keyframe_start: false,
+            picture: None,
+            extensions: ReceivedExtensions::default(),
+            bytes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn keeps_at_least_the_promised_span_at_any_rate() {
+        for packets_a_second in [50, 700, 3_000] {
+            let mut history = History::default();
+            let interval = 1_000_000 / packets_a_second;
+            for seq in 0..packets_a_second * 4 {
+                history.insert(entry(100_000 + seq, Time(seq * interval)), &seq.to_be_bytes());
+            }
+            let oldest = 100_000 + packets_a_second * 4 - 1 - packets_a_second;
+            assert_eq!(history.get(SeqNo(oldest)).unwrap().bytes, (oldest - 100_000).to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn names_duplicates_and_the_too_old() {
+        let mut history = History::default();
+        for seq in 1_000..1_200 {
+            history.insert(entry(seq, Time(seq * 100_000)), b"x");
+        }
+        assert_eq!(history.judge(SeqNo(1_199)), Kept::Duplicate);
+        assert_eq!(history.judge(SeqNo(1_200)), Kept::New);
+        assert_eq!(history.judge(SeqNo(900)), Kept::TooOld);
+        assert!(history.get(SeqNo(1_001)).is_none());
+    }
+}

@@ -1,0 +1,38 @@
+//! The forwarding core of Loupe: ICE-lite, SRTP, RTP rewriting, repair and feedback as one deterministic state machine.
+//!
+//! No socket, no clock, no thread, no PyO3: `now` is an argument, and datagrams and commands go in through
+//! [`plane::Plane::handle_input`] and come out through [`plane::Plane::poll_output`].
+#![forbid(unsafe_code)]
+
+pub mod bucket;
+mod control;
+pub mod demux;
+pub mod egress;
+mod feedback;
+pub mod history;
+pub mod ice;
+pub mod ingress;
+pub mod io;
+pub mod keyframe;
+pub mod keyframe_request;
+pub mod layer;
+pub mod loss;
+pub mod meter;
+pub mod outbox;
+pub mod picture;
+pub mod plane;
+pub mod publication;
+pub mod reports;
+pub mod rewrite;
+pub mod rtcp;
+pub mod rtp;
+pub mod seq;
+pub mod srtp;
+pub mod stats;
+pub mod streams;
+pub mod stun;
+pub mod subscription;
+mod timers;
+pub mod transport;
+pub mod twcc;
+pub mod units;

@@ -1,0 +1,245 @@
+//! One source of a participant with its layers, as it comes in.
+
+use std::time::Duration;
+
+use crate::history::History;
+use crate::io::{Codec, Event, Handle, InboundMedia, Kind};
+use crate::keyframe_request::KeyframeRequests;
+use crate::loss::LossLog;
+use crate::meter::{Jitter, RateMeter};
+use crate::picture::PictureUnwrapper;
+use crate::seq::{SeqUnwrapper, TimestampUnwrapper};
+use crate::stats::{Figure, Figures};
+use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
+
+/// A layer without packets for this long no longer flows (and three of its own intervals, for slow sources).
+const LAYER_SILENT: Duration = Duration::from_millis(1_500);
+/// A picture is called degraded this long after the frame that should have come, and stalled at the second.
+const STALL_STEPS_MS: [u32; 2] = [500, 1_000];
+/// The longest frame interval that counts as the source's own pace.
+const MAX_FRAME_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A sender report as last heard (RFC 3550 section 6.4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SenderInfo {
+    /// The publisher's wall clock.
+    pub ntp: NtpTime,
+    /// The same moment on the layer's RTP clock.
+    pub time: MediaTime,
+    /// When the report came in.
+    pub arrival: Time,
+}
+
+impl SenderInfo {
+    /// The publisher's wall clock at a moment of this layer's RTP clock.
+    pub fn ntp_at(&self, time: MediaTime, clock_rate: u32) -> NtpTime {
+        let ticks = time.0 as i64 - self.time.0 as i64;
+        self.ntp.offset_micros((i128::from(ticks) * 1_000_000 / i128::from(clock_rate.max(1))) as i64)
+    }
+
+    /// The moment of this layer's RTP clock at the publisher's wall clock `ntp`.
+    pub fn time_at(&self, ntp: NtpTime, clock_rate: u32) -> i64 {
+        let micros = ntp.micros_since(self.ntp);
+        self.time.0 as i64 + (i128::from(micros) * i128::from(clock_rate) / 1_000_000) as i64
+    }
+}
+
+/// One encoding as it comes in.
+#[derive(Debug, Default)]
+pub struct Layer {
+    /// Its source, once known.
+    pub ssrc: Option<Ssrc>,
+    /// Unwraps its sequence numbers.
+    pub seqs: SeqUnwrapper,
+    /// Unwraps its timestamps.
+    pub times: TimestampUnwrapper,
+    /// Unwraps its VP8 picture numbers.
+    pub pictures: PictureUnwrapper,
+    /// What viewers may still ask again.
+    pub history: History,
+    /// What is missing.
+    pub loss: LossLog,
+    /// Key frames wanted of it.
+    pub keyframes: KeyframeRequests,
+    /// Its clock, once reported.
+    pub sender_info: Option<SenderInfo>,
+    /// Its rate.
+    pub meter: RateMeter,
+    /// Its jitter.
+    pub jitter: Jitter,
+    /// When its last packet came.
+    pub last_arrival: Option<Time>,
+    /// Packets received, repaired ones included.
+    pub packets: u64,
+    /// Bytes of RTP received.
+    pub bytes: u64,
+    /// Packets that came by retransmission.
+    pub repaired: u64,
+    /// Key frames begun.
+    pub keyframes_seen: u64,
+    /// Timestamp of the last key frame.
+    pub last_keyframe: Option<MediaTime>,
+    /// The first number of the stream, for the expected count.
+    pub first: Option<SeqNo>,
+    /// (expected, received) at the last report block.
+    pub reported: (u64, u64),
+}
+
+/// A packet that has not been forwarded yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh {
+    /// Its layer.
+    pub layer: u8,
+    /// Its number.
+    pub seq: SeqNo,
+    /// When it came in.
+    pub arrival: Time,
+    /// Whether it is padding without payload, which viewers do not get.
+    pub padding: bool,
+}
+
+/// A publication.
+#[derive(Debug)]
+pub struct Publication {
+    /// Its number.
+    pub handle: Handle,
+    /// The transport it comes by (key in the plane's slab).
+    pub transport: usize,
+    /// What was negotiated.
+    pub media: InboundMedia,
+    /// Whether nothing of it is forwarded.
+    pub muted: bool,
+    /// Its encodings, lowest first.
+    pub layers: Vec<Layer>,
+    /// Who receives it (keys in the plane's slab).
+    pub subscriptions: Vec<usize>,
+    /// Packets to forward at the next flush.
+    pub fresh: Vec<Fresh>,
+    /// When to flush; `NEVER` while there is nothing.
+    pub flush_at: Time,
+    /// The subscription the flush goes on with.
+    pub cursor: usize,
+    /// Layers that flow, bit n for layer n.
+    pub active: u32,
+    frame_interval: Duration,
+    last_frame: Option<(MediaTime, Time)>,
+    stalled_ms: u32,
+}
+
+impl Publication {
+    /// A publication of which nothing came yet.
+    pub fn new(handle: Handle, transport: usize, media: InboundMedia) -> Publication {
+        let layers = media.encodings.iter().map(|encoding| Layer { ssrc: encoding.ssrc, ..Layer::default() });
+        Publication {
+            handle,
+            transport,
+            muted: false,
+            layers: layers.collect(),
+            subscriptions: Vec::new(),
+            fresh: Vec::new(),
+            flush_at: Time::NEVER,
+            cursor: 0,
+            active: 0,
+            frame_interval: Duration::ZERO,
+            last_frame: None,
+            stalled_ms: 0,
+            media,
+        }
+    }
+
+    /// Whether a viewer can begin only at a key frame.
+    pub fn needs_keyframe(&self) -> bool {
+        self.media.kind == Kind::Video && self.media.codec != Codec::Opaque
+    }
+
+    /// Notes that a frame's packet came, for the stall watch; true when a stall ended.
+    pub fn receive_frame(&mut self, now: Time, time: MediaTime) -> bool {
+        if let Some((last_time, last_arrival)) = self.last_frame
+            && last_time != time
+        {
+            let interval = now.since(last_arrival).min(MAX_FRAME_INTERVAL);
+            self.frame_interval = (self.frame_interval * 7 + interval) / 8;
+        }
+        if self.last_frame.is_none_or(|(last_time, _)| last_time != time) {
+            self.last_frame = Some((time, now));
+        }
+        std::mem::take(&mut self.stalled_ms) != 0
+    }
+
+    /// Updates which layers flow; true when that changed.
+    pub fn update_active(&mut self, now: Time) -> bool {
+        let limit = LAYER_SILENT.max(self.frame_interval * 3);
+        let mut active = 0;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if layer.last_arrival.is_some_and(|last| now.since(last) < limit) {
+                active |= 1 << index;
+            }
+        }
+        // Sound may pause for long (DTX) and has one layer: what flowed once, flows.
+        if self.media.kind == Kind::Audio {
+            active |= self.active;
+        }
+        let changed = active != self.active;
+        self.active = active;
+        changed
+    }
+
+    /// The event of a picture that has been silent for another step.
+    pub fn check_stall(&mut self, now: Time) -> Option<Event> {
+        if self.stall_deadline() > now {
+            return None;
+        }
+        let step = STALL_STEPS_MS.into_iter().find(|step| *step > self.stalled_ms)?;
+        self.stalled_ms = step;
+        Some(Event::Stalled { publication: self.handle, silent_ms: step })
+    }
+
+    /// When [`Publication::check_stall`] or [`Publication::update_active`] may have something to say.
+    pub fn next_timeout(&self) -> Time {
+        if self.media.kind == Kind::Audio {
+            return Time::NEVER;
+        }
+        let flowing = self.layers.iter().enumerate().filter(|(index, _)| self.active & (1 << index) != 0);
+        let oldest = flowing.filter_map(|(_, layer)| layer.last_arrival).min();
+        let layers = oldest.map_or(Time::NEVER, |last| last + LAYER_SILENT.max(self.frame_interval * 3));
+        self.stall_deadline().min(layers)
+    }
+
+    fn stall_deadline(&self) -> Time {
+        let Some((_, last)) = self.last_frame.filter(|_| self.media.kind == Kind::Video && !self.muted)
+        else {
+            return Time::NEVER;
+        };
+        match STALL_STEPS_MS.into_iter().find(|step| *step > self.stalled_ms) {
+            Some(step) => last + self.frame_interval + Duration::from_millis(u64::from(step)),
+            None => Time::NEVER,
+        }
+    }
+
+    /// Milliseconds since its last frame began to arrive.
+    pub fn age_ms(&self, now: Time) -> Option<u64> {
+        self.last_frame.map(|(_, arrival)| now.since(arrival).as_millis() as u64)
+    }
+
+    /// Named figures for the snapshot.
+    pub fn figures(&self, now: Time) -> Figures {
+        let sum = |field: fn(&Layer) -> u64| Figure::Count(self.layers.iter().map(field).sum());
+        let rate: u64 = self.layers.iter().map(|layer| layer.meter.rate(now).0).sum();
+        let jitter = self.layers.iter().map(|layer| layer.jitter.ticks()).max().unwrap_or(0);
+        let active = (0..self.layers.len() as u64).filter(|index| self.active & (1 << index) != 0);
+        vec![
+            ("packets", sum(|layer| layer.packets)),
+            ("bytes", sum(|layer| layer.bytes)),
+            ("repaired", sum(|layer| layer.repaired)),
+            ("unrepaired", sum(|layer| layer.loss.given_up())),
+            ("keyframes", sum(|layer| layer.keyframes_seen)),
+            ("plis_sent", sum(|layer| layer.keyframes.sent())),
+            ("bits_per_second", Figure::Count(rate)),
+            ("jitter_seconds", Figure::Measure(f64::from(jitter) / f64::from(self.media.clock_rate.max(1)))),
+            ("age_ms", self.age_ms(now).map_or(Figure::Unknown, Figure::Count)),
+            ("frame_interval_seconds", Figure::Measure(self.frame_interval.as_secs_f64())),
+            ("layers", Figure::List(active.collect())),
+            ("subscriptions", Figure::Count(self.subscriptions.len() as u64)),
+        ]
+    }
+}

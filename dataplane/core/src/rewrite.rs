@@ -1,0 +1,169 @@
+//! The numbers a viewer sees: one unbroken line of sequence numbers, timestamps and picture ids, whatever layer feeds it.
+
+use crate::units::{MediaTime, SeqNo};
+
+/// Changes of the offset remembered, so that late packets still find their number.
+const MAX_SPANS: usize = 32;
+
+/// From `start` on, `out = in + offset`.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: SeqNo,
+    offset: i64,
+}
+
+/// Maps a layer's sequence numbers to a subscription's.
+#[derive(Debug)]
+pub struct SequenceMap {
+    spans: Vec<Span>,
+    highest_in: Option<SeqNo>,
+    next_out: SeqNo,
+}
+
+impl SequenceMap {
+    /// The first packet sent will carry `first`.
+    pub fn new(first: SeqNo) -> SequenceMap {
+        SequenceMap { spans: Vec::new(), highest_in: None, next_out: first }
+    }
+
+    /// A new layer begins with this packet: it continues the line without a gap.
+    pub fn switch(&mut self, seq: SeqNo) {
+        self.spans.clear();
+        self.spans.push(Span { start: seq, offset: offset(self.next_out, seq) });
+        self.highest_in = None;
+    }
+
+    /// The number of a packet of the current layer; `None` for one from before the layer's beginning.
+    pub fn map(&mut self, seq: SeqNo) -> Option<SeqNo> {
+        let span = self.spans.iter().rev().find(|span| span.start <= seq)?;
+        let out = SeqNo((seq.0 as i64 + span.offset) as u64);
+        if self.highest_in.is_none_or(|highest| seq > highest) {
+            self.highest_in = Some(seq);
+            self.next_out = SeqNo(out.0 + 1);
+        }
+        Some(out)
+    }
+
+    /// The packet is not forwarded and leaves no gap, if it is the newest; an older one leaves the gap it has.
+    pub fn skip(&mut self, seq: SeqNo) {
+        if self.highest_in.is_none_or(|highest| seq <= highest) {
+            return;
+        }
+        let Some(last) = self.spans.last().copied() else { return };
+        self.highest_in = Some(seq);
+        if self.spans.len() == MAX_SPANS {
+            self.spans.remove(0);
+        }
+        self.spans.push(Span { start: SeqNo(seq.0 + 1), offset: last.offset - 1 });
+    }
+}
+
+fn offset(out: SeqNo, seq: SeqNo) -> i64 {
+    out.0 as i64 - seq.0 as i64
+}
+
+/// Keeps a counter of the payload (timestamp, picture id, TL0PICIDX) in one line across layers.
+#[derive(Debug, Default)]
+pub struct OffsetLine {
+    offset: i64,
+    highest_out: Option<u64>,
+}
+
+impl OffsetLine {
+    /// A new layer begins: its value `first` shall become `step` after the highest sent, or stay as it is at the start.
+    pub fn switch(&mut self, first: u64, step: u64) {
+        if let Some(highest) = self.highest_out {
+            self.offset = (highest + step) as i64 - first as i64;
+        }
+    }
+
+    /// The value to send.
+    pub fn map(&mut self, value: u64) -> u64 {
+        let out = (value as i64 + self.offset) as u64;
+        self.highest_out = Some(self.highest_out.map_or(out, |highest| highest.max(out)));
+        out
+    }
+
+    /// The value to send for a moment that may lie beyond what was sent (sender reports).
+    pub fn peek(&self, value: u64) -> u64 {
+        (value as i64 + self.offset) as u64
+    }
+
+    /// The highest value sent.
+    pub fn highest(&self) -> Option<u64> {
+        self.highest_out
+    }
+}
+
+/// Steps of the RTP clock between the newest timestamp sent and the first of a new layer.
+///
+/// With sender reports of both layers (`aligned`: the new layer's frame in the old layer's clock, relative to the
+/// highest sent) the picture keeps its true time; without, the time between the arrivals must do. Never zero or
+/// negative: a viewer would take the frame for an old one.
+pub fn timestamp_step(aligned: Option<i64>, elapsed_micros: u64, clock_rate: u32) -> u64 {
+    let by_arrival = (elapsed_micros * u64::from(clock_rate) / 1_000_000).max(1);
+    match aligned {
+        // More than 3 s apart the two clocks are not one camera's.
+        Some(step) if step.unsigned_abs() < u64::from(clock_rate) * 3 => step.max(1) as u64,
+        _ => by_arrival,
+    }
+}
+
+/// A timestamp in microseconds of its clock.
+pub fn micros_of(time: MediaTime, clock_rate: u32) -> i64 {
+    (i128::from(time.0) * 1_000_000 / i128::from(clock_rate.max(1))) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapped(map: &mut SequenceMap, seqs: &[u64]) -> Vec<Option<u64>> {
+        seqs.iter().map(|seq| map.map(SeqNo(*seq)).map(|out| out.0)).collect()
+    }
+
+    #[test]
+    fn keeps_gaps_and_order_of_one_layer() {
+        let mut map = SequenceMap::new(SeqNo(500));
+        map.switch(SeqNo(70_000));
+        assert_eq!(mapped(&mut map, &[70_000, 70_002, 70_001]), [Some(500), Some(502), Some(501)]);
+        assert_eq!(mapped(&mut map, &[69_999]), [None]);
+    }
+
+    #[test]
+    fn a_switch_continues_without_a_gap_and_forgets_the_old_layer() {
+        let mut map = SequenceMap::new(SeqNo(10));
+        map.switch(SeqNo(1_000));
+        mapped(&mut map, &[1_000, 1_001]);
+        map.switch(SeqNo(77));
+        assert_eq!(mapped(&mut map, &[77, 78, 76]), [Some(12), Some(13), None]);
+    }
+
+    #[test]
+    fn a_skipped_packet_leaves_no_gap_and_late_ones_keep_their_place() {
+        let mut map = SequenceMap::new(SeqNo(1));
+        map.switch(SeqNo(100));
+        mapped(&mut map, &[100]);
+        map.skip(SeqNo(102));
+        assert_eq!(mapped(&mut map, &[103, 101, 104]), [Some(3), Some(2), Some(4)]);
+    }
+
+    #[test]
+    fn lines_go_on_across_layers() {
+        let mut line = OffsetLine::default();
+        line.switch(9_000, 1);
+        assert_eq!(line.map(9_000), 9_000);
+        assert_eq!(line.map(12_000), 12_000);
+        line.switch(5, 3_000);
+        assert_eq!(line.map(5), 15_000);
+        assert_eq!(line.highest(), Some(15_000));
+    }
+
+    #[test]
+    fn a_new_layer_keeps_its_true_time_when_it_is_known() {
+        assert_eq!(timestamp_step(Some(3_600), 100_000, 90_000), 3_600);
+        assert_eq!(timestamp_step(Some(-10), 100_000, 90_000), 1);
+        assert_eq!(timestamp_step(None, 40_000, 90_000), 3_600);
+        assert_eq!(timestamp_step(Some(900_000), 40_000, 90_000), 3_600);
+    }
+}

@@ -1,0 +1,237 @@
+//! Counters and snapshots: everything the plane did or refused, by name.
+
+use std::time::Duration;
+
+use crate::io::Handle;
+
+macro_rules! named_counters {
+    ($(#[$outer:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(usize)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// All names, in the order of the numbers.
+            pub const NAMES: &'static [&'static str] = &[$($text,)*];
+        }
+    };
+}
+
+named_counters! {
+    /// Why a datagram or packet went no further.
+    Drop {
+        /// A datagram without a byte, or too short for any protocol.
+        Short = "short",
+        /// The first byte belongs to no protocol (RFC 7983).
+        UnknownProtocol = "unknown_protocol",
+        /// Not STUN, from an address that no transport has validated.
+        UnvalidatedSource = "unvalidated_source",
+        /// STUN that does not parse.
+        StunMalformed = "stun_malformed",
+        /// STUN for a fragment that no transport has.
+        StunUnknownUser = "stun_unknown_user",
+        /// STUN whose integrity is missing or wrong.
+        StunIntegrity = "stun_integrity",
+        /// STUN that is no Binding request.
+        StunUnexpected = "stun_unexpected",
+        /// A STUN answer withheld by the per-source limit.
+        StunRateLimited = "stun_rate_limited",
+        /// DTLS beyond the bound of its transport.
+        DtlsOverflow = "dtls_overflow",
+        /// Events beyond the bound of the queue.
+        EventOverflow = "event_overflow",
+        /// RTP or RTCP before the keys came.
+        NoKeys = "no_keys",
+        /// RTP that does not parse.
+        RtpMalformed = "rtp_malformed",
+        /// RTCP that does not parse.
+        RtcpMalformed = "rtcp_malformed",
+        /// A tag that does not verify.
+        SrtpAuthentication = "srtp_authentication",
+        /// A packet seen before, or older than the window.
+        SrtpReplay = "srtp_replay",
+        /// A source that was not signalled, or one beyond the cap.
+        UnknownSource = "unknown_source",
+        /// A payload type that was not negotiated.
+        UnknownPayloadType = "unknown_payload_type",
+        /// A packet that the publication already has.
+        Duplicate = "duplicate",
+        /// Older than the history.
+        TooOld = "too_old",
+        /// Padding without payload.
+        Padding = "padding",
+        /// A retransmission that names no packet of a known source.
+        RtxMalformed = "rtx_malformed",
+        /// A packet of a transport over its rate.
+        RateLimited = "rate_limited",
+        /// A packet of a muted publication.
+        Muted = "muted",
+        /// For a viewer whose path has no consent.
+        NoConsent = "no_consent",
+        /// A packet of a layer before its key frame.
+        AwaitingKeyframe = "awaiting_keyframe",
+        /// A retransmission over the viewer's budget.
+        RtxBudget = "rtx_budget",
+        /// A retransmission of a packet no longer kept.
+        RtxGone = "rtx_gone",
+        /// Datagrams that the socket refused.
+        SendFailed = "send_failed",
+        /// A datagram beyond the bound of a queue.
+        QueueFull = "queue_full",
+    }
+}
+
+named_counters! {
+    /// What a worker did.
+    Counter {
+        /// Datagrams received.
+        DatagramsIn = "datagrams_in",
+        /// Bytes received in UDP payloads.
+        BytesIn = "bytes_in",
+        /// Datagrams sent.
+        DatagramsOut = "datagrams_out",
+        /// Bytes sent in UDP payloads.
+        BytesOut = "bytes_out",
+        /// RTP packets accepted from publishers.
+        RtpIn = "rtp_in",
+        /// RTP packets forwarded to viewers, retransmissions not counted.
+        RtpOut = "rtp_out",
+        /// Packets asked again from publishers.
+        NacksSent = "nacks_sent",
+        /// Packets asked again by viewers.
+        NacksReceived = "nacks_received",
+        /// Retransmissions sent to viewers.
+        RtxOut = "rtx_out",
+        /// Packets repaired by publishers' retransmissions.
+        RtxIn = "rtx_in",
+        /// Key-frame requests sent to publishers.
+        PlisSent = "plis_sent",
+        /// Key-frame requests of viewers.
+        PlisReceived = "plis_received",
+        /// Authenticated checks answered.
+        ChecksAnswered = "checks_answered",
+        /// Paths moved by an authenticated check.
+        PathChanges = "path_changes",
+        /// Packets found missing from publishers, before repair.
+        LostIn = "lost_in",
+        /// Packets of publishers that stayed missing.
+        UnrepairedIn = "unrepaired_in",
+    }
+}
+
+/// Cumulative counts of a worker.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    counts: [u64; Counter::NAMES.len()],
+    drops: [u64; Drop::NAMES.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters { counts: [0; Counter::NAMES.len()], drops: [0; Drop::NAMES.len()] }
+    }
+}
+
+impl Counters {
+    /// Adds to a count.
+    pub fn add(&mut self, counter: Counter, amount: u64) {
+        self.counts[counter as usize] += amount;
+    }
+
+    /// Counts one refusal.
+    pub fn drop(&mut self, reason: Drop) {
+        self.drops[reason as usize] += 1;
+    }
+
+    /// Counts several refusals.
+    pub fn drop_many(&mut self, reason: Drop, amount: u64) {
+        self.drops[reason as usize] += amount;
+    }
+
+    /// One count.
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.counts[counter as usize]
+    }
+
+    /// One refusal's count.
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.drops[reason as usize]
+    }
+
+    /// All counts with their names.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Counter::NAMES.iter().copied().zip(self.counts.iter().copied())
+    }
+
+    /// All refusals with their names.
+    pub fn named_drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Drop::NAMES.iter().copied().zip(self.drops.iter().copied())
+    }
+}
+
+/// Time from socket to socket of forwarded packets, in fixed buckets.
+#[derive(Clone, Debug, Default)]
+pub struct DelayHistogram {
+    counts: [u64; DelayHistogram::BOUNDS_MICROS.len() + 1],
+    sum_micros: u64,
+}
+
+impl DelayHistogram {
+    /// Upper bounds of the buckets, in microseconds; one more bucket has none.
+    pub const BOUNDS_MICROS: [u64; 15] =
+        [25, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 50_000, 500_000];
+
+    /// Adds `packets` that all took `delay`.
+    pub fn record(&mut self, delay: Duration, packets: u64) {
+        let micros = delay.as_micros() as u64;
+        let bucket = Self::BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        self.counts[bucket] += packets;
+        self.sum_micros += micros * packets;
+    }
+
+    /// Counts per bucket (not cumulative), the last without bound.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// Sum of all delays in microseconds.
+    pub fn sum_micros(&self) -> u64 {
+        self.sum_micros
+    }
+}
+
+/// A figure of a snapshot.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Figure {
+    /// A count or a code.
+    Count(u64),
+    /// A measure in the unit its name ends in.
+    Measure(f64),
+    /// Not known (yet).
+    Unknown,
+    /// A word.
+    Word(&'static str),
+    /// Small numbers, such as indices of layers.
+    List(Vec<u64>),
+}
+
+/// Named figures of one transport, publication or subscription.
+pub type Figures = Vec<(&'static str, Figure)>;
+
+/// One worker at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerStats {
+    /// Counts since the start.
+    pub counters: Counters,
+    /// Socket-to-socket delay of forwarded packets.
+    pub forward_delay: DelayHistogram,
+    /// Seconds of processor time the worker's thread used (the driver fills it in).
+    pub busy_seconds: f64,
+    /// Per transport.
+    pub transports: Vec<(Handle, Figures)>,
+    /// Per publication.
+    pub publications: Vec<(Handle, Figures)>,
+    /// Per subscription.
+    pub subscriptions: Vec<(Handle, Figures)>,
+}

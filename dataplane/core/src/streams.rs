@@ -1,0 +1,179 @@
+//! Which source of a transport belongs to which layer: signalled, or bound by MID / RID within caps (RFC 8843, RFC 8852).
+
+use rustc_hash::FxHashMap;
+
+use crate::io::{Encoding, ExtensionIds, Handle, InboundMedia, Kind};
+use crate::rtp::extensions::ReceivedExtensions;
+use crate::srtp::RtpReplay;
+use crate::units::{Label, Ssrc};
+
+/// Sources of one transport at most.
+const MAX_STREAMS: usize = 64;
+/// Sources that were not signalled and could not be bound, remembered at most.
+const MAX_UNBOUND: usize = 16;
+
+/// Where a source's packets belong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Binding {
+    /// The publication (key in the plane's slab).
+    pub publication: usize,
+    /// Index of its encoding.
+    pub layer: u8,
+    /// Whether it carries retransmissions (RFC 4588).
+    pub repair: bool,
+}
+
+/// One source as received.
+#[derive(Debug)]
+pub struct InboundStream {
+    /// Its replay window and rollover.
+    pub replay: RtpReplay,
+    /// Where it belongs.
+    pub binding: Binding,
+}
+
+/// What a transport was told of one publication, for binding.
+#[derive(Debug)]
+struct Section {
+    publication: usize,
+    handle: Handle,
+    mid: Option<Label>,
+    kind: Kind,
+    payload_type: u8,
+    rtx_payload_type: Option<u8>,
+    encodings: Vec<Encoding>,
+}
+
+/// All sources of one transport.
+#[derive(Debug, Default)]
+pub struct Streams {
+    bound: FxHashMap<Ssrc, InboundStream>,
+    unbound: Vec<Ssrc>,
+    sections: Vec<Section>,
+    extensions: ExtensionIds,
+}
+
+impl Streams {
+    /// A publication may be sent from now on.
+    pub fn add(&mut self, publication: usize, handle: Handle, media: &InboundMedia) {
+        for (layer, encoding) in media.encodings.iter().enumerate() {
+            let binding = |repair| Binding { publication, layer: layer as u8, repair };
+            if let Some(ssrc) = encoding.ssrc {
+                self.bind(ssrc, binding(false));
+            }
+            if let Some(ssrc) = encoding.rtx_ssrc {
+                self.bind(ssrc, binding(true));
+            }
+        }
+        self.unbound.clear();
+        self.extensions = merged(self.extensions, media.extensions);
+        self.sections.push(Section {
+            publication,
+            handle,
+            mid: media.mid,
+            kind: media.kind,
+            payload_type: media.payload_type,
+            rtx_payload_type: media.rtx_payload_type,
+            encodings: media.encodings.clone(),
+        });
+    }
+
+    /// A publication ended: its sources are unknown again.
+    pub fn remove(&mut self, handle: Handle) {
+        let Some(index) = self.sections.iter().position(|section| section.handle == handle) else { return };
+        let section = self.sections.remove(index);
+        self.bound.retain(|_, stream| stream.binding.publication != section.publication);
+    }
+
+    /// Keys of the publications, in the order they came.
+    pub fn publications(&self) -> impl Iterator<Item = usize> + '_ {
+        self.sections.iter().map(|section| section.publication)
+    }
+
+    /// The transport's extension identifiers: one meaning each across a bundle (RFC 8843 section 9.1).
+    pub fn extensions(&self) -> &ExtensionIds {
+        &self.extensions
+    }
+
+    /// A known source.
+    pub fn get_mut(&mut self, ssrc: Ssrc) -> Option<&mut InboundStream> {
+        self.bound.get_mut(&ssrc)
+    }
+
+    /// Whether packets of an unknown source are worth decrypting: not one that could not be bound before.
+    pub fn may_probe(&self, ssrc: Ssrc) -> bool {
+        self.bound.len() < MAX_STREAMS && !self.unbound.contains(&ssrc) && !self.sections.is_empty()
+    }
+
+    /// Binds an authenticated packet's source, or remembers that it cannot be bound.
+    pub fn probe(
+        &mut self,
+        ssrc: Ssrc,
+        payload_type: u8,
+        extensions: &ReceivedExtensions,
+        replay: RtpReplay,
+    ) -> Option<Binding> {
+        let Some(binding) = self.find(payload_type, extensions) else {
+            if self.unbound.len() == MAX_UNBOUND {
+                self.unbound.remove(0);
+            }
+            self.unbound.push(ssrc);
+            return None;
+        };
+        // A layer has one source at a time: an encoder that restarts under a new one replaces the old.
+        self.bound.retain(|_, stream| stream.binding != binding);
+        self.bound.insert(ssrc, InboundStream { replay, binding });
+        Some(binding)
+    }
+
+    fn find(&self, payload_type: u8, extensions: &ReceivedExtensions) -> Option<Binding> {
+        let mut fitting = self.sections.iter().filter(|section| {
+            (payload_type == section.payload_type || Some(payload_type) == section.rtx_payload_type)
+                && extensions.mid.is_none_or(|mid| section.mid.is_none_or(|own| own == mid))
+        });
+        let section = fitting.next()?;
+        // Two sections fit and no identification tells them apart.
+        if extensions.mid.is_none() && fitting.next().is_some() {
+            return None;
+        }
+        let rid = extensions.rid.or(extensions.repaired_rid);
+        let layer = match rid {
+            Some(rid) => section.encodings.iter().position(|encoding| encoding.rid == Some(rid))?,
+            None if section.encodings.len() == 1 => 0,
+            None => return None,
+        };
+        let repair = Some(payload_type) == section.rtx_payload_type;
+        Some(Binding { publication: section.publication, layer: layer as u8, repair })
+    }
+
+    fn bind(&mut self, ssrc: Ssrc, binding: Binding) {
+        if self.bound.len() < MAX_STREAMS {
+            self.bound.insert(ssrc, InboundStream { replay: RtpReplay::default(), binding });
+        }
+    }
+
+    /// (bits, packets) a second that these publications may at most send, with room for bursts.
+    pub fn budget(&self) -> (u64, u64) {
+        self.sections.iter().fold((0, 0), |(bits, packets), section| match section.kind {
+            // Twice 1080p60 with three layers; a source beyond that is no camera.
+            Kind::Video => (bits + 30_000_000, packets + 6_000),
+            Kind::Audio => (bits + 1_000_000, packets + 300),
+        })
+    }
+}
+
+fn merged(old: ExtensionIds, new: ExtensionIds) -> ExtensionIds {
+    let pick = |old: u8, new: u8| if new == 0 { old } else { new };
+    ExtensionIds {
+        mid: pick(old.mid, new.mid),
+        rid: pick(old.rid, new.rid),
+        repaired_rid: pick(old.repaired_rid, new.repaired_rid),
+        abs_send_time: pick(old.abs_send_time, new.abs_send_time),
+        transport_cc: pick(old.transport_cc, new.transport_cc),
+        audio_level: pick(old.audio_level, new.audio_level),
+        abs_capture_time: pick(old.abs_capture_time, new.abs_capture_time),
+        playout_delay: pick(old.playout_delay, new.playout_delay),
+        dependency_descriptor: pick(old.dependency_descriptor, new.dependency_descriptor),
+        video_orientation: pick(old.video_orientation, new.video_orientation),
+    }
+}

@@ -1,0 +1,214 @@
+//! What happens by itself: consent, requests to publishers, reports, stalls.
+
+use crate::io::Event;
+use crate::plane::Plane;
+use crate::reports::{REPORT_INTERVAL, missing, next_remb, report_block, sender_figures};
+use crate::rtcp::feedback::{write_nack, write_pli, write_remb};
+use crate::rtcp::report::{write_receiver_report, write_sender_report};
+use crate::rtcp::source::write_cname;
+use crate::stats::Counter;
+use crate::units::{Bitrate, Ssrc, Time};
+
+impl Plane {
+    /// Does all that is due.
+    pub(crate) fn timeout(&mut self, now: Time) {
+        if now < self.next_due {
+            return;
+        }
+        for key in 0..self.dues.len() {
+            if self.dues[key] <= now {
+                self.dues[key] = Time::NEVER;
+                self.tick(now, key);
+            }
+        }
+        self.next_due = self.dues.iter().copied().min().unwrap_or(Time::NEVER);
+    }
+
+    fn tick(&mut self, now: Time, key: usize) {
+        while let Some(event) =
+            self.transports.get_mut(key).and_then(|transport| transport.ice.handle_timeout(now))
+        {
+            self.path_event(now, key, event);
+        }
+        let Some(transport) = self.transports.get(key) else { return };
+        let (publishes, receives) = (transport.incoming.is_some(), transport.outgoing.is_some());
+        let mut next = transport.ice.next_timeout();
+        if publishes {
+            self.watch_publications(now, key);
+            self.report_to_publisher(now, key);
+            next = next.min(self.next_publisher_timeout(key));
+        }
+        if receives {
+            next = next.min(self.serve_viewer(now, key));
+        }
+        self.wake(key, next);
+    }
+
+    fn watch_publications(&mut self, now: Time, key: usize) {
+        for publication in self.publications_of(key) {
+            self.refresh_layers(now, publication);
+            if let Some(event) = self.publications[publication].check_stall(now) {
+                let stalled = matches!(event, Event::Stalled { silent_ms, .. } if silent_ms >= 1_000);
+                self.events.push_back(event);
+                if stalled {
+                    self.want_layer(now, publication, 0);
+                }
+            }
+        }
+    }
+
+    /// Receiver reports, retransmission requests, key-frame requests and transport-wide feedback.
+    fn report_to_publisher(&mut self, now: Time, key: usize) {
+        let start = self.outbox.bytes.len();
+        self.write_receiver_reports(now, key);
+        self.write_requests(now, key);
+        self.send_rtcp(key, start);
+        self.write_transport_feedback(now, key);
+    }
+
+    fn write_receiver_reports(&mut self, now: Time, key: usize) {
+        let publications = self.publications_of(key);
+        let transport = &mut self.transports[key];
+        let ssrc = transport.ssrc;
+        let Some(incoming) = transport.incoming.as_deref_mut().filter(|incoming| incoming.next_report <= now)
+        else {
+            return;
+        };
+        incoming.next_report = now + REPORT_INTERVAL;
+        let (mut blocks, mut sources, mut rate) = (Vec::new(), Vec::new(), 0);
+        for publication in publications {
+            for layer in &mut self.publications[publication].layers {
+                rate += layer.meter.rate(now).0;
+                blocks.extend(report_block(now, layer));
+                sources.extend(layer.ssrc);
+            }
+        }
+        write_receiver_report(&mut self.outbox.bytes, ssrc, &blocks);
+        if incoming.remb {
+            let worst = blocks.iter().map(|block| block.fraction_lost).max().unwrap_or(0);
+            incoming.remb_rate = next_remb(incoming.remb_rate, f64::from(worst) / 256.0, Bitrate(rate));
+            write_remb(&mut self.outbox.bytes, ssrc, incoming.remb_rate, &sources);
+        }
+    }
+
+    fn write_requests(&mut self, now: Time, key: usize) {
+        let publications = self.publications_of(key);
+        let transport = &self.transports[key];
+        let ssrc = transport.ssrc;
+        let round_trip =
+            transport.incoming.as_deref().map(|incoming| incoming.round_trip).unwrap_or_default();
+        for publication in publications {
+            let publication = &mut self.publications[publication];
+            let (nack, pli) = (publication.media.nack, publication.media.pli);
+            for layer in &mut publication.layers {
+                let given_up = layer.loss.given_up();
+                let lost = missing(now, &mut layer.loss, round_trip);
+                self.counters.add(Counter::UnrepairedIn, layer.loss.given_up() - given_up);
+                let wanted = layer.keyframes.take(now);
+                let Some(media) = layer.ssrc else { continue };
+                if nack && !lost.is_empty() {
+                    self.counters.add(Counter::NacksSent, lost.len() as u64);
+                    write_nack(&mut self.outbox.bytes, ssrc, media, &lost);
+                }
+                if pli && wanted {
+                    self.counters.add(Counter::PlisSent, 1);
+                    write_pli(&mut self.outbox.bytes, ssrc, media);
+                }
+            }
+        }
+    }
+
+    fn write_transport_feedback(&mut self, now: Time, key: usize) {
+        let ssrc = self.transports[key].ssrc;
+        let media =
+            self.publications_of(key).first().and_then(|key| self.publications[*key].layers.first()?.ssrc);
+        let incoming = self.transports[key].incoming.as_deref_mut();
+        let Some(arrivals) = incoming.and_then(|incoming| incoming.arrivals.as_mut()) else { return };
+        let Some((mut base, buffer)) = arrivals.take(now) else { return };
+        let mut builder = std::mem::take(&mut arrivals.builder);
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let start = self.outbox.bytes.len();
+            let written = builder.write(&mut self.outbox.bytes, (ssrc, media.unwrap_or(Ssrc(0))), base, rest);
+            self.send_rtcp(key, start);
+            let (done, left) = rest.split_at(written.clamp(1, rest.len()));
+            base = crate::units::SeqNo(done[done.len() - 1].0.0 + 1);
+            rest = left;
+        }
+        let incoming = self.transports[key].incoming.as_deref_mut();
+        if let Some(arrivals) = incoming.and_then(|incoming| incoming.arrivals.as_mut()) {
+            arrivals.builder = builder;
+            arrivals.recycle(buffer);
+        }
+    }
+
+    fn next_publisher_timeout(&self, key: usize) -> Time {
+        let Some(incoming) = self.transports[key].incoming.as_deref() else { return Time::NEVER };
+        let feedback = incoming.arrivals.as_ref().map_or(Time::NEVER, |arrivals| arrivals.next_timeout());
+        let publications = incoming.streams.publications().map(|key| {
+            let publication = &self.publications[key];
+            let layers = publication
+                .layers
+                .iter()
+                .map(|layer| layer.loss.next_timeout().min(layer.keyframes.next_timeout()));
+            publication.next_timeout().min(layers.min().unwrap_or(Time::NEVER))
+        });
+        incoming.next_report.min(feedback).min(publications.min().unwrap_or(Time::NEVER))
+    }
+
+    /// Sender reports, retransmission budgets and key frames still awaited; gives the next moment to look.
+    fn serve_viewer(&mut self, now: Time, key: usize) -> Time {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return Time::NEVER };
+        let subscriptions: Vec<usize> = outgoing.subscriptions.iter().map(|(_, key)| *key).collect();
+        let reports = outgoing.next_report <= now;
+        if reports {
+            outgoing.next_report = now + REPORT_INTERVAL;
+        }
+        let mut next = outgoing.next_report;
+        for subscription in &subscriptions {
+            self.want_keyframe(now, *subscription);
+            next = next.min(self.subscriptions[*subscription].switch.next_timeout());
+        }
+        if reports {
+            self.write_sender_reports(now, key, &subscriptions);
+        }
+        if subscriptions.is_empty() { Time::NEVER } else { next }
+    }
+
+    fn write_sender_reports(&mut self, now: Time, key: usize, subscriptions: &[usize]) {
+        let start = self.outbox.bytes.len();
+        for key in subscriptions {
+            let subscription = &mut self.subscriptions[*key];
+            let publication = &self.publications[subscription.publication];
+            let forwarded = subscription.switch.forwarded().map(usize::from);
+            let rate =
+                forwarded.and_then(|layer| publication.layers.get(layer)).map(|layer| layer.meter.rate(now));
+            subscription.fit_rtx_budget(rate.unwrap_or_default().0);
+            if let Some(figures) = sender_figures(now, publication, subscription) {
+                subscription.note_report(now, figures.ntp);
+                write_sender_report(&mut self.outbox.bytes, &figures, &[]);
+                write_cname(&mut self.outbox.bytes, subscription.media.ssrc, &subscription.media.cname);
+            }
+        }
+        self.send_rtcp(key, start);
+    }
+
+    /// Protects the compound packet that was written from `start` on, and queues it; takes it back where it cannot go.
+    fn send_rtcp(&mut self, key: usize, start: usize) {
+        if self.outbox.bytes.len() == start {
+            return;
+        }
+        let transport = &mut self.transports[key];
+        let (Some(path), Some(keys)) = (transport.ice.path(), transport.keys.as_mut()) else {
+            self.outbox.bytes.truncate(start);
+            return;
+        };
+        let index = keys.rtcp_index;
+        keys.rtcp_index += 1;
+        if keys.outbound.protect_rtcp(&mut self.outbox.bytes, start, index).is_err() {
+            self.outbox.bytes.truncate(start);
+            return;
+        }
+        self.outbox.push(path, start);
+    }
+}
