@@ -1,0 +1,114 @@
+# `make` alone lists the targets. `make demo` and `make test` do all their set-up themselves.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo serve test test-rust test-python test-web check lint types architecture format bench fuzz \
+        types-web docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find dataplane -name '*.rs' -o -name Cargo.toml | grep -v /target/)
+PLANE_SOURCES := $(filter-out dataplane/loadtest/% dataplane/netem/% dataplane/fuzz/%,$(RUST_SOURCES))
+WEB_SOURCES := $(shell find web_client -type f -not -path '*/node_modules/*' -not -path '*/tests/*')
+JOBS ?= 2
+# One line per step, with what it took.
+step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2>&1 \
+       || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+# ---- set-up: never needs root, quick the second time ----
+
+$(STAMPS)/tools: deploy/check-tools
+	@deploy/check-tools $(PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/installer: $(STAMPS)/tools requirements.lock
+	$(call step,Python: installer,$(BIN)/python -m pip install -q -c requirements.lock uv maturin,installer)
+	@touch $@
+
+$(STAMPS)/plane: $(STAMPS)/installer pyproject.toml requirements.lock $(PLANE_SOURCES)
+	$(call step,Data plane (Rust) and Python packages,VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CONSTRAINT=$(CURDIR)/requirements.lock $(BIN)/maturin develop --release --uv,plane)
+	@touch $@
+
+$(STAMPS)/node: $(STAMPS)/tools web_client/package-lock.json
+	$(call step,Pages: packages,cd web_client && npm ci --no-audit --no-fund,node)
+	@touch $@
+
+$(STAMPS)/pages: $(STAMPS)/node $(WEB_SOURCES)
+	$(call step,Pages: build,cd web_client && npm run build,pages)
+	@touch $@
+
+$(STAMPS)/extras: $(STAMPS)/plane
+	$(call step,Python: tools for tests and checks,VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c requirements.lock -r pyproject.toml --extra test --extra dev,extras)
+	@touch $@
+
+$(BIN)/loupe-loadtest: $(STAMPS)/tools $(RUST_SOURCES)
+	$(call step,Load client (Rust),cargo build --release --locked -p loupe-loadtest,loadtest)
+	@install -m 755 target/release/loupe-loadtest target/release/floor $(BIN)/
+
+setup: $(STAMPS)/plane $(STAMPS)/pages ## build everything that running needs; leaves .venv/bin/loupe
+
+# ---- run ----
+
+demo: setup ## a running room with a synthetic operating theatre (ARGS="--video FILE" for a film)
+	@exec $(BIN)/loupe demo $(ARGS)
+
+serve: setup ## a server (ARGS="--listen HOST:PORT ...")
+	@exec $(BIN)/loupe serve $(ARGS)
+
+# ---- test ----
+
+test: setup $(STAMPS)/extras $(BIN)/loupe-loadtest test-rust test-web test-python ## all tests; names what it left out and why
+
+test-rust: $(STAMPS)/tools ## the data plane's tests, in virtual time
+	cargo test --workspace --locked --exclude loupe-python
+
+test-web: $(STAMPS)/node ## the pages' tests
+	cd web_client && npm test
+
+test-python: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## control plane, signalling, seam, end to end, browsers, other clients
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not alone and not slow"
+	$(BIN)/python -m pytest -m "alone and not slow"
+
+test-slow: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## the long ones: abuse and soak
+	$(BIN)/python -m pytest -m slow --timeout 900
+
+# ---- checks ----
+
+check: lint types architecture ## style, types and architecture
+
+lint: $(STAMPS)/extras $(STAMPS)/node ## ruff, rustfmt, clippy, eslint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cd web_client && npm run lint
+
+types: setup $(STAMPS)/extras ## mypy, the seam's stub, TypeScript
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest mediaserver._dataplane
+	cd web_client && npm run check
+
+architecture: $(STAMPS)/extras ## imports and crates look downwards only
+	$(BIN)/lint-imports
+
+format: $(STAMPS)/extras ## format everything
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	cargo fmt
+
+# ---- measure ----
+
+bench: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## all benchmarks, as one table (root: two network namespaces)
+	$(BIN)/python benchmarks/report.py
+
+fuzz: $(STAMPS)/extras ## every fuzz target for FUZZ_SECONDS (60)
+	dataplane/fuzz/run $${FUZZ_SECONDS:-60}
+
+clean: ## remove what was built
+	rm -rf $(VENV) target web_client/node_modules signalling/static
