@@ -1,0 +1,141 @@
+"""What the data plane tells, and what each event leads to. Called by the server alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import structlog
+
+from mediaserver._dataplane import (
+    Bandwidth,
+    Closed,
+    ConsentLost,
+    DtlsDatagram,
+    Event,
+    LayerForwarded,
+    LayersChanged,
+    PathChanged,
+    Stalled,
+    TransportReady,
+    WorkerFailed,
+)
+from mediaserver.events import ClosingReason, TransportPhase, TransportState
+from mediaserver.events import LayerForwarded as LayerForwardedEvent
+from mediaserver.room import Effect, Room
+from mediaserver.session import Registry, Session
+from mediaserver.transport.transport import Transport
+
+_log = structlog.stdlib.get_logger(__name__)
+
+Apply = Callable[[Room, Sequence[Effect]], None]
+TransportOver = Callable[[Session, Transport], None]
+Close = Callable[[Session, ClosingReason | None, bool], None]
+
+
+class Dispatcher:
+    """One function per event; unknown handles are those of things that ended meanwhile."""
+
+    def __init__(self, registry: Registry, apply: Apply, transport_over: TransportOver, close: Close) -> None:
+        self._registry = registry
+        self._apply = apply
+        self._transport_over = transport_over
+        self._close = close
+
+    def dispatch(self, event: Event) -> None:  # noqa: C901 - one flat case per event
+        """Raises ``LoupeError`` for a publication that ended meanwhile."""
+        match event:
+            case DtlsDatagram(handle, payload):
+                if (entry := self._registry.transports.get(handle)) is not None:
+                    entry[1].receive(payload)
+            case TransportReady(handle):
+                self._path_found(handle)
+            case ConsentLost(handle):
+                self._consent_lost(handle)
+            case Closed(handle, reason):
+                self._closed(handle, reason)
+            case LayersChanged() | Stalled():
+                self._publication_changed(event)
+            case LayerForwarded(handle, layer):
+                if (found := self._registry.subscriptions.get(handle)) is not None:
+                    session, publication, _ = found
+                    if session.http is None:
+                        session.participant.outbox.put(LayerForwardedEvent(publication, layer))
+            case WorkerFailed(worker, reason):
+                self._worker_failed(worker, reason)
+            case PathChanged() | Bandwidth():
+                pass  # counted by the plane; layer choice reads bandwidth where it is made
+            case _:
+                assert_never(event)
+
+    def connected(self, session: Session, transport: Transport) -> None:
+        """The handshake has ended well: say so, and let a key frame come for what waits."""
+        self._tell_phase(session, transport, "connected")
+        for handle, (owner, _, publication) in self._registry.subscriptions.items():
+            if owner is session and handle and self._is_video(publication):
+                self._registry.plane.request_keyframe(publication)
+
+    async def relay(self, session: Session, transport: Transport) -> None:
+        """Passes messages of one participant's data channels to the others of the room that have the same
+        channel."""
+        channels = transport.data
+        while channels is not None and (message := await channels.get()) is not None:
+            for member in session.room.members:
+                other = self._registry.sessions.get(member)
+                if other is None or other is session or other.publishing is None:
+                    continue
+                if (target := other.publishing.transport.data) is not None:
+                    target.send(message.label, message.payload)
+
+    def _is_video(self, handle: int) -> bool:
+        entry = self._registry.publications.get(handle)
+        return entry is not None and entry[0].publications[entry[1]].kind == "video"
+
+    def _tell_phase(self, session: Session, transport: Transport, phase: TransportPhase) -> None:
+        if transport.phase in (phase, "closed"):
+            return
+        transport.phase = phase
+        if session.http is None:
+            session.participant.outbox.put(TransportState(transport.direction, phase))
+
+    def _path_found(self, handle: int) -> None:
+        entry = self._registry.transports.get(handle)
+        if entry is None:
+            return
+        session, transport = entry
+        transport.path_found()
+        if transport.phase == "interrupted":
+            self._tell_phase(session, transport, "connected")
+
+    def _consent_lost(self, handle: int) -> None:
+        entry = self._registry.transports.get(handle)
+        if entry is not None and entry[1].phase == "connected":
+            self._tell_phase(*entry, "interrupted")
+
+    def _closed(self, handle: int, reason: str) -> None:
+        entry = self._registry.transports.get(handle)
+        if entry is not None:
+            _log.info("transport ended", participant=entry[0].participant.id, reason=reason)
+            self._transport_over(*entry)
+
+    def _publication_changed(self, event: LayersChanged | Stalled) -> None:
+        entry = self._registry.publications.get(event.publication)
+        if entry is None:
+            return
+        room, publication = entry
+        if isinstance(event, LayersChanged):
+            self._apply(room, room.layers_changed(publication, tuple(event.active)))
+        else:
+            self._apply(room, room.stalled(publication, event.silent_ms))
+
+    def _worker_failed(self, worker: int, reason: str) -> None:
+        """All rooms of that worker end; their participants may come back and will be placed elsewhere."""
+        _log.error("media worker failed", worker=worker, reason=reason)
+        self._registry.plane.lost(worker)
+        for session in list(self._registry.sessions.values()):
+            if session.room.worker == worker:
+                self._close(session, "worker_failed", True)
+        for name, room in list(self._registry.rooms.items()):
+            if room.worker == worker:
+                # Not kept for its minute: whoever comes back needs a room on a living worker.
+                del self._registry.rooms[name]

@@ -1,0 +1,260 @@
+"""What a viewer is sent: the sections of a subscribe transport over its life, and the answer to a WHEP
+offer. Pure.
+
+Our offers only ever grow: a section whose publication ended turns inactive and is used again for the next
+publication of its kind, so that mids stay stable and a long operation does not pile up sections (RFC 9429
+section 5.2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mediaserver.errors import LimitReached, MalformedSdp, NoCommonCodec
+from mediaserver.ids import PublicationId
+from mediaserver.negotiation import capabilities
+from mediaserver.negotiation.media import (
+    Codec,
+    Kind,
+    LocalMedia,
+    OutboundMedia,
+    RemoteDescription,
+    RemoteMedia,
+    SourceLine,
+    Way,
+)
+from mediaserver.negotiation.publishing import rejected
+
+DYNAMIC_PAYLOAD_TYPES = (*range(96, 128), *range(35, 64))
+"""RFC 3551 section 6, then the range browsers use when that is spent."""
+
+NewSsrc = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A publication to be sent: its codec as published, and the stream it plays in step with."""
+
+    publication: PublicationId
+    kind: Kind
+    codec: Codec
+    stream: str
+    repaired: bool
+    """Offer NACK and RTX (video)."""
+
+
+@dataclass(slots=True)
+class Section:
+    """One section of our offers; ``wanted`` is None while it rests."""
+
+    mid: str
+    kind: Kind
+    codec: Codec
+    rtx: Codec | None
+    wanted: Wanted | None
+    source: SourceLine | None
+
+
+@dataclass(slots=True)
+class Sections:
+    """All sections of one subscribe transport, in order."""
+
+    new_ssrc: NewSsrc
+    limit: int = 64
+    sections: list[Section] = field(default_factory=list)
+    _formats: dict[tuple[object, ...], tuple[Codec, Codec | None]] = field(default_factory=dict)
+    """One payload type means one configuration over the whole bundle (RFC 8843 section 9.1)."""
+
+    def update(self, wanted: Sequence[Wanted]) -> bool:
+        """Makes the sections carry exactly ``wanted``; True if an offer must tell so. Raises
+        ``LimitReached``."""
+        target = {item.publication: item for item in wanted}
+        if len(target) > self.limit:
+            raise LimitReached(f"at most {self.limit} subscriptions")
+        changed = False
+        carried: set[PublicationId] = set()
+        for section in self.sections:
+            if section.wanted is None:
+                continue
+            if section.wanted.publication in target:
+                carried.add(section.wanted.publication)
+            else:
+                section.wanted = section.source = None
+                changed = True
+        for publication, item in target.items():
+            if publication not in carried:
+                self._place(item)
+                changed = True
+        return changed
+
+    def _place(self, item: Wanted) -> None:
+        codec, rtx = self._format(item)
+        source = SourceLine(
+            ssrc=self.new_ssrc(),
+            rtx_ssrc=self.new_ssrc() if rtx is not None else None,
+            cname=item.stream,
+            stream=item.stream,
+            track=item.publication,
+        )
+        for section in self.sections:
+            if section.wanted is None and section.kind == item.kind:
+                section.wanted, section.source, section.codec, section.rtx = item, source, codec, rtx
+                return
+        self.sections.append(Section(str(len(self.sections)), item.kind, codec, rtx, item, source))
+
+    def _format(self, item: Wanted) -> tuple[Codec, Codec | None]:
+        key = (
+            item.kind,
+            item.codec.name.lower(),
+            item.codec.clock_rate,
+            item.codec.channels,
+            item.codec.fmtp,
+        )
+        known = self._formats.get(key)
+        if known is not None:
+            return known
+        used = {c.payload_type for pair in self._formats.values() for c in pair if c is not None}
+        free = [number for number in DYNAMIC_PAYLOAD_TYPES if number not in used]
+        if len(free) < 2:
+            raise LimitReached("no payload type is free on this transport")
+        feedback = capabilities.FEEDBACK if item.kind == "video" else capabilities.AUDIO_FEEDBACK
+        codec = replace(item.codec, payload_type=free[0], feedback=feedback)
+        rtx = None
+        if item.kind == "video" and item.repaired:
+            rtx = Codec(free[1], "rtx", item.codec.clock_rate, fmtp=(("apt", str(free[0])),))
+        self._formats[key] = (codec, rtx)
+        return codec, rtx
+
+    def local_media(self) -> tuple[LocalMedia, ...]:
+        """The sections as our next offer describes them."""
+        return tuple(
+            LocalMedia(
+                mid=section.mid,
+                kind=section.kind,
+                way=Way.SENDONLY if section.wanted is not None else Way.INACTIVE,
+                codecs=(section.codec,) if section.rtx is None else (section.codec, section.rtx),
+                extensions=capabilities.own_extensions(section.kind),
+                source=section.source,
+            )
+            for section in self.sections
+        )
+
+    def carried(self) -> dict[str, PublicationId]:
+        """Which publication each active section carries."""
+        return {s.mid: s.wanted.publication for s in self.sections if s.wanted is not None}
+
+    def accept(self, remote: RemoteDescription) -> dict[PublicationId, OutboundMedia]:
+        """What the answer lets us send, per publication. Raises ``MalformedSdp`` if it answers other
+        sections."""
+        if [media.mid for media in remote.media] != [section.mid for section in self.sections][
+            : len(remote.media)
+        ]:
+            raise MalformedSdp("the answer's media sections are not those of the offer")
+        accepted: dict[PublicationId, OutboundMedia] = {}
+        for section, media in zip(self.sections, remote.media, strict=False):
+            if section.wanted is None or section.source is None or media.rejected or not media.way.receives:
+                continue
+            outbound = _outbound(section, media)
+            if outbound is not None:
+                accepted[section.wanted.publication] = outbound
+        return accepted
+
+
+def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
+    source = section.source
+    answered = {codec.payload_type: codec for codec in media.codecs}
+    codec = answered.get(section.codec.payload_type)
+    if source is None or codec is None or codec.name.lower() != section.codec.name.lower():
+        return None
+    rtx = section.rtx if section.rtx is not None and section.rtx.payload_type in answered else None
+    ours = {extension.id: extension.uri for extension in capabilities.own_extensions(section.kind)}
+    extensions = [extension for extension in media.extensions if ours.get(extension.id) == extension.uri]
+    return OutboundMedia(
+        ssrc=source.ssrc,
+        payload_type=codec.payload_type,
+        cname=source.cname,
+        rtx_ssrc=source.rtx_ssrc if rtx is not None else None,
+        rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        mid=section.mid,
+        extensions=capabilities.extension_ids(extensions),
+    )
+
+
+# ---- WHEP
+# --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WatchDeal:
+    """The answer's sections, and what is sent in which."""
+
+    answer: tuple[LocalMedia, ...]
+    outbound: Mapping[PublicationId, OutboundMedia]
+
+
+def answer_watch(remote: RemoteDescription, sources: Sequence[Wanted], new_ssrc: NewSsrc) -> WatchDeal:
+    """Sends each source in the first section that can take it; what is asked for in vain stays inactive.
+
+    Raises ``NoCommonCodec`` when a source's kind is asked for and no offered codec can carry it.
+    """
+    left = {source.kind: source for source in reversed(sources)}
+    answer: list[LocalMedia] = []
+    outbound: dict[PublicationId, OutboundMedia] = {}
+    for media in remote.media:
+        if media.kind == "application" or media.rejected:
+            answer.append(rejected(media))
+            continue
+        source = left.get(media.kind) if media.way.receives else None
+        if source is None:
+            answer.append(_inactive(media, media.kind))
+            continue
+        local, flow = _watch_section(media, source, new_ssrc)
+        del left[source.kind]
+        answer.append(local)
+        outbound[source.publication] = flow
+    return WatchDeal(tuple(answer), outbound)
+
+
+def _inactive(media: RemoteMedia, kind: Kind) -> LocalMedia:
+    codec = capabilities.choose_codec(media.codecs, kind)
+    if codec is None:
+        return rejected(media)
+    return LocalMedia(media.mid, kind, Way.INACTIVE, codecs=(replace(codec, feedback=()),))
+
+
+def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tuple[LocalMedia, OutboundMedia]:
+    codec = capabilities.matching_codec(media.codecs, source.codec, source.kind)
+    if codec is None:
+        raise NoCommonCodec([source.codec.name])
+    rtx = capabilities.rtx_for(media.codecs, codec) if source.repaired else None
+    extensions = capabilities.answer_extensions(media.extensions, source.kind, inbound=False)
+    line = SourceLine(
+        ssrc=new_ssrc(),
+        rtx_ssrc=new_ssrc() if rtx is not None else None,
+        cname=source.stream,
+        stream=source.stream,
+        track=source.publication,
+    )
+    chosen = replace(
+        codec,
+        fmtp=capabilities.answer_fmtp(codec, source.kind),
+        feedback=capabilities.answer_feedback(codec, source.kind),
+    )
+    local = LocalMedia(
+        mid=media.mid,
+        kind=source.kind,
+        way=Way.SENDONLY,
+        codecs=(chosen,) if rtx is None else (chosen, replace(rtx, feedback=())),
+        extensions=extensions,
+        source=line,
+    )
+    return local, OutboundMedia(
+        ssrc=line.ssrc,
+        payload_type=codec.payload_type,
+        cname=line.cname,
+        rtx_ssrc=line.rtx_ssrc,
+        rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        mid=media.mid,
+        extensions=capabilities.extension_ids(extensions),
+    )

@@ -1,0 +1,148 @@
+"""The taking-part phase of a browser: offers of what it subscribes to, one at a time, and what its answers
+start.
+"""
+
+from __future__ import annotations
+
+from mediaserver.errors import StaleGeneration, TransportFailed
+from mediaserver.events import Offer, SubscribedSource
+from mediaserver.ids import PublicationId
+from mediaserver.negotiation.media import OutboundMedia, RemoteDescription
+from mediaserver.negotiation.offer import render_offer
+from mediaserver.negotiation.subscribing import Sections, Wanted
+from mediaserver.room import Publication
+from mediaserver.session import Registry, Session, SubscribeSide, local_description, new_ssrc
+from mediaserver.transport.transport import Transport
+
+
+def wanted(publication: Publication) -> Wanted:
+    """One publication as negotiation sees it: its participant is its stream, for lip-sync."""
+    return Wanted(
+        publication=publication.id,
+        kind=publication.kind,
+        codec=publication.codec,
+        stream=publication.participant,
+        repaired=publication.repaired,
+    )
+
+
+def refresh(registry: Registry, session: Session) -> Offer | None:
+    """Compares what is to be sent with what was last offered: the next offer, if one is due now.
+
+    What is no longer wanted stops at once, whatever the state of negotiation. Raises ``WorkerGone``,
+    ``LimitReached``.
+    """
+    target = session.room.subscriptions(session.participant.id)
+    side = session.subscribing
+    if side is None:
+        if not target:
+            return None
+        sections = Sections(new_ssrc, registry.settings.limits.subscriptions_per_participant)
+        # Raises before a transport exists.
+        sections.update([wanted(publication) for publication in target])
+        side = SubscribeSide(registry.open_transport(session, "subscribe"), sections)
+        session.subscribing = side
+        return _offer(session, side)
+    alive = {publication.id for publication in target}
+    for publication, handle in list(side.subscriptions.items()):
+        if publication not in alive:
+            registry.end_subscription(handle)
+            side.wishes.pop(publication, None)
+    if side.outstanding is not None:
+        side.refresh_wanted = True
+        return None
+    changed = side.sections.update([wanted(publication) for publication in target])
+    if side.restart_wanted:
+        side.restart_wanted = False
+        side.transport.restart_ice()
+        changed = True
+    return _offer(session, side) if changed else None
+
+
+def _offer(session: Session, side: SubscribeSide) -> Offer:
+    session.generation += 1
+    side.version += 1
+    side.outstanding = session.generation
+    side.refresh_wanted = False
+    text = render_offer(local_description(side.transport, side.version, side.sections.local_media()))
+    sources = tuple(
+        SubscribedSource(mid, publication) for mid, publication in side.sections.carried().items()
+    )
+    return Offer(generation=session.generation, sdp=text, sources=sources)
+
+
+def check_generation(session: Session, generation: int) -> SubscribeSide:
+    """Raises ``StaleGeneration`` unless this very offer waits for its answer."""
+    side = session.subscribing
+    if side is None or side.outstanding != generation:
+        raise StaleGeneration
+    return side
+
+
+def accept(
+    registry: Registry, session: Session, generation: int, remote: RemoteDescription
+) -> Transport | None:
+    """The client's answer: starts what it accepts. Returns the transport if it is to be served from now on.
+
+    Raises ``StaleGeneration``, ``MalformedSdp`` (the offer then stays open).
+    """
+    side = check_generation(session, generation)
+    accepted = side.sections.accept(remote)
+    transport = side.transport
+    if transport.begun and transport.remote_fingerprints != remote.transport.fingerprints:
+        raise TransportFailed("the answer comes from another peer connection")
+    side.outstanding = None
+    started = None
+    if transport.begun:
+        transport.take_remote_ice(remote.transport.ice)
+    else:
+        transport.begin(remote)
+        started = transport
+    targets = {
+        publication.id: publication for publication in session.room.subscriptions(session.participant.id)
+    }
+    for id, media in accepted.items():
+        publication = targets.get(id)
+        if publication is not None and id not in side.subscriptions:
+            _start(registry, session, side, publication, media)
+    return started
+
+
+def _start(
+    registry: Registry, session: Session, side: SubscribeSide, publication: Publication, media: OutboundMedia
+) -> None:
+    handle = registry.subscribe(session, publication, side.transport, media)
+    side.subscriptions[publication.id] = handle
+    if publication.id in side.wishes:
+        layer, paused = side.wishes[publication.id]
+        registry.plane.prefer(handle, layer=layer, paused=paused)
+
+
+def prefer(
+    registry: Registry, session: Session, publication: PublicationId, layer: int | None, paused: bool
+) -> None:
+    """Remembers a wish, passes it on if the subscription runs; void without a subscribe transport."""
+    side = session.subscribing
+    if side is None:
+        return
+    side.wishes[publication] = (layer, paused)
+    handle = side.subscriptions.get(publication)
+    if handle is not None:
+        registry.plane.prefer(handle, layer=layer, paused=paused)
+
+
+def restart(registry: Registry, session: Session) -> Offer | None:
+    """New ICE credentials with the next offer. Raises ``TransportFailed`` when nothing stands."""
+    side = session.subscribing
+    if side is None:
+        raise TransportFailed("there is no subscribe transport to restart")
+    side.restart_wanted = True
+    return refresh(registry, session)
+
+
+def end(registry: Registry, session: Session) -> None:
+    """Ends subscriptions, then their transport. Idempotent."""
+    side = session.subscribing
+    if side is not None:
+        registry.close_transport(side.transport)
+        session.subscribing = None

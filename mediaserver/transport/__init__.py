@@ -1,0 +1,1 @@
+"""How one participant is connected: ICE credentials, DTLS handshake, data channels."""

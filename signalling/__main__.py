@@ -1,0 +1,5 @@
+"""``python -m signalling`` is ``loupe``."""
+
+from signalling.cli import main
+
+main()

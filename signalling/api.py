@@ -1,0 +1,309 @@
+"""REST: rooms, participants, tokens. One table of routes makes the router and ``/api/openapi.json``."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from mediaserver import __version__, errors, events
+from mediaserver.ids import ParticipantId, RoomId
+from mediaserver.policy import Right, Role
+from mediaserver.room import Room
+from signalling import body, messages, openapi, tokens, translate
+from signalling.auth import Bearer, may_invite
+from signalling.context import bearer, bearer_text, services
+from signalling.errors import MalformedMessage, Unauthorized
+from signalling.moderation import expel
+from signalling.names import clean
+from signalling.openapi import Route
+from signalling.tokens import Audience, is_room_name
+
+PAGE_OF_ROLE = {
+    Role.SURGEON: "theatre",
+    Role.STAFF: "theatre",
+    Role.SPECIALIST: "consult",
+    Role.MODERATOR: "consult",
+    Role.OBSERVER: "observe",
+}
+
+
+class RoomSummary(Struct, frozen=True, kw_only=True):
+    """A room in the list."""
+
+    id: str
+    participants: int
+    publications: int
+
+
+class RoomList(Struct, frozen=True, kw_only=True):
+    """All rooms that the token may see."""
+
+    rooms: list[RoomSummary]
+
+
+class ParticipantList(Struct, frozen=True, kw_only=True):
+    """Everybody in a room."""
+
+    participants: list[messages.ParticipantInfo]
+
+
+class JoinRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The holder's name, when the invitation names nobody."""
+
+    name: messages.Name = ""
+
+
+class JoinToken(Struct, frozen=True, kw_only=True):
+    """A join token and what it opens."""
+
+    token: str
+    room: str
+    role: Role
+    expires_at: int
+    """Unix seconds."""
+
+
+class TokenRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What kind of token for whom."""
+
+    room: Annotated[str, Meta(pattern=tokens.ROOM_PATTERN)]
+    role: Role
+    kind: Literal["join", "invitation"] = "invitation"
+    name: messages.Name = ""
+    rights: list[Right] | None = None
+    lifetime_seconds: Annotated[int, Meta(ge=10, le=tokens.MAX_LIFETIME_SECONDS)] | None = None
+    """Absent: ten minutes for a join token, twelve hours for an invitation."""
+
+
+class IssuedToken(Struct, frozen=True, kw_only=True):
+    """A token, and the page it is for. Put it behind ``#``, never behind ``?``."""
+
+    token: str
+    kind: Literal["join", "invitation"]
+    page: str | None
+    expires_at: int
+
+
+class RevokeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The token or invitation that shall hold no more."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=tokens.MAX_TOKEN_CHARACTERS)]
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _require(holder: Bearer, room: str, *rights: Right) -> None:
+    """One of these rights, for this room. Raises ``NotPermitted`` alike for rooms that stand and that do
+    not."""
+    if not holder.may_see_room(room) or not holder.rights.intersection(rights):
+        raise errors.NotPermitted
+
+
+def _room(request: web.Request, *rights: Right) -> Room:
+    name = request.match_info["room"]
+    _require(bearer(request), name, *rights)
+    room = services(request).server.rooms.get(RoomId(name))
+    if room is None:
+        raise errors.UnknownRoom
+    return room
+
+
+async def list_rooms(request: web.Request) -> web.Response:
+    """Rooms that stand."""
+    holder = bearer(request)
+    if Right.INSPECT not in holder.rights:
+        raise errors.NotPermitted
+    found = [
+        _summary(room.info())
+        for name, room in services(request).server.rooms.items()
+        if holder.may_see_room(name)
+    ]
+    return _json(RoomList(rooms=sorted(found, key=lambda room: room.id)))
+
+
+def _summary(info: events.RoomInfo) -> RoomSummary:
+    return RoomSummary(id=info.id, participants=len(info.participants), publications=len(info.publications))
+
+
+async def show_room(request: web.Request) -> web.Response:
+    """One room with its participants and publications."""
+    return _json(translate.room(_room(request, Right.INSPECT, Right.MODERATE).info()))
+
+
+async def list_participants(request: web.Request) -> web.Response:
+    """Who is in a room."""
+    info = _room(request, Right.INSPECT, Right.MODERATE).info()
+    return _json(ParticipantList(participants=[translate.participant(one) for one in info.participants]))
+
+
+async def remove_participant(request: web.Request) -> web.Response:
+    """Ends a participant's session; the room is told."""
+    room = _room(request, Right.INSPECT, Right.MODERATE)
+    expel(services(request).server, room.id, ParticipantId(request.match_info["participant"]))
+    return web.Response(status=204)
+
+
+async def join(request: web.Request) -> web.Response:
+    """Exchanges an invitation for a join token."""
+    parts = services(request)
+    invitation = bearer_text(request)
+    parts.authenticator.check(invitation, Audience.INVITE)
+    wish = await body.read_json(request, parts.limits, JoinRequest)
+    token, claims = parts.authenticator.exchange(invitation, clean(wish.name, messages.MAX_NAME_CHARACTERS))
+    return _json(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
+
+
+async def issue_token(request: web.Request) -> web.Response:
+    """Makes an invitation or a join token for one's own room, for a role not above one's own."""
+    parts = services(request)
+    holder = bearer(request)
+    wish = await body.read_json(request, parts.limits, TokenRequest)
+    if not is_room_name(wish.room):
+        raise MalformedMessage("not a room's name", field="$.room")
+    if not may_invite(holder, wish.room, wish.role):
+        raise errors.NotPermitted
+    audience = Audience.JOIN if wish.kind == "join" else Audience.INVITE
+    usual = tokens.JOIN_LIFETIME_SECONDS if wish.kind == "join" else tokens.INVITATION_LIFETIME_SECONDS
+    lifetime = wish.lifetime_seconds or usual
+    if wish.kind == "join" and lifetime > tokens.JOIN_LIFETIME_SECONDS:
+        raise MalformedMessage("a join token lives ten minutes at most", field="$.lifetime_seconds")
+    token, claims = parts.authenticator.issue(
+        tokens.new_claims(
+            audience=audience,
+            room=wish.room,
+            role=wish.role,
+            now_seconds=parts.authenticator.now_seconds(),
+            lifetime_seconds=lifetime,
+            name=clean(wish.name, messages.MAX_NAME_CHARACTERS),
+            rights=None if wish.rights is None else frozenset(wish.rights),
+            # Whoever was invited falls with the one who invited.
+            invitation=holder.claims.inv or holder.claims.jti,
+        )
+    )
+    page = PAGE_OF_ROLE.get(wish.role)
+    return _json(
+        IssuedToken(
+            token=token,
+            kind=wish.kind,
+            page=None if page is None else f"/{page}/{wish.room}",
+            expires_at=claims.exp,
+        )
+    )
+
+
+async def revoke_token(request: web.Request) -> web.Response:
+    """Withdraws a token or invitation at once, and removes whoever came in by it."""
+    parts = services(request)
+    holder = bearer(request)
+    wish = await body.read_json(request, parts.limits, RevokeRequest)
+    claims = None
+    for audience in Audience:
+        try:
+            claims = parts.authenticator.check(wish.token, audience).claims
+            break
+        except Unauthorized:
+            continue
+    if claims is None:
+        raise MalformedMessage("no token of this server, or it holds no more", field="$.token")
+    _require(holder, claims.room, Right.INSPECT, Right.MODERATE)
+    parts.authenticator.revoke(claims)
+    for session in parts.sessions.of_token(claims.jti):
+        expel(parts.server, session.participant.room, session.participant.id)
+    for session_id in parts.holders.of_token(claims.jti):
+        with contextlib.suppress(errors.UnknownParticipant):  # it may have ended by itself
+            parts.server.end(parts.server.http_session(session_id))
+        parts.holders.drop(session_id)
+    return web.Response(status=204)
+
+
+async def describe(_: web.Request) -> web.Response:
+    """This description."""
+    return web.json_response(openapi.document(ROUTES, __version__))
+
+
+_MODERATE = "the right `moderate` in this room, or `inspect`"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        path="/api/v1/rooms",
+        handler=list_rooms,
+        summary="Rooms that stand.",
+        response=RoomList,
+        rights="the right `inspect`",
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/rooms/{room}",
+        handler=show_room,
+        summary="One room with its participants and publications.",
+        response=messages.RoomInfo,
+        rights=_MODERATE,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/rooms/{room}/participants",
+        handler=list_participants,
+        summary="Who is in a room.",
+        response=ParticipantList,
+        rights=_MODERATE,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/rooms/{room}/participants/{participant}",
+        handler=remove_participant,
+        summary="Removes a participant.",
+        response=None,
+        rights=_MODERATE,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/join",
+        handler=join,
+        summary="Exchanges an invitation (as bearer) for a join token.",
+        request=JoinRequest,
+        response=JoinToken,
+        bearer="an invitation",
+        problems=(401,),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/tokens",
+        handler=issue_token,
+        summary="Makes an invitation or a join token.",
+        request=TokenRequest,
+        response=IssuedToken,
+        rights="the right `moderate` in this room (roles up to the own), or `inspect` (operators)",
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/revocations",
+        handler=revoke_token,
+        summary="Withdraws a token or invitation and removes whoever came in by it.",
+        request=RevokeRequest,
+        response=None,
+        rights=_MODERATE,
+        problems=(401, 403, 429),
+    ),
+)
+
+
+def routes() -> list[web.RouteDef]:
+    """For the router."""
+    return [
+        web.get("/api/openapi.json", describe),
+        *(web.route(route.method, route.path, route.handler) for route in ROUTES),
+    ]

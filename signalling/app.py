@@ -1,0 +1,62 @@
+"""The aiohttp application: which path leads where, and the one place where its parts are put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from mediaserver.config import Settings
+from mediaserver.server import Server
+from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
+from signalling.auth import Authenticator
+from signalling.context import SERVICES, Services
+from signalling.keys import TokenKeys
+from signalling.limits import Connections, HttpLimits, from_settings
+from signalling.sessions import Sessions
+
+
+def services(
+    server: Server,
+    settings: Settings,
+    keys: TokenKeys,
+    *,
+    limits: HttpLimits | None = None,
+    now: Callable[[], float] = time.time,
+    lenient_trickle: bool = False,
+) -> Services:
+    """The parts of one process. ``limits`` and ``now`` differ from the configuration's and the clock in
+    tests."""
+    bounds = limits or from_settings(settings)
+    sessions = Sessions(server, bounds.resume_seconds, bounds.connections_per_identity)
+    connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
+    server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
+    return Services(
+        server=server,
+        settings=settings,
+        authenticator=Authenticator(keys, now, join_lifetime_seconds=settings.tokens.lifetime_seconds),
+        limits=bounds,
+        sessions=sessions,
+        connections=connections,
+        lenient_trickle=lenient_trickle,
+    )
+
+
+def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
+    """The application over these parts."""
+    application = web.Application(
+        middlewares=[middleware.guard, middleware.errors],
+        client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
+    )
+    application[SERVICES] = parts
+    application[pages.FILES] = pages.StaticFiles(static)
+    application.add_routes([web.get("/ws", websocket.handle)])
+    application.add_routes(whip.routes())
+    application.add_routes(whep.routes())
+    application.add_routes(api.routes())
+    application.add_routes(health.routes())
+    application.add_routes(metrics.routes())
+    application.add_routes(pages.routes())
+    return application

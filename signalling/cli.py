@@ -1,0 +1,339 @@
+"""The command ``loupe``. Imports wait until a command needs them: ``--help`` and ``token`` must be quick.
+
+Exit codes: 0 done, 1 could not (one line on stderr says what to do), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from mediaserver.errors import LoupeError
+
+if TYPE_CHECKING:
+    from mediaserver.config import Settings
+
+app = typer.Typer(
+    name="loupe",
+    help="Loupe: a real-time media server for remote surgery and consultation.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+config_app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Folder for secrets, configuration, recordings.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="TOML file; otherwise loupe.toml in the data folder.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _fail(text: str, code: int = 1) -> NoReturn:
+    print(f"loupe: {text}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
+    from mediaserver import config as configuration
+
+    try:
+        return configuration.load({key: value for key, value in overrides.items() if value}, config)
+    except LoupeError as error:
+        _fail(error.message)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[V6]:PORT`` or ``:PORT`` (all addresses). Raises ``ValueError``."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError("give HOST:PORT, e.g. 127.0.0.1:8080")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address needs brackets: [::1]:8080")
+    return host or "0.0.0.0", int(port)  # noqa: S104 - asked for by an empty host
+
+
+def _listen(value: str | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    try:
+        host, port = split_address(value)
+    except ValueError as error:
+        _fail(f"--listen {value}: {error}", 2)
+    return {"host": host, "port": port}
+
+
+def _present(**values: object) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from mediaserver import __version__
+
+    try:
+        from mediaserver import _dataplane
+
+        plane = f"native plane {_dataplane.__version__}"
+    except ImportError:
+        plane = "native plane missing: run make setup"
+    print(f"loupe {__version__} ({plane})")
+    raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def serve(
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT for HTTP and WebSocket.")] = None,
+    media_address: Annotated[
+        list[str] | None, typer.Option(help="IP address for media; may be repeated, IPv4 first.")
+    ] = None,
+    media_port: Annotated[int | None, typer.Option(help="First UDP port for media.")] = None,
+    announce_address: Annotated[
+        list[str] | None, typer.Option(help="Address that clients shall use instead (static NAT).")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Media workers; 0: one per processor.")] = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key, PEM.")] = None,
+    self_made_tls: Annotated[bool, typer.Option("--self-made-tls", help="Make a certificate.")] = False,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="No TLS although not on loopback (a proxy does it).")
+    ] = False,
+    public_url: Annotated[str | None, typer.Option(help="What clients reach this server by.")] = None,
+    lenient_trickle: Annotated[
+        bool, typer.Option("--lenient-trickle", help="Take WHIP/WHEP PATCH without If-Match.")
+    ] = False,
+    drain_seconds: Annotated[float, typer.Option(min=0, help="Time to leave after SIGTERM.")] = 10.0,
+) -> None:
+    """Run the server in the foreground until SIGTERM or Ctrl-C."""
+    from mediaserver.errors import InvalidSettings
+    from signalling.serve import may_use_plain_http
+
+    where = _listen(listen)
+    tls: dict[str, Any] = _present(certificate=tls_cert, key=tls_key)
+    if self_made_tls:
+        tls["self_made"] = True
+    settings = _settings(
+        config,
+        {
+            "listen": where,
+            "tls": tls,
+            "media": _present(
+                addresses=media_address or None,
+                announced=announce_address or None,
+                port=media_port,
+                workers=workers,
+            ),
+            "data": _present(folder=data),
+            "public_url": public_url,
+        },
+    )
+    if plain_http and (settings.tls.certificate is not None or settings.tls.self_made):
+        _fail("--plain-http and a certificate exclude each other", 2)
+    try:
+        _run(
+            settings,
+            plain_http or may_use_plain_http(settings.listen.host, False),
+            lenient_trickle,
+            drain_seconds,
+        )
+    except InvalidSettings as error:
+        _fail(error.message)
+    except LoupeError as error:
+        _fail(error.message)
+    except KeyboardInterrupt:
+        _fail("stopped before it was ready")
+
+
+def _run(settings: Settings, plain_http: bool, lenient_trickle: bool, drain_seconds: float) -> None:
+    import asyncio
+
+    import uvloop
+
+    from mediaserver import log
+    from signalling.serve import run
+
+    log.configure(settings.log.level, settings.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            run(
+                settings,
+                plain_http=plain_http,
+                lenient_trickle=lenient_trickle,
+                drain_seconds=drain_seconds,
+            )
+        )
+
+
+@app.command()
+def token(
+    room: Annotated[str, typer.Option(help="The room; '*' for an operator of all rooms.")],
+    role: Annotated[str, typer.Option(help="surgeon, staff, specialist, moderator, observer or operator.")],
+    data: DataOption = None,
+    config: ConfigOption = None,
+    name: Annotated[
+        str | None, typer.Option(help="Shown to the others; cannot be changed by the holder.")
+    ] = None,
+    lifetime: Annotated[
+        int | None, typer.Option(help="Seconds; default: ten minutes, twelve hours for an invitation.")
+    ] = None,
+    rights: Annotated[
+        list[str] | None, typer.Option("--right", help="Narrows the role's rights; may be repeated.")
+    ] = None,
+    invitation: Annotated[
+        bool, typer.Option("--invitation", help="For a link: PAGE#TOKEN, exchanged for join tokens.")
+    ] = False,
+) -> None:
+    """Print a token and nothing else. Works whether or not the server runs."""
+    import time
+
+    from mediaserver.policy import Right, Role
+    from signalling import keys, tokens
+    from signalling.messages import MAX_NAME_CHARACTERS
+    from signalling.names import clean
+
+    settings = _settings(config, {"data": _present(folder=data)})
+    audience = tokens.Audience.INVITE if invitation else tokens.Audience.JOIN
+    usual = tokens.INVITATION_LIFETIME_SECONDS if invitation else settings.tokens.lifetime_seconds
+    try:
+        claims = tokens.new_claims(
+            audience=audience,
+            room=room,
+            role=Role(role),
+            now_seconds=time.time(),
+            lifetime_seconds=usual if lifetime is None else lifetime,
+            name=clean(name or "", MAX_NAME_CHARACTERS),
+            rights=frozenset(Right(right) for right in rights) if rights else None,
+        )
+    except ValueError as error:
+        _fail(str(error), 2)
+    try:
+        print(tokens.sign(keys.load_or_create(settings), claims))
+    except LoupeError as error:
+        _fail(error.message)
+
+
+@app.command()
+def doctor(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT that serve will use.")] = None,
+    media_address: Annotated[list[str] | None, typer.Option(help="IP address for media.")] = None,
+    media_port: Annotated[int | None, typer.Option(help="First UDP port for media.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Check this machine: ports, clock, addresses, UDP, buffers, certificate, disk, native plane."""
+    from signalling import doctor as checks
+
+    settings = _settings(
+        config,
+        {
+            "listen": _listen(listen),
+            "media": _present(addresses=media_address or None, port=media_port),
+            "data": _present(folder=data),
+        },
+    )
+    found = checks.examine(settings)
+    print(checks.as_json(found) if json else checks.as_text(found, colour=_colour()))
+    if any(check.verdict is checks.Verdict.BAD for check in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    port: Annotated[
+        int, typer.Option(min=364, max=65535, help="HTTPS port for other computers; plain HTTP is 363 below.")
+    ] = 8443,
+    media_port: Annotated[int, typer.Option(help="First UDP port for media.")] = 7882,
+    workers: Annotated[int, typer.Option(help="Media workers; 0: one per processor.")] = 0,
+    data: Annotated[Path, typer.Option(help="Folder for secrets and configuration.")] = Path("data"),
+    video: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Publish this film instead.")
+    ] = None,
+    room: Annotated[str | None, typer.Option(help="Name of the room; otherwise a new one.")] = None,
+    qr: Annotated[bool, typer.Option(help="Show QR codes.")] = True,
+) -> None:
+    """A running room with a synthetic operating theatre, everything embedded."""
+    from signalling.demo import command
+
+    settings = _settings(
+        None,
+        {
+            "listen": {"host": "0.0.0.0", "port": port},  # noqa: S104 - other computers shall see it
+            "tls": {"self_made": True},
+            "media": {"port": media_port, "workers": workers},
+            "data": {"folder": data},
+        },
+    )
+    try:
+        command.run_demo(settings, room or command.new_room(), video, with_codes=qr and sys.stdout.isatty())
+    except LoupeError as error:
+        _fail(error.message)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI 3.1 description of the REST interface."""
+    import json
+
+    from mediaserver import __version__
+    from signalling import api
+    from signalling import openapi as description
+
+    print(json.dumps(description.document(api.ROUTES, __version__), indent=2))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the WebSocket protocol."""
+    from signalling import schema as export
+
+    print(export.schema_text(), end="")
+
+
+@config_app.command("show")
+def config_show(data: DataOption = None, config: ConfigOption = None) -> None:
+    """Print what is in force, secrets masked."""
+    print(_settings(config, {"data": _present(folder=data)}).effective())
+
+
+@config_app.command("check")
+def config_check(data: DataOption = None, config: ConfigOption = None) -> None:
+    """Say whether the configuration can be used."""
+    _settings(config, {"data": _present(folder=data)})
+    print("the configuration can be used")
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The demonstration: a synthetic operating theatre that publishes like any other participant."""

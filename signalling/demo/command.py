@@ -1,0 +1,132 @@
+"""``loupe demo``: the server, a room, a synthetic theatre in it, and the links to look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from mediaserver.config import Settings
+from mediaserver.plane import default_address
+from mediaserver.policy import Role
+from signalling import keys, tls, tokens
+from signalling.demo.links import Links, show
+from signalling.serve import Running, run
+
+LOCAL_PORT_BELOW = 363
+"""Plain HTTP for this computer is this far below the HTTPS port: 8080 beside 8443."""
+ROOM_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""No letter or digit that could be taken for another when read aloud."""
+
+
+def new_room() -> str:
+    """A short name such as ``7QK2``."""
+    return "".join(secrets.choice(ROOM_LETTERS) for _ in range(4))
+
+
+def invitation(settings: Settings, room: str, role: Role) -> str:
+    """What a link carries after its ``#``, good for twelve hours."""
+    claims = tokens.new_claims(
+        audience=tokens.Audience.INVITE,
+        room=room,
+        role=role,
+        now_seconds=time.time(),
+        lifetime_seconds=tokens.INVITATION_LIFETIME_SECONDS,
+    )
+    return tokens.sign(keys.load_or_create(settings), claims)
+
+
+def join_token(settings: Settings, room: str, role: Role) -> str:
+    """A token for one join or one WHIP session."""
+    claims = tokens.new_claims(
+        audience=tokens.Audience.JOIN,
+        room=room,
+        role=role,
+        now_seconds=time.time(),
+        lifetime_seconds=tokens.JOIN_LIFETIME_SECONDS,
+    )
+    return tokens.sign(keys.load_or_create(settings), claims)
+
+
+class Theatre:
+    """The publisher's process, started again if it should end."""
+
+    def __init__(self, url: str, settings: Settings, room: str, video: Path | None) -> None:
+        self._url = url
+        self._settings = settings
+        self._room = room
+        self._video = video
+
+    async def keep(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            process = await self._start()
+            try:
+                code = await process.wait()
+            except asyncio.CancelledError:
+                process.terminate()
+                await process.wait()
+                raise
+            print(f"The synthetic theatre ended ({code}) and is started again.", file=sys.stderr)
+            await asyncio.sleep(1)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "signalling.demo.publisher", self._url]
+        if self._video is not None:
+            command += ["--video", str(self._video)]
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        assert process.stdin is not None, "asked for"
+        # The pipe stays open: its end tells the publisher that we are gone.
+        process.stdin.write(join_token(self._settings, self._room, Role.SURGEON).encode() + b"\n")
+        await process.stdin.drain()
+        return process
+
+
+def run_demo(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
+    """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
+    import uvloop
+
+    from mediaserver import log
+
+    log.configure(settings.log.level, settings.log.format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, room, video, with_codes))
+
+
+async def _serve(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def open_theatre(running: Running) -> None:
+        https_port = running.listener.port
+        local = await running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
+        show(_links(settings, room, local, https_port), with_codes)
+        await Theatre(local, settings, room, video).keep()
+
+    def started(running: Running) -> None:
+        tasks.add(asyncio.get_running_loop().create_task(open_theatre(running)))
+
+    try:
+        await run(settings, drain_seconds=0, announce=lambda _: None, started=started)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _links(settings: Settings, room: str, local: str, https_port: int) -> Links:
+    folder = settings.data.folder
+    workers = settings.media.workers or os.cpu_count() or 1
+    return Links(
+        local=local.replace("127.0.0.1", "localhost"),
+        public=f"https://{default_address()}:{https_port}",
+        room=room,
+        invitations={role: invitation(settings, room, role) for role in Role},
+        whip_token=join_token(settings, room, Role.STAFF),
+        fingerprint=tls.Certificate(folder / tls.CERTIFICATE_FILE, folder / tls.KEY_FILE).fingerprint(),
+        data=folder,
+        media_ports=(settings.media.port, settings.media.port + workers - 1),
+        https_port=https_port,
+    )

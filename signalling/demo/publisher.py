@@ -1,0 +1,154 @@
+"""The synthetic theatre as a process of its own: joins a room over WebSocket and publishes with aiortc, like
+any client.
+
+``python -m signalling.demo.publisher URL [--video FILE]`` with a join token on standard input, so that no
+token is seen
+in a list of processes. It ends when the socket closes or standard input does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaPlayer
+from aiortc.mediastreams import MediaStreamTrack
+
+from signalling.demo.pictures import Endoscope, Monitor
+from signalling.demo.tracks import DrawnTrack, VoiceTrack
+from signalling.messages import PROTOCOL
+
+HEARTBEAT_SECONDS = 10.0
+
+
+class Refused(Exception):
+    """The server answered a request with an error."""
+
+
+class Client:
+    """One WebSocket session: requests and their answers; events are read and passed over."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+
+    async def request(self, kind: str, **fields: object) -> Mapping[str, Any]:
+        """Sends a request and gives its answer. Raises ``Refused``."""
+        number = next(self._ids)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        await self._socket.send_str(json.dumps({"type": kind, "id": number, **fields}))
+        message: Mapping[str, Any] = await answer
+        if message["type"] == "error":
+            raise Refused(message["code"])
+        return message
+
+    async def read(self) -> None:
+        """Reads until the socket closes."""
+        async for frame in self._socket:
+            message = json.loads(frame.data)
+            waiting = self._waiting.pop(message.get("id", 0), None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+        for waiting in self._waiting.values():
+            waiting.cancel()
+
+    async def heartbeat(self) -> None:
+        """Keeps the session alive."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await self.request("ping")
+
+
+def sources(video: str | None) -> list[tuple[MediaStreamTrack, str, str]]:
+    """(track, label, source type) of all that the theatre publishes."""
+    if video is None:
+        endoscope: MediaStreamTrack = DrawnTrack(Endoscope().draw, frames_per_second=25)
+        voice: MediaStreamTrack = VoiceTrack()
+    else:
+        player = MediaPlayer(video, loop=True)
+        if player.video is None:
+            raise SystemExit(f"{video}: no video in it")
+        endoscope, voice = player.video, player.audio or VoiceTrack()
+    return [
+        (endoscope, "Nội soi / Endoscope", "endoscope"),
+        (DrawnTrack(Monitor().draw, frames_per_second=5), "Monitor", "monitor"),
+        (voice, "Phẫu thuật viên / Surgeon", "microphone"),
+    ]
+
+
+async def publish(client: Client, connection: RTCPeerConnection, video: str | None) -> None:
+    """Offers all sources and connects."""
+    labels = []
+    for track, label, source_type in sources(video):
+        connection.addTrack(track)
+        labels.append((label, source_type))
+    await connection.setLocalDescription(await connection.createOffer())
+    # aiortc groups by kind only in the text: transceivers keep the order of addTrack.
+    described = [
+        {"mid": transceiver.mid, "label": label, "source_type": source_type}
+        for transceiver, (label, source_type) in zip(connection.getTransceivers(), labels, strict=True)
+    ]
+    answer = await client.request("publish", sdp=connection.localDescription.sdp, sources=described)
+    await connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+
+
+async def run(url: str, token: str, video: str | None) -> None:
+    """Publishes until the socket closes."""
+    # The demo's own server shows a certificate that it made itself a moment ago, over loopback.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(
+                f"{url}/ws", protocols=(PROTOCOL,), ssl=context, max_msg_size=1 << 20
+            ) as socket,
+            asyncio.TaskGroup() as tasks,
+        ):
+            client = Client(socket)
+            reading = tasks.create_task(client.read())
+            await client.request("join", token=token, name="Phòng mổ / Theatre")
+            await publish(client, connection, video)
+            heartbeat = tasks.create_task(client.heartbeat())
+            await asyncio.wait(
+                {reading, tasks.create_task(_end_of_input())}, return_when=asyncio.FIRST_COMPLETED
+            )
+            heartbeat.cancel()
+            await socket.close()
+    finally:
+        await connection.close()
+
+
+async def _end_of_input() -> None:
+    """Returns when whoever started this process is gone."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    await reader.read()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--video")
+    arguments = parser.parse_args()
+    token = sys.stdin.readline().strip()
+    asyncio.run(run(arguments.url, token, arguments.video))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""A joined participant's request as a call on the media server, and its answer. Rights are checked below,
+not here."""
+
+from __future__ import annotations
+
+import time
+from typing import assert_never
+
+from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.participant import Participant
+from mediaserver.server import Server, SourceSpec
+from signalling import messages
+from signalling.errors import MalformedMessage, OutOfOrder
+from signalling.names import clean
+
+
+async def perform(  # noqa: C901 - one case per message
+    server: Server, participant: Participant, request: messages.Request
+) -> messages.ServerMessage:
+    """Does it and gives the answer. Raises ``LoupeError``."""
+    match request:
+        case messages.Publish():
+            return await _publish(server, participant, request)
+        case messages.Subscribe(publications=publications, automatic=automatic):
+            server.subscribe(participant, [PublicationId(one) for one in publications], automatic)
+        case messages.Answer(generation=generation, sdp=sdp):
+            await server.answer(participant, generation, sdp)
+        case messages.RestartIce():
+            server.restart_ice(participant)
+        case messages.Prefer(publication=publication, layer=layer, paused=paused):
+            server.prefer(participant, PublicationId(publication), layer, paused)
+        case messages.Mute(publication=publication, muted=muted):
+            server.mute(participant, PublicationId(publication), muted)
+        case messages.Chat(text=text):
+            server.chat(participant, _chat_text(text))
+        case messages.Remove(participant=other):
+            server.remove(participant, ParticipantId(other))
+        case messages.Ping(id=request_id):
+            return messages.Pong(id=request_id, server_time_ms=time.time_ns() // 1_000_000)
+        case messages.Join() | messages.Leave():
+            raise OutOfOrder
+        case _:
+            assert_never(request)
+    return messages.Ok(id=request.id)
+
+
+def _chat_text(text: str) -> str:
+    cleaned = clean(text, messages.MAX_CHAT_CHARACTERS, lines=True)
+    if not cleaned:
+        raise MalformedMessage("nothing to say", field="$.text")
+    return cleaned
+
+
+async def _publish(
+    server: Server, participant: Participant, request: messages.Publish
+) -> messages.PublishedAnswer:
+    sources: list[SourceSpec] = []
+    seen: set[str] = set()
+    for index, source in enumerate(request.sources):
+        label = clean(source.label, messages.MAX_LABEL_CHARACTERS)
+        if not label:
+            raise MalformedMessage("a label needs a visible character", field=f"$.sources[{index}].label")
+        if source.mid in seen:
+            raise MalformedMessage("this mid is named twice", field=f"$.sources[{index}].mid")
+        seen.add(source.mid)
+        sources.append(SourceSpec(source.mid, label, source.source_type))
+    answer = await server.publish(participant, request.sdp, sources)
+    return messages.PublishedAnswer(
+        id=request.id,
+        sdp=answer.sdp,
+        sources=[
+            messages.PublishedSource(mid=mid, publication=publication)
+            for mid, publication in answer.sources.items()
+        ],
+    )

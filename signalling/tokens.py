@@ -1,0 +1,222 @@
+"""Tokens: JSON Web Tokens (RFC 7519) as a pure function of key, text and time.
+
+Two kinds, told apart by their audience: a *join token* (``aud`` ``join``, minutes) opens a WebSocket, a WHIP
+or WHEP
+session and the REST interface; an *invitation* (``aud`` ``invite``, hours, revocable) is what a printed link
+carries
+and can only be exchanged for join tokens.
+
+RFC 8725 is followed to the letter: one algorithm (HS256) fixed on the server side, the key is found by
+``kid`` among
+our own and nothing in the header can name another, audience and issuer are compared.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import secrets
+from base64 import urlsafe_b64decode
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from mediaserver.policy import RIGHTS, Right, Role
+from signalling.errors import Unauthorized
+
+if TYPE_CHECKING:
+    from signalling.keys import TokenKeys
+
+ALGORITHM = "HS256"
+ISSUER = "loupe"
+LEEWAY_SECONDS = 30
+JOIN_LIFETIME_SECONDS = 10 * 60
+INVITATION_LIFETIME_SECONDS = 12 * 60 * 60
+MAX_LIFETIME_SECONDS = 7 * 24 * 60 * 60
+MAX_TOKEN_CHARACTERS = 4096
+ANY_ROOM = "*"
+"""Only an operator's token may name it: it inspects all rooms and enters none."""
+ROOM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_ROOM = re.compile(ROOM_PATTERN, re.ASCII)
+
+
+class Audience(StrEnum):
+    """What a token is for."""
+
+    JOIN = "join"
+    INVITE = "invite"
+
+
+class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a token says. Times are Unix seconds."""
+
+    iss: str
+    aud: Audience
+    sub: Annotated[str, Meta(min_length=1, max_length=64)]
+    jti: Annotated[str, Meta(min_length=16, max_length=64)]
+    iat: int
+    nbf: int
+    exp: int
+    room: Annotated[str, Meta(min_length=1, max_length=64)]
+    role: Role
+    rights: list[Right] | None = None
+    """Narrows the role's rights; absent: all of them."""
+    name: Annotated[str, Meta(max_length=64)] | None = None
+    inv: Annotated[str, Meta(max_length=64)] | None = None
+    """``jti`` of the invitation this token was exchanged for."""
+
+    def __repr__(self) -> str:
+        return f"Claims(aud={self.aud.value}, role={self.role.value})"
+
+    def granted(self) -> frozenset[Right]:
+        """The role's rights, narrowed; never more than the role has."""
+        return RIGHTS[self.role] if self.rights is None else RIGHTS[self.role] & frozenset(self.rights)
+
+
+_claims_decoder = msgspec.json.Decoder(Claims)
+
+
+def is_room_name(text: str) -> bool:
+    """Whether a room may bear this name: 1-64 ASCII letters, digits, ``_``, ``.``, ``-``; not starting with
+    a sign."""
+    return _ROOM.fullmatch(text) is not None
+
+
+def new_claims(  # noqa: PLR0913 - a token says this much
+    *,
+    audience: Audience,
+    room: str,
+    role: Role,
+    now_seconds: float,
+    lifetime_seconds: int,
+    subject: str | None = None,
+    name: str | None = None,
+    rights: frozenset[Right] | None = None,
+    invitation: str | None = None,
+) -> Claims:
+    """Claims of a token that starts now.
+
+    Raises:
+        ValueError: no room name, ``*`` for another role than operator, or a lifetime outside 1 s to 7 days.
+    """
+    if not is_room_name(room) and not (room == ANY_ROOM and role is Role.OPERATOR):
+        raise ValueError("room must be 1-64 letters, digits, '_' or '-' ('*' for an operator)")
+    if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
+        raise ValueError(f"lifetime must be 1 to {MAX_LIFETIME_SECONDS} seconds")
+    start = int(now_seconds)
+    return Claims(
+        iss=ISSUER,
+        aud=audience,
+        sub=subject or secrets.token_urlsafe(9),
+        jti=secrets.token_urlsafe(16),
+        iat=start,
+        nbf=start,
+        exp=start + lifetime_seconds,
+        room=room,
+        role=role,
+        rights=None if rights is None else sorted(rights),
+        name=name or None,
+        inv=invitation,
+    )
+
+
+def sign(keys: TokenKeys, claims: Claims) -> str:
+    """The compact serialization (RFC 7515 section 3.1)."""
+    from joserfc import jws
+
+    header = {"alg": ALGORITHM, "kid": keys.signing, "typ": "JWT"}
+    return jws.serialize_compact(
+        header, msgspec.json.encode(claims), keys.by_kid[keys.signing], algorithms=[ALGORITHM]
+    )
+
+
+def _part(text: str) -> bytes:
+    """Strict base64url without padding: one text for one value, so that a token has exactly one spelling."""
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (ValueError, binascii.Error) as error:
+        raise Unauthorized("the token is not base64url") from error
+    spare_bits = (len(text) * 6) % 8
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    if alphabet.index(text[-1]) & ((1 << spare_bits) - 1):
+        raise Unauthorized("the token is not canonical base64url")
+    return raw
+
+
+def verify_signature(keys: TokenKeys, token: str) -> bytes:
+    """The payload of a token that one of our keys signed.
+
+    Raises:
+        Unauthorized: anything else, whatever the header says.
+    """
+    if len(token) > MAX_TOKEN_CHARACTERS or _COMPACT.fullmatch(token) is None:
+        raise Unauthorized("not a token")
+    header_text, payload_text, signature_text = token.split(".")
+    _part(signature_text)
+    payload = _part(payload_text)
+    try:
+        header = msgspec.json.decode(_part(header_text), type=dict[str, str])
+    except msgspec.MsgspecError as error:
+        raise Unauthorized("the token's header is not readable") from error
+    # RFC 8725 section 3.1 and 3.10: no algorithm but ours, and no jwk, jku, x5u, x5c or crit is ever looked
+    # at.
+    if header.keys() - {"alg", "kid", "typ"} or header.get("alg") != ALGORITHM:
+        raise Unauthorized("the token's header is not acceptable")
+    if header.get("typ", "JWT") != "JWT":
+        raise Unauthorized("the token's type is not JWT")
+    key = keys.by_kid.get(header.get("kid", ""))
+    if key is None:
+        raise Unauthorized("the token is not signed by this server")
+    _check_mac(key, token)
+    return payload
+
+
+def _check_mac(key: object, token: str) -> None:
+    from joserfc import jws
+    from joserfc.errors import JoseError
+
+    try:
+        jws.deserialize_compact(token, key, algorithms=[ALGORITHM])  # type: ignore[arg-type]
+    except (JoseError, ValueError) as error:
+        raise Unauthorized("the token's signature is wrong") from error
+
+
+def read(
+    keys: TokenKeys,
+    token: str,
+    *,
+    audience: Audience,
+    now_seconds: float,
+    expired_is_fine: bool = False,
+) -> Claims:
+    """Verifies signature, audience and times, with 30 s leeway for clocks that disagree.
+
+    ``expired_is_fine`` is for ending what a token began: a broadcast outlives the ten minutes of its token,
+    and its
+    DELETE must still work.
+
+    Raises:
+        Unauthorized: the token does not hold; the text says why without repeating any of it.
+    """
+    payload = verify_signature(keys, token)
+    try:
+        claims = _claims_decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise Unauthorized("the token's claims are not those of this server") from error
+    if claims.iss != ISSUER:
+        raise Unauthorized("the token has another issuer")
+    if claims.aud is not audience:
+        raise Unauthorized(f"the token is not for this use: its audience is not {audience.value!r}")
+    if now_seconds >= claims.exp + LEEWAY_SECONDS and not expired_is_fine:
+        raise Unauthorized("the token has expired; ask for a new link or token")
+    if now_seconds < min(claims.nbf, claims.iat) - LEEWAY_SECONDS or claims.exp <= claims.nbf:
+        raise Unauthorized("the token is not valid yet; check this computer's clock")
+    if claims.exp - claims.iat > MAX_LIFETIME_SECONDS:
+        raise Unauthorized("the token's lifetime is too long")
+    if not is_room_name(claims.room) and not (claims.room == ANY_ROOM and claims.role is Role.OPERATOR):
+        raise Unauthorized("the token's room is not a room's name")
+    return claims

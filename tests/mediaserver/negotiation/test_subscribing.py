@@ -1,0 +1,115 @@
+"""Sections of a subscribe transport, and answers to WHEP viewers."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from mediaserver.errors import LimitReached, MalformedSdp, NoCommonCodec
+from mediaserver.ids import PublicationId
+from mediaserver.negotiation.media import Codec, Way
+from mediaserver.negotiation.offer import parse_description, render
+from mediaserver.negotiation.subscribing import Sections, Wanted, answer_watch
+from tests.mediaserver.captures import capture
+from tests.mediaserver.negotiation_support import local
+from tests.mediaserver.peers import answer_to
+
+VP8 = Codec(0, "VP8", 90_000)
+H264 = Codec(0, "H264", 90_000, fmtp=(("packetization-mode", "1"), ("profile-level-id", "42e01f")))
+OPUS = Codec(0, "opus", 48_000, 2)
+
+
+def item(name: str, codec: Codec = VP8, stream: str = "an") -> Wanted:
+    kind = "audio" if codec is OPUS else "video"
+    return Wanted(
+        PublicationId(name), "audio" if kind == "audio" else "video", codec, stream, kind == "video"
+    )
+
+
+def sections(limit: int = 8) -> Sections:
+    numbers = itertools.count(1000)
+    return Sections(lambda: next(numbers), limit)
+
+
+def test_sections_only_grow_and_are_used_again() -> None:
+    mine = sections()
+    assert mine.update([item("a"), item("b"), item("c", OPUS)])
+    assert not mine.update([item("a"), item("b"), item("c", OPUS)])
+    assert mine.update([item("b"), item("c", OPUS)])
+    assert [media.way for media in mine.local_media()] == [Way.INACTIVE, Way.SENDONLY, Way.SENDONLY]
+    assert mine.update([item("b"), item("c", OPUS), item("d", H264)])
+    assert mine.carried() == {"0": "d", "1": "b", "2": "c"}
+    ssrcs = [media.source.ssrc for media in mine.local_media() if media.source]
+    assert len(set(ssrcs)) == 3
+
+
+def test_one_payload_type_means_one_configuration() -> None:
+    mine = sections()
+    mine.update([item("a"), item("b"), item("c", H264), item("d", OPUS)])
+    types = [tuple(codec.payload_type for codec in media.codecs) for media in mine.local_media()]
+    assert types[0] == types[1]
+    assert len({number for pair in types[1:] for number in pair}) == 5
+
+
+def test_an_answer_starts_what_it_accepts() -> None:
+    mine = sections()
+    mine.update([item("a"), item("b"), item("c", OPUS)])
+    offer = render(local(mine.local_media()))
+    assert "a=msid:an a" in offer
+    assert "a=ssrc-group:FID 1000 1001" in offer
+    assert "a=ssrc:1000 cname:an" in offer
+    accepted = mine.accept(parse_description(answer_to(offer, drop=["1"])))
+    assert set(accepted) == {"a", "c"}
+    outbound = accepted[PublicationId("a")]
+    assert (outbound.ssrc, outbound.rtx_ssrc, outbound.mid, outbound.cname) == (1000, 1001, "0", "an")
+    assert (outbound.extensions.mid, outbound.extensions.transport_cc) == (1, 3)
+    assert accepted[PublicationId("c")].rtx_ssrc is None
+
+
+def test_an_answer_to_other_sections_is_refused() -> None:
+    mine = sections()
+    mine.update([item("a")])
+    with pytest.raises(MalformedSdp):
+        mine.accept(
+            parse_description(capture("ffmpeg").replace("a=mid:0", "a=mid:7").replace("BUNDLE 0", "BUNDLE 7"))
+        )
+
+
+def test_subscriptions_are_limited() -> None:
+    with pytest.raises(LimitReached):
+        sections(1).update([item("a"), item("b")])
+
+
+def test_a_whep_viewer_gets_its_own_payload_types() -> None:
+    numbers = itertools.count(1)
+    deal = answer_watch(
+        parse_description(capture("chromium_recvonly")),
+        [item("v", H264), item("s", OPUS)],
+        lambda: next(numbers),
+    )
+    assert [media.way for media in deal.answer] == [Way.SENDONLY, Way.SENDONLY]
+    video = deal.outbound[PublicationId("v")]
+    offered = {
+        codec.payload_type: codec for codec in parse_description(capture("chromium_recvonly")).media[1].codecs
+    }
+    assert offered[video.payload_type].parameter("profile-level-id") == "42e01f"
+    assert video.rtx_payload_type is not None
+    assert (video.extensions.rid, video.extensions.repaired_rid) == (0, 0)
+
+
+def test_an_absent_kind_is_inactive() -> None:
+    deal = answer_watch(parse_description(capture("chromium_recvonly")), [item("v")], lambda: 7)
+    assert [media.way for media in deal.answer] == [Way.INACTIVE, Way.SENDONLY]
+    assert list(deal.outbound) == ["v"]
+
+
+def test_a_viewer_without_the_codec_is_told_which() -> None:
+    only_vp9 = Codec(0, "VP9", 90_000, fmtp=(("profile-id", "3"),))
+    with pytest.raises(NoCommonCodec) as refusal:
+        answer_watch(
+            parse_description(capture("ffmpeg").replace("sendonly", "recvonly")),
+            [item("v", only_vp9)],
+            lambda: 7,
+        )
+    assert refusal.value.accepted == ["VP9"]

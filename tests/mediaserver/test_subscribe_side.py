@@ -1,0 +1,67 @@
+"""Subscribing: what refuses an answer, and wishes that outlive negotiation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mediaserver.errors import MalformedSdp, StaleGeneration, TransportFailed, UnknownPublication
+from mediaserver.events import Offer
+from mediaserver.ids import PublicationId
+from mediaserver.server import Server
+from tests.mediaserver.peers import answer_to, identity, make_server, publish, told
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    running = make_server()
+    await running.start()
+    yield running
+    await running.stop()
+
+
+async def test_a_broken_answer_leaves_the_offer_open(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    await publish(server, surgeon)
+    server.subscribe(viewer, [], automatic=True)
+    offer = told(viewer)[-1]
+    assert isinstance(offer, Offer)
+    with pytest.raises(StaleGeneration):
+        await server.answer(viewer, 2, answer_to(offer.sdp))
+    with pytest.raises(MalformedSdp):
+        await server.answer(viewer, 1, "v=0\r\n")
+    await server.answer(viewer, 1, answer_to(offer.sdp))
+    with pytest.raises(StaleGeneration):
+        await server.answer(viewer, 1, answer_to(offer.sdp))
+
+
+async def test_what_is_no_longer_wanted_stops_at_once(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    sources = await publish(server, surgeon)
+    server.subscribe(viewer, [], automatic=True)
+    offer = told(viewer)[-1]
+    assert isinstance(offer, Offer)
+    await server.answer(viewer, 1, answer_to(offer.sdp))
+    server.subscribe(viewer, [PublicationId(sources["0"])])
+    assert [entry[1] for entry in server.registry.subscriptions.values()] == [sources["0"]]
+    server.subscribe(viewer, [])
+    assert server.registry.subscriptions == {}
+
+
+async def test_wishes_are_kept_for_a_subscription_to_come(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    sources = await publish(server, surgeon)
+    picture = PublicationId(sources["1"])
+    server.subscribe(viewer, [picture])
+    server.prefer(viewer, picture, 1, paused=True)
+    side = server.registry.sessions[viewer.id].subscribing
+    assert side is not None
+    assert side.wishes == {picture: (1, True)}
+    with pytest.raises(UnknownPublication):
+        server.prefer(viewer, PublicationId("nothing"), 1)
+
+
+async def test_there_must_be_something_to_restart(server: Server) -> None:
+    with pytest.raises(TransportFailed):
+        server.restart_ice(server.join(identity(), "An"))

@@ -1,0 +1,147 @@
+"""Data channels over the real handshake: aiortc's own SCTP as the honest client, and as a hostile one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
+from aiortc.rtcsctptransport import DataChunk, ForwardTsnChunk, RTCSctpCapabilities, RTCSctpTransport
+
+from mediaserver.transport.data_channels import (
+    MAX_MESSAGE_BYTES,
+    MAX_SEND_BYTES,
+    ChannelMessage,
+    DataChannels,
+)
+from tests.mediaserver.link import Pair, pair
+
+Joined = tuple[Pair, DataChannels, RTCSctpTransport]
+
+
+@pytest.fixture
+async def joined() -> AsyncIterator[Joined]:
+    link = pair()
+    await asyncio.gather(
+        link.client.connect((link.server_certificate.fingerprint,)),
+        link.server.connect((link.client_certificate.fingerprint,)),
+    )
+    channels = DataChannels(link.server, max_channels=4)
+    client = RTCSctpTransport(link.client)
+    await asyncio.gather(
+        channels.start(5000, 65536), client.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+    )
+    yield link, channels, client
+    await client.stop()
+    channels.close()
+    link.client.close_now()
+    link.server.close_now()
+
+
+def open_channel(client: RTCSctpTransport, label: str) -> RTCDataChannel:
+    reliable = label != "pointer"
+    return RTCDataChannel(
+        client,
+        RTCDataChannelParameters(label=label, ordered=reliable, maxRetransmits=None if reliable else 0),
+    )
+
+
+async def opened(channels: DataChannels, label: str) -> None:
+    async with asyncio.timeout(5):
+        while label not in channels.labels:  # noqa: ASYNC110 - the peer opens it
+            await asyncio.sleep(0.001)
+
+
+async def test_messages_pass_both_ways(joined: Joined) -> None:
+    _, channels, client = joined
+    room, pointer = open_channel(client, "room"), open_channel(client, "pointer")
+    heard: asyncio.Queue[object] = asyncio.Queue()
+    room.on("message", heard.put_nowait)
+    await opened(channels, "room")
+    await opened(channels, "pointer")
+    room.send("hello")
+    assert await asyncio.wait_for(channels.get(), 5) == ChannelMessage("room", "hello")
+    pointer.send(b"\x01\x02")
+    assert await asyncio.wait_for(channels.get(), 5) == ChannelMessage("pointer", b"\x01\x02")
+    assert channels.send("room", "back")
+    assert await asyncio.wait_for(heard.get(), 5) == "back"
+
+
+async def test_unknown_labels_are_closed(joined: Joined) -> None:
+    _, channels, client = joined
+    open_channel(client, "files")
+    open_channel(client, "room")
+    await opened(channels, "room")
+    assert channels.labels == {"room"}
+    assert channels.refused == {"label": 1}
+
+
+async def test_too_many_streams_end_the_association_not_the_transport(joined: Joined) -> None:
+    link, channels, client = joined
+    for index in range(10):
+        open_channel(client, f"room{index}")
+    assert await asyncio.wait_for(channels.get(), 5) is None
+    assert channels.refused["channels"] == 1
+    assert link.server.state == "connected"
+
+
+async def test_a_message_of_a_gigabyte_is_cut_short(joined: Joined) -> None:
+    _, channels, client = joined
+    room = open_channel(client, "room")
+    await opened(channels, "room")
+    room.send("x" * (MAX_MESSAGE_BYTES + 1))
+    room.send("after")
+    assert await asyncio.wait_for(channels.get(), 5) == ChannelMessage("room", "after")
+    assert channels.refused["message_bytes"] == 1
+
+
+async def test_fragments_never_completed_are_bounded(joined: Joined) -> None:
+    link, channels, client = joined
+    open_channel(client, "room")
+    await opened(channels, "room")
+    for number in range(2000):
+        chunk = DataChunk(flags=0x02)  # a beginning, never an end
+        chunk.tsn = (client._local_tsn + 10 + 2 * number) % 2**32
+        chunk.stream_id, chunk.stream_seq, chunk.protocol, chunk.user_data = 0, 5, 51, b"z" * 200
+        await client._send_chunk(chunk)
+        if channels.refused:
+            break
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(channels.get(), 5) is None
+    assert set(channels.refused) & {"reassembly_chunks", "reassembly_bytes"}
+    assert link.server.state == "connected"
+
+
+async def test_a_storm_of_forward_tsn_is_refused(joined: Joined) -> None:
+    link, channels, client = joined
+    open_channel(client, "room")
+    await opened(channels, "room")
+    chunk = ForwardTsnChunk()
+    chunk.cumulative_tsn = (client._local_tsn + 5) % 2**32
+    chunk.streams = [(number, 1) for number in range(200)]
+    await client._send_chunk(chunk)
+    assert await asyncio.wait_for(channels.get(), 5) is None
+    assert channels.refused == {"forward_tsn": 1}
+    assert link.server.state == "connected"
+
+
+async def test_junk_ends_the_association_alone(joined: Joined) -> None:
+    link, channels, client = joined
+    open_channel(client, "room")
+    await opened(channels, "room")
+    for junk in (b"", b"\x00", b"\xff" * 40, bytes(12) + b"\x00\x00\x00\x00"):
+        await channels._handle_data(junk)
+    assert link.server.state == "connected"
+
+
+async def test_a_slow_reliable_channel_is_closed(joined: Joined) -> None:
+    link, channels, client = joined
+    open_channel(client, "room")
+    await opened(channels, "room")
+    link.server_end.lose = lambda _: True
+    sent = 0
+    while channels.send("room", "x" * 60_000):
+        sent += 60_000
+        assert sent <= MAX_SEND_BYTES
+    assert channels.refused == {"send_buffer": 1}

@@ -1,0 +1,134 @@
+/** The frame of a page in a room: state in words at the top, always visible; the page below it. */
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import type { Session } from "../client/session";
+import { choose, language, words } from "../i18n";
+import { Icon } from "./icons";
+import { Notices } from "./notices";
+import { Button, QualityView } from "./parts";
+import { sheetOpen } from "./shortcuts";
+import { frozenPictures } from "./watch";
+
+export type PageName = "theatre" | "consult" | "observe";
+
+/** The connection in one word-group, the worst first. */
+export type Standing = "joining" | "connected" | "media_connecting" | "media_lost" | "reconnecting" | "ended";
+
+const LOST: ReadonlySet<RTCIceConnectionState> = new Set(["failed", "disconnected"]);
+
+export function standing(session: Session): Standing {
+  const phase = session.phase.value;
+  if (phase.kind === "reconnecting") return "reconnecting";
+  if (phase.kind === "ended") return "ended";
+  if (phase.kind !== "joined") return "joining";
+  const publish = session.sending.value.length > 0 ? session.publishing.value?.state.value : undefined;
+  const subscribe = session.tracks.value.size > 0 ? session.subscribing.value?.state.value : undefined;
+  const states = [publish, subscribe].filter((s) => s !== undefined);
+  if (states.some((s) => LOST.has(s))) return "media_lost";
+  if (states.some((s) => s === "new" || s === "checking")) return "media_connecting";
+  return "connected";
+}
+
+export function standingWords(now: Standing): string {
+  const t = words.value.phase;
+  const texts: Record<Standing, string> = {
+    joining: t.joining, connected: t.joined, media_connecting: t.mediaConnecting, media_lost: t.mediaLost,
+    reconnecting: t.reconnecting, ended: t.ended,
+  };
+  return texts[now];
+}
+
+interface ShellProps {
+  session: Session;
+  page: PageName;
+  /** What the page title and the header say while all is well: "LIVE" only when something really is. */
+  live: boolean;
+  liveWords: string;
+  children: ComponentChildren;
+  actions?: ComponentChildren;
+}
+
+export function Shell({ session, page, live, liveWords, children, actions }: ShellProps) {
+  const t = words.value;
+  const now = standing(session);
+  const bad = now === "reconnecting" || now === "media_lost";
+  const frozen = now === "connected" && frozenPictures.value.size > 0;
+  const shownLive = now === "connected" && live && !frozen;
+  const text = frozen ? t.phase.somethingFrozen : shownLive ? liveWords : standingWords(now);
+  const tone = bad ? "bad" : frozen ? "frozen" : shownLive ? "live" : "";
+  const room = t.roomName(session.room.value.id);
+  useEffect(() => {
+    document.title = `${bad || frozen ? "⚠ " : shownLive ? "● " : ""}${text} – ${room}`;
+  }, [text, room, tone]);
+  return (
+    <div class={`shell ${page}`} data-standing={now}>
+      <header class="bar">
+        <h1>
+          {t.pages[page]} <span class="room-name">{room}</span>
+        </h1>
+        <p class={`standing ${tone}`} role="status" aria-live="assertive">
+          <Icon name={bad ? "warning" : frozen ? "frozen" : shownLive ? "live" : "check"} /> {text}
+        </p>
+        <QualityView quality={session.quality.value} label={t.bar.link} />
+        <div class="bar-actions">
+          {actions}
+          <LanguageSwitch />
+          <span class="bar-keys">
+            <Button icon="keyboard" word={t.bar.help} hint="?" onPress={() => (sheetOpen.value = !sheetOpen.value)} />
+          </span>
+          <Button icon="leave" word={t.bar.leave} tone="danger" onPress={() => session.leave()} />
+        </div>
+      </header>
+      <Notices />
+      {children}
+    </div>
+  );
+}
+
+export function LanguageSwitch() {
+  return (
+    <div class="languages" role="group" aria-label={words.value.bar.language}>
+      <button type="button" aria-pressed={language.value === "vi"} lang="vi" onClick={() => choose("vi")}>
+        <span aria-hidden="true">VI</span><span class="visually-hidden">Tiếng Việt</span>
+      </button>
+      <button type="button" aria-pressed={language.value === "en"} lang="en" onClick={() => choose("en")}>
+        <span aria-hidden="true">EN</span><span class="visually-hidden">English</span>
+      </button>
+    </div>
+  );
+}
+
+/** Keeps the screen on while in a room; browsers drop the lock in the background, so it is taken again. */
+export function useWakeLock(): void {
+  useEffect(() => {
+    const locks = new Set<WakeLockSentinel>();
+    const over = new AbortController();
+    const take = async (): Promise<void> => {
+      if (document.hidden || !("wakeLock" in navigator)) return;
+      try {
+        const lock = await navigator.wakeLock.request("screen");
+        if (over.signal.aborted) await lock.release();
+        else locks.add(lock);
+      } catch {
+        // Low battery or not allowed: the call goes on, the screen may dim.
+      }
+    };
+    document.addEventListener("visibilitychange", () => void take(), { signal: over.signal });
+    void take();
+    return () => {
+      over.abort();
+      for (const lock of locks) lock.release().catch(() => undefined);
+    };
+  }, []);
+}
+
+/** Asks before a tab that is sending is closed by mistake. */
+export function useLeaveGuard(sending: () => boolean): void {
+  useEffect(() => {
+    const guard = (event: BeforeUnloadEvent): void => {
+      if (sending()) event.preventDefault();
+    };
+    window.addEventListener("beforeunload", guard);
+    return () => window.removeEventListener("beforeunload", guard);
+  }, []);
+}

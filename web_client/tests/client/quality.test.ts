@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import type { ParticipantInfo } from "../../src/client/protocol";
+import { ownQuality, remoteQuality } from "../../src/client/quality";
+import type { Publication } from "../../src/client/room";
+import { Sampler } from "../../src/client/statistics";
+import type { LinkSample } from "../../src/client/statistics";
+
+const sample = (loss: number | null, rttMs: number | null, limitedBy: LinkSample["limitedBy"] = null): LinkSample => ({
+  loss, rttMs, kbitPerSecond: 0, limitedBy,
+});
+const person: ParticipantInfo = { id: "p", name: "", role: "surgeon", connected: true };
+const source: Publication = {
+  id: "a", participant: "p", kind: "video", codec: "VP8", label: "x", source_type: "room", muted: false, layers: [0],
+  silent_ms: 0, toldAtMs: 0,
+};
+const good = { level: "good", cause: null } as const;
+
+describe("quality", () => {
+  it.each([
+    [0.03, 300, "good", null], [0.031, 10, "fair", "upload"], [0.01, 301, "fair", "upload"],
+    [0.11, 10, "poor", "upload"], [0, 801, "poor", "upload"],
+  ])("loss %d and rtt %d ms is %s", (loss, rtt, level, cause) => {
+    const links = { publish: { sample: sample(loss, rtt), state: "connected" as const }, subscribe: null };
+    expect(ownQuality(links)).toEqual({ level, cause });
+  });
+
+  it("names the worse direction, and the device when its encoder is short of it", () => {
+    const fine = { sample: sample(0, 10), state: "connected" as const };
+    expect(ownQuality({ publish: fine, subscribe: { ...fine, state: "failed" } })).toEqual({ level: "lost", cause: "download" });
+    expect(ownQuality({ publish: { ...fine, sample: sample(0, 10, "cpu") }, subscribe: fine })).toEqual({ level: "fair", cause: "device" });
+    expect(ownQuality({ publish: null, subscribe: null }).level).toBe("unknown");
+  });
+
+  it("blames the other side for its silence and not for our download", () => {
+    expect(remoteQuality({ ...person, connected: false }, [source], good, 0)).toEqual({ level: "lost", cause: "remote" });
+    expect(remoteQuality(person, [{ ...source, silent_ms: 100 }], good, 350).level).toBe("good");
+    expect(remoteQuality(person, [{ ...source, silent_ms: 100 }], good, 450)).toEqual({ level: "poor", cause: "remote" });
+    expect(remoteQuality(person, [{ ...source, silent_ms: 900, muted: true }], good, 0).level).toBe("present");
+    const weak = { level: "fair", cause: "download" } as const;
+    expect(remoteQuality(person, [source], weak, 0)).toEqual(weak);
+  });
+});
+
+describe("sampler", () => {
+  const inbound = (packetsReceived: number, packetsLost: number, bytesReceived: number) => ({
+    id: "i", type: "inbound-rtp", packetsReceived, packetsLost, bytesReceived,
+  });
+
+  it("tells loss and rate between two samples, not since the start", () => {
+    const sampler = new Sampler("subscribe");
+    expect(sampler.read([inbound(1_000, 500, 1_000_000)], 0).loss).toBeNull();
+    const second = sampler.read([inbound(1_090, 510, 1_250_000)], 2_000);
+    expect(second.loss).toBeCloseTo(0.1);
+    expect(second.kbitPerSecond).toBeCloseTo(1_000);
+  });
+
+  it("starts anew when counters fall, as after a new transport", () => {
+    const sampler = new Sampler("subscribe");
+    sampler.read([inbound(1_000, 0, 1_000_000)], 0);
+    expect(sampler.read([inbound(10, 0, 900)], 1_000)).toMatchObject({ loss: null, kbitPerSecond: 0 });
+  });
+
+  it("reads what the far side lost and the encoder's limit from a publishing transport", () => {
+    const sampler = new Sampler("publish");
+    const entries = (sent: number, lost: number) => [
+      { id: "o", type: "outbound-rtp", packetsSent: sent, bytesSent: sent * 1_000, qualityLimitationReason: "bandwidth" },
+      { id: "r", type: "remote-inbound-rtp", packetsLost: lost },
+      { id: "c", type: "candidate-pair", nominated: true, currentRoundTripTime: 0.05 },
+    ];
+    sampler.read(entries(100, 0), 0);
+    expect(sampler.read(entries(200, 20), 1_000)).toMatchObject({ loss: 0.2, rttMs: 50, limitedBy: "bandwidth" });
+  });
+});
