@@ -19,11 +19,11 @@ impl TokenBucket {
         TokenBucket { rate, burst, micro_tokens: burst * MICRO, updated: now }
     }
 
-    /// Changes rate and burst, keeping what it holds.
+    /// Changes rate and burst; what is missing from a full bucket stays missing, however often this is called.
     pub fn set_rate(&mut self, rate: u64, burst: u64) {
+        self.micro_tokens = (self.micro_tokens + burst * MICRO).saturating_sub(self.burst * MICRO);
         self.rate = rate;
         self.burst = burst;
-        self.micro_tokens = self.micro_tokens.max(burst * MICRO / 2).min(burst * MICRO);
     }
 
     /// Takes `amount` if it is there.
@@ -52,5 +52,17 @@ mod tests {
         assert_eq!(at_once, 5);
         let in_ten_seconds = (0..10_000).filter(|ms| bucket.take(Time::from_millis(*ms), 1)).count();
         assert!((99..=100).contains(&in_ten_seconds), "{in_ten_seconds}");
+    }
+
+    #[test]
+    fn a_change_of_rate_gives_nothing_away() {
+        let mut bucket = TokenBucket::new(Time::ZERO, 0, 0);
+        bucket.set_rate(10, 100);
+        assert!(bucket.take(Time::ZERO, 100));
+        for _ in 0..10 {
+            bucket.set_rate(12, 120);
+            bucket.set_rate(10, 100);
+        }
+        assert!(!bucket.take(Time::ZERO, 1));
     }
 }

@@ -12,6 +12,9 @@ use crate::transport::{Incoming, Keys, Outgoing, Transport};
 use crate::twcc::ArrivalLog;
 use crate::units::Time;
 
+/// Largest UDP payload over IPv4, in bytes; an empty one would make a run without segments.
+const MAX_DATAGRAM: usize = 65_507;
+
 impl Plane {
     /// A command for something that is gone has no effect.
     pub(crate) fn command(&mut self, now: Time, command: Command) {
@@ -86,6 +89,10 @@ impl Plane {
             self.counters.drop(Drop::NoConsent);
             return;
         };
+        if !(1..=MAX_DATAGRAM).contains(&payload.len()) {
+            self.counters.drop(Drop::SendFailed);
+            return;
+        }
         let start = self.outbox.bytes.len();
         self.outbox.bytes.extend_from_slice(payload);
         self.outbox.push(path, start);
@@ -100,6 +107,7 @@ impl Plane {
             return;
         };
         self.transports[key].keys = Some(Keys::new(inbound, outbound));
+        self.begin_again(now, key);
         self.wake(key, now);
     }
 
@@ -151,6 +159,7 @@ impl Plane {
         let at = outgoing.next_report;
         self.wake(transport, at);
         self.decide(now, key);
+        self.catch_up(now, key);
     }
 
     fn prefer(&mut self, now: Time, handle: Handle, wish: Wish) {

@@ -23,14 +23,34 @@ pub fn forward(
     outbox: &mut Outbox,
     counters: &mut Counters,
 ) {
-    for item in fresh {
-        let sent = forward_one(now, publication, *item, subscription, transport, outbox);
-        match sent {
-            Ok(true) => counters.add(Counter::RtpOut, 1),
-            Ok(false) => {}
-            Err(reason) => counters.drop(reason),
+    let mut count = |sent: Result<bool, Drop>| match sent {
+        Ok(true) => counters.add(Counter::RtpOut, 1),
+        Ok(false) => {}
+        Err(reason) => counters.drop(reason),
+    };
+    for (index, item) in fresh.iter().enumerate() {
+        let before = subscription.switch.forwarded();
+        count(forward_one(now, publication, *item, subscription, transport, outbox));
+        if subscription.switch.forwarded() != before {
+            for item in overtaking(publication, *item, &fresh[index + 1..]) {
+                count(forward_one(now, publication, item, subscription, transport, outbox));
+            }
         }
     }
+}
+
+/// What follows `first` but came before it, in order: the rest of a key frame whose beginning was late or repaired.
+/// What is still `pending` has its turn later.
+fn overtaking<'a>(
+    publication: &'a Publication,
+    first: Fresh,
+    pending: &'a [Fresh],
+) -> impl Iterator<Item = Fresh> + 'a {
+    let layer = publication.layers.get(usize::from(first.layer));
+    let highest = layer.and_then(|layer| layer.loss.highest()).unwrap_or(first.seq);
+    let is_pending = move |seq| pending.iter().any(|item| item.layer == first.layer && item.seq == seq);
+    let after = (first.seq.0 + 1..=highest.0).map(SeqNo);
+    after.filter(move |seq| !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
 }
 
 fn forward_one(
@@ -41,7 +61,8 @@ fn forward_one(
     transport: &mut Transport,
     outbox: &mut Outbox,
 ) -> Result<bool, Drop> {
-    if transport.ice.path().is_none() {
+    // Before the layer decision: a key frame that cannot leave must not count as sent.
+    if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
     if item.padding {

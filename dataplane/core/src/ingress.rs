@@ -7,7 +7,7 @@ use slab::Slab;
 use crate::history::{Kept, StoredPacket};
 use crate::keyframe::is_keyframe_start;
 use crate::loss::Arrival;
-use crate::publication::{Fresh, Publication};
+use crate::publication::{Fresh, KeyframeSeen, Publication};
 use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
 use crate::srtp::{RtpReplay, SrtpError};
 use crate::stats::{Counter, Counters, Drop};
@@ -26,8 +26,10 @@ pub struct Accepted {
     pub marker: bool,
     /// Whether a stall of the publication ended with it.
     pub resumed: bool,
-    /// Whether something is missing now that was not before.
-    pub gap: bool,
+    /// What it meant for the loss log.
+    pub arrival: Arrival,
+    /// Whether a new source of the layer replaced the old one with it.
+    pub restarted: bool,
 }
 
 /// The walk of one packet, in travel order. An error names why it went no further; nothing is changed by a packet
@@ -50,8 +52,10 @@ pub fn receive_rtp(
     let binding = bind(incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
+    let restarted = replace_source(publication, &packet);
     let arrival = note_sequence(now, publication, incoming, counters, &packet)?;
-    keep(now, (binding.publication, publication), packet, extensions, plain, arrival)
+    let accepted = keep(now, (binding.publication, publication), packet, extensions, plain, arrival)?;
+    Ok(Accepted { restarted, ..accepted })
 }
 
 /// A packet between un-RTX and the history.
@@ -158,6 +162,16 @@ fn unwrap_rtx(
     })
 }
 
+/// A layer whose source is another than before begins anew; true when it did.
+fn replace_source(publication: &mut Publication, packet: &Packet) -> bool {
+    let Some(layer) = publication.layers.get_mut(usize::from(packet.layer)) else { return false };
+    if packet.repaired || layer.first.is_none() || layer.ssrc == Some(packet.ssrc) {
+        return false;
+    }
+    layer.restart();
+    true
+}
+
 /// Unwraps the number, refuses what is there already, and keeps the loss log.
 fn note_sequence(
     now: Time,
@@ -218,16 +232,22 @@ fn keep(
     if arrival == Arrival::InOrder {
         layer.jitter.receive(now, time, clock_rate);
     }
-    let gap = matches!(arrival, Arrival::Gap(_));
-    let mut accepted =
-        Accepted { publication: key, layer: packet.layer, marker: packet.marker, resumed: false, gap };
+    let mut accepted = Accepted {
+        publication: key,
+        layer: packet.layer,
+        marker: packet.marker,
+        resumed: false,
+        arrival,
+        restarted: false,
+    };
     let fresh = Fresh { layer: packet.layer, seq, arrival: now, padding: payload.is_empty() };
     publication.fresh.push(fresh);
     if fresh.padding {
         return Ok(accepted);
     }
     let keyframe_start = is_keyframe_start(codec, payload);
-    if keyframe_start && layer.last_keyframe.replace(time) != Some(time) {
+    if keyframe_start && layer.last_keyframe.is_none_or(|last| last.time != time) {
+        layer.last_keyframe = Some(KeyframeSeen { seq, time, arrival: now });
         layer.keyframes_seen += 1;
         layer.keyframes.satisfy();
     }

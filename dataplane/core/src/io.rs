@@ -219,6 +219,8 @@ pub struct Encoding {
 }
 
 /// A publication as negotiated.
+// Each flag is one line of the description, independent of the others.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, PartialEq, Debug)]
 pub struct InboundMedia {
     /// Sound or picture.

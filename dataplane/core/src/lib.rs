@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+#[doc(hidden)]
+pub mod census;
 mod control;
 pub mod demux;
 pub mod egress;

@@ -78,7 +78,9 @@ impl LossLog {
         match self.missing.binary_search_by_key(&seq, |missing| missing.seq) {
             Ok(index) => {
                 let missing = self.missing.remove(index);
-                Arrival::Filled((missing.tries == 1).then(|| now.since(missing.since + REORDER_TOLERANCE)))
+                // Of several requests the first counts: were only undoubted answers measured, a round trip longer
+                // than the assumed one would never be learnt, since a repeat always precedes the answer.
+                Arrival::Filled((missing.tries > 0).then(|| now.since(missing.since + REORDER_TOLERANCE)))
             }
             Err(_) => Arrival::Old,
         }
@@ -100,6 +102,13 @@ impl LossLog {
     /// When [`LossLog::requests`] has work again.
     pub fn next_timeout(&self) -> Time {
         self.missing.iter().map(|missing| missing.next_request).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Another source begins: what is missing of the old one stays missing.
+    pub fn restart(&mut self) {
+        self.given_up += self.missing.len() as u64;
+        self.missing.clear();
+        self.highest = None;
     }
 
     /// The highest number seen.

@@ -15,14 +15,16 @@ use crate::egress::forward;
 use crate::ice::{AnswerLimiter, IceEvent, Path};
 use crate::ingress::{Accepted, receive_rtp};
 use crate::io::{Event, Handle, Input, Kind, Output};
+use crate::loss::Arrival;
 use crate::outbox::{Outbox, Run};
-use crate::publication::Publication;
+use crate::keyframe_request::THROTTLE;
+use crate::publication::{Fresh, Publication};
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
 use crate::transport::Transport;
 use crate::twcc::ArrivalLog;
-use crate::units::{NtpTime, Time};
+use crate::units::{NtpTime, SeqNo, Time};
 
 /// How long a packet may wait for the rest of its frame, so that one segmented send carries them all.
 const GATHER: Duration = Duration::from_micros(120);
@@ -59,9 +61,9 @@ pub struct Plane {
     pub(crate) addresses: FxHashMap<Path, usize>,
     /// Our ICE fragments of all generations that still serve.
     pub(crate) ufrags: FxHashMap<String, usize>,
-    limiter: AnswerLimiter,
+    pub(crate) limiter: AnswerLimiter,
     /// Publications with packets to forward.
-    ripe: Vec<usize>,
+    pub(crate) ripe: Vec<usize>,
     /// When each transport's timers want a look, by its key; apart from the transports because it is scanned.
     pub(crate) dues: Vec<Time>,
     pub(crate) next_due: Time,
@@ -230,6 +232,7 @@ impl Plane {
         match event {
             IceEvent::Ready(_) | IceEvent::Restored(_) => {
                 self.events.push_back(Event::TransportReady { transport });
+                self.begin_again(now, key);
                 self.wake(key, now);
             }
             IceEvent::PathChanged(_) => {
@@ -253,6 +256,16 @@ impl Plane {
     fn accept(&mut self, now: Time, transport: usize, accepted: Accepted) {
         let key = accepted.publication;
         let publication = &mut self.publications[key];
+        if accepted.restarted {
+            for subscription in &publication.subscriptions {
+                let switch = &mut self.subscriptions[*subscription].switch;
+                if switch.forwarded() == Some(accepted.layer) {
+                    switch.interrupt();
+                }
+            }
+            // Flows anew, so that every viewer decides anew below.
+            publication.active &= !(1 << accepted.layer);
+        }
         if accepted.resumed {
             self.events.push_back(Event::Stalled { publication: publication.handle, silent_ms: 0 });
         }
@@ -269,7 +282,8 @@ impl Plane {
             publication.flush_at = publication.flush_at.min(if at_once { now } else { now + GATHER });
         }
         let layer = &publication.layers[usize::from(accepted.layer)];
-        let missing = if accepted.gap { layer.loss.next_timeout() } else { Time::NEVER };
+        let gap = matches!(accepted.arrival, Arrival::Gap(_));
+        let missing = if gap { layer.loss.next_timeout() } else { Time::NEVER };
         let watch = if accepted.marker { publication.next_timeout() } else { Time::NEVER };
         if publication.active & (1 << accepted.layer) == 0 {
             self.refresh_layers(now, key);
@@ -348,10 +362,48 @@ impl Plane {
         }
     }
 
+    /// What a viewer gets can begin, or begin again: it missed what came before and needs key frames.
+    pub(crate) fn begin_again(&mut self, now: Time, transport: usize) {
+        let outgoing = self.transports[transport].outgoing.as_deref();
+        let subscriptions = outgoing.map(|outgoing| outgoing.subscriptions.clone()).unwrap_or_default();
+        for (_, subscription) in subscriptions {
+            self.subscriptions[subscription].switch.interrupt();
+            self.decide(now, subscription);
+            self.catch_up(now, subscription);
+        }
+    }
+
+    /// Starts a viewer that waits for a key frame with the last one, when that is recent: many may join at once, and the
+    /// publisher is asked only so often.
+    pub(crate) fn catch_up(&mut self, now: Time, key: usize) {
+        let subscription = &mut self.subscriptions[key];
+        let Some(index) = subscription.switch.awaited() else { return };
+        let publication = &self.publications[subscription.publication];
+        let layer = &publication.layers[usize::from(index)];
+        let Some(keyframe) = layer.last_keyframe.filter(|last| now.since(last.arrival) <= THROTTLE) else { return };
+        let newest = layer.loss.highest().unwrap_or(keyframe.seq);
+        let pending = |seq| publication.fresh.iter().any(|item| item.layer == index && item.seq == seq);
+        let missed: Vec<Fresh> = (keyframe.seq.0..=newest.0)
+            .map(|seq| Fresh { layer: index, seq: SeqNo(seq), arrival: now, padding: false })
+            .filter(|item| !pending(item.seq))
+            .collect();
+        let transport = &mut self.transports[subscription.transport];
+        if transport.ice.path().is_none() || transport.keys.is_none() {
+            return;
+        }
+        forward(now, publication, &missed, subscription, transport, &mut self.outbox, &mut self.counters);
+        if let Some(layer) = subscription.switch.forwarded() {
+            let event = Event::LayerForwarded { subscription: subscription.handle, layer: Some(layer) };
+            self.events.push_back(event);
+        }
+    }
+
     /// Lets a subscription choose its layer anew.
     pub(crate) fn decide(&mut self, now: Time, key: usize) {
         let subscription = &mut self.subscriptions[key];
-        let active = self.publications[subscription.publication].active;
+        let publication = &self.publications[subscription.publication];
+        // Of a muted publication nothing flows: no key frame is asked for that nobody would see.
+        let active = if publication.muted { 0 } else { publication.active };
         let before = subscription.switch.forwarded();
         subscription.switch.decide(active);
         let layer = subscription.switch.forwarded();

@@ -77,12 +77,31 @@ pub struct Layer {
     pub repaired: u64,
     /// Key frames begun.
     pub keyframes_seen: u64,
-    /// Timestamp of the last key frame.
-    pub last_keyframe: Option<MediaTime>,
+    /// The last key frame.
+    pub last_keyframe: Option<KeyframeSeen>,
     /// The first number of the stream, for the expected count.
     pub first: Option<SeqNo>,
     /// (expected, received) at the last report block.
     pub reported: (u64, u64),
+    /// Packets of sources that the present one replaced.
+    pub packets_before: u64,
+}
+
+impl Layer {
+    /// The encoder began anew under another source: the old one's numbers and clock mean nothing for it.
+    pub fn restart(&mut self) {
+        self.seqs = SeqUnwrapper::default();
+        self.times = TimestampUnwrapper::default();
+        self.pictures = PictureUnwrapper::default();
+        self.history = History::default();
+        self.loss.restart();
+        self.sender_info = None;
+        self.jitter = Jitter::default();
+        self.last_keyframe = None;
+        self.first = None;
+        self.reported = (0, 0);
+        self.packets_before = self.packets;
+    }
 }
 
 /// A packet that has not been forwarded yet.
@@ -96,6 +115,17 @@ pub struct Fresh {
     pub arrival: Time,
     /// Whether it is padding without payload, which viewers do not get.
     pub padding: bool,
+}
+
+/// The first packet of a key frame as it came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyframeSeen {
+    /// Its number.
+    pub seq: SeqNo,
+    /// Its timestamp.
+    pub time: MediaTime,
+    /// When it came in.
+    pub arrival: Time,
 }
 
 /// A publication.
@@ -158,7 +188,9 @@ impl Publication {
             && last_time != time
         {
             let interval = now.since(last_arrival).min(MAX_FRAME_INTERVAL);
-            self.frame_interval = (self.frame_interval * 7 + interval) / 8;
+            // Whole microseconds, as deadlines have: a fraction would leave a timer due that finds nothing to do.
+            let smoothed = (self.frame_interval * 7 + interval) / 8;
+            self.frame_interval = Duration::from_micros(smoothed.as_micros() as u64);
         }
         if self.last_frame.is_none_or(|(last_time, _)| last_time != time) {
             self.last_frame = Some((time, now));

@@ -16,7 +16,7 @@ pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 pub fn report_block(now: Time, layer: &mut Layer) -> Option<ReportBlock> {
     let (ssrc, first, highest) = (layer.ssrc?, layer.first?, layer.loss.highest()?);
     let expected = highest.0.saturating_sub(first.0) + 1;
-    let received = layer.packets;
+    let received = layer.packets - layer.packets_before;
     let (expected_before, received_before) = layer.reported;
     layer.reported = (expected, received);
     let expected_now = expected.saturating_sub(expected_before);

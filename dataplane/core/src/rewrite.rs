@@ -79,14 +79,15 @@ impl OffsetLine {
 
     /// The value to send.
     pub fn map(&mut self, value: u64) -> u64 {
-        let out = (value as i64 + self.offset) as u64;
+        let out = self.peek(value);
         self.highest_out = Some(self.highest_out.map_or(out, |highest| highest.max(out)));
         out
     }
 
     /// The value to send for a moment that may lie beyond what was sent (sender reports).
     pub fn peek(&self, value: u64) -> u64 {
-        (value as i64 + self.offset) as u64
+        // A hostile publisher's value may lie below the line's beginning; it must not come back as a huge one.
+        value.saturating_add_signed(self.offset)
     }
 
     /// The highest value sent.
@@ -157,6 +158,17 @@ mod tests {
         line.switch(5, 3_000);
         assert_eq!(line.map(5), 15_000);
         assert_eq!(line.highest(), Some(15_000));
+    }
+
+    #[test]
+    fn a_line_never_leaves_its_range() {
+        // A publisher that mixes picture ids of 7 and 15 bits: far below what the new layer began with.
+        let mut line = OffsetLine::default();
+        assert_eq!(line.map(129), 129);
+        line.switch(40_000, 1);
+        assert_eq!(line.map(40_000 - 131), 0);
+        line.switch(5, 1);
+        assert_eq!(line.map(5), 130);
     }
 
     #[test]

@@ -44,10 +44,22 @@ struct Section {
     encodings: Vec<Encoding>,
 }
 
+/// A source whose publication ended. Senders name MID and RID only until they are acknowledged, so the same source in
+/// a section used again could not be bound anew; and its replay window must outlive its publication.
+#[derive(Debug)]
+struct Retired {
+    ssrc: Ssrc,
+    replay: RtpReplay,
+    mid: Option<Label>,
+    rid: Option<Label>,
+    repair: bool,
+}
+
 /// All sources of one transport.
 #[derive(Debug, Default)]
 pub struct Streams {
     bound: FxHashMap<Ssrc, InboundStream>,
+    retired: Vec<Retired>,
     unbound: Vec<Ssrc>,
     sections: Vec<Section>,
     extensions: ExtensionIds,
@@ -65,6 +77,7 @@ impl Streams {
                 self.bind(ssrc, binding(true));
             }
         }
+        self.revive(publication, media);
         self.unbound.clear();
         self.extensions = merged(self.extensions, media.extensions);
         self.sections.push(Section {
@@ -82,7 +95,26 @@ impl Streams {
     pub fn remove(&mut self, handle: Handle) {
         let Some(index) = self.sections.iter().position(|section| section.handle == handle) else { return };
         let section = self.sections.remove(index);
-        self.bound.retain(|_, stream| stream.binding.publication != section.publication);
+        let ended = self.bound.extract_if(|_, stream| stream.binding.publication == section.publication);
+        self.retired.extend(ended.map(|(ssrc, stream)| Retired {
+            ssrc,
+            replay: stream.replay,
+            mid: section.mid,
+            rid: section.encodings.get(usize::from(stream.binding.layer)).and_then(|encoding| encoding.rid),
+            repair: stream.binding.repair,
+        }));
+        let excess = self.retired.len().saturating_sub(MAX_STREAMS);
+        self.retired.drain(..excess);
+    }
+
+    /// Binds the sources that this section had before.
+    fn revive(&mut self, publication: usize, media: &InboundMedia) {
+        for retired in self.retired.extract_if(.., |retired| media.mid.is_some() && retired.mid == media.mid) {
+            let layer = media.encodings.iter().position(|encoding| encoding.rid == retired.rid);
+            let Some(layer) = layer.filter(|_| self.bound.len() < MAX_STREAMS) else { continue };
+            let binding = Binding { publication, layer: layer as u8, repair: retired.repair };
+            self.bound.insert(retired.ssrc, InboundStream { replay: retired.replay, binding });
+        }
     }
 
     /// Keys of the publications, in the order they came.
@@ -98,6 +130,11 @@ impl Streams {
     /// A known source.
     pub fn get_mut(&mut self, ssrc: Ssrc) -> Option<&mut InboundStream> {
         self.bound.get_mut(&ssrc)
+    }
+
+    /// Sources remembered: bound, retired, or unknown.
+    pub(crate) fn len(&self) -> usize {
+        self.bound.len() + self.unbound.len() + self.retired.len()
     }
 
     /// Whether packets of an unknown source are worth decrypting: not one that could not be bound before.
@@ -175,5 +212,77 @@ fn merged(old: ExtensionIds, new: ExtensionIds) -> ExtensionIds {
         playout_delay: pick(old.playout_delay, new.playout_delay),
         dependency_descriptor: pick(old.dependency_descriptor, new.dependency_descriptor),
         video_orientation: pick(old.video_orientation, new.video_orientation),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Codec;
+
+    fn section(rids: &[&str], ssrc: Option<u32>) -> InboundMedia {
+        let encoding = |rid: &str| Encoding {
+            ssrc: ssrc.map(Ssrc),
+            rtx_ssrc: None,
+            rid: Label::new(rid.as_bytes()),
+        };
+        InboundMedia {
+            kind: Kind::Video,
+            codec: Codec::Vp8,
+            clock_rate: 90_000,
+            payload_type: 96,
+            rtx_payload_type: Some(97),
+            mid: Label::new(b"0"),
+            encodings: rids.iter().map(|rid| encoding(rid)).collect(),
+            extensions: ExtensionIds::default(),
+            nack: true,
+            pli: true,
+            transport_cc: true,
+            remb: false,
+        }
+    }
+
+    fn named(mid: &str, rid: &str) -> ReceivedExtensions {
+        ReceivedExtensions {
+            mid: Label::new(mid.as_bytes()),
+            rid: Label::new(rid.as_bytes()),
+            ..ReceivedExtensions::default()
+        }
+    }
+
+    #[test]
+    fn binds_a_layer_by_its_names_and_its_repair_by_the_payload_type() {
+        let mut streams = Streams::default();
+        streams.add(7, Handle(1), &section(&["l", "m"], None));
+        let media = streams.probe(Ssrc(1), 96, &named("0", "m"), RtpReplay::default()).unwrap();
+        assert_eq!(media, Binding { publication: 7, layer: 1, repair: false });
+        let mut repaired = named("0", "");
+        repaired.repaired_rid = Label::new(b"m");
+        let repair = streams.probe(Ssrc(2), 97, &repaired, RtpReplay::default()).unwrap();
+        assert_eq!(repair, Binding { publication: 7, layer: 1, repair: true });
+        assert_eq!(streams.probe(Ssrc(3), 96, &named("1", "m"), RtpReplay::default()), None);
+        assert!(!streams.may_probe(Ssrc(3)));
+    }
+
+    #[test]
+    fn a_section_used_again_knows_its_sources_without_their_names() {
+        let mut streams = Streams::default();
+        streams.add(7, Handle(1), &section(&["l", "m"], None));
+        streams.probe(Ssrc(1), 96, &named("0", "m"), RtpReplay::default());
+        streams.remove(Handle(1));
+        assert!(streams.get_mut(Ssrc(1)).is_none());
+        streams.add(9, Handle(2), &section(&["l", "m"], None));
+        let binding = streams.get_mut(Ssrc(1)).unwrap().binding;
+        assert_eq!(binding, Binding { publication: 9, layer: 1, repair: false });
+    }
+
+    #[test]
+    fn unknown_sources_take_no_memory_beyond_the_cap() {
+        let mut streams = Streams::default();
+        streams.add(7, Handle(1), &section(&["l"], Some(5)));
+        for ssrc in 100..100_100 {
+            streams.probe(Ssrc(ssrc), 50, &ReceivedExtensions::default(), RtpReplay::default());
+        }
+        assert_eq!((streams.bound.len(), streams.unbound.len()), (1, MAX_UNBOUND));
     }
 }

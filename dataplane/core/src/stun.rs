@@ -6,6 +6,7 @@ mod write;
 pub use write::{ErrorCode, StunKind, write_error, write_success};
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
@@ -77,12 +78,12 @@ impl std::error::Error for StunError {}
 
 /// A key of MESSAGE-INTEGRITY, prepared once: for ICE the password itself (RFC 8489 section 9.1.1).
 #[derive(Clone)]
-pub struct StunKey(pub(crate) hmac::Key);
+pub struct StunKey(pub(crate) Arc<hmac::Key>);
 
 impl StunKey {
     /// From the bytes of a password (short-term) or of an MD5 sum (long-term).
     pub fn new(key: &[u8]) -> StunKey {
-        StunKey(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key))
+        StunKey(Arc::new(hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key)))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::rtcp::feedback::{write_nack, write_pli, write_remb};
 use crate::rtcp::report::{write_receiver_report, write_sender_report};
 use crate::rtcp::source::write_cname;
 use crate::stats::Counter;
+use crate::twcc::ArrivalLog;
 use crate::units::{Bitrate, Ssrc, Time};
 
 impl Plane {
@@ -144,7 +145,7 @@ impl Plane {
 
     fn next_publisher_timeout(&self, key: usize) -> Time {
         let Some(incoming) = self.transports[key].incoming.as_deref() else { return Time::NEVER };
-        let feedback = incoming.arrivals.as_ref().map_or(Time::NEVER, |arrivals| arrivals.next_timeout());
+        let feedback = incoming.arrivals.as_ref().map_or(Time::NEVER, ArrivalLog::next_timeout);
         let publications = incoming.streams.publications().map(|key| {
             let publication = &self.publications[key];
             let layers = publication

@@ -107,6 +107,7 @@ impl NtpTime {
     }
 
     /// This moment moved by signed microseconds.
+    #[must_use]
     pub const fn offset_micros(self, micros: i64) -> NtpTime {
         let fraction = ((micros as i128) << 32) / 1_000_000;
         NtpTime((self.0 as i128).saturating_add(fraction) as u64)

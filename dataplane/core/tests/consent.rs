@@ -11,6 +11,9 @@ use loupe_core::stats::Drop;
 use loupe_core::stun::{StunKey, StunKind, StunMessage};
 use loupe_core::units::Time;
 
+/// Type and value of a STUN attribute.
+type Attribute<'a> = (u16, &'a [u8]);
+
 const USER: &str = "oursA:theirsA";
 
 fn password() -> String {
@@ -130,7 +133,7 @@ fn unknown_users_and_other_messages_get_no_answer() {
 fn refusals_after_authentication_are_signed_and_change_nothing() {
     let mut peer = Peer::new();
     let known = credentials("A").local_pwd;
-    let cases: [(&str, &[(u16, &[u8])], u8, Drop); 2] = [
+    let cases: [(&str, &[Attribute<'_>], u8, Drop); 2] = [
         (USER, &[CONTROLLED], 87, Drop::StunUnexpected),
         (USER, &[CONTROLLING, (0x7ff1, b"????")], 20, Drop::StunUnexpected),
     ];
@@ -183,7 +186,7 @@ fn success_answers_name_the_address_and_verify() {
     assert_eq!(parsed.kind, StunKind::BindingSuccess);
     assert_eq!(parsed.transaction.0[8..], 5_u32.to_be_bytes());
     assert_eq!(parsed.verify_integrity(&StunKey::new(password().as_bytes())), Ok(()));
-    assert_eq!(answer[26..28], (5_000_u16 ^ 0x2112).to_be_bytes());
+    assert_eq!(answer[26..28], (0x1388_u16 ^ 0x2112).to_be_bytes());
 }
 
 #[test]

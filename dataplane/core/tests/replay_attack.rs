@@ -47,7 +47,9 @@ fn three_wraps_with_loss_and_reordering_have_no_false_refusal() {
         let mut random = Random(7);
         // Sending order, each packet late by up to 64 places, 5 % lost.
         let mut arrivals: Vec<(u64, u64)> = (65_000..65_000 + 3 * 65_536)
-            .filter_map(|index| (random.below(100) >= 5).then(|| (index + random.below(65), index)))
+            .map(|index| (random.below(100), index + random.below(65), index))
+            .filter(|(chance, ..)| *chance >= 5)
+            .map(|(_, place, index)| (place, index))
             .collect();
         arrivals.sort_unstable();
         let mut stream = RtpReplay::default();

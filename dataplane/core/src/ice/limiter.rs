@@ -38,8 +38,9 @@ pub struct AnswerLimiter {
 impl AnswerLimiter {
     /// Whether a refusal may go to `address` now; if so it is counted.
     pub fn admit(&mut self, now: Time, address: SocketAddr) -> bool {
-        while let Some((_, source)) = self.order.pop_front_if(|(then, _)| now.since(*then) >= INTERVAL) {
-            self.answered.remove(&source);
+        while let Some((_, source)) = self.order.front().filter(|(then, _)| now.since(*then) >= INTERVAL) {
+            self.answered.remove(source);
+            self.order.pop_front();
         }
         let source = Source::of(address);
         if self.order.len() >= MAX_SOURCES || self.answered.contains_key(&source) {

@@ -24,17 +24,17 @@ pub struct InboundSrtp {
 impl InboundSrtp {
     /// From the peer's master key and salt, end to end. Errors: [`SrtpError::KeyLength`].
     pub fn new(profile: SrtpProfile, key_and_salt: &[u8]) -> Result<InboundSrtp, SrtpError> {
-        let (rtp, rtcp) = session_keys(profile, key_and_salt)?;
-        InboundSrtp::with_session_keys(profile, &rtp, &rtcp)
+        let (media, control) = session_keys(profile, key_and_salt)?;
+        InboundSrtp::with_session_keys(profile, &media, &control)
     }
 
-    /// From keys that were already derived.
+    /// From keys that were already derived: for SRTP, then for SRTCP.
     pub fn with_session_keys(
         profile: SrtpProfile,
-        rtp: &SessionKeys,
-        rtcp: &SessionKeys,
+        media: &SessionKeys,
+        control: &SessionKeys,
     ) -> Result<InboundSrtp, SrtpError> {
-        Ok(InboundSrtp { rtp: Transform::new(profile, rtp)?, rtcp: Transform::new(profile, rtcp)? })
+        Ok(InboundSrtp { rtp: Transform::new(profile, media)?, rtcp: Transform::new(profile, control)? })
     }
 
     /// Bytes of the authentication tag.

@@ -16,17 +16,17 @@ pub struct OutboundSrtp {
 impl OutboundSrtp {
     /// From our master key and salt, end to end. Errors: [`SrtpError::KeyLength`].
     pub fn new(profile: SrtpProfile, key_and_salt: &[u8]) -> Result<OutboundSrtp, SrtpError> {
-        let (rtp, rtcp) = session_keys(profile, key_and_salt)?;
-        OutboundSrtp::with_session_keys(profile, &rtp, &rtcp)
+        let (media, control) = session_keys(profile, key_and_salt)?;
+        OutboundSrtp::with_session_keys(profile, &media, &control)
     }
 
-    /// From keys that were already derived.
+    /// From keys that were already derived: for SRTP, then for SRTCP.
     pub fn with_session_keys(
         profile: SrtpProfile,
-        rtp: &SessionKeys,
-        rtcp: &SessionKeys,
+        media: &SessionKeys,
+        control: &SessionKeys,
     ) -> Result<OutboundSrtp, SrtpError> {
-        Ok(OutboundSrtp { rtp: Transform::new(profile, rtp)?, rtcp: Transform::new(profile, rtcp)? })
+        Ok(OutboundSrtp { rtp: Transform::new(profile, media)?, rtcp: Transform::new(profile, control)? })
     }
 
     /// Bytes of the authentication tag.

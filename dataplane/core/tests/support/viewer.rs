@@ -1,0 +1,285 @@
+//! A receiver: opens packets, undoes RTX, asks for what is missing, and reports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use loupe_core::io::OutboundMedia;
+use loupe_core::rtcp::report::ReportBlock;
+use loupe_core::rtcp::{Rtcp, SenderFigures, TwccBuilder, write_nack, write_pli, write_receiver_report};
+use loupe_core::rtp::{Elements, RtpHeader};
+use loupe_core::seq::{SeqUnwrapper, TimestampUnwrapper};
+use loupe_core::units::{SeqNo, Ssrc, Time};
+
+use super::content::{self, Content, Numbers};
+
+/// How often a viewer looks at what it misses.
+const TICK: Duration = Duration::from_millis(10);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A packet as it arrived, retransmissions with the number of what they repeat.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub at: Time,
+    pub seq: u64,
+    pub time: u64,
+    pub marker: bool,
+    pub payload: Vec<u8>,
+    pub extensions: Vec<(u8, Vec<u8>)>,
+    pub two_byte: bool,
+    pub repaired: bool,
+}
+
+impl Received {
+    pub fn content(&self) -> Content {
+        content::read(&self.payload).expect("a payload of the test's publisher")
+    }
+
+    pub fn numbers(&self) -> Numbers {
+        content::numbers(&self.payload).expect("a VP8 payload")
+    }
+}
+
+struct Missing {
+    next: Time,
+    tries: u32,
+}
+
+/// One subscription as its viewer has it.
+pub struct Line {
+    pub media: OutboundMedia,
+    pub clock_rate: u32,
+    /// All that arrived, in the order of arrival; repeats included.
+    pub received: Vec<Received>,
+    pub reports: Vec<(Time, SenderFigures)>,
+    /// Whether lost packets are asked for.
+    pub nacks: bool,
+    /// Requests for one packet at most, and between two of them.
+    pub tries: u32,
+    pub retry: Duration,
+    pub rtx_packets: Vec<(Time, u16)>,
+    seqs: SeqUnwrapper,
+    times: TimestampUnwrapper,
+    have: BTreeSet<u64>,
+    missing: BTreeMap<u64, Missing>,
+}
+
+impl Line {
+    pub fn new(media: OutboundMedia, clock_rate: u32) -> Line {
+        Line {
+            media,
+            clock_rate,
+            received: Vec::new(),
+            reports: Vec::new(),
+            nacks: true,
+            tries: 10,
+            retry: Duration::from_millis(60),
+            rtx_packets: Vec::new(),
+            seqs: SeqUnwrapper::default(),
+            times: TimestampUnwrapper::default(),
+            have: BTreeSet::new(),
+            missing: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
+        let payload = header.payload(packet).expect("a sound packet");
+        let repaired = Some(header.ssrc) == self.media.rtx_ssrc;
+        let (mut wire, mut payload) = (header.sequence, payload.to_vec());
+        if repaired {
+            assert_eq!(Some(header.payload_type), self.media.rtx_payload_type);
+            self.rtx_packets.push((now, header.sequence));
+            wire = u16::from_be_bytes([payload[0], payload[1]]);
+            payload.drain(..2);
+        } else {
+            assert_eq!(header.payload_type, self.media.payload_type);
+        }
+        let SeqNo(seq) = self.seqs.peek(wire);
+        if let Some(highest) = self.seqs.newest().filter(|highest| highest.0 < seq) {
+            let next = now + TICK;
+            let gap = highest.0 + 1..seq;
+            self.missing.extend(gap.map(|lost| (lost, Missing { next, tries: 0 })));
+        }
+        self.seqs.commit(SeqNo(seq));
+        self.missing.remove(&seq);
+        self.have.insert(seq);
+        let block = header.extension;
+        let extensions = block.into_iter().flat_map(|block| Elements::new(packet, block));
+        self.received.push(Received {
+            at: now,
+            seq,
+            time: self.times.unwrap(header.timestamp).0,
+            marker: header.marker,
+            payload,
+            extensions: extensions.map(|(id, data)| (id, data.to_vec())).collect(),
+            two_byte: block.is_some_and(|block| block.profile != 0xbede),
+            repaired,
+        });
+    }
+
+    fn wanted(&mut self, now: Time) -> Vec<u16> {
+        let (tries, retry) = (self.tries, self.retry);
+        self.missing.retain(|_, missing| missing.tries < tries);
+        let due = self.missing.iter_mut().filter(|(_, missing)| missing.next <= now).take(200);
+        due.map(|(seq, missing)| {
+            missing.tries += 1;
+            missing.next = now + retry;
+            SeqNo(*seq).wire()
+        })
+        .collect()
+    }
+
+    /// Numbers between the first and the last received that never came.
+    pub fn holes(&self) -> Vec<u64> {
+        let (Some(first), Some(last)) = (self.have.first(), self.have.last()) else { return Vec::new() };
+        (*first..=*last).filter(|seq| !self.have.contains(seq)).collect()
+    }
+
+    /// Each packet once, by its number.
+    pub fn in_order(&self) -> Vec<&Received> {
+        let mut packets: Vec<&Received> = self.received.iter().collect();
+        packets.sort_by_key(|packet| packet.seq);
+        packets.dedup_by_key(|packet| packet.seq);
+        packets
+    }
+
+    /// Frames of which all packets came, as (layer, frame, key frame), in order.
+    pub fn frames(&self) -> Vec<(u8, u32, bool)> {
+        let mut frames = Vec::new();
+        let mut seen = 0;
+        for packet in self.in_order() {
+            let content = packet.content();
+            seen = if content.index == 0 { 1 } else { seen + 1 };
+            if content.index + 1 == content.count && seen == content.count {
+                frames.push((content.layer, content.frame, content.keyframe));
+            }
+        }
+        frames
+    }
+
+    /// What arrived from `from` on.
+    pub fn since(&self, from: Time) -> impl Iterator<Item = &Received> {
+        self.received.iter().filter(move |packet| packet.at >= from)
+    }
+}
+
+pub struct Viewer {
+    ssrc: Ssrc,
+    pub lines: Vec<Line>,
+    /// Transport-wide feedback is sent.
+    pub feedback: bool,
+    /// Transport-wide numbers and when they arrived.
+    pub arrivals: Vec<(SeqNo, Time)>,
+    transport_seqs: SeqUnwrapper,
+    reported: usize,
+    builder: TwccBuilder,
+    next_tick: Time,
+    next_report: Time,
+    next_feedback: Time,
+    plis: Vec<Ssrc>,
+}
+
+impl Viewer {
+    pub fn new(number: usize) -> Viewer {
+        Viewer {
+            ssrc: Ssrc(900 + number as u32),
+            lines: Vec::new(),
+            feedback: true,
+            arrivals: Vec::new(),
+            transport_seqs: SeqUnwrapper::default(),
+            reported: 0,
+            builder: TwccBuilder::new(),
+            next_tick: Time::NEVER,
+            next_report: Time::ZERO,
+            next_feedback: Time::ZERO,
+            plis: Vec::new(),
+        }
+    }
+
+    pub fn next_timeout(&self) -> Time {
+        self.next_tick
+    }
+
+    /// Asks for a key frame at the next tick.
+    pub fn want_keyframe(&mut self, line: usize) {
+        self.plis.push(self.lines[line].media.ssrc);
+    }
+
+    pub fn receive_rtp(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
+        if self.next_tick == Time::NEVER {
+            self.next_tick = now + TICK;
+        }
+        let of =
+            |line: &&mut Line| line.media.ssrc == header.ssrc || line.media.rtx_ssrc == Some(header.ssrc);
+        let line = self.lines.iter_mut().find(of).expect("a source that the viewer was told");
+        let id = line.media.extensions.transport_cc;
+        let mut elements = header.extension.into_iter().flat_map(|block| Elements::new(packet, block));
+        if let Some((_, number)) = elements.find(|(found, _)| *found == id) {
+            let seq = self.transport_seqs.unwrap(u16::from_be_bytes([number[0], number[1]]));
+            self.arrivals.push((seq, now));
+        }
+        line.take(now, header, packet);
+    }
+
+    pub fn receive_rtcp(&mut self, now: Time, packet: &Rtcp<'_>) {
+        if let Rtcp::SenderReport(report) = packet {
+            let of = |line: &&mut Line| line.media.ssrc == report.figures.ssrc;
+            let line = self.lines.iter_mut().find(of).expect("a source that the viewer was told");
+            line.reports.push((now, report.figures));
+        }
+    }
+
+    /// All that the viewer has to say now.
+    pub fn reports_due(&mut self, now: Time) -> Option<Vec<u8>> {
+        if now < self.next_tick {
+            return None;
+        }
+        self.next_tick = now + TICK;
+        let mut bytes = Vec::new();
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            let blocks: Vec<ReportBlock> = self.lines.iter().filter_map(|line| block(now, line)).collect();
+            write_receiver_report(&mut bytes, self.ssrc, &blocks);
+        }
+        for line in self.lines.iter_mut().filter(|line| line.nacks) {
+            let lost = line.wanted(now);
+            write_nack(&mut bytes, self.ssrc, line.media.ssrc, &lost);
+        }
+        for media in self.plis.drain(..) {
+            write_pli(&mut bytes, self.ssrc, media);
+        }
+        if self.feedback && now >= self.next_feedback {
+            self.next_feedback = now + FEEDBACK_INTERVAL;
+            self.write_feedback(&mut bytes);
+        }
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    fn write_feedback(&mut self, bytes: &mut Vec<u8>) {
+        let mut rest = self.arrivals[self.reported..].to_vec();
+        rest.sort_unstable();
+        self.reported = self.arrivals.len();
+        let media = self.lines.first().map_or(Ssrc(0), |line| line.media.ssrc);
+        let mut rest = &rest[..];
+        while let Some((base, _)) = rest.first().copied() {
+            let written = self.builder.write(bytes, (self.ssrc, media), base, rest);
+            rest = &rest[written..];
+        }
+    }
+}
+
+fn block(now: Time, line: &Line) -> Option<ReportBlock> {
+    let highest = line.seqs.newest()?;
+    let (last, delay) = line.reports.last().map_or((0, 0), |(at, figures)| {
+        (figures.ntp.middle(), (now.since(*at).as_micros() * 65_536 / 1_000_000) as u32)
+    });
+    Some(ReportBlock {
+        ssrc: line.media.ssrc,
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        highest_sequence: highest.0 as u32,
+        jitter: 0,
+        last_sender_report: last,
+        delay_since_last_sender_report: delay,
+    })
+}

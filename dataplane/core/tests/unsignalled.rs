@@ -1,0 +1,154 @@
+//! Sources that no description names are bound by MID and RID (RFC 8843, RFC 8852), and by nothing else, within caps.
+
+mod support;
+
+use loupe_core::io::Encoding;
+use loupe_core::rtp::{ExtensionWriter, FixedHeader};
+use loupe_core::stats::{Counter, Drop};
+use loupe_core::units::Ssrc;
+use support::media::{Media, camera, label, microphone, picture, simulcast, sound};
+use support::{World, millis};
+
+/// Identifier and data of a header extension.
+type Element<'a> = (u8, &'a [u8]);
+
+fn unnamed(mut media: Media, mid: &str) -> Media {
+    media.inbound.mid = Some(label(mid));
+    media
+        .inbound
+        .encodings
+        .iter_mut()
+        .for_each(|encoding| *encoding = Encoding { ssrc: None, rtx_ssrc: None, rid: None });
+    media
+}
+
+/// A plain packet from `ssrc` with these extensions, protected.
+fn packet(world: &mut World, ssrc: u32, payload_type: u8, elements: &[Element<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let fixed = FixedHeader { payload_type, marker: true, sequence: 7, timestamp: 1, ssrc: Ssrc(ssrc) };
+    fixed.write(&mut bytes);
+    let mut writer = ExtensionWriter::begin(&mut bytes);
+    for (id, data) in elements {
+        writer.push(*id, data);
+    }
+    writer.finish();
+    bytes.extend_from_slice(&[0x10, 0, 1, 2, 3]);
+    world.peer(0).wire.protect_rtp(bytes, 7)
+}
+
+fn give(world: &mut World, ssrc: u32, payload_type: u8, elements: &[Element<'_>]) {
+    let datagram = packet(world, ssrc, payload_type, elements);
+    let source = world.peer(0).wire.address;
+    world.inject(source, datagram);
+}
+
+#[test]
+fn two_cameras_of_one_payload_type_are_told_apart_by_mid() {
+    let mut world = World::new(1);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    for (number, mid) in [(0, "endoscope"), (1, "overhead")] {
+        let mut media = unnamed(camera(1_000 + 100 * number), mid);
+        media.sources[0].layer = number as u8;
+        let publication = world.publish(publisher, media);
+        world.subscribe(publication, viewer, picture(2_000 + 100 * number));
+    }
+    world.run(millis(2_000));
+    for line in [0, 1] {
+        let received = world.line(viewer, line);
+        assert!(received.frames().len() > 50, "line {line}: {} frames", received.frames().len());
+        assert!(received.received.iter().all(|packet| usize::from(packet.content().layer) == line));
+    }
+}
+
+#[test]
+fn sound_and_picture_without_mid_are_told_apart_by_payload_type() {
+    let mut world = World::new(2);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    for (media, line) in
+        [(unnamed(camera(1_000), "v"), picture(2_000)), (unnamed(microphone(1_100), "a"), sound(2_100))]
+    {
+        let publication = world.publish(publisher, media);
+        world.subscribe(publication, viewer, line);
+    }
+    world.peer(publisher).publisher.sources.iter_mut().for_each(|source| source.named = false);
+    world.run(millis(2_000));
+    assert!(world.line(viewer, 0).frames().len() > 50);
+    assert!(world.line(viewer, 1).received.len() > 80);
+}
+
+#[test]
+fn layers_and_their_repairs_are_bound_by_rid() {
+    let mut world = World::new(3);
+    let publisher = world.join_by(support::lossy(10, loupe_netem::profiles::iid(5.0)), support::clean(10));
+    let viewer = world.join();
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, &["q", "h", "f"]));
+    world.subscribe(publication, viewer, picture(2_000));
+    world.run(millis(5_000));
+    assert!(world.count(Counter::RtxIn) > 50, "{} repaired", world.count(Counter::RtxIn));
+    assert_eq!(world.dropped(Drop::UnknownSource), 0);
+    assert_eq!(world.line(viewer, 0).received.last().unwrap().content().layer, 2);
+}
+
+#[test]
+fn an_encoder_that_restarts_under_a_new_source_replaces_the_old() {
+    let mut world = World::new(4);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, &["q"]));
+    world.subscribe(publication, viewer, picture(2_000));
+    world.run(millis(2_000));
+    let restarted = world.now;
+    let source = &mut world.peer(publisher).publisher.sources[0];
+    (source.ssrc, source.index, source.clock_offset, source.keyframe_wanted) = (5_000, 300, 77, true);
+    world.run(millis(2_000));
+    let line = world.line(viewer, 0);
+    let after = line.since(restarted + millis(100)).count();
+    assert!(after > 100, "{after} packets");
+    assert!(line.holes().len() <= 1, "{} holes", line.holes().len());
+}
+
+#[test]
+fn what_names_nothing_known_is_not_bound() {
+    let mut world = World::new(5);
+    let (publisher, _) = (world.join(), world.join());
+    world.run(millis(300));
+    let mut media = simulcast(1_000, &["q", "h"]);
+    media.sources.clear();
+    world.publish(publisher, media);
+    let refused = |world: &World| world.dropped(Drop::UnknownSource);
+    let cases: [(u8, &[Element<'_>]); 4] = [
+        (96, &[(1, b"v")]),
+        (96, &[(1, b"v"), (2, b"f")]),
+        (96, &[(1, b"other"), (2, b"q")]),
+        (100, &[(1, b"v"), (2, b"q")]),
+    ];
+    for (number, (payload_type, elements)) in cases.into_iter().enumerate() {
+        let before = refused(&world);
+        give(&mut world, 7_000 + number as u32, payload_type, elements);
+        assert_eq!(refused(&world), before + 1, "case {number}");
+    }
+    assert_eq!(world.count(Counter::RtpIn), 0);
+    give(&mut world, 8_000, 96, &[(1, b"v"), (2, b"h")]);
+    assert_eq!(world.count(Counter::RtpIn), 1);
+}
+
+#[test]
+fn sources_cannot_be_made_without_bound() {
+    let mut world = World::new(6);
+    let publisher = world.join();
+    world.run(millis(300));
+    let mut media = simulcast(1_000, &["q", "h"]);
+    media.sources.clear();
+    world.publish(publisher, media);
+    for ssrc in 0..5_000 {
+        give(&mut world, 10_000 + ssrc, 96, &[(1, b"v"), (2, if ssrc % 2 == 0 { b"q" } else { b"h" })]);
+        world.run(millis(1));
+    }
+    // 100 at once and 200 a second: what changes its source more often than that is no encoder.
+    let accepted = world.count(Counter::RtpIn);
+    assert!(accepted <= 100 + 200 * 5 + 1, "{accepted} sources were tried");
+    assert!(world.plane.census().sources <= 2, "{:?}", world.plane.census());
+}

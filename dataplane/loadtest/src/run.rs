@@ -1,0 +1,335 @@
+//! The media thread: all endpoints, one epoll loop, and the run's phases.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use serde_json::{Value, json};
+use str0m::media::Direction;
+use str0m::{Event, Rtc};
+
+use crate::args::Args;
+use crate::endpoint::{Endpoint, Part};
+use crate::join::{Joined, Joiner};
+use crate::media::VideoShape;
+use crate::publisher::{Publisher, Source};
+use crate::report::{Findings, Window};
+use crate::viewer::{Delays, Viewer};
+use crate::whip::Session;
+use crate::wire::{Reader, cpu_seconds};
+
+/// Few enough that a publisher's frame is never late by more than these reads take.
+const EVENTS: usize = 64;
+/// Joins finish on other threads; the loop looks for them this often.
+const TICK: Duration = Duration::from_millis(1);
+/// Publishers are given this long before viewers come, and viewers after the last has been asked to join.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A publisher's first frames are to be at the server before viewers ask for them.
+const LEAD: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+enum Role {
+    Viewer(Box<Viewer>),
+    Publisher(Publisher),
+}
+
+impl Part for Role {
+    fn on_event(&mut self, rtc: &mut Rtc, event: Event, arrived: u64) {
+        match self {
+            Self::Viewer(viewer) => viewer.on_event(rtc, event, arrived),
+            Self::Publisher(publisher) => publisher.on_event(rtc, event, arrived),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Member {
+    endpoint: Endpoint,
+    role: Role,
+    session: Option<Session>,
+    direction: Direction,
+}
+
+/// What has been counted up to a moment.
+#[derive(Clone, Copy, Debug)]
+struct Totals {
+    received: u64,
+    published: u64,
+    cpu: f64,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    Publishing { until: Instant },
+    Leading { until: Instant },
+    Joining { next: Instant, started: usize, until: Instant },
+    Settling { until: Instant },
+    Measuring { since: Instant, until: Instant, before: Totals },
+    Done { window: Window },
+}
+
+/// One run.
+#[derive(Debug)]
+pub struct Load {
+    args: Args,
+    joiner: Joiner,
+    epoll: Epoll,
+    reader: Reader,
+    members: Vec<Member>,
+    /// When each member's time is next to be handled; apart from the members, since it is searched every turn.
+    due: Vec<Instant>,
+    failures: Vec<String>,
+    delays: Delays,
+    phase: Phase,
+}
+
+impl Load {
+    /// Prepares a run; the server must answer already.
+    pub fn new(args: Args) -> Result<Self, String> {
+        let joiner = Joiner::open(&args)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| error.to_string())?;
+        for _ in 0..args.publishers {
+            joiner.start(Direction::SendOnly);
+        }
+        let phase = Phase::Publishing { until: Instant::now() + PATIENCE };
+        Ok(Self {
+            args,
+            joiner,
+            epoll,
+            reader: Reader::default(),
+            members: Vec::new(),
+            due: Vec::new(),
+            failures: Vec::new(),
+            delays: Delays::default(),
+            phase,
+        })
+    }
+
+    /// Runs to the end; true when every viewer saw media.
+    pub fn run(&mut self) -> Result<bool, String> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        loop {
+            let count = self.epoll.wait(&mut events, self.timeout()).map_err(|error| error.to_string())?;
+            for event in &events[..count] {
+                self.read(event.data() as usize);
+            }
+            self.take_joined();
+            self.handle_time(Instant::now());
+            self.advance(Instant::now());
+            if let Phase::Done { window } = self.phase {
+                return Ok(self.finish(window));
+            }
+        }
+    }
+
+    fn timeout(&self) -> EpollTimeout {
+        let now = Instant::now();
+        let next = self.due.iter().min().map_or(TICK, |at| at.saturating_duration_since(now));
+        let joining = !matches!(self.phase, Phase::Settling { .. } | Phase::Measuring { .. });
+        let limit = if joining { TICK } else { Duration::from_millis(20) };
+        // Rounded down: a frame that is due in less than a millisecond is waited for without sleeping.
+        EpollTimeout::try_from(next.min(limit)).unwrap_or(EpollTimeout::ZERO)
+    }
+
+    fn read(&mut self, at: usize) {
+        let Some(member) = self.members.get_mut(at) else { return };
+        match self.reader.read(&member.endpoint.socket) {
+            Ok(Some(read)) => {
+                match member.endpoint.receive(read, self.args.discard_every, &mut member.role) {
+                    Ok(next) => self.due[at] = next,
+                    Err(error) => self.fail(at, &error.to_string()),
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.fail(at, &error.to_string()),
+        }
+        self.take_delays(at);
+    }
+
+    fn take_delays(&mut self, at: usize) {
+        let Role::Viewer(viewer) = &mut self.members[at].role else { return };
+        if matches!(self.phase, Phase::Measuring { .. }) {
+            viewer.delays.iter().for_each(|delay| self.delays.add(*delay));
+        }
+        viewer.delays.clear();
+    }
+
+    fn fail(&mut self, at: usize, why: &str) {
+        let member = &mut self.members[at];
+        let closed = match &mut member.role {
+            Role::Viewer(viewer) => &mut viewer.closed,
+            Role::Publisher(publisher) => &mut publisher.closed,
+        };
+        if !std::mem::replace(closed, true) {
+            member.endpoint.rtc.disconnect();
+            self.failures.push(format!("endpoint {at}: {why}"));
+        }
+        self.due[at] = Instant::now() + PATIENCE;
+    }
+
+    fn take_joined(&mut self) {
+        while let Some(outcome) = self.joiner.finished() {
+            let added = outcome.and_then(|joined| self.add(joined));
+            if let Err(why) = added {
+                self.failures.push(why);
+            }
+        }
+    }
+
+    fn add(&mut self, joined: Joined) -> Result<(), String> {
+        let Joined { endpoint, direction, posted, session } = joined;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, self.members.len() as u64);
+        self.epoll.add(&endpoint.socket, event).map_err(|error| error.to_string())?;
+        let role = if direction == Direction::SendOnly {
+            let shape = VideoShape::new(self.args.rate_kbps, self.args.fps);
+            let source = Source { shape, fps: self.args.fps, key_interval: self.args.key_interval };
+            let media = endpoint.offered.ok_or("a publisher offered no media")?;
+            Role::Publisher(Publisher::new(source, media))
+        } else {
+            Role::Viewer(Box::new(Viewer::new(posted, endpoint.offered.map(|(video, _)| video))))
+        };
+        self.members.push(Member { endpoint, role, session, direction });
+        self.due.push(Instant::now());
+        Ok(())
+    }
+
+    fn handle_time(&mut self, now: Instant) {
+        for at in 0..self.members.len() {
+            if self.due[at] > now {
+                continue;
+            }
+            let Member { endpoint, role, .. } = &mut self.members[at];
+            if let Role::Publisher(publisher) = role {
+                publisher.produce(&mut endpoint.rtc, now);
+            }
+            match endpoint.handle_timeout(now, role) {
+                Ok(next) => self.due[at] = next,
+                Err(error) => self.fail(at, &error.to_string()),
+            }
+        }
+        for (member, due) in self.members.iter().zip(&mut self.due) {
+            if let Role::Publisher(publisher) = &member.role {
+                *due = publisher.next_frame().map_or(*due, |next| next.min(*due));
+            }
+        }
+    }
+
+    /// Moves on to the next phase when its time has come.
+    fn advance(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Publishing { until } => {
+                let up = self.publishers().filter(|publisher| publisher.connected).count();
+                if up == self.args.publishers {
+                    self.phase = Phase::Leading { until: now + LEAD };
+                } else if now >= until || !self.failures.is_empty() {
+                    self.failures.push(format!("{up} of {} publishers are up", self.args.publishers));
+                    self.phase = Phase::Done { window: Window::default() };
+                }
+            }
+            Phase::Leading { until } if now >= until => {
+                self.phase = Phase::Joining { next: now, started: 0, until: now };
+            }
+            Phase::Joining { next, started, until } => self.join_more(now, next, started, until),
+            Phase::Settling { until } if now >= until => self.start_window(now),
+            Phase::Measuring { since, until, before } if now >= until => self.end_window(now, since, before),
+            _ => {}
+        }
+    }
+
+    fn join_more(&mut self, now: Instant, next: Instant, started: usize, until: Instant) {
+        if started < self.args.viewers {
+            if now >= next {
+                self.joiner.start(Direction::RecvOnly);
+                let next = next + Duration::from_secs_f64(1.0 / self.args.join_rate);
+                self.phase = Phase::Joining { next, started: started + 1, until: now + PATIENCE };
+            }
+            return;
+        }
+        let seeing = self.viewers().filter(|viewer| viewer.first_frame.is_some()).count();
+        if seeing + self.failures.len() >= self.args.viewers || now >= until {
+            emit(
+                self.args.json,
+                &json!({"event": "joined", "viewers": seeing, "failures": self.failures.len()}),
+            );
+            self.phase = Phase::Settling { until: now + self.args.settle };
+        }
+    }
+
+    fn start_window(&mut self, now: Instant) {
+        let before = self.totals();
+        emit(self.args.json, &json!({"event": "start", "packets": before.received}));
+        self.delays.clear();
+        self.phase = Phase::Measuring { since: now, until: now + self.args.duration, before };
+    }
+
+    fn end_window(&mut self, now: Instant, since: Instant, before: Totals) {
+        let after = self.totals();
+        emit(self.args.json, &json!({"event": "end", "packets": after.received}));
+        // A viewer that names no source gets one publisher's packets; publishers send alike.
+        let published = (after.published - before.published) / self.args.publishers.max(1) as u64;
+        let window = Window {
+            seconds: now.duration_since(since).as_secs_f64(),
+            packets: after.received - before.received,
+            expected: published * self.viewers().count() as u64,
+            cpu: after.cpu - before.cpu,
+        };
+        self.phase = Phase::Done { window };
+    }
+
+    fn finish(&mut self, window: Window) -> bool {
+        let findings = Findings {
+            wanted: self.args.viewers,
+            viewers: self.viewers().collect(),
+            publishers: self.publishers().collect(),
+            failures: &self.failures,
+            delays: &self.delays,
+            window,
+            discarded: self.members.iter().map(|member| member.endpoint.traffic.discarded).sum(),
+        };
+        let (saw, report, text) = (findings.all_saw_media(), findings.to_json(), findings.to_text());
+        if self.args.json {
+            emit(true, &report);
+        } else {
+            print!("{text}");
+        }
+        for member in &self.members {
+            let Some(session) = &member.session else { continue };
+            if let Err(why) = self.joiner.leave(session, member.direction) {
+                eprintln!("loupe-loadtest: {why}");
+            }
+        }
+        saw
+    }
+
+    fn viewers(&self) -> impl Iterator<Item = &Viewer> {
+        self.members.iter().filter_map(|member| match &member.role {
+            Role::Viewer(viewer) => Some(&**viewer),
+            Role::Publisher(_) => None,
+        })
+    }
+
+    fn publishers(&self) -> impl Iterator<Item = &Publisher> {
+        self.members.iter().filter_map(|member| match &member.role {
+            Role::Publisher(publisher) => Some(publisher),
+            Role::Viewer(_) => None,
+        })
+    }
+
+    fn totals(&self) -> Totals {
+        let viewers = self.members.iter().filter(|member| matches!(member.role, Role::Viewer(_)));
+        Totals {
+            received: viewers.map(|member| member.endpoint.traffic.rtp_received).sum(),
+            published: self.publishers().map(|publisher| publisher.packets).sum(),
+            cpu: cpu_seconds(),
+        }
+    }
+}
+
+fn emit(json: bool, line: &Value) {
+    if json {
+        println!("{line}");
+        // Whoever measures the server waits for this line; if they are gone nobody minds.
+        let _ = std::io::stdout().flush();
+    }
+}
