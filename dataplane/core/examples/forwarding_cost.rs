@@ -20,7 +20,7 @@ use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::rtp::{ExtensionWriter, FixedHeader};
 use loupe_core::srtp::OutboundSrtp;
 use loupe_core::stats::Counter;
-use loupe_core::units::{Label, NtpTime, SeqNo, Ssrc, Time};
+use loupe_core::units::{Label, SeqNo, Ssrc, Time};
 
 const DEFAULT_VIEWERS: [usize; 4] = [1, 10, 100, 400];
 /// Bytes of a video packet before protection.
@@ -206,8 +206,7 @@ struct World {
 
 impl World {
     fn new(profile: SrtpProfile, viewers: usize) -> World {
-        let epoch = NtpTime::from_unix_micros(1_760_000_000_000_000);
-        let mut plane = Plane::new(PlaneConfig { seed: 1, epoch });
+        let mut plane = Plane::new(PlaneConfig { seed: 1 });
         let peers: Vec<Peer> = (0..=viewers).map(Peer::new).collect();
         for peer in &peers {
             let transport = peer.handle();

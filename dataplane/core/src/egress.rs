@@ -49,8 +49,10 @@ fn overtaking<'a>(
     let layer = publication.layers.get(usize::from(first.layer));
     let highest = layer.and_then(|layer| layer.loss.highest()).unwrap_or(first.seq);
     let is_pending = move |seq| pending.iter().any(|item| item.layer == first.layer && item.seq == seq);
-    let after = (first.seq.0 + 1..=highest.0).map(SeqNo);
-    after.filter(move |seq| !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
+    let oldest = layer.map_or(first.seq, |layer| layer.history.oldest());
+    let after = (oldest.0.max(first.seq.0 + 1)..=highest.0).map(SeqNo);
+    let is_kept = move |seq| layer.is_some_and(|layer| layer.history.get(seq).is_some());
+    after.filter(move |seq| is_kept(*seq) && !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
 }
 
 fn forward_one(
@@ -80,7 +82,7 @@ fn forward_one(
         Verdict::OtherLayer | Verdict::Paused => return Ok(false),
     }
     let Some(seq) = subscription.seqs.map(item.seq) else { return Err(Drop::TooOld) };
-    if !subscription.sent.note(seq, item.layer, item.seq) {
+    if !subscription.sent.note(now, seq, item.layer, item.seq) {
         return Err(Drop::Duplicate);
     }
     let time = MediaTime(subscription.times.map(packet.time.0));

@@ -95,6 +95,12 @@ impl History {
         self.slots[self.slot(seq)].as_ref().filter(|packet| packet.seq == seq)
     }
 
+    /// The lowest number that would be kept: a walk over numbers begins here, not where a publisher's jump began.
+    pub fn oldest(&self) -> SeqNo {
+        let highest = self.highest.map_or(0, |highest| highest.0);
+        SeqNo((highest + 1).saturating_sub(self.slots.len() as u64))
+    }
+
     fn make_room(&mut self, seq: SeqNo, now: Time) {
         if self.slots.is_empty() {
             self.slots.resize_with(INITIAL_SLOTS, || None);

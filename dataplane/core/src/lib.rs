@@ -28,6 +28,7 @@ pub mod reports;
 pub mod rewrite;
 pub mod rtcp;
 pub mod rtp;
+pub mod sent_log;
 pub mod seq;
 pub mod srtp;
 pub mod stats;

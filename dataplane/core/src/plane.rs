@@ -15,16 +15,16 @@ use crate::egress::forward;
 use crate::ice::{AnswerLimiter, IceEvent, Path};
 use crate::ingress::{Accepted, receive_rtp};
 use crate::io::{Event, Handle, Input, Kind, Output};
+use crate::keyframe_request::THROTTLE;
 use crate::loss::Arrival;
 use crate::outbox::{Outbox, Run};
-use crate::keyframe_request::THROTTLE;
 use crate::publication::{Fresh, Publication};
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
 use crate::transport::Transport;
 use crate::twcc::ArrivalLog;
-use crate::units::{NtpTime, SeqNo, Time};
+use crate::units::{SeqNo, Time};
 
 /// How long a packet may wait for the rest of its frame, so that one segmented send carries them all.
 const GATHER: Duration = Duration::from_micros(120);
@@ -36,8 +36,6 @@ const GATHER_MIN_SUBSCRIPTIONS: usize = 4;
 pub struct PlaneConfig {
     /// Seeds everything random (own sources, first sequence numbers).
     pub seed: u64,
-    /// The wall clock at [`Time::ZERO`].
-    pub epoch: NtpTime,
 }
 
 /// What a handle stands for: a key in one of the plane's slabs.
@@ -51,7 +49,6 @@ pub(crate) enum Entity {
 /// All transports, publications and subscriptions of one worker.
 #[derive(Debug)]
 pub struct Plane {
-    pub(crate) config: PlaneConfig,
     pub(crate) random: u64,
     pub(crate) transports: Slab<Transport>,
     pub(crate) publications: Slab<Publication>,
@@ -79,7 +76,6 @@ impl Plane {
     pub fn new(config: PlaneConfig) -> Plane {
         Plane {
             random: config.seed,
-            config,
             transports: Slab::new(),
             publications: Slab::new(),
             subscriptions: Slab::new(),
@@ -380,12 +376,15 @@ impl Plane {
         let Some(index) = subscription.switch.awaited() else { return };
         let publication = &self.publications[subscription.publication];
         let layer = &publication.layers[usize::from(index)];
-        let Some(keyframe) = layer.last_keyframe.filter(|last| now.since(last.arrival) <= THROTTLE) else { return };
+        let Some(keyframe) = layer.last_keyframe.filter(|last| now.since(last.arrival) <= THROTTLE) else {
+            return;
+        };
         let newest = layer.loss.highest().unwrap_or(keyframe.seq);
         let pending = |seq| publication.fresh.iter().any(|item| item.layer == index && item.seq == seq);
-        let missed: Vec<Fresh> = (keyframe.seq.0..=newest.0)
+        // A publisher may jump by thousands of numbers: only what is kept is looked at.
+        let missed: Vec<Fresh> = (keyframe.seq.max(layer.history.oldest()).0..=newest.0)
             .map(|seq| Fresh { layer: index, seq: SeqNo(seq), arrival: now, padding: false })
-            .filter(|item| !pending(item.seq))
+            .filter(|item| layer.history.get(item.seq).is_some() && !pending(item.seq))
             .collect();
         let transport = &mut self.transports[subscription.transport];
         if transport.ice.path().is_none() || transport.keys.is_none() {

@@ -7,7 +7,7 @@ use crate::loss::LossLog;
 use crate::publication::{Layer, Publication};
 use crate::rtcp::report::{ReportBlock, SenderFigures};
 use crate::subscription::Subscription;
-use crate::units::{Bitrate, NtpTime, SeqNo, Ssrc, Time};
+use crate::units::{Bitrate, SeqNo, Ssrc, Time};
 
 /// Reports go out this often (RFC 3550 section 6.2 allows less than 5 s where bandwidth allows it).
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -85,11 +85,6 @@ pub fn next_remb(last: Bitrate, fraction_lost: f64, received: Bitrate) -> Bitrat
 /// The source that our reports about a publication's transport carry must differ from every source we receive.
 pub fn own_ssrc(random: u64) -> Ssrc {
     Ssrc(((random >> 32) as u32) | 1)
-}
-
-/// The wall clock at `now`, given the wall clock at the plane's epoch.
-pub fn wall_clock(epoch: NtpTime, now: Time) -> NtpTime {
-    epoch.offset_micros(now.micros() as i64)
 }
 
 #[cfg(test)]

@@ -109,7 +109,8 @@ impl Streams {
 
     /// Binds the sources that this section had before.
     fn revive(&mut self, publication: usize, media: &InboundMedia) {
-        for retired in self.retired.extract_if(.., |retired| media.mid.is_some() && retired.mid == media.mid) {
+        for retired in self.retired.extract_if(.., |retired| media.mid.is_some() && retired.mid == media.mid)
+        {
             let layer = media.encodings.iter().position(|encoding| encoding.rid == retired.rid);
             let Some(layer) = layer.filter(|_| self.bound.len() < MAX_STREAMS) else { continue };
             let binding = Binding { publication, layer: layer as u8, repair: retired.repair };
@@ -221,11 +222,8 @@ mod tests {
     use crate::io::Codec;
 
     fn section(rids: &[&str], ssrc: Option<u32>) -> InboundMedia {
-        let encoding = |rid: &str| Encoding {
-            ssrc: ssrc.map(Ssrc),
-            rtx_ssrc: None,
-            rid: Label::new(rid.as_bytes()),
-        };
+        let encoding =
+            |rid: &str| Encoding { ssrc: ssrc.map(Ssrc), rtx_ssrc: None, rid: Label::new(rid.as_bytes()) };
         InboundMedia {
             kind: Kind::Video,
             codec: Codec::Vp8,

@@ -6,74 +6,10 @@ use crate::bucket::TokenBucket;
 use crate::io::{Handle, OutboundMedia};
 use crate::layer::{Forwarding, LayerSwitch};
 use crate::rewrite::{OffsetLine, SequenceMap};
-use crate::seq::SeqUnwrapper;
+use crate::sent_log::SentLog;
 use crate::stats::{Figure, Figures};
 use crate::twcc::FIRST_OUT;
 use crate::units::{MediaTime, NtpTime, SeqNo, Time};
-
-/// Sent packets that a viewer may ask again: 1.4 s at 700 packets a second.
-const SENT_KEPT: usize = 1_024;
-/// One packet is sent again at most this often.
-const MAX_ANSWERS: u8 = 2;
-/// A request that follows an answer sooner is about the same loss.
-const MIN_ANSWER_SPACING: Duration = Duration::from_millis(10);
-
-/// A packet as it left.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sent {
-    /// Its number at the viewer; 0: none.
-    out: u64,
-    /// Its number at the publisher.
-    seq: u64,
-    /// When it was last sent again, in milliseconds.
-    answered_ms: u32,
-    answers: u8,
-    layer: u8,
-}
-
-/// What left since the last change of layer, found by the viewer's numbers.
-#[derive(Debug, Default)]
-pub struct SentLog {
-    ring: Vec<Sent>,
-    numbers: SeqUnwrapper,
-}
-
-impl SentLog {
-    /// Notes a packet; false when one of this number left before (then it must not leave again).
-    pub fn note(&mut self, out: SeqNo, layer: u8, seq: SeqNo) -> bool {
-        if self.ring.is_empty() {
-            self.ring.resize(SENT_KEPT, Sent::default());
-        }
-        let entry = &mut self.ring[out.0 as usize % SENT_KEPT];
-        if entry.out >= out.0 {
-            return false;
-        }
-        *entry = Sent { out: out.0, seq: seq.0, answered_ms: 0, answers: 0, layer };
-        self.numbers.commit(out);
-        true
-    }
-
-    /// Nothing before this may be asked again.
-    pub fn forget(&mut self) {
-        // The numbers stay: they keep one number from leaving twice.
-        self.ring.iter_mut().for_each(|entry| entry.answers = MAX_ANSWERS);
-    }
-
-    /// The packet a viewer asks for, unless it was sent again too lately or too often.
-    pub fn answer(&mut self, now: Time, wire: u16, round_trip: Duration) -> Option<(SeqNo, u8, SeqNo)> {
-        let out = self.numbers.peek(wire);
-        let entry = self.ring.get_mut(out.0 as usize % SENT_KEPT).filter(|entry| entry.out == out.0)?;
-        let now_ms = (now.micros() / 1_000) as u32;
-        let spacing = round_trip.max(MIN_ANSWER_SPACING).as_millis() as u32;
-        let too_soon = entry.answers > 0 && now_ms.saturating_sub(entry.answered_ms) < spacing;
-        if entry.answers >= MAX_ANSWERS || too_soon {
-            return None;
-        }
-        entry.answers += 1;
-        entry.answered_ms = now_ms;
-        Some((out, entry.layer, SeqNo(entry.seq)))
-    }
-}
 
 /// A sender report as sent, for the round trip.
 #[derive(Clone, Copy, Debug)]
@@ -205,44 +141,5 @@ impl Subscription {
             ("layer", layer.map_or(Figure::Unknown, |layer| Figure::Count(u64::from(layer)))),
             ("state", Figure::Word(state)),
         ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RTT: Duration = Duration::from_millis(50);
-
-    #[test]
-    fn a_number_leaves_once() {
-        let mut log = SentLog::default();
-        assert!(log.note(SeqNo(70_000), 0, SeqNo(5)));
-        assert!(!log.note(SeqNo(70_000), 0, SeqNo(6)));
-        log.forget();
-        assert!(!log.note(SeqNo(70_000), 1, SeqNo(6)));
-        assert!(log.note(SeqNo(70_000 + SENT_KEPT as u64), 0, SeqNo(7)));
-        assert!(!log.note(SeqNo(70_000), 0, SeqNo(5)));
-    }
-
-    #[test]
-    fn answers_a_request_twice_and_not_within_a_round_trip() {
-        let mut log = SentLog::default();
-        log.note(SeqNo(70_000), 2, SeqNo(5));
-        let wire = SeqNo(70_000).wire();
-        let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), wire, RTT);
-        assert_eq!(answer(&mut log, 100), Some((SeqNo(70_000), 2, SeqNo(5))));
-        assert_eq!(answer(&mut log, 120), None);
-        assert!(answer(&mut log, 150).is_some());
-        assert_eq!(answer(&mut log, 900), None);
-        assert_eq!(log.answer(Time::ZERO, 1, RTT), None);
-    }
-
-    #[test]
-    fn nothing_from_before_a_switch_is_sent_again() {
-        let mut log = SentLog::default();
-        log.note(SeqNo(70_000), 2, SeqNo(5));
-        log.forget();
-        assert_eq!(log.answer(Time::from_millis(5), SeqNo(70_000).wire(), RTT), None);
     }
 }

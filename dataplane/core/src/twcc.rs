@@ -71,8 +71,11 @@ impl ArrivalLog {
 
 /// Outbound numbers begin one turn above zero, as [`crate::seq`] wants it.
 pub const FIRST_OUT: SeqNo = SeqNo(1 << 16);
-/// Sent packets whose fate a viewer may still report.
-const SENT_KEPT: usize = 1_024;
+/// Sent packets whose fate a viewer may still report: at first, doubled while a turn takes less than [`REPORTED_WITHIN`].
+const INITIAL_SENT: usize = 128;
+const MAX_SENT: usize = 8_192;
+/// A report that comes later than this tells nothing about the link as it is.
+const REPORTED_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// One packet on its way to a viewer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -122,12 +125,10 @@ impl Default for SendHistory {
 impl SendHistory {
     /// Notes a packet that leaves now under the number [`SendHistory::next_seq`]; `bytes` of UDP payload.
     pub fn send(&mut self, now: Time, bytes: usize) {
-        if self.ring.is_empty() {
-            self.ring.resize(SENT_KEPT, Sent::default());
-        }
         let seq = self.next;
-        self.ring[seq.0 as usize % SENT_KEPT] =
-            Sent { seq: seq.0 as u32, bytes: bytes as u16, settled: false, at: now };
+        self.make_room(now, seq);
+        let index = self.index(seq);
+        self.ring[index] = Sent { seq: seq.0 as u32, bytes: bytes as u16, settled: false, at: now };
         self.numbers.commit(seq);
         self.next = SeqNo(seq.0 + 1);
     }
@@ -140,12 +141,35 @@ impl SendHistory {
     /// What a report says about one packet, `wire` as it names it; `None` when it was told before or is not kept.
     pub fn settle(&mut self, wire: u16, received: Option<i64>) -> Option<Fate> {
         let seq = self.numbers.peek(wire);
-        let sent = self.ring.get_mut(seq.0 as usize % SENT_KEPT)?;
+        let index = if self.ring.is_empty() { return None } else { self.index(seq) };
+        let sent = self.ring.get_mut(index)?;
         if sent.seq != seq.0 as u32 || sent.settled || seq >= self.next {
             return None;
         }
         sent.settled = received.is_some();
         Some(Fate { sent: sent.at, bytes: sent.bytes, received })
+    }
+
+    fn index(&self, seq: SeqNo) -> usize {
+        seq.0 as usize & (self.ring.len() - 1)
+    }
+
+    /// Doubles the ring when it turned too fast to remember long enough.
+    fn make_room(&mut self, now: Time, seq: SeqNo) {
+        if self.ring.is_empty() {
+            self.ring.resize(INITIAL_SENT, Sent::default());
+            return;
+        }
+        let displaced = self.ring[self.index(seq)];
+        if displaced.seq == 0 || now.since(displaced.at) >= REPORTED_WITHIN || self.ring.len() >= MAX_SENT {
+            return;
+        }
+        let old = std::mem::take(&mut self.ring);
+        self.ring.resize(old.len() * 2, Sent::default());
+        for sent in old.into_iter().filter(|sent| sent.seq != 0) {
+            let index = self.index(SeqNo(u64::from(sent.seq)));
+            self.ring[index] = sent;
+        }
     }
 }
 
@@ -177,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn remembers_long_enough_at_any_rate() {
+        for packets_a_second in [50, 700, 2_000] {
+            let mut history = SendHistory::default();
+            let first = history.next_seq().0;
+            let count = packets_a_second * 4;
+            for number in 0..count {
+                history.send(Time(number * 1_000_000 / packets_a_second), 100);
+            }
+            let asked = SeqNo(first + count - packets_a_second);
+            assert_eq!(history.settle(asked.wire(), Some(1)).unwrap().sent, Time::from_millis(3_000));
+        }
+    }
+
+    #[test]
     fn settles_each_packet_once() {
         let mut history = SendHistory::default();
         let first = history.next_seq().wire();
@@ -187,7 +225,7 @@ mod tests {
         assert_eq!(history.settle(first, Some(7)).unwrap().bytes, 1_200);
         assert_eq!(history.settle(first, Some(7)), None);
         assert_eq!(history.settle(history.next_seq().wire(), Some(7)), None);
-        for _ in 0..SENT_KEPT {
+        for _ in 0..MAX_SENT {
             history.send(Time::from_millis(3), 1);
         }
         assert_eq!(history.settle(second, Some(9)), None);

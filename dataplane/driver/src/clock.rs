@@ -1,32 +1,25 @@
 //! The driver's clock: what the core receives as `now`.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use loupe_core::units::{NtpTime, Time};
+use loupe_core::units::Time;
 use rustix::time::{ClockId, clock_gettime};
 
-/// A monotonic clock in microseconds since its own start, and the wall clock at that start.
+/// A monotonic clock in microseconds since its own start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: Instant,
-    epoch: NtpTime,
 }
 
 impl Clock {
-    /// A clock that shows zero now. A wall clock before 1970 counts as 1970.
+    /// A clock that shows zero now.
     pub(crate) fn start() -> Clock {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), epoch: NtpTime::from_unix_micros(since_1970.as_micros() as u64) }
+        Clock { origin: Instant::now() }
     }
 
     /// Microseconds since the start.
     pub(crate) fn now(&self) -> Time {
         Time(self.origin.elapsed().as_micros() as u64)
-    }
-
-    /// The wall clock at [`Time::ZERO`].
-    pub(crate) fn epoch(&self) -> NtpTime {
-        self.epoch
     }
 }
 
@@ -41,12 +34,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_never_goes_back_and_the_epoch_is_this_century() {
+    fn time_never_goes_back() {
         let clock = Clock::start();
         let first = clock.now();
         assert!(clock.now() >= first);
-        let year_2020 = NtpTime::from_unix_micros(1_577_836_800_000_000);
-        assert!(clock.epoch() > year_2020);
     }
 
     #[test]

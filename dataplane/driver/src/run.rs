@@ -107,7 +107,7 @@ impl<'a> Worker<'a> {
             inbox,
             events,
             snapshot,
-            plane: Plane::new(PlaneConfig { seed, epoch: clock.epoch() }),
+            plane: Plane::new(PlaneConfig { seed }),
             clock,
             receive: ReceiveBatch::new(),
             sender: Sender::new(sockets.len()),

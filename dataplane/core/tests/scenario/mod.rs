@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use loupe_core::io::{Codec, Command, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
-use loupe_core::units::{NtpTime, Time};
+use loupe_core::rtp::RtpHeader;
+use loupe_core::units::Time;
 
 use peers::{Peer, inbound, outbound};
 
@@ -160,18 +161,20 @@ pub struct Scenario {
     due: Time,
     /// Bytes from and to addresses that never sent an authentic check.
     strangers: HashMap<SocketAddr, (usize, usize)>,
+    /// The last sequence number that left under each source.
+    newest: HashMap<u32, u16>,
 }
 
 impl Scenario {
     /// Two connected peers; the first publishes a camera with two layers and a microphone, the second receives both.
     pub fn new() -> Scenario {
-        let epoch = NtpTime::from_unix_micros(1_760_000_000_000_000);
         let mut scenario = Scenario {
-            plane: Plane::new(PlaneConfig { seed: 7, epoch }),
+            plane: Plane::new(PlaneConfig { seed: 7 }),
             now: Time::ZERO,
             peers: (0..TRANSPORTS).map(Peer::new).collect(),
             due: Time::NEVER,
             strangers: HashMap::new(),
+            newest: HashMap::new(),
         };
         for peer in [0, 1] {
             scenario.step(&Step::Open { peer });
@@ -205,16 +208,17 @@ impl Scenario {
             }
             Step::Rtp { peer, packet } => {
                 let sealed = self.peer(*peer).rtp(packet);
-                self.from_peer(*peer, sealed);
+                self.authentic(*peer, sealed);
             }
             Step::Rtcp { peer, bytes } => {
                 let sealed = self.peer(*peer).rtcp(bytes.clone());
-                self.from_peer(*peer, sealed);
+                self.authentic(*peer, sealed);
             }
             Step::Feedback { peer, kind, source, numbers } => {
-                let plain = peers::feedback(*kind, *source, numbers);
+                let newest = self.newest.get(&peers::viewed(*source)).copied().unwrap_or_default();
+                let plain = peers::feedback(*kind, *source, newest, numbers);
                 let sealed = self.peer(*peer).rtcp(plain);
-                self.from_peer(*peer, sealed);
+                self.authentic(*peer, sealed);
             }
             _ => self.command(step),
         }
@@ -289,18 +293,14 @@ impl Scenario {
     fn keys(&mut self, peer: u8, profile: u8, bytes: Option<&[u8]>) -> Command {
         let profile = PROFILES[usize::from(profile) % PROFILES.len()];
         let transport = transport_handle(peer);
-        match bytes {
-            Some(bytes) => {
-                Command::SetSrtp { transport, profile, inbound: bytes.to_vec(), outbound: bytes.to_vec() }
-            }
-            None => {
-                let (inbound, outbound) = self.peer(peer).take_keys(profile);
-                Command::SetSrtp { transport, profile, inbound, outbound }
-            }
-        }
+        let (inbound, outbound) = match bytes {
+            Some(bytes) => (bytes.to_vec(), bytes.to_vec()),
+            None => self.peer(peer).take_keys(profile),
+        };
+        Command::SetSrtp { transport, profile, inbound, outbound }
     }
 
-    fn from_peer(&mut self, peer: u8, sealed: Option<Vec<u8>>) {
+    fn authentic(&mut self, peer: u8, sealed: Option<Vec<u8>>) {
         let source = self.peer(peer).address(0);
         if let Some(bytes) = sealed {
             self.datagram(source, bytes);
@@ -341,6 +341,10 @@ impl Scenario {
                         assert!((1..=MAX_DATAGRAM).contains(&usize::from(run.segment)), "{run:?}");
                         assert!(run.datagrams() <= 64, "{run:?}");
                         end = start + length;
+                        let datagrams = outbox.bytes[start..end].chunks(usize::from(run.segment));
+                        for header in datagrams.filter_map(|datagram| RtpHeader::parse(datagram).ok()) {
+                            self.newest.insert(header.ssrc.0, header.sequence);
+                        }
                         if let Some((_, told)) = self.strangers.get_mut(&run.destination) {
                             *told += length;
                         }

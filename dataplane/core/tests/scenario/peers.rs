@@ -36,7 +36,7 @@ fn ssrc(publication: u8, layer: u8) -> u32 {
 }
 
 /// The source of a subscription as its viewer knows it.
-fn viewed(subscription: u8) -> u32 {
+pub fn viewed(subscription: u8) -> u32 {
     100_000 + 2 * u32::from(subscription % SUBSCRIPTIONS)
 }
 
@@ -59,7 +59,7 @@ pub fn inbound(publication: u8, codec: u8, layers: u8, signalled: bool) -> Inbou
         extensions: EXTENSIONS,
         nack: true,
         pli: true,
-        transport_cc: publication % 2 == 0,
+        transport_cc: publication.is_multiple_of(2),
         remb: true,
     }
 }
@@ -76,13 +76,18 @@ pub fn outbound(subscription: u8) -> OutboundMedia {
     }
 }
 
-/// Feedback that parses, about what a viewer receives (`source`: the subscription).
-pub fn feedback(kind: u8, source: u8, numbers: &[u16]) -> Vec<u8> {
+/// Feedback that parses, about what a viewer receives (`source`: the subscription; `newest`: what it got last).
+pub fn feedback(kind: u8, source: u8, newest: u16, numbers: &[u16]) -> Vec<u8> {
     let mut out = Vec::new();
     let (sender, media) = (Ssrc(1), Ssrc(viewed(source)));
     let number = numbers.first().copied().unwrap_or_default();
     match kind % 7 {
-        0 => wire::write_nack(&mut out, sender, media, numbers),
+        0 => {
+            let mut lost: Vec<u16> = numbers.iter().map(|number| number % 32).collect();
+            lost.sort_unstable_by(|one, other| other.cmp(one));
+            lost.iter_mut().for_each(|number| *number = newest.wrapping_sub(*number));
+            wire::write_nack(&mut out, sender, media, &lost);
+        }
         1 => wire::write_pli(&mut out, sender, media),
         2 => wire::write_fir(&mut out, sender, media, number as u8),
         3 => wire::write_remb(&mut out, sender, Bitrate(u64::from(number) << 8), &[media]),
@@ -143,7 +148,7 @@ impl Peer {
         IceCredentials {
             local_ufrag: format!("ours{}g{}", self.number, self.generation),
             local_pwd: format!("a-password-of-{}-in-{}", self.number, self.generation),
-            remote_ufrag: (self.generation % 2 == 0).then(|| self.remote_fragment()),
+            remote_ufrag: self.generation.is_multiple_of(2).then(|| self.remote_fragment()),
         }
     }
 

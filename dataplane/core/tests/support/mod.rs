@@ -20,15 +20,12 @@ use std::time::Duration;
 use loupe_core::io::{Command, Event, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Counter, Drop};
-use loupe_core::units::{NtpTime, Time};
+use loupe_core::units::Time;
 use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss};
 
 use media::Media;
 use peer::Peer;
 use viewer::Line;
-
-/// The plane's wall clock at its epoch, in microseconds since 1970.
-pub const EPOCH_MICROS: u64 = 1_760_000_000_000_000;
 
 /// One run of datagrams as the plane handed it to its driver.
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +78,8 @@ pub fn millis(ms: u64) -> Duration {
 
 impl World {
     pub fn new(seed: u64) -> World {
-        let epoch = NtpTime::from_unix_micros(EPOCH_MICROS);
         World {
-            plane: Plane::new(PlaneConfig { seed, epoch }),
+            plane: Plane::new(PlaneConfig { seed }),
             now: Time::ZERO,
             ends: Vec::new(),
             events: Vec::new(),

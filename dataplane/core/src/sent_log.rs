@@ -1,0 +1,167 @@
+//! What left for one viewer, found by the viewer's numbers: for retransmission, and so that no number leaves twice.
+
+use std::time::Duration;
+
+use crate::seq::{SeqUnwrapper, Unwrapper};
+use crate::units::{SeqNo, Time};
+
+/// Packets remembered at first; doubled while a turn of the ring takes less than [`KEPT`].
+const INITIAL_SLOTS: usize = 64;
+/// More is never kept: 4 s of 1,000 packets a second.
+const MAX_SLOTS: usize = 4_096;
+/// How far back a viewer may ask.
+const KEPT: Duration = Duration::from_millis(1_500);
+/// One packet is sent again at most this often.
+const MAX_ANSWERS: u8 = 2;
+/// A request that follows an answer sooner is about the same loss.
+const MIN_ANSWER_SPACING: Duration = Duration::from_millis(10);
+
+/// A packet as it left. Small, because every forwarded packet touches one: lower halves of the numbers are enough where
+/// all that is kept lies close together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    /// Its number at the viewer, lower half.
+    out: u32,
+    /// Its number at the publisher, lower half.
+    seq: u32,
+    /// When it was last sent again, in milliseconds, lower half.
+    answered_ms: u32,
+    /// How often it was sent again, or [`FORGOTTEN`].
+    answers: u8,
+    layer: u8,
+    used: bool,
+}
+
+/// An unwrapper counts from one turn above zero.
+const UNWRAPPED_FROM: u64 = 1 << 32;
+/// Not to be sent again.
+const FORGOTTEN: u8 = u8::MAX;
+
+/// What left since the last change of layer.
+#[derive(Debug, Default)]
+pub struct SentLog {
+    ring: Vec<Sent>,
+    numbers: SeqUnwrapper,
+    /// Finds the upper half of the publisher's numbers again.
+    originals: Unwrapper<32>,
+    turned: Time,
+}
+
+impl SentLog {
+    /// Notes a packet; false when one of this number left before, or may have (then it must not leave again).
+    pub fn note(&mut self, now: Time, out: SeqNo, layer: u8, seq: SeqNo) -> bool {
+        let newest = self.numbers.newest();
+        if newest.is_none_or(|newest| out > newest) {
+            self.make_room(now, out);
+        } else if newest.is_some_and(|newest| out.0 + self.ring.len() as u64 <= newest.0) {
+            return false;
+        }
+        let index = self.index(out.0);
+        let entry = &mut self.ring[index];
+        if entry.used && entry.out == out.0 as u32 {
+            return false;
+        }
+        *entry = Sent { out: out.0 as u32, seq: seq.0 as u32, answered_ms: 0, answers: 0, layer, used: true };
+        self.numbers.commit(out);
+        self.originals.commit(seq.0 + UNWRAPPED_FROM);
+        true
+    }
+
+    /// Nothing before this may be asked again; that it left is still known.
+    pub fn forget(&mut self) {
+        self.ring.iter_mut().for_each(|entry| entry.answers = FORGOTTEN);
+    }
+
+    /// The packet a viewer asks for, unless it was sent again too lately or too often.
+    pub fn answer(&mut self, now: Time, wire: u16, round_trip: Duration) -> Option<(SeqNo, u8, SeqNo)> {
+        let out = self.numbers.peek(wire);
+        let originals = self.originals;
+        let index = if self.ring.is_empty() { return None } else { self.index(out.0) };
+        let entry = self.ring.get_mut(index).filter(|entry| entry.used && entry.out == out.0 as u32)?;
+        let now_ms = (now.micros() / 1_000) as u32;
+        let spacing = round_trip.max(MIN_ANSWER_SPACING).as_millis() as u32;
+        let too_soon = entry.answers > 0 && now_ms.saturating_sub(entry.answered_ms) < spacing;
+        if entry.answers >= MAX_ANSWERS || too_soon {
+            return None;
+        }
+        entry.answers += 1;
+        entry.answered_ms = now_ms;
+        Some((out, entry.layer, SeqNo(originals.peek(entry.seq) - UNWRAPPED_FROM)))
+    }
+
+    fn index(&self, out: u64) -> usize {
+        out as usize & (self.ring.len() - 1)
+    }
+
+    /// Doubles the ring when it turned too fast to remember long enough.
+    fn make_room(&mut self, now: Time, out: SeqNo) {
+        if self.ring.is_empty() {
+            self.ring.resize(INITIAL_SLOTS, Sent::default());
+            self.turned = now;
+        } else if self.index(out.0) == 0 {
+            if now.since(self.turned) < KEPT && self.ring.len() < MAX_SLOTS {
+                let old = std::mem::take(&mut self.ring);
+                self.ring.resize(old.len() * 2, Sent::default());
+                for entry in old.into_iter().filter(|entry| entry.used) {
+                    let index = self.index(u64::from(entry.out));
+                    self.ring[index] = entry;
+                }
+            }
+            self.turned = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn a_number_leaves_once() {
+        let mut log = SentLog::default();
+        assert!(log.note(Time::ZERO, SeqNo(70_000), 0, SeqNo(5)));
+        assert!(!log.note(Time::ZERO, SeqNo(70_000), 0, SeqNo(6)));
+        log.forget();
+        assert!(!log.note(Time::ZERO, SeqNo(70_000), 1, SeqNo(6)));
+        assert!(log.note(Time::ZERO, SeqNo(70_000 + MAX_SLOTS as u64), 0, SeqNo(7)));
+        assert!(!log.note(Time::ZERO, SeqNo(70_000), 0, SeqNo(5)));
+    }
+
+    #[test]
+    fn answers_a_request_twice_and_not_within_a_round_trip() {
+        let mut log = SentLog::default();
+        log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
+        let wire = SeqNo(70_000).wire();
+        let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), wire, RTT);
+        assert_eq!(answer(&mut log, 100), Some((SeqNo(70_000), 2, SeqNo(5))));
+        assert_eq!(answer(&mut log, 120), None);
+        assert!(answer(&mut log, 150).is_some());
+        assert_eq!(answer(&mut log, 900), None);
+        assert_eq!(log.answer(Time::ZERO, 1, RTT), None);
+    }
+
+    #[test]
+    fn remembers_long_enough_at_any_rate() {
+        for packets_a_second in [50, 700, 2_000] {
+            let mut log = SentLog::default();
+            let count = packets_a_second * 4;
+            for number in 0..count {
+                let at = Time(number * 1_000_000 / packets_a_second);
+                assert!(log.note(at, SeqNo(70_000 + number), 0, SeqNo(5_000_000_000 + number)));
+            }
+            let asked = count - packets_a_second;
+            let answer = log.answer(Time::from_millis(4_000), SeqNo(70_000 + asked).wire(), RTT);
+            assert_eq!(answer, Some((SeqNo(70_000 + asked), 0, SeqNo(5_000_000_000 + asked))));
+        }
+    }
+
+    #[test]
+    fn nothing_from_before_a_switch_is_sent_again() {
+        let mut log = SentLog::default();
+        log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
+        log.forget();
+        assert_eq!(log.answer(Time::from_millis(5), SeqNo(70_000).wire(), RTT), None);
+    }
+}
