@@ -1,5 +1,5 @@
-"""Settings: one typed model from flags, environment, secret files and a TOML file, in that order of
-precedence.
+"""Settings: one typed model from flags, environment,
+secret files and a TOML file, in that order of precedence.
 
 Environment keys are ``LOUPE_SECTION__KEY`` (``LOUPE_MEDIA__PORT=7900``). Secret files are named like
 environment keys without the prefix, in the folder ``LOUPE_SECRETS_DIR`` (systemd's
@@ -74,9 +74,8 @@ class Tls(Section):
 class Media(Section):
     """Where media arrives: every worker binds one UDP port, ``port + i``, on each address.
 
-    No ``addresses``: the address of the default route. ``announced`` replaces them in descriptions (static
-    NAT).
-    ``workers`` 0: one per processor.
+    No ``addresses``: the address of the default route. ``announced`` replaces
+    them in descriptions (static NAT). ``workers`` 0: one per processor.
     """
 
     addresses: tuple[str, ...] = ()
@@ -133,8 +132,8 @@ class Limits(Section):
 
 
 class Tokens(Section):
-    """How long a join token lives; its secret is a file in the data folder, or ``secret`` from a secret
-    file."""
+    """How long a join token lives; its secret is a file
+    in the data folder, or ``secret`` from a secret file."""
 
     lifetime_seconds: Annotated[int, Field(ge=10, le=600)] = 600
     secret: SecretStr | None = None
@@ -260,8 +259,8 @@ def load(overrides: Mapping[str, Any] | None = None, file: Path | None = None) -
 
 
 def first_start(settings: Settings) -> tuple[Path, ...]:
-    """Makes the data folder, a commented ``loupe.toml`` and the token secret where missing; returns what it
-    made.
+    """Makes the data folder, a commented ``loupe.toml`` and
+    the token secret where missing; returns what it made.
 
     Raises ``InvalidSettings`` when the folder cannot be written.
     """
@@ -341,8 +340,8 @@ _OTHER_VARIABLES = frozenset({"LOUPE_CONFIG", "LOUPE_SECRETS_DIR", "LOUPE_SHARED
 
 
 def _refuse_unknown_environment() -> None:
-    # pydantic-settings ignores variables whose first part is no field; a misspelt key must not pass in
-    # silence.
+    # pydantic-settings ignores variables whose first part
+    # is no field; a misspelt key must not pass in silence.
     known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
         ours = variable.startswith("LOUPE_") and variable not in _OTHER_VARIABLES

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import structlog
 
+from mediaserver import subscribe_side, watch_side
 from mediaserver._dataplane import (
     Bandwidth,
     Closed,
@@ -22,6 +24,7 @@ from mediaserver._dataplane import (
 )
 from mediaserver.events import ClosingReason, TransportPhase, TransportState
 from mediaserver.events import LayerForwarded as LayerForwardedEvent
+from mediaserver.policy import Right
 from mediaserver.room import Effect, Room
 from mediaserver.session import Registry, Session
 from mediaserver.transport.transport import Transport
@@ -31,16 +34,21 @@ _log = structlog.stdlib.get_logger(__name__)
 Apply = Callable[[Room, Sequence[Effect]], None]
 TransportOver = Callable[[Session, Transport], None]
 Close = Callable[[Session, ClosingReason | None, bool], None]
+Passed = Callable[[str, float], None]
+"""A joining participant passed this stage in so many seconds."""
 
 
 class Dispatcher:
     """One function per event; unknown handles are those of things that ended meanwhile."""
 
-    def __init__(self, registry: Registry, apply: Apply, transport_over: TransportOver, close: Close) -> None:
+    def __init__(
+        self, registry: Registry, apply: Apply, transport_over: TransportOver, close: Close, passed: Passed
+    ) -> None:
         self._registry = registry
         self._apply = apply
         self._transport_over = transport_over
         self._close = close
+        self._passed = passed
 
     def dispatch(self, event: Event) -> None:  # noqa: C901 - one flat case per event
         """Raises ``LoupeError`` for a publication that ended meanwhile."""
@@ -57,39 +65,42 @@ class Dispatcher:
             case LayersChanged() | Stalled():
                 self._publication_changed(event)
             case LayerForwarded(handle, layer):
-                if (found := self._registry.subscriptions.get(handle)) is not None:
-                    session, publication, _ = found
-                    if session.http is None:
-                        session.participant.outbox.put(LayerForwardedEvent(publication, layer))
+                self._layer_forwarded(handle, layer)
             case WorkerFailed(worker, reason):
                 self._worker_failed(worker, reason)
-            case PathChanged() | Bandwidth():
-                pass  # counted by the plane; layer choice reads bandwidth where it is made
+            case PathChanged(handle):
+                self._path_changed(handle)
+            case Bandwidth():
+                pass  # layer choice reads it where it is made
             case _:
                 assert_never(event)
 
     def connected(self, session: Session, transport: Transport) -> None:
-        """The handshake has ended well: say so, and let a key frame come for what waits."""
+        """The handshake has ended well: says so, and starts what waits for this transport."""
+        if transport.phase == "closed":
+            return
         self._tell_phase(session, transport, "connected")
-        for handle, (owner, _, publication) in self._registry.subscriptions.items():
-            if owner is session and handle and self._is_video(publication):
-                self._registry.plane.request_keyframe(publication)
+        if transport.direction == "subscribe":
+            transport.waits_for_media_since = time.monotonic()
+            subscribe_side.start(self._registry, session)
+            watch_side.refresh(self._registry, session)
 
     async def relay(self, session: Session, transport: Transport) -> None:
-        """Passes messages of one participant's data channels to the others of the room that have the same
-        channel."""
+        """Passes what one participant says on a data channel to the others of the room that have it.
+
+        The payload as it is and nothing besides, if the sender may chat.
+        """
         channels = transport.data
         while channels is not None and (message := await channels.get()) is not None:
+            if Right.CHAT not in session.participant.rights:
+                channels.refuse("not_permitted")
+                continue
             for member in session.room.members:
                 other = self._registry.sessions.get(member)
                 if other is None or other is session or other.publishing is None:
                     continue
                 if (target := other.publishing.transport.data) is not None:
                     target.send(message.label, message.payload)
-
-    def _is_video(self, handle: int) -> bool:
-        entry = self._registry.publications.get(handle)
-        return entry is not None and entry[0].publications[entry[1]].kind == "video"
 
     def _tell_phase(self, session: Session, transport: Transport, phase: TransportPhase) -> None:
         if transport.phase in (phase, "closed"):
@@ -106,6 +117,25 @@ class Dispatcher:
         transport.path_found()
         if transport.phase == "interrupted":
             self._tell_phase(session, transport, "connected")
+
+    def _path_changed(self, handle: int) -> None:
+        # The plane counts them (loupe_ice_path_changes_total); whence and whither is nobody's business.
+        entry = self._registry.transports.get(handle)
+        if entry is not None:
+            session, transport = entry
+            _log.info("path moved", participant=session.participant.id, direction=transport.direction)
+
+    def _layer_forwarded(self, handle: int, layer: int | None) -> None:
+        found = self._registry.subscriptions.get(handle)
+        if found is None:
+            return
+        session, publication, _ = found
+        side = session.subscribing or session.watching
+        if layer is not None and side is not None and side.transport.waits_for_media_since is not None:
+            self._passed("media", time.monotonic() - side.transport.waits_for_media_since)
+            side.transport.waits_for_media_since = None
+        if session.http is None:
+            session.participant.outbox.put(LayerForwardedEvent(publication, layer))
 
     def _consent_lost(self, handle: int) -> None:
         entry = self._registry.transports.get(handle)

@@ -1,5 +1,5 @@
-"""What happens in a room, as its participants are told: one-to-one with the signalling protocol's server
-events.
+"""What happens in a room, as its participants are told:
+one-to-one with the signalling protocol's server events.
 
 ``seq`` is not here: each participant's ``EventQueue`` numbers what it holds.
 """

@@ -1,5 +1,5 @@
-"""Logs: one structlog pipeline for our lines and those of libraries, JSON or console, with what identifies
-removed.
+"""Logs: one structlog pipeline for our lines and those of
+libraries, JSON or console, with what identifies removed.
 
 No line carries a token, a name, an address, an ICE password or a description: such values have the type
 ``Redacted`` or sit under a key that is masked here, and what slips through as text is masked by pattern.

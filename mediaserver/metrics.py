@@ -1,7 +1,7 @@
 """Metrics for Prometheus: read from the plane's counters when asked, and a few histograms of our own.
 
-No label names a room or a participant. Units are base units; names follow the ``loupe_`` list of the
-operations guide.
+No label names a room or a participant. Units are base units;
+names follow the ``loupe_`` list of the operations guide.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ Delay: TypeAlias = tuple[list[float], list[int], float]
 
 JOIN_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
-STAGES = ("ws", "ice", "dtls", "first_frame")
+STAGES = ("ws", "ice", "dtls", "media")
+"""ws: from the open socket to the accepted token. ice: from the description to the first authenticated path.
+dtls: from there to the end of the handshake. media: from there to the first packet forwarded, a wait for its
+source included."""
 
 
 class Metrics:
@@ -175,8 +178,8 @@ _TOTALS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 
 
 def _delay(parts: list[Delay]) -> Metric:
-    """Sums the workers' histograms: (bucket bounds in seconds, cumulative counts, sum), the last count being
-    all."""
+    """Sums the workers' histograms: (bucket bounds in seconds,
+    cumulative counts, sum), the last count being all."""
     family = HistogramMetricFamily("loupe_forward_delay_seconds", "Time a packet spends in the server.")
     if not parts:
         return family

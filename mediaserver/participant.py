@@ -1,5 +1,5 @@
-"""A participant's identity and outbox: what they are told, in order, bounded, and replayable after a
-dropped socket.
+"""A participant's identity and outbox: what they are told,
+in order, bounded, and replayable after a dropped socket.
 """
 
 from __future__ import annotations
@@ -31,10 +31,9 @@ class Sequenced:
 class EventQueue:
     """What one participant is told. One writer (the server), one reader (the socket).
 
-    Events that were read stay as history while there is room, so that ``replay`` can give them again. When
-    what is
-    unread alone exceeds the bounds the queue is *overflowed*: it takes nothing more and the server closes its
-    owner.
+    Events that were read stay as history while there is room, so that ``replay``
+    can give them again. When what is unread alone exceeds the bounds the queue
+    is *overflowed*: it takes nothing more and the server closes its owner.
     """
 
     def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
@@ -130,8 +129,10 @@ class Identity:
 
 @dataclass(eq=False, slots=True)
 class Participant:
-    """One joined person or device. Behaviour lives in ``room.py`` (who gets what) and ``session.py``
-    (transports)."""
+    """One joined person or device.
+
+    Behaviour lives in ``room.py`` (who gets what) and ``session.py`` (transports).
+    """
 
     id: ParticipantId
     room: RoomId

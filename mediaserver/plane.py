@@ -1,5 +1,6 @@
-"""The data plane as asyncio sees it: numbers handles, places rooms on workers, waits for events. Dispatches
-nothing.
+"""The data plane as asyncio sees it: numbers handles, places rooms on workers, waits for events.
+
+Dispatches nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from mediaserver._dataplane import DataPlane, Event, LocalIce, SrtpProfileName, 
 from mediaserver.config import Media
 from mediaserver.errors import InvalidSettings, WorkerGone
 from mediaserver.negotiation.media import ExtensionIds, InboundMedia, OutboundMedia
+
+NATIVE_VERSION = _dataplane.__version__
+"""Of the compiled data plane."""
 
 
 class Plane:
@@ -190,8 +194,10 @@ def open_plane(settings: Media) -> Plane:
 
 
 def default_address() -> str:
-    """The address of the default route; loopback without one. Nothing is sent: a UDP connect only looks up
-    the way."""
+    """The address of the default route; loopback without one.
+
+    Nothing is sent: a UDP connect only looks up the way.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

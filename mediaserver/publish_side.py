@@ -1,5 +1,6 @@
-"""The publishing phase: an offer comes in, publications begin and end, an answer goes out. WebSocket and
-WHIP alike.
+"""The publishing phase: an offer comes in, publications begin and end, an answer goes out.
+
+WebSocket and WHIP alike.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from mediaserver.errors import MalformedSdp
 from mediaserver.events import Kind, SourceType
 from mediaserver.ids import PublicationId, new_publication_id
-from mediaserver.negotiation.answer import render_answer
+from mediaserver.negotiation.answer import bundled, render_answer
 from mediaserver.negotiation.media import InboundMedia, RemoteDescription, RemoteMedia
 from mediaserver.negotiation.publishing import answer_publish, format_only
 from mediaserver.policy import Right
@@ -96,6 +97,7 @@ def negotiate(  # noqa: C901 - one path, read in travel order
         if media.mid not in side.publications:
             effects += _begin(registry, session, side, media, specs[media.mid])
     side.version += 1
+    side.sections = bundled(deal.answer)
     text = render_answer(local_description(side.transport, side.version, deal.answer))
     return Published(PublishAnswer(text, dict(side.publications)), effects, started, deal.data)
 
@@ -164,8 +166,8 @@ def _specs(remote: RemoteDescription, sources: Sequence[SourceSpec]) -> dict[str
 
 
 def whip_sources(remote: RemoteDescription, label: str) -> list[SourceSpec]:
-    """An encoder names nothing: all its sections carry one label, so that ``?source=`` finds picture and
-    sound."""
+    """An encoder names nothing: all its sections carry one
+    label, so that ``?source=`` finds picture and sound."""
     return [
         SourceSpec(media.mid, label, "other" if media.kind == "video" else "microphone")
         for media in remote.media

@@ -81,8 +81,7 @@ class Publication:
         )
 
 
-# ---- What follows from a change
-# ----------------------------------------------------------------------------------
+# ---- What follows from a change ----
 
 
 @dataclass(frozen=True, slots=True)

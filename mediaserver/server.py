@@ -1,5 +1,6 @@
-"""The server: finds room and session, asks ``policy`` and ``room`` what follows, and carries it out. The
-only dispatcher.
+"""The server: finds room and session, asks ``policy`` and ``room`` what follows, and carries it out.
+
+The only dispatcher.
 
 Calls that change rooms are plain ``def`` and atomic; the few that are ``async`` wait only before they begin
 to change anything (for a large description to be parsed). Closing goes downwards: server, room,
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import assert_never
 
@@ -49,6 +50,7 @@ from mediaserver.policy import Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
+from mediaserver.rooms import Rooms
 from mediaserver.session import HttpSession, Registry, Session
 from mediaserver.transport.transport import Transport
 
@@ -70,11 +72,13 @@ class Server:
     def __init__(self, settings: Settings, plane: Plane) -> None:
         self._registry = Registry(settings, plane)
         self._plane = plane
-        self._expiries: dict[RoomId, asyncio.TimerHandle] = {}
+        self._rooms = Rooms(self._registry)
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
-        self._dispatcher = Dispatcher(self._registry, self._apply, self._transport_over, self._close)
         self.metrics = Metrics(self._registry)
+        self._dispatcher = Dispatcher(
+            self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
+        )
 
     # ---- Life ----
 
@@ -109,14 +113,16 @@ class Server:
 
     async def drain(self) -> None:
         """Takes no one new, sends everyone elsewhere, and returns when all their tasks have ended.
-        Idempotent."""
+
+        Idempotent.
+        """
         if self._phase == "running":
             self._phase = "draining"
         tasks = [task for session in self._registry.sessions.values() for task in session.tasks]
         for session in list(self._registry.sessions.values()):
             self._close(session, "server_draining", reconnect=True)
         for room_id in list(self._registry.rooms):
-            self._expire(room_id)
+            self._rooms.expire(room_id)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop(self) -> None:
@@ -144,6 +150,16 @@ class Server:
         session = self._registry.session(participant)
         session.room.check_remove(participant.id, other)
         self._close(self._registry.sessions[other], "removed")
+
+    def expel(self, room: RoomId, other: ParticipantId) -> None:
+        """Sends somebody out from outside the room; the caller has checked that it may.
+
+        Raises ``UnknownParticipant`` if nobody of this id is in this room.
+        """
+        session = self._registry.sessions.get(other)
+        if session is None or session.room.id != room:
+            raise UnknownParticipant
+        self._close(session, "removed")
 
     def set_connected(self, participant: Participant, connected: bool) -> None:
         """The participant's socket dropped or came back; media goes on meanwhile."""
@@ -194,14 +210,17 @@ class Server:
         session = self._registry.session(participant)
         started = subscribe_side.accept(self._registry, session, generation, remote)
         if started is not None:
+            participant.outbox.put(TransportState("subscribe", "connecting"))
             session.run(self._serve(session, started, None))
         side = session.subscribing
         if side is not None and (side.refresh_wanted or side.restart_wanted):
             self._apply(session.room, [Renegotiate(participant.id)])
 
     def restart_ice(self, participant: Participant) -> None:
-        """New credentials for the subscribe transport: an ``Offer`` event follows. Raises
-        ``TransportFailed``."""
+        """New credentials for the subscribe transport: an ``Offer`` event follows.
+
+        Raises ``TransportFailed``.
+        """
         session = self._registry.session(participant)
         offer = subscribe_side.restart(self._registry, session)
         if offer is not None:
@@ -233,8 +252,10 @@ class Server:
     # ---- Plain HTTP ----
 
     async def whip(self, identity: Identity, name: str, sdp: str) -> HttpSession:
-        """An encoder publishes. Raises ``MalformedSdp``, ``NotPermitted``, ``NoCommonCodec``, ``RoomFull``,
-        ``Draining``."""
+        """An encoder publishes.
+
+        Raises ``MalformedSdp``, ``NotPermitted``, ``NoCommonCodec``, ``RoomFull``, ``Draining``.
+        """
         self._admit()
         remote = await self._parse(sdp)
         session = self._enter(identity, name, viewer=False)
@@ -247,12 +268,13 @@ class Server:
             self._close(session, None)
             raise
         self._serve_publishing(session, result)
-        assert result.started is not None  # a session's first offer always opens its transport
-        return self._http(session, result.answer.sdp, result.started)
+        return self._http(session, result.answer.sdp)
 
     async def whep(self, identity: Identity, name: str, sdp: str, source: str | None = None) -> HttpSession:
-        """A viewer watches one source. Raises ``NotPermitted``, ``UnknownRoom``, ``NothingPublished``,
-        ``NoCommonCodec``."""
+        """A viewer watches one source.
+
+        Raises ``NotPermitted``, ``UnknownRoom``, ``NothingPublished``, ``NoCommonCodec``.
+        """
         self._admit()
         require(identity.rights, Right.SUBSCRIBE)
         watch_side.sources(self._registry.room(identity.room), source)
@@ -268,7 +290,7 @@ class Server:
         side = session.watching
         assert side is not None  # opened in the line above
         session.run(self._serve(session, side.transport, None))
-        return self._http(session, text, side.transport)
+        return self._http(session, text)
 
     def http_session(self, id: SessionId) -> HttpSession:
         """Raises ``UnknownParticipant``."""
@@ -278,20 +300,24 @@ class Server:
             raise UnknownParticipant("no such session") from None
 
     def trickle(self, session: HttpSession, fragment: str) -> None:
-        """Candidates of the peer: checked and let go, as an ICE-lite server sends no checks. Raises
-        ``MalformedSdp``."""
+        """Candidates of the peer: checked and let go, as an ICE-lite server sends no checks.
+
+        Raises ``MalformedSdp``.
+        """
         self.http_session(session.id)
         parse_fragment(fragment, self._registry.sdp_limits)
 
     def restart_http_ice(self, session: HttpSession, fragment: str) -> str:
-        """New credentials for new ones; the session's ``etag`` changes. Raises ``MalformedSdp``,
-        ``WorkerGone``."""
+        """New credentials for new ones; the session's ``etag`` changes.
+
+        Raises ``MalformedSdp``, ``WorkerGone``.
+        """
         self.http_session(session.id)
         parsed = parse_fragment(fragment, self._registry.sdp_limits)
         if parsed.ice is None:
             raise MalformedSdp("an ICE restart needs ice-ufrag and ice-pwd")
         session.transport.restart_ice(parsed.ice)
-        return render_fragment(session.transport.description(), "0", "audio")
+        return render_fragment(session.transport.description(), session.sections)
 
     def end(self, session: HttpSession) -> None:
         """Ends it. Raises ``UnknownParticipant`` the second time."""
@@ -313,9 +339,7 @@ class Server:
 
     def _enter(self, identity: Identity, name: str, *, viewer: bool) -> Session:
         self._admit()
-        room = self._registry.rooms.get(identity.room)
-        if room is None:
-            room = self._open_room(identity.room)
+        room = self._rooms.get_or_open(identity.room)
         shown = Redacted(name[:MAX_NAME_CHARACTERS])
         member = Member(
             new_participant_id(), shown, identity.role, identity.rights, viewer=viewer, automatic=viewer
@@ -323,35 +347,21 @@ class Server:
         effects = room.join(member)
         participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
         session = self._registry.sessions[member.id] = Session(participant, room)
-        if (expiry := self._expiries.pop(room.id, None)) is not None:
-            expiry.cancel()
+        self._rooms.entered(room)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session
 
-    def _open_room(self, id: RoomId) -> Room:
-        limits = self._registry.settings.limits
-        if len(self._registry.rooms) >= limits.rooms:
-            raise LimitReached(f"at most {limits.rooms} rooms")
-        room = Room(
-            id=id,
-            worker=self._plane.place(),
-            max_participants=limits.participants_per_room,
-            max_viewers=limits.viewers_per_room,
-            max_publications=limits.publications_per_participant,
-        )
-        self._registry.rooms[id] = room
-        self._expire_later(room)
-        return room
-
-    def _http(self, session: Session, answer: str, transport: Transport) -> HttpSession:
-        direction = "whip" if session.publishing is not None else "whep"
+    def _http(self, session: Session, answer: str) -> HttpSession:
+        side = session.publishing or session.watching
+        assert side is not None  # negotiated a moment ago
         http = HttpSession(
             id=new_session_id(),
             participant=session.participant,
             answer=answer,
-            direction="whip" if direction == "whip" else "whep",
-            transport=transport,
+            sections=side.sections,
+            direction="whip" if session.publishing is not None else "whep",
+            transport=side.transport,
         )
         session.http = http.id
         self._registry.http[http.id] = http
@@ -386,8 +396,8 @@ class Server:
         self._transport_over(session, transport)
 
     def _transport_over(self, session: Session, transport: Transport) -> None:
-        """The association ended by itself: what hung on it ends too; the participant stays unless it was all
-        of them."""
+        """The association ended by itself: what hung on it ends
+        too; the participant stays unless it was all of them."""
         if transport.handle not in self._registry.transports:
             return
         if session.http is not None:
@@ -471,23 +481,5 @@ class Server:
         session.publishing = session.subscribing = session.watching = None
         if session.http is not None:
             self._registry.http.pop(session.http, None)
-        if session.room.empty and session.room.id in self._registry.rooms:
-            self._expire_later(session.room)
+        self._rooms.left(session.room)
         _log.info("left", room=session.room.id, participant=id, reason=reason)
-
-    def _expire_later(self, room: Room) -> None:
-        delay = self._registry.settings.limits.empty_room_seconds
-        loop = asyncio.get_running_loop()
-        if (old := self._expiries.pop(room.id, None)) is not None:
-            old.cancel()
-        expire: Callable[[RoomId], None] = self._expire
-        self._expiries[room.id] = loop.call_later(delay, expire, room.id)
-
-    def _expire(self, id: RoomId) -> None:
-        room = self._registry.rooms.get(id)
-        if room is None or not room.empty:
-            return
-        del self._registry.rooms[id]
-        if (expiry := self._expiries.pop(id, None)) is not None:
-            expiry.cancel()
-        self._plane.release(room.worker)

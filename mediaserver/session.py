@@ -15,6 +15,7 @@ from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
 from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId
+from mediaserver.negotiation.answer import Bundled
 from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
 from mediaserver.negotiation.offer import SdpLimits
 from mediaserver.negotiation.subscribing import Sections
@@ -32,6 +33,7 @@ class PublishSide:
 
     transport: Transport
     version: int = 0
+    sections: Bundled = ()
     publications: dict[str, PublicationId] = field(default_factory=dict)
 
 
@@ -47,6 +49,8 @@ class SubscribeSide:
     refresh_wanted: bool = False
     """Something changed while an offer was out."""
     restart_wanted: bool = False
+    accepted: dict[PublicationId, OutboundMedia] = field(default_factory=dict)
+    """What the last answer accepted and the transport does not carry yet."""
     subscriptions: dict[PublicationId, int] = field(default_factory=dict)
     wishes: dict[PublicationId, tuple[int | None, bool]] = field(default_factory=dict)
 
@@ -69,12 +73,13 @@ class WatchSide:
 
     transport: Transport
     slots: list[Slot]
+    sections: Bundled
 
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """A participant's transports by phase, and their tasks: they end with it, in the order of
-    ``docs/closing.md``."""
+    """A participant's transports by phase, and their tasks:
+    they end with it, in the order of ``docs/closing.md``."""
 
     participant: Participant
     room: Room
@@ -105,6 +110,7 @@ class HttpSession:
     id: SessionId
     participant: Participant
     answer: str = field(repr=False)
+    sections: Bundled
     direction: Literal["whip", "whep"]
     transport: Transport = field(repr=False)
 

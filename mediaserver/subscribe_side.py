@@ -1,5 +1,5 @@
-"""The taking-part phase of a browser: offers of what it subscribes to, one at a time, and what its answers
-start.
+"""The taking-part phase of a browser: offers of what it
+subscribes to, one at a time, and what its answers start.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def wanted(publication: Publication) -> Wanted:
 def refresh(registry: Registry, session: Session) -> Offer | None:
     """Compares what is to be sent with what was last offered: the next offer, if one is due now.
 
-    What is no longer wanted stops at once, whatever the state of negotiation. Raises ``WorkerGone``,
-    ``LimitReached``.
+    What is no longer wanted stops at once, whatever the state
+    of negotiation. Raises ``WorkerGone``, ``LimitReached``.
     """
     target = session.room.subscriptions(session.participant.id)
     side = session.subscribing
@@ -98,14 +98,24 @@ def accept(
     else:
         transport.begin(remote)
         started = transport
-    targets = {
-        publication.id: publication for publication in session.room.subscriptions(session.participant.id)
-    }
-    for id, media in accepted.items():
-        publication = targets.get(id)
-        if publication is not None and id not in side.subscriptions:
-            _start(registry, session, side, publication, media)
+    side.accepted = dict(accepted)
+    start(registry, session)
     return started
+
+
+def start(registry: Registry, session: Session) -> None:
+    """Starts what was accepted, once the transport can carry it.
+
+    Not before: what the plane forwarded without path and keys would be lost, and the key frame with it.
+    """
+    side = session.subscribing
+    if side is None or not side.transport.carries_media:
+        return
+    for publication in session.room.subscriptions(session.participant.id):
+        media = side.accepted.get(publication.id)
+        if media is not None and publication.id not in side.subscriptions:
+            _start(registry, session, side, publication, media)
+    side.accepted.clear()
 
 
 def _start(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mediaserver.errors import NothingPublished
 from mediaserver.events import Kind
 from mediaserver.negotiation import capabilities
-from mediaserver.negotiation.answer import render_answer
+from mediaserver.negotiation.answer import bundled, render_answer
 from mediaserver.negotiation.media import RemoteDescription
 from mediaserver.negotiation.subscribing import answer_watch
 from mediaserver.room import Publication, Room
@@ -16,8 +16,10 @@ KINDS: tuple[Kind, ...] = ("video", "audio")
 
 
 def sources(room: Room, label: str | None) -> list[Publication]:
-    """The first published video and the first audio, of this label if one is given. Raises
-    ``NothingPublished``."""
+    """The first published video and the first audio, of this label if one is given.
+
+    Raises ``NothingPublished``.
+    """
     found = [publication for kind in KINDS if (publication := room.first(kind, label)) is not None]
     if not found:
         raise NothingPublished
@@ -37,15 +39,17 @@ def open_watch(registry: Registry, session: Session, remote: RemoteDescription, 
         for p in found
         if p.id in deal.outbound
     ]
-    session.watching = WatchSide(transport, slots)
-    refresh(registry, session)
+    session.watching = WatchSide(transport, slots, bundled(deal.answer))
     return render_answer(local_description(transport, 1, deal.answer))
 
 
 def refresh(registry: Registry, session: Session) -> None:
-    """Fills empty slots from what is published now under the same label in the same codec."""
+    """Fills empty slots from what is published now under the same label in the same codec.
+
+    Not before the transport can carry it: what the plane forwarded earlier would be lost.
+    """
     side = session.watching
-    if side is None:
+    if side is None or not side.transport.carries_media:
         return
     for slot in side.slots:
         if slot.subscription is not None:

@@ -17,7 +17,6 @@ from signalling import body, messages, openapi, tokens, translate
 from signalling.auth import Bearer, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
-from signalling.moderation import expel
 from signalling.names import clean
 from signalling.openapi import Route
 from signalling.tokens import Audience, is_room_name
@@ -103,8 +102,10 @@ def _json(value: object) -> web.Response:
 
 
 def _require(holder: Bearer, room: str, *rights: Right) -> None:
-    """One of these rights, for this room. Raises ``NotPermitted`` alike for rooms that stand and that do
-    not."""
+    """One of these rights, for this room.
+
+    Raises ``NotPermitted`` alike for rooms that stand and that do not.
+    """
     if not holder.may_see_room(room) or not holder.rights.intersection(rights):
         raise errors.NotPermitted
 
@@ -149,7 +150,7 @@ async def list_participants(request: web.Request) -> web.Response:
 async def remove_participant(request: web.Request) -> web.Response:
     """Ends a participant's session; the room is told."""
     room = _room(request, Right.INSPECT, Right.MODERATE)
-    expel(services(request).server, room.id, ParticipantId(request.match_info["participant"]))
+    services(request).server.expel(room.id, ParticipantId(request.match_info["participant"]))
     return web.Response(status=204)
 
 
@@ -218,7 +219,7 @@ async def revoke_token(request: web.Request) -> web.Response:
     _require(holder, claims.room, Right.INSPECT, Right.MODERATE)
     parts.authenticator.revoke(claims)
     for session in parts.sessions.of_token(claims.jti):
-        expel(parts.server, session.participant.room, session.participant.id)
+        parts.server.expel(session.participant.room, session.participant.id)
     for session_id in parts.holders.of_token(claims.jti):
         with contextlib.suppress(errors.UnknownParticipant):  # it may have ended by itself
             parts.server.end(parts.server.http_session(session_id))

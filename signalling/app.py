@@ -27,8 +27,10 @@ def services(
     now: Callable[[], float] = time.time,
     lenient_trickle: bool = False,
 ) -> Services:
-    """The parts of one process. ``limits`` and ``now`` differ from the configuration's and the clock in
-    tests."""
+    """The parts of one process.
+
+    ``limits`` and ``now`` differ from the configuration's and the clock in tests.
+    """
     bounds = limits or from_settings(settings)
     sessions = Sessions(server, bounds.resume_seconds, bounds.connections_per_identity)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)

@@ -1,8 +1,9 @@
-"""Who is this: tokens checked against the server's keys, single use, revocation. The only user of
-``tokens.py``.
+"""Who is this: tokens checked against the server's keys, single use, revocation.
 
-State is in memory: a restart forgets revocations and used tokens. Join tokens live ten minutes, so that is
-the window.
+The only user of ``tokens.py``.
+
+State is in memory: a restart forgets revocations and used
+tokens. Join tokens live ten minutes, so that is the window.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class Authenticator:
         return self._unrevoked(claims)
 
     def check_holder(self, token: str, jti: str) -> Bearer:
-        """For PATCH and DELETE of a session that ``jti`` began: that very token, expired or not, or a living
-        one.
+        """For PATCH and DELETE of a session that ``jti`` began:
+        that very token, expired or not, or a living one.
 
         A broadcast outlives its ten-minute token and its encoder knows no other. Raises ``Unauthorized``.
         """
@@ -150,16 +151,17 @@ class Authenticator:
 
 
 _RANK = {Role.OBSERVER: 0, Role.STAFF: 1, Role.SPECIALIST: 1, Role.MODERATOR: 2, Role.SURGEON: 3}
-"""Who may invite whom: never above oneself. An operator stands outside: no pictures, so no token that shows
-any."""
+"""Who may invite whom: never above oneself.
+
+An operator stands outside: no pictures, so no token that shows any.
+"""
 
 
 def may_invite(inviter: Bearer, room: str, role: Role) -> bool:
     """Whether a token may make another, for this room and role.
 
-    With ``moderate``: for the own room, up to the own role. With ``inspect``: operators of the own room or
-    rooms only,
-    for an operator who could make a surgeon's token could see every picture.
+    With ``moderate``: for the own room, up to the own role. With ``inspect``: operators of the own
+    room or rooms only, for an operator who could make a surgeon's token could see every picture.
     """
     if not inviter.may_see_room(room):
         return False

@@ -62,11 +62,13 @@ async def read_text(request: web.Request, limits: HttpLimits, max_bytes: int) ->
 
 
 async def read_json(request: web.Request, limits: HttpLimits, kind: type[T]) -> T:
-    """A JSON body of this type; an empty one counts as ``{}``. Raises as ``read``, and
-    ``MalformedMessage``."""
+    """A JSON body of this type; an empty one counts as ``{}``.
+
+    Raises as ``read``, and ``MalformedMessage``.
+    """
     require_content_type(request, ("application/json",))
     text = await read(request, limits, limits.api_body_bytes)
     try:
         return msgspec.json.decode(text or b"{}", type=kind)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise describe(error) from None

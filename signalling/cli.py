@@ -82,9 +82,9 @@ def _version(wanted: bool) -> None:
     from mediaserver import __version__
 
     try:
-        from mediaserver import _dataplane
+        from mediaserver.plane import NATIVE_VERSION
 
-        plane = f"native plane {_dataplane.__version__}"
+        plane = f"native plane {NATIVE_VERSION}"
     except ImportError:
         plane = "native plane missing: run make setup"
     print(f"loupe {__version__} ({plane})")
@@ -126,6 +126,11 @@ def serve(
     drain_seconds: Annotated[float, typer.Option(min=0, help="Time to leave after SIGTERM.")] = 10.0,
 ) -> None:
     """Run the server in the foreground until SIGTERM or Ctrl-C."""
+    import gc
+
+    # Importing makes a great many objects and no garbage; ``serve.run`` turns it on again.
+    gc.disable()
+
     from mediaserver.errors import InvalidSettings
     from signalling.serve import may_use_plain_http
 

@@ -40,8 +40,10 @@ def services(request: web.Request) -> Services:
 
 
 def bearer_text(request: web.Request) -> str:
-    """The token of the Authorization header (RFC 6750 section 2.1); never of the URL. Raises
-    ``Unauthorized``."""
+    """The token of the Authorization header (RFC 6750 section 2.1); never of the URL.
+
+    Raises ``Unauthorized``.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("an Authorization: Bearer header is needed")

@@ -1,5 +1,7 @@
-"""A joined participant's request as a call on the media server, and its answer. Rights are checked below,
-not here."""
+"""A joined participant's request as a call on the media server, and its answer.
+
+Rights are checked below, not here.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``loupe doctor``: what must hold on this machine before a theatre can rely on it; each finding with its
-fix."""
+"""``loupe doctor``: what must hold on this machine before
+a theatre can rely on it; each finding with its fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from mediaserver.config import Settings
+from mediaserver.config import Media, Settings
 from mediaserver.errors import LoupeError
 
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
@@ -220,7 +220,8 @@ def check_disk(settings: Settings) -> Check:
             "disk", f"cannot write to {folder}: {error.strerror}", "serve with --data and a folder you own"
         )
     finally:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            probe.unlink()
     if rate < DISK_MBYTES_PER_SECOND:
         return _warn(
             "disk", f"writes {rate:.0f} MB/s, flushed", "put --data on a faster disk before recording"
@@ -231,17 +232,17 @@ def check_disk(settings: Settings) -> Check:
 def check_native_plane(settings: Settings) -> Check:  # noqa: ARG001
     """The compiled data plane loads, opens a worker, and stops."""
     try:
-        from mediaserver._dataplane import DataPlane
+        from mediaserver.plane import open_plane
     except ImportError:
         return _bad("native_plane", "not installed", "build it: make setup")
     try:
-        plane = DataPlane(["127.0.0.1"], 0, 1)
+        plane = open_plane(Media(addresses=("127.0.0.1",), port=0, workers=1))
         try:
-            local = plane.open_transport(1, 0)
+            _, local = plane.open_transport(0)
             plane.stats()
         finally:
             plane.stop()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (LoupeError, OSError, RuntimeError, ValueError) as error:
         return _bad("native_plane", f"does not start: {error}", "build it anew: make setup")
     return _good("native_plane", f"one worker ran, {len(local.candidates)} candidate(s)")
 

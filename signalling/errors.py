@@ -1,5 +1,5 @@
-"""Errors of the signalling layer, leaves of the one tree in ``mediaserver/errors.py``; and their HTTP
-status."""
+"""Errors of the signalling layer, leaves of the one tree
+in ``mediaserver/errors.py``; and their HTTP status."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ _STATUS: dict[type[LoupeError], int] = {
 
 
 def http_status(error: LoupeError) -> int:
-    """The status of the nearest ancestor that has one; 500 for an error this table forgot (a test finds
-    it)."""
+    """The status of the nearest ancestor that has one;
+    500 for an error this table forgot (a test finds it)."""
     for ancestor in type(error).__mro__:
         status = _STATUS.get(ancestor)
         if status is not None:

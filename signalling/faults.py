@@ -1,5 +1,5 @@
-"""What is wrong with a message, told so that a client's author finds it: the JSON path of the field to
-blame."""
+"""What is wrong with a message, told so that a client's
+author finds it: the JSON path of the field to blame."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def live(_: web.Request) -> web.Response:
-    """Says only that the process answers: a dependency that is down must not get running surgery
-    restarted."""
+    """Says only that the process answers: a dependency
+    that is down must not get running surgery restarted."""
     return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
 
 

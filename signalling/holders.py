@@ -22,8 +22,10 @@ class Holder:
 
 
 class Holders:
-    """Holders by session. A session that ends by itself (consent lost) leaves its entry to the next
-    pruning."""
+    """Holders by session.
+
+    A session that ends by itself (consent lost) leaves its entry to the next pruning.
+    """
 
     def __init__(self) -> None:
         self._by_session: dict[SessionId, Holder] = {}
@@ -33,8 +35,8 @@ class Holders:
         return len(self._by_session)
 
     def add(self, session: SessionId, holder: Holder, lives: Callable[[SessionId], bool]) -> None:
-        """Remembers; now and then forgets those that live no more, so the map is never above twice what
-        lives."""
+        """Remembers; now and then forgets those that live
+        no more, so the map is never above twice what lives."""
         self._by_session[session] = holder
         if len(self._by_session) >= self._prune_at:
             self._by_session = {known: kept for known, kept in self._by_session.items() if lives(known)}

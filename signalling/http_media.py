@@ -1,7 +1,7 @@
 """What WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) share: sessions over plain HTTP.
 
-Creating one is in ``whip.py`` and ``whep.py``; PATCH, DELETE and the courtesies (OPTIONS, GET, CORS) are the
-same.
+Creating one is in ``whip.py`` and ``whep.py``; PATCH,
+DELETE and the courtesies (OPTIONS, GET, CORS) are the same.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def room_of(request: web.Request, bearer: Bearer) -> str:
 
 
 async def offer_of(request: web.Request) -> str:
-    """The SDP offer in the body. Raises ``UnsupportedMediaType``, ``TooLarge``, ``TooSlow``,
-    ``MalformedSdp``."""
+    """The SDP offer in the body.
+
+    Raises ``UnsupportedMediaType``, ``TooLarge``, ``TooSlow``, ``MalformedSdp``.
+    """
     body.require_content_type(request, (SDP,))
     limits = services(request).limits
     text = await body.read_text(request, limits, limits.sdp_bytes)
@@ -67,9 +69,8 @@ async def offer_of(request: web.Request) -> str:
 def link_headers(parts: Services) -> list[str]:
     """One value per ICE server URL, plain STUN and TURN over UDP first (RFC 9725 section 4.6).
 
-    Each is a header line of its own, starts with ``<`` and holds no comma and no trailing semicolon: OBS
-    splits at
-    commas and looks only at the start.
+    Each is a header line of its own, starts with ``<`` and holds no comma and
+    no trailing semicolon: OBS splits at commas and looks only at the start.
     """
     links: list[tuple[int, str]] = []
     for server in parts.settings.ice_servers:
@@ -115,9 +116,8 @@ def _find(parts: Services, session: SessionId) -> HttpSession | None:
 def _session(request: web.Request) -> HttpSession:
     """The session of the path, for its holder.
 
-    The token is checked before the session is looked up, so that a stranger learns nothing. Raises
-    ``Unauthorized``,
-    ``UnknownSession``, ``NotPermitted``.
+    The token is checked before the session is looked up, so that a stranger
+    learns nothing. Raises ``Unauthorized``, ``UnknownSession``, ``NotPermitted``.
     """
     parts = services(request)
     token = bearer_text(request)
@@ -196,8 +196,8 @@ def _options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         else:
             headers["Accept-Patch"] = FRAGMENT
         if "Authorization" in request.headers:
-            # TURN credentials only for those who could have them with the 201 anyway; a preflight has no
-            # token.
+            # TURN credentials only for those who could have them
+            # with the 201 anyway; a preflight has no token.
             try:
                 parts.authenticator.check(bearer_text(request))
             except Unauthorized:

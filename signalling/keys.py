@@ -1,5 +1,5 @@
-"""The secret that signs tokens, as keys by ``kid``: made once, kept 0600 in the data folder, read at every
-start."""
+"""The secret that signs tokens, as keys by ``kid``: made
+once, kept 0600 in the data folder, read at every start."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def load_or_create(settings: config.Settings) -> TokenKeys:
     try:
         config.first_start(settings)
     except InvalidSettings:
-        # `loupe token` and `loupe serve` may make the same folder at the same moment: whoever came second
-        # reads.
+        # `loupe token` and `loupe serve` may make the same
+        # folder at the same moment: whoever came second reads.
         if not file.exists():
             raise
     if settings.tokens.secret is None and stat.S_IMODE(file.stat().st_mode) & 0o077:

@@ -1,9 +1,9 @@
-"""Limits of HTTP connections that aiohttp lacks: slow headers, idle sockets, endless exchanges, connections
-per source.
+"""Limits of HTTP connections that aiohttp lacks: slow headers,
+idle sockets, endless exchanges, connections per source.
 
-``GuardedHandler`` is aiohttp's connection with one timer that always runs; every phase of a connection has
-its bound
-(06-reliability W14, W15, 4.2). Bodies are bounded in ``body.py``, WebSocket messages in ``websocket.py``.
+``GuardedHandler`` is aiohttp's connection with one timer that always runs;
+every phase of a connection has its bound (06-reliability W14, W15, 4.2).
+Bodies are bounded in ``body.py``, WebSocket messages in ``websocket.py``.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class HttpLimits:
     message_burst: int = 100
     upgraded_bytes_per_second: float = 256 * 1024
     upgraded_burst_bytes: float = 1024 * 1024
-    """Bytes of a WebSocket, fragments and control frames included: a message of endless empty fragments ends
-    here."""
+    """Bytes of a WebSocket, fragments and control frames
+    included: a message of endless empty fragments ends here."""
     join_seconds: float = 5.0
     heartbeat_seconds: float = 10.0
     silence_seconds: float = 20.0

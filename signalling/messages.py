@@ -1,9 +1,9 @@
 """The WebSocket protocol's messages, ``loupe.v1.json``: parsed once, here, into types.
 
-Every client request carries ``id`` (chosen by the client) and is answered by one ``ok``-like message or one
-``error``
-with the same ``id``. Ordered server events carry ``seq``, so that a resumed socket can replay what it missed.
-``docs/protocol.md`` describes the conversation; ``docs/protocol.schema.json`` is exported from this module.
+Every client request carries ``id`` (chosen by the client) and is answered by one
+``ok``-like message or one ``error`` with the same ``id``. Ordered server events carry
+``seq``, so that a resumed socket can replay what it missed. ``docs/protocol.md``
+describes the conversation; ``docs/protocol.schema.json`` is exported from this module.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ SourceType = Literal["endoscope", "overhead", "ultrasound", "monitor", "room", "
 Kind = Literal["audio", "video"]
 
 
-# ---- What clients send
-# ------------------------------------------------------------------------------------------
+# ---- What clients send ----
 
 
 class ClientMessage(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
@@ -70,8 +69,9 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Publish(ClientMessage, tag="publish", frozen=True, kw_only=True):
-    """An SDP offer of all sources this participant sends; also an ICE restart. Answered by
-    ``published_answer``.
+    """An SDP offer of all sources this participant sends; also an ICE restart.
+
+    Answered by ``published_answer``.
 
     A section that is ``inactive`` or rejected ends its publication.
     """
@@ -81,8 +81,8 @@ class Publish(ClientMessage, tag="publish", frozen=True, kw_only=True):
 
 
 class Subscribe(ClientMessage, tag="subscribe", frozen=True, kw_only=True):
-    """The whole set of publications the client wants from now on; ``ok``, then an ``offer`` when media
-    changes.
+    """The whole set of publications the client wants from
+    now on; ``ok``, then an ``offer`` when media changes.
 
     ``automatic`` adds every publication that appears later and that the role may see.
     """
@@ -112,7 +112,9 @@ class Prefer(ClientMessage, tag="prefer", frozen=True, kw_only=True):
 
 class Mute(ClientMessage, tag="mute", frozen=True, kw_only=True):
     """Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.
-    ``ok``."""
+
+    ``ok``.
+    """
 
     publication: Id
     muted: bool
@@ -141,8 +143,7 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
 Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping
 
 
-# ---- What the server sends
-# --------------------------------------------------------------------------------------
+# ---- What the server sends ----
 
 
 class ServerMessage(Struct, frozen=True, tag_field="type", kw_only=True, omit_defaults=False):
@@ -236,9 +237,11 @@ class Pong(ServerMessage, tag="pong", frozen=True, kw_only=True):
 
 
 class Error(ServerMessage, tag="error", frozen=True, kw_only=True):
-    """The request was not done. ``field`` is a JSON path such as ``$.sources[0].label``; ``id`` is null when
-    the
-    message was too broken to have one."""
+    """The request was not done.
+
+    ``field`` is a JSON path such as ``$.sources[0].label``;
+    ``id`` is null when the message was too broken to have one.
+    """
 
     id: int | None
     code: str

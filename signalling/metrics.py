@@ -1,5 +1,5 @@
-"""``/metrics``: numbers of this process in the Prometheus text formats, without anybody's name, room or
-address.
+"""``/metrics``: numbers of this process in the Prometheus
+text formats, without anybody's name, room or address.
 
 For loopback, or for a token with the right ``inspect``.
 """

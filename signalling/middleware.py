@@ -55,8 +55,8 @@ def _is_media(request: web.Request) -> bool:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever goes wrong becomes ``application/problem+json``; what is our fault is logged, once, with its
-    id."""
+    """Whatever goes wrong becomes ``application/problem+json``;
+    what is our fault is logged, once, with its id."""
     try:
         if not origin.host_is_ours(request.host, services(request).settings.public_url):
             return problem.from_status(421)

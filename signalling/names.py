@@ -1,14 +1,13 @@
-"""Text that people type and others see: NFC, without control or direction-changing characters, bounded
-(W21)."""
+"""Text that people type and others see: NFC, without
+control or direction-changing characters, bounded (W21)."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _UNWANTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode general categories: controls, formats (with them all bidi marks), surrogates, private, unassigned,
-line and
-paragraph separators."""
+"""Unicode general categories: controls, formats (with them all bidi
+marks), surrogates, private, unassigned, line and paragraph separators."""
 _JOINERS = frozenset("\u200c\u200d")
 """Format characters that Persian, Indic scripts and emoji need."""
 

@@ -1,5 +1,7 @@
-"""OpenAPI 3.1 from a small table of routes and the ``msgspec`` types they name. Nothing is described
-twice."""
+"""OpenAPI 3.1 from a small table of routes and the ``msgspec`` types they name.
+
+Nothing is described twice.
+"""
 
 from __future__ import annotations
 

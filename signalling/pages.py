@@ -1,8 +1,7 @@
 """The built browser pages, from memory: what Vite wrote to ``signalling/static`` is read once at start.
 
-A person's invitation travels in the URL's fragment (``/theatre/7QK2#<invitation>``), which browsers do not
-send, so no
-log and no proxy ever sees it; the page takes it out of the address bar.
+A person's invitation travels in the URL's fragment (``/theatre/7QK2#<invitation>``), which browsers
+do not send, so no log and no proxy ever sees it; the page takes it out of the address bar.
 """
 
 from __future__ import annotations
@@ -60,8 +59,10 @@ class StaticFile:
 
 
 class StaticFiles:
-    """Every file under a folder by its URL path. Nothing else can be asked for: there is no path to
-    traverse."""
+    """Every file under a folder by its URL path.
+
+    Nothing else can be asked for: there is no path to traverse.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._files: dict[str, StaticFile] = {}

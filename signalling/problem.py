@@ -13,8 +13,8 @@ from signalling.errors import Unauthorized, http_status
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
-"""A viewer that waits for a publisher, or a client that a draining node turned away, asks again this
-often."""
+"""A viewer that waits for a publisher, or a client that
+a draining node turned away, asks again this often."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,9 +1,8 @@
 """What a message means in which state: the WebSocket conversation as a table. No socket, no clock, no task.
 
-A ``Conversation`` takes what came (a request, a fault, a signal) and gives back actions for the adapter
-(``websocket.py``) to do in order. The three states and every transition stand in ``TABLE``;
-``docs/protocol.md`` draws
-its diagram and its table from there (``python -m signalling.schema``).
+A ``Conversation`` takes what came (a request, a fault, a signal) and gives back actions for the
+adapter (``websocket.py``) to do in order. The three states and every transition stand in ``TABLE``;
+``docs/protocol.md`` draws its diagram and its table from there (``python -m signalling.schema``).
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from signalling import messages
 from signalling.close_codes import CloseCode
 from signalling.errors import OutOfOrder
 
-# ---- States
-# ------------------------------------------------------------------------------------------------------
+# ---- States ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,7 @@ class Closed:
 
 State: TypeAlias = AwaitingJoin | Joined | Closed
 
-# ---- Inputs
-# ------------------------------------------------------------------------------------------------------
+# ---- Inputs ----
 
 
 class Signal(StrEnum):
@@ -91,8 +88,7 @@ class Cell:
     close: CloseCode | None = None
 
 
-# ---- The table
-# ---------------------------------------------------------------------------------------------------
+# ---- The table ----
 
 Input: TypeAlias = type[messages.ClientMessage] | Signal
 
@@ -143,8 +139,7 @@ TABLE: Final[Mapping[type[State], Mapping[Input, Cell]]] = {
     Closed: {entry: Cell(Step.IGNORE) for entry in INPUTS},
 }
 
-# ---- Actions
-# -----------------------------------------------------------------------------------------------------
+# ---- Actions ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +177,7 @@ class Close:
 
 Action: TypeAlias = Admit | Perform | EndSession | Send | Close
 
-# ---- The conversation
-# --------------------------------------------------------------------------------------------
+# ---- The conversation ----
 
 
 def error_message(error: LoupeError, request_id: int | None) -> messages.Error:
@@ -227,8 +221,8 @@ class Conversation:
         return [Send(hello)]
 
     def refused(self, error: LoupeError, request_id: int, close: CloseCode | None = None) -> list[Action]:
-        """The join was not granted; ``close`` says more than the table's 4401 when the token was not to
-        blame."""
+        """The join was not granted; ``close`` says more than
+        the table's 4401 when the token was not to blame."""
         actions = self._fault(Signal.REFUSED, error, request_id)
         if close is not None and isinstance(self.state, Closed) and actions:
             self.state = Closed(close)

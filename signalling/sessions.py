@@ -1,5 +1,5 @@
-"""Sessions outlive their sockets: a participant, the secret that resumes them, and the timer that ends the
-wait."""
+"""Sessions outlive their sockets: a participant, the
+secret that resumes them, and the timer that ends the wait."""
 
 from __future__ import annotations
 

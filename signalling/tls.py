@@ -74,9 +74,8 @@ def expires(certificate: Certificate) -> datetime.datetime:
 
 
 def self_made(folder: Path, hosts: Sequence[str]) -> Certificate:
-    """A certificate that this server signs itself, for these names and addresses; kept in ``folder`` and
-    renewed when
-    it is about to end or lacks one of them. Browsers warn; compare the fingerprint."""
+    """A certificate that this server signs itself, for these names and addresses; kept in ``folder``
+    and renewed when it is about to end or lacks one of them. Browsers warn; compare the fingerprint."""
     files = Certificate(folder / CERTIFICATE_FILE, folder / KEY_FILE)
     if not _still_good(files, hosts):
         _make(files, hosts)

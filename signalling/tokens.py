@@ -1,14 +1,11 @@
 """Tokens: JSON Web Tokens (RFC 7519) as a pure function of key, text and time.
 
-Two kinds, told apart by their audience: a *join token* (``aud`` ``join``, minutes) opens a WebSocket, a WHIP
-or WHEP
-session and the REST interface; an *invitation* (``aud`` ``invite``, hours, revocable) is what a printed link
-carries
-and can only be exchanged for join tokens.
+Two kinds, told apart by their audience: a *join token* (``aud`` ``join``, minutes) opens a
+WebSocket, a WHIP or WHEP session and the REST interface; an *invitation* (``aud`` ``invite``,
+hours, revocable) is what a printed link carries and can only be exchanged for join tokens.
 
-RFC 8725 is followed to the letter: one algorithm (HS256) fixed on the server side, the key is found by
-``kid`` among
-our own and nothing in the header can name another, audience and issuer are compared.
+RFC 8725 is followed to the letter: one algorithm (HS256) fixed on the server side, the key is found
+by ``kid`` among our own and nothing in the header can name another, audience and issuer are compared.
 """
 
 from __future__ import annotations
@@ -81,8 +78,8 @@ _claims_decoder = msgspec.json.Decoder(Claims)
 
 
 def is_room_name(text: str) -> bool:
-    """Whether a room may bear this name: 1-64 ASCII letters, digits, ``_``, ``.``, ``-``; not starting with
-    a sign."""
+    """Whether a room may bear this name: 1-64 ASCII letters,
+    digits, ``_``, ``.``, ``-``; not starting with a sign."""
     return _ROOM.fullmatch(text) is not None
 
 
@@ -162,8 +159,8 @@ def verify_signature(keys: TokenKeys, token: str) -> bytes:
         header = msgspec.json.decode(_part(header_text), type=dict[str, str])
     except msgspec.MsgspecError as error:
         raise Unauthorized("the token's header is not readable") from error
-    # RFC 8725 section 3.1 and 3.10: no algorithm but ours, and no jwk, jku, x5u, x5c or crit is ever looked
-    # at.
+    # RFC 8725 section 3.1 and 3.10: no algorithm but ours,
+    # and no jwk, jku, x5u, x5c or crit is ever looked at.
     if header.keys() - {"alg", "kid", "typ"} or header.get("alg") != ALGORITHM:
         raise Unauthorized("the token's header is not acceptable")
     if header.get("typ", "JWT") != "JWT":
@@ -195,9 +192,8 @@ def read(
 ) -> Claims:
     """Verifies signature, audience and times, with 30 s leeway for clocks that disagree.
 
-    ``expired_is_fine`` is for ending what a token began: a broadcast outlives the ten minutes of its token,
-    and its
-    DELETE must still work.
+    ``expired_is_fine`` is for ending what a token began: a broadcast
+    outlives the ten minutes of its token, and its DELETE must still work.
 
     Raises:
         Unauthorized: the token does not hold; the text says why without repeating any of it.

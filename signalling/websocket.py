@@ -1,7 +1,7 @@
 """The WebSocket endpoint ``GET /ws``: reads frames, asks ``protocol.py`` what they mean, does it.
 
-Three tasks per socket, all ended with it: the reader (aiohttp's handler), the event pump, the watch over
-time.
+Three tasks per socket, all ended with it: the reader
+(aiohttp's handler), the event pump, the watch over time.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Socket:
         self._session: Session | None = None
         self._pump: asyncio.Task[None] | None = None
         self._bucket = TokenBucket(parts.limits.messages_per_second, parts.limits.message_burst)
-        self._heard = asyncio.get_running_loop().time()
+        self._begun = self._heard = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Until the socket is closed, by whomever."""
@@ -173,7 +173,6 @@ class Socket:
         self._pump = asyncio.create_task(self._pump_events(session))
 
     def _join(self, join: messages.Join) -> Session:
-        begun = time.monotonic()
         bearer = self._parts.authenticator.check_once(join.token)
         if not self._parts.sessions.may_open(bearer):
             raise errors.LimitReached("too many sessions of this identity", field="$.token")
@@ -183,7 +182,7 @@ class Socket:
         session = self._parts.sessions.open(bearer, name, self)
         # What happened up to now is in the room that hello carries.
         session.participant.outbox.replay(session.participant.outbox.seq)
-        self._parts.server.metrics.join_stage("ws", time.monotonic() - begun)
+        self._parts.server.metrics.join_stage("ws", asyncio.get_running_loop().time() - self._begun)
         return session
 
     def _resume(self, join: messages.Join) -> Session:

@@ -1,5 +1,5 @@
-"""WHEP, draft-ietf-wish-whep: ``POST /whep/{room}`` plays one source, or the room's first picture and
-sound."""
+"""WHEP, draft-ietf-wish-whep: ``POST /whep/{room}``
+plays one source, or the room's first picture and sound."""
 
 from __future__ import annotations
 

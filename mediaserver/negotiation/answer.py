@@ -1,11 +1,20 @@
-"""SDP text of answers, and of the fragments that trickle candidates or restart ICE over plain HTTP (RFC
-8840).
+"""SDP text of answers, and of the fragments that trickle
+candidates or restart ICE over plain HTTP (RFC 8840).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeAlias
+
 from mediaserver.errors import MalformedSdp
-from mediaserver.negotiation.media import Fragment, LocalDescription, TransportDescription
+from mediaserver.negotiation.media import (
+    Fragment,
+    LocalDescription,
+    LocalMedia,
+    SectionKind,
+    TransportDescription,
+)
 from mediaserver.negotiation.offer import (
     SdpLimits,
     candidate_lines,
@@ -14,6 +23,9 @@ from mediaserver.negotiation.offer import (
     read_ice,
     render,
 )
+
+Bundled: TypeAlias = tuple[tuple[str, SectionKind], ...]
+"""Mid and kind of each section of one BUNDLE group (RFC 9143), in order."""
 
 MAX_ANSWER_BYTES = 8192
 """FFmpeg 8 and 9 read no more than this of an answer to a WHIP offer."""
@@ -38,12 +50,21 @@ def parse_fragment(text: str, limits: SdpLimits | None = None) -> Fragment:
     return Fragment(ice=ice, candidates=candidates)
 
 
-def render_fragment(transport: TransportDescription, mid: str, kind: str) -> str:
-    """Our new credentials and candidates after a restart (RFC 9725 section 4.3.3)."""
+def bundled(media: Iterable[LocalMedia]) -> Bundled:
+    """The sections that share the transport: those we did not reject."""
+    return tuple((one.mid, one.kind) for one in media if not one.rejected)
+
+
+def render_fragment(transport: TransportDescription, sections: Bundled) -> str:
+    """Our new credentials and candidates after a restart (RFC 9725 section 4.3.3).
+
+    ``sections`` are those of the answer, never none. As they share one transport, the first speaks for all.
+    """
+    mid, kind = sections[0]
     lines = [
         "a=ice-lite",
         "a=ice-options:trickle",
-        f"a=group:BUNDLE {mid}",
+        f"a=group:BUNDLE {' '.join(name for name, _ in sections)}",
         f"m={kind} 9 UDP/TLS/RTP/SAVPF 0",
         f"a=mid:{mid}",
         f"a=ice-ufrag:{transport.ice.ufrag}",

@@ -68,10 +68,9 @@ def canonical_name(codec: Codec, kind: Kind) -> str | None:
 def choose_codec(codecs: Sequence[Codec], kind: Kind) -> Codec | None:
     """The first offered payload type that we forward.
 
-    H.264 must be packetization-mode 1 (RFC 6184 section 6.3); without the parameter the mode is 0, yet
-    senders that
-    name no parameters at all do send mode 1's FU-A, so an entry without fmtp serves when nothing better is
-    offered.
+    H.264 must be packetization-mode 1 (RFC 6184 section 6.3); without the
+    parameter the mode is 0, yet senders that name no parameters at all do send
+    mode 1's FU-A, so an entry without fmtp serves when nothing better is offered.
     """
     fallback: Codec | None = None
     for codec in codecs:

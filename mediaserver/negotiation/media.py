@@ -1,5 +1,6 @@
-"""Typed descriptions: what a peer described, what we describe, and what the data plane is told. No SDP text
-here.
+"""Typed descriptions: what a peer described, what we describe, and what the data plane is told.
+
+No SDP text here.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Setup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Hash of a certificate (RFC 8122 section 5): algorithm in lower case, value in upper-case hex with
-    colons."""
+    """Hash of a certificate (RFC 8122 section 5): algorithm
+    in lower case, value in upper-case hex with colons."""
 
     algorithm: str
     value: str
@@ -193,8 +194,7 @@ class Fragment:
     candidates: int = 0
 
 
-# ---- What the data plane is told
-# ---------------------------------------------------------------------------------
+# ---- What the data plane is told ----
 
 
 @dataclass(frozen=True, slots=True)

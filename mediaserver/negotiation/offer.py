@@ -1,9 +1,9 @@
 """SDP text in, and our own offers out (RFC 8866, RFC 9429). ``answer.py`` renders answers and fragments.
 
-Every limit is checked before anything is parsed (06-reliability W10), work is linear in the text, and every
-failure is ``MalformedSdp``. ``aiortc.sdp`` lends its line grouping and role table; its whole-description
-parser is not used: it asserts on junk, is quadratic in SSRC lines and drops rids, simulcast and extmap
-directions.
+Every limit is checked before anything is parsed (06-reliability W10), work is
+linear in the text, and every failure is ``MalformedSdp``. ``aiortc.sdp`` lends its
+line grouping and role table; its whole-description parser is not used: it asserts
+on junk, is quadratic in SSRC lines and drops rids, simulcast and extmap directions.
 """
 
 from __future__ import annotations
@@ -139,8 +139,7 @@ def read_ice(attributes: _Attributes, session: _Attributes | None = None) -> Ice
     return None
 
 
-# ---- From lines to types
-# -----------------------------------------------------------------------------------------
+# ---- From lines to types ----
 
 
 def _description(session_lines: list[str], groups: list[list[str]]) -> RemoteDescription:
@@ -381,8 +380,7 @@ def _number(text: str, largest: int) -> int:
     return value
 
 
-# ---- From types to lines
-# -----------------------------------------------------------------------------------------
+# ---- From types to lines ----
 
 
 def render_offer(description: LocalDescription) -> str:
@@ -405,10 +403,8 @@ def render(description: LocalDescription) -> str:
     if description.allow_mixed:
         lines.append("a=extmap-allow-mixed")
     lines.extend(f"a=fingerprint:{f.algorithm} {f.value}" for f in description.transport.fingerprints)
-    first = True
     for media in description.media:
-        lines.extend(_media_lines(media, description.transport, with_candidates=first))
-        first = first and media.rejected
+        lines.extend(_media_lines(media, description.transport))
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -421,7 +417,7 @@ def candidate_lines(candidates: tuple[tuple[str, int], ...]) -> list[str]:
     return lines
 
 
-def _media_lines(media: LocalMedia, transport: TransportDescription, *, with_candidates: bool) -> list[str]:
+def _media_lines(media: LocalMedia, transport: TransportDescription) -> list[str]:
     if media.kind == "application":
         profile, formats = "UDP/DTLS/SCTP", "webrtc-datachannel"
     else:
@@ -439,8 +435,9 @@ def _media_lines(media: LocalMedia, transport: TransportDescription, *, with_can
         f"a=ice-pwd:{transport.ice.pwd}",
         f"a=setup:{transport.setup}",
     ]
-    if with_candidates:
-        lines += [*candidate_lines(transport.candidates), "a=end-of-candidates"]
+    # In every section, although the first alone would do (RFC 8843 section 9): of three sections in one
+    # bundle aiortc takes the candidates of the last.
+    lines += [*candidate_lines(transport.candidates), "a=end-of-candidates"]
     if media.kind == "application":
         return [*lines, f"a=sctp-port:{media.sctp_port}", f"a=max-message-size:{media.max_message_size}"]
     return lines + _rtp_lines(media)

@@ -44,10 +44,9 @@ def answer_publish(
 ) -> PublishDeal:
     """Accepts what we can forward and the role may send.
 
-    ``partial``: an unsupported section is rejected alone (WebSocket). Otherwise (WHIP allows no partial
-    answer) raises
-    ``NoCommonCodec``. Sections of a kind not permitted are rejected; the caller refuses beforehand where it
-    must.
+    ``partial``: an unsupported section is rejected alone (WebSocket). Otherwise
+    (WHIP allows no partial answer) raises ``NoCommonCodec``. Sections of a kind
+    not permitted are rejected; the caller refuses beforehand where it must.
     """
     answer: list[LocalMedia] = []
     inbound: list[InboundMedia] = []

@@ -1,9 +1,10 @@
-"""What a viewer is sent: the sections of a subscribe transport over its life, and the answer to a WHEP
-offer. Pure.
+"""What a viewer is sent: the sections of a subscribe transport over its life, and the answer to a WHEP offer.
 
-Our offers only ever grow: a section whose publication ended turns inactive and is used again for the next
-publication of its kind, so that mids stay stable and a long operation does not pile up sections (RFC 9429
-section 5.2.2).
+Pure.
+
+Our offers only ever grow: a section whose publication ended turns inactive and
+is used again for the next publication of its kind, so that mids stay stable
+and a long operation does not pile up sections (RFC 9429 section 5.2.2).
 """
 
 from __future__ import annotations
@@ -67,8 +68,10 @@ class Sections:
     """One payload type means one configuration over the whole bundle (RFC 8843 section 9.1)."""
 
     def update(self, wanted: Sequence[Wanted]) -> bool:
-        """Makes the sections carry exactly ``wanted``; True if an offer must tell so. Raises
-        ``LimitReached``."""
+        """Makes the sections carry exactly ``wanted``; True if an offer must tell so.
+
+        Raises ``LimitReached``.
+        """
         target = {item.publication: item for item in wanted}
         if len(target) > self.limit:
             raise LimitReached(f"at most {self.limit} subscriptions")
@@ -145,8 +148,10 @@ class Sections:
         return {s.mid: s.wanted.publication for s in self.sections if s.wanted is not None}
 
     def accept(self, remote: RemoteDescription) -> dict[PublicationId, OutboundMedia]:
-        """What the answer lets us send, per publication. Raises ``MalformedSdp`` if it answers other
-        sections."""
+        """What the answer lets us send, per publication.
+
+        Raises ``MalformedSdp`` if it answers other sections.
+        """
         if [media.mid for media in remote.media] != [section.mid for section in self.sections][
             : len(remote.media)
         ]:
@@ -181,8 +186,7 @@ def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
     )
 
 
-# ---- WHEP
-# --------------------------------------------------------------------------------------------------------
+# ---- WHEP ----
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,8 @@ LIFE_SECONDS = 24 * 3600.0
 """06-reliability 4.2: a DTLS certificate is used for new handshakes for at most a day."""
 
 PROFILES: list[SRTPProtectionProfile] = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80]
-"""Best first: as DTLS server OpenSSL takes the first of ours that the client offers. 128-bit GCM leads
-because it is
-cheapest per packet and no browser needs more."""
+"""Best first: as DTLS server OpenSSL takes the first of ours that the client offers.
+128-bit GCM leads because it is cheapest per packet and no browser needs more."""
 
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"

@@ -19,6 +19,9 @@ from aiortc.rtcsctptransport import (
     InboundStream,
     RTCSctpCapabilities,
     RTCSctpTransport,
+    StreamAddOutgoingParam,
+    StreamResetOutgoingParam,
+    StreamResetResponseParam,
 )
 
 from mediaserver.transport.dtls import DtlsTransport
@@ -28,6 +31,8 @@ LABELS = frozenset({ROOM, POINTER})
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_REASSEMBLY_BYTES = 256 * 1024
 MAX_REASSEMBLY_CHUNKS = 1000
+MAX_RECONFIG_REQUESTS = 8
+"""Outstanding stream resets (RFC 6525) that the peer's own have caused."""
 MAX_SEND_BYTES = 1024 * 1024
 MAX_WAITING_MESSAGES = 256
 STREAMS = 1024
@@ -77,6 +82,17 @@ class BoundedSctp(RTCSctpTransport):
         if stream is not None and len(stream.reassembly) > MAX_REASSEMBLY_CHUNKS:
             raise AssociationAbused("reassembly_chunks")
 
+    async def _receive_reconfig_param(
+        self, param: StreamAddOutgoingParam | StreamResetOutgoingParam | StreamResetResponseParam
+    ) -> None:
+        # Every stream that the peer resets we reset in turn, one request at a time: it may not make us queue
+        # more of them than it acknowledges.
+        if isinstance(param, StreamResetOutgoingParam):
+            waiting = len(self._reconfig_queue) + (self._reconfig_request is not None)
+            if len(param.streams) > self._max_channels or waiting >= MAX_RECONFIG_REQUESTS:
+                raise AssociationAbused("reconfig")
+        await super()._receive_reconfig_param(param)
+
     async def _receive_forward_tsn_chunk(self, chunk: ForwardTsnChunk) -> None:
         if len(chunk.streams) > self._max_channels:
             raise AssociationAbused("forward_tsn")
@@ -117,31 +133,32 @@ class DataChannels:
 
     async def _handle_data(self, data: bytes) -> None:
         # Between aiortc's DTLS and SCTP: whatever a hostile packet makes aiortc raise ends the
-        # association, not the
-        # transport, and leaves one line in the log without the packet.
+        # association, not the transport, and leaves one line in the log without the packet.
         try:
             await self._sctp._handle_data(data)
         except AssociationAbused as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
             self.close()
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:  # any assertion or key error of aiortc's parser
-            self._refuse("malformed")
+            self.refuse("malformed")
             _log.info("data channels ended by a malformed packet (%s)", type(error).__name__)
             self.close()
 
     def send(self, label: str, payload: str | bytes) -> bool:
-        """Sends if the channel is open; drops for a slow unreliable one, closes a slow reliable one. True if
-        taken."""
+        """Sends if the channel is open; drops for a slow unreliable one, closes a slow reliable one.
+
+        True if taken.
+        """
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open":
             return False
         if len(payload) > MAX_MESSAGE_BYTES:
-            self._refuse("message_bytes")
+            self.refuse("message_bytes")
             return False
         if channel.bufferedAmount + len(payload) > MAX_SEND_BYTES:
-            self._refuse("send_buffer")
+            self.refuse("send_buffer")
             if label != POINTER:
                 channel.close()
             return False
@@ -170,7 +187,7 @@ class DataChannels:
 
     def _opened(self, channel: RTCDataChannel) -> None:
         if channel.label not in LABELS or channel.label in self._channels:
-            self._refuse("label")
+            self.refuse("label")
             channel.close()
             return
         self._channels[channel.label] = channel
@@ -187,12 +204,13 @@ class DataChannels:
 
     def _received(self, label: str, payload: str | bytes) -> None:
         if len(payload) > MAX_MESSAGE_BYTES:
-            self._refuse("message_bytes")
+            self.refuse("message_bytes")
         elif len(self._messages) >= MAX_WAITING_MESSAGES:
-            self._refuse("queue_full")
+            self.refuse("queue_full")
         else:
             self._messages.append(ChannelMessage(label, payload))
             self._wake.set()
 
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Counts something dropped."""
         self.refused[reason] = self.refused.get(reason, 0) + 1

@@ -1,8 +1,10 @@
-"""DTLS of one transport: aiortc's ``RTCDtlsTransport`` over the data plane's datagrams; its keys go to the
-plane.
+"""DTLS of one transport: aiortc's ``RTCDtlsTransport``
+over the data plane's datagrams; its keys go to the plane.
 
 Memory and work of a hostile peer are bounded here (06-reliability W12): datagrams waiting, datagrams per
-handshake, time per handshake. The plane has let through only what came over an authenticated path.
+handshake, time per handshake. The plane has let through only what came over an authenticated path, of that at
+most 400 datagrams a second and transport after a burst of 64 (``DTLS_PER_SECOND`` in
+``dataplane/core/src/transport.rs``): that bounds what an established association may cost.
 """
 
 from __future__ import annotations
@@ -225,8 +227,8 @@ class DtlsTransport(RTCDtlsTransport):
         await self._read_records()
 
     async def _advance(self) -> None:
-        """Takes a handshake datagram and sends what it leads to: our last flight would else wait for a
-        timer."""
+        """Takes a handshake datagram and sends what it leads
+        to: our last flight would else wait for a timer."""
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:

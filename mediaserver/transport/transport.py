@@ -69,6 +69,8 @@ class Transport:
         self._dtls: DtlsTransport | None = None
         self._early: list[bytes] = []
         self._path = asyncio.Event()
+        self.waits_for_media_since: float | None = None
+        """Monotonic seconds; None before the handshake ended and after the first packet was forwarded."""
 
     # ---- Descriptions ----
 
@@ -85,6 +87,11 @@ class Transport:
     def begun(self) -> bool:
         """The peer's description is known."""
         return self._dtls is not None
+
+    @property
+    def carries_media(self) -> bool:
+        """The handshake has ended well, so the plane has path and keys."""
+        return self.phase in ("connected", "interrupted")
 
     def begin(self, remote: RemoteDescription) -> None:
         """Takes the peer's first description: fragment, identity and DTLS role (RFC 8842 section 5.2)."""

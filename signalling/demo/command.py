@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import sys
@@ -15,6 +16,8 @@ from mediaserver.policy import Role
 from signalling import keys, tls, tokens
 from signalling.demo.links import Links, show
 from signalling.serve import Running, run
+
+log = logging.getLogger("loupe.signalling")
 
 LOCAL_PORT_BELOW = 363
 """Plain HTTP for this computer is this far below the HTTPS port: 8080 beside 8443."""
@@ -70,7 +73,7 @@ class Theatre:
                 process.terminate()
                 await process.wait()
                 raise
-            print(f"The synthetic theatre ended ({code}) and is started again.", file=sys.stderr)
+            log.warning("the synthetic theatre ended and is started again", extra={"exit_code": code})
             await asyncio.sleep(1)
 
     async def _start(self) -> asyncio.subprocess.Process:

@@ -62,7 +62,8 @@ def text(links: Links, with_codes: bool) -> str:
         f"  OBS/FFmpeg  WHIP {links.local}/whip/{links.room}   bearer (10 minutes): {links.whip_token}",
         f"  Data        {links.data}   Metrics {links.local}/metrics",
         "",
-        f"Stop with Ctrl-C. For other computers open UDP {ports} and TCP {links.https_port}. Trouble? loupe doctor",
+        f"Stop with Ctrl-C. For other computers open UDP {ports} and TCP {links.https_port}.",
+        "Trouble? loupe doctor",
         "",
     ]
     return "\n".join(lines)

@@ -1,11 +1,9 @@
 """Numbers drawn into a picture so that a program can read them back after any codec.
 
-A mark is one row of square cells at the bottom of the picture: a light-dark-light-dark lead, the frame
-number (24 bits),
-the clock (32 bits, milliseconds since the epoch modulo 2**32) and a checksum (8 bits), most significant bit
-first, light
-for one. Cells are large and far apart in brightness, so they survive quantisation, scaling and colour
-conversion.
+A mark is one row of square cells at the bottom of the picture: a light-dark-light-dark
+lead, the frame number (24 bits), the clock (32 bits, milliseconds since the epoch modulo
+2**32) and a checksum (8 bits), most significant bit first, light for one. Cells are large
+and far apart in brightness, so they survive quantisation, scaling and colour conversion.
 """
 
 from __future__ import annotations
@@ -73,12 +71,12 @@ def draw(picture: Picture, mark: Mark) -> None:
 
 
 def read(luma: Picture) -> Mark | None:
-    """The mark of a picture given as luma of shape (height, width), at any scale; ``None`` when there is
-    none."""
+    """The mark of a picture given as luma of shape (height,
+    width), at any scale; ``None`` when there is none."""
     height, width = luma.shape
-    # The drawn width of a cell is a whole number of pixels of the original; a scaled copy keeps the
-    # proportion.
-    for original in (1920, 1280, 960, 640, 480, 320, width):
+    # The drawn width of a cell is a whole number of pixels
+    # of the original; a scaled copy keeps the proportion.
+    for original in (width, 1920, 1280, 960, 640, 480, 320):
         size = cell_size(original) * width / original
         row = luma[min(height - 1, int(height - size / 2))]
         centres = [int((index + 0.5) * size) for index in range(CELLS)]

@@ -1,5 +1,5 @@
-"""What the synthetic theatre's cameras see, drawn with OpenCV: a moving endoscope-like picture, a
-vital-signs monitor."""
+"""What the synthetic theatre's cameras see, drawn with OpenCV:
+a moving endoscope-like picture, a vital-signs monitor."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TISSUE = np.array([70, 80, 190], np.float32)
 
 @dataclass
 class Endoscope:
-    """Soft tissue that breathes, a vessel that pulses and an instrument that moves, in a round field of
-    view."""
+    """Soft tissue that breathes, a vessel that pulses and
+    an instrument that moves, in a round field of view."""
 
     width: int = 1280
     height: int = 720
@@ -45,9 +45,9 @@ class Endoscope:
         picture = self._texture[top : top + self.height, left : left + self.width].copy()
         self._vessel(picture, seconds)
         self._instrument(picture, seconds)
-        picture = cv2.bitwise_and(picture, picture, mask=self._field)
-        draw(picture, mark)
-        return picture
+        seen = cv2.bitwise_and(picture, picture, mask=self._field).astype(np.uint8, copy=False)
+        draw(seen, mark)
+        return seen
 
     def _vessel(self, picture: Picture, seconds: float) -> None:
         pulse = 6 + int(3 * max(0.0, math.sin(seconds * 2 * math.pi * 1.2)))

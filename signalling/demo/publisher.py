@@ -1,9 +1,8 @@
-"""The synthetic theatre as a process of its own: joins a room over WebSocket and publishes with aiortc, like
-any client.
+"""The synthetic theatre as a process of its own: joins a room
+over WebSocket and publishes with aiortc, like any client.
 
-``python -m signalling.demo.publisher URL [--video FILE]`` with a join token on standard input, so that no
-token is seen
-in a list of processes. It ends when the socket closes or standard input does.
+``python -m signalling.demo.publisher URL [--video FILE]`` with a join token on standard input, so
+that no token is seen in a list of processes. It ends when the socket closes or standard input does.
 """
 
 from __future__ import annotations

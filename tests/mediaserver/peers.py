@@ -64,6 +64,12 @@ def identity(role: Role = Role.STAFF, room: str = "theatre-1") -> Identity:
     return Identity(subject="someone", room=RoomId(room), role=role, rights=RIGHTS[role])
 
 
+def connected(server: Server) -> None:
+    """What follows when the handshakes of all transports that stand have ended well."""
+    for session, transport in list(server.registry.transports.values()):
+        server._dispatcher.connected(session, transport)
+
+
 SOURCES = [SourceSpec("0", "voice", "microphone"), SourceSpec("1", "scope", "endoscope")]
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
+import structlog
+from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
+from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
-from mediaserver.events import Closing, TransportState
-from mediaserver.ids import PublicationId
+from mediaserver.events import Closing, LayerForwarded, TransportState
+from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.policy import RIGHTS, Right, Role
 from mediaserver.server import Server
-from tests.mediaserver.peers import answer_to, identity, make_server, publish, told
+from mediaserver.transport.data_channels import DataChannels
+from tests.mediaserver.link import pair
+from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
 
 
 @pytest.fixture
@@ -53,6 +61,8 @@ async def test_a_publish_transport_that_expires_ends_its_publications(server: Se
     server.subscribe(viewer, [PublicationId(id) for id in sources.values()])
     offer = getattr(told(viewer)[-1], "sdp", "")
     await server.answer(viewer, 1, answer_to(offer))
+    connected(server)
+    assert len(server.registry.subscriptions) == 2
     publishing = server.registry.sessions[surgeon.id].publishing
     assert publishing is not None
     server._dispatcher._closed(publishing.transport.handle, "consent_expired")
@@ -62,3 +72,67 @@ async def test_a_publish_transport_that_expires_ends_its_publications(server: Se
     again = await publish(server, surgeon)
     assert set(again.values()).isdisjoint(sources.values())
     server._dispatcher._closed(99_999, "consent_expired")
+
+
+async def test_what_is_said_on_a_data_channel_is_passed_on_by_right(server: Server) -> None:
+    mute_rights = RIGHTS[Role.STAFF] - {Right.CHAT}
+    silenced = replace(identity(), rights=mute_rights)
+    speaker, listener = server.join(identity(), "An"), server.join(identity(), "Binh")
+    quiet = server.join(silenced, "Chi")
+    ends: dict[ParticipantId, tuple[DataChannels, RTCDataChannel]] = {}
+    for participant in (speaker, listener, quiet):
+        await publish(server, participant)
+        side = server.registry.sessions[participant.id].publishing
+        assert side is not None
+        link = pair()
+        await asyncio.gather(
+            link.client.connect((link.server_certificate.fingerprint,)),
+            link.server.connect((link.client_certificate.fingerprint,)),
+        )
+        client, channels = RTCSctpTransport(link.client), DataChannels(link.server)
+        side.transport.data = channels
+        await asyncio.gather(
+            channels.start(5000, 65536), client.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+        )
+        ends[participant.id] = (channels, RTCDataChannel(client, RTCDataChannelParameters(label="room")))
+        session = server.registry.sessions[participant.id]
+        session.run(server._dispatcher.relay(session, side.transport))
+    async with asyncio.timeout(5):
+        while not all("room" in channels.labels for channels, _ in ends.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    heard: asyncio.Queue[object] = asyncio.Queue()
+    ends[listener.id][1].on("message", heard.put_nowait)
+    ends[quiet.id][1].send("not for you")
+    async with asyncio.timeout(5):
+        while ends[quiet.id][0].refused != {"not_permitted": 1}:  # noqa: ASYNC110 - the relay counts it
+            await asyncio.sleep(0.001)
+    ends[speaker.id][1].send("here")
+    assert await asyncio.wait_for(heard.get(), 5) == "here"
+    assert heard.empty()
+
+
+async def test_a_path_that_moved_is_logged_without_whence_and_whither(server: Server) -> None:
+    surgeon = server.join(identity(), "An")
+    await publish(server, surgeon)
+    with structlog.testing.capture_logs() as lines:
+        server._dispatcher._path_changed(next(iter(server.registry.transports)))
+        server._dispatcher._path_changed(99_999)
+    assert lines == [
+        {"event": "path moved", "log_level": "info", "participant": surgeon.id, "direction": "publish"}
+    ]
+
+
+async def test_the_first_packet_forwarded_ends_the_join(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    sources = await publish(server, surgeon)
+    server.subscribe(viewer, [PublicationId(sources["1"])])
+    await server.answer(viewer, 1, answer_to(getattr(told(viewer)[-1], "sdp", "")))
+    connected(server)
+    count = 'loupe_join_duration_seconds_count{stage="media"}'
+    handle = next(iter(server.registry.subscriptions))
+    server._dispatcher._layer_forwarded(handle, None)
+    assert count not in server.metrics.render()[0].decode()
+    for layer in (0, 1):
+        server._dispatcher._layer_forwarded(handle, layer)
+    assert f"{count} 1.0" in server.metrics.render()[0].decode()
+    assert [event.layer for event in told(viewer) if isinstance(event, LayerForwarded)] == [None, 0, 1]

@@ -1,5 +1,7 @@
-"""The server over a real data plane: joins, offers, closing orders. Nobody connects here; media is others'
-test."""
+"""The server over a real data plane: joins, offers, closing orders.
+
+Nobody connects here; media is others' test.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from mediaserver.participant import Participant
 from mediaserver.policy import Role
 from mediaserver.server import Server, SourceSpec
 from tests.mediaserver.captures import capture
-from tests.mediaserver.peers import answer_to, identity, make_server, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
 
 
 @pytest.fixture
@@ -111,6 +113,8 @@ async def test_a_subscriber_gets_one_offer_at_a_time(server: Server) -> None:
         await publish(server, server.join(identity(), name))
     assert len(offers(viewer)) == 1
     await server.answer(viewer, first.generation, answer_to(first.sdp))
+    assert server.registry.subscriptions == {}, "not before the transport carries media"
+    connected(server)
     assert len(server.registry.subscriptions) == 2
     second = offers(viewer)[1]
     assert len(second.sources) == 6
@@ -179,6 +183,11 @@ async def test_rights_are_asked_at_the_room(server: Server) -> None:
     assert told(observer)[-1] == Closing("removed", reconnect=False)
     with pytest.raises(UnknownParticipant):
         server.leave(observer)
+    with pytest.raises(UnknownParticipant):
+        server.expel(stranger.room, surgeon.id)
+    server.expel(surgeon.room, surgeon.id)
+    assert told(surgeon)[-1] == Closing("removed", reconnect=False)
+    assert surgeon.id not in server.registry.sessions
 
 
 async def test_whip_and_whep(server: Server) -> None:
@@ -192,11 +201,17 @@ async def test_whip_and_whep(server: Server) -> None:
     assert len(encoder.answer) < 8192
     viewer = await server.whep(identity(Role.OBSERVER), "", capture("chromium_recvonly"), "camera")
     assert viewer.answer.count("a=sendonly") == 2
+    assert server.registry.subscriptions == {}, "not before the transport carries media"
+    connected(server)
     assert len(server.registry.subscriptions) == 2
     assert server.http_session(viewer.id) is viewer
     tag = viewer.etag
     fragment = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"
-    assert "a=ice-ufrag:" in server.restart_http_ice(viewer, fragment)
+    restarted = server.restart_http_ice(viewer, fragment).splitlines()
+    assert "a=group:BUNDLE 0 1" in restarted
+    offered = next(line for line in capture("chromium_recvonly").splitlines() if line.startswith("m="))
+    sections = [line for line in restarted if line.startswith("m=")]
+    assert sections == [f"{offered.split()[0]} 9 UDP/TLS/RTP/SAVPF 0"], "the session's own, once"
     assert viewer.etag != tag
     server.trickle(viewer, fragment + "m=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n")
     with pytest.raises(MalformedSdp):
@@ -271,6 +286,7 @@ async def test_nothing_is_left_after_any_closing_order(server: Server, order: tu
     await server.answer(viewer, newest.generation, answer_to(newest.sdp))
     await server.whip(identity(), "camera", capture("libdatachannel_h264"))
     await server.whep(identity(Role.OBSERVER), "", capture("chromium_recvonly"))
+    connected(server)
     assert all(server.registry.leftovers().values())
     for step in order:
         await step(server, publisher, viewer)
@@ -284,6 +300,7 @@ async def test_a_server_that_stops_with_everything_open_leaves_nothing() -> None
     server.subscribe(viewer, [], automatic=True)
     await publish(server, publisher)
     await server.whep(identity(Role.OBSERVER), "", capture("chromium_recvonly"))
+    connected(server)
     await server.stop()
     assert not any(server.registry.leftovers().values())
     assert told(viewer)[-1] == Closing("server_draining", reconnect=True)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mediaserver.errors import MalformedSdp, StaleGeneration, TransportFailed, UnknownPublication
-from mediaserver.events import Offer
+from mediaserver.events import Offer, TransportState
 from mediaserver.ids import PublicationId
 from mediaserver.server import Server
-from tests.mediaserver.peers import answer_to, identity, make_server, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
 
 
 @pytest.fixture
@@ -43,10 +43,27 @@ async def test_what_is_no_longer_wanted_stops_at_once(server: Server) -> None:
     offer = told(viewer)[-1]
     assert isinstance(offer, Offer)
     await server.answer(viewer, 1, answer_to(offer.sdp))
+    connected(server)
+    assert len(server.registry.subscriptions) == 2
     server.subscribe(viewer, [PublicationId(sources["0"])])
     assert [entry[1] for entry in server.registry.subscriptions.values()] == [sources["0"]]
     server.subscribe(viewer, [])
     assert server.registry.subscriptions == {}
+
+
+async def test_nothing_is_sent_before_the_transport_carries_it(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    sources = await publish(server, surgeon)
+    server.subscribe(viewer, [], automatic=True)
+    offer = told(viewer)[-1]
+    assert isinstance(offer, Offer)
+    await server.answer(viewer, 1, answer_to(offer.sdp))
+    assert told(viewer)[-1] == TransportState("subscribe", "connecting")
+    assert server.registry.subscriptions == {}
+    server.subscribe(viewer, [PublicationId(sources["1"])])
+    connected(server)
+    wanted_still = [entry[1] for entry in server.registry.subscriptions.values()]
+    assert wanted_still == [sources["1"]], "what was given up meanwhile never starts"
 
 
 async def test_wishes_are_kept_for_a_subscription_to_come(server: Server) -> None:

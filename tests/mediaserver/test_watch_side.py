@@ -11,7 +11,7 @@ from mediaserver.policy import Role
 from mediaserver.server import Server
 from mediaserver.watch_side import sources
 from tests.mediaserver.captures import capture
-from tests.mediaserver.peers import identity, make_server, publish
+from tests.mediaserver.peers import connected, identity, make_server, publish
 
 
 @pytest.fixture
@@ -37,6 +37,8 @@ async def test_the_first_picture_and_sound_or_one_label(server: Server) -> None:
 async def test_a_section_waits_for_its_label_and_codec(server: Server) -> None:
     first = await server.whip(identity(), "camera", capture("ffmpeg"))
     viewer = await server.whep(identity(Role.OBSERVER), "", capture("chromium_recvonly"))
+    connected(server)
+    assert len(server.registry.subscriptions) == 2
     server.end(first)
     other_label = await server.whip(identity(), "elsewhere", capture("ffmpeg"))
     assert server.registry.subscriptions == {}

@@ -9,9 +9,6 @@ import time
 import pytest
 
 from signalling import listener, tls
-from signalling.bucket import TokenBucket
-from signalling.errors import MalformedMessage
-from signalling.faults import check_depth
 from signalling.limits import Connections, source_of
 from tests.signalling.conftest import House, OpenHouse
 
@@ -260,14 +257,6 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_nobody_else(open_
 # ---- Parts ----
 
 
-def test_the_bucket() -> None:
-    bucket = TokenBucket(rate_per_second=2, burst=3)
-    assert [bucket.take(10.0) for _ in range(4)] == [True, True, True, False]
-    assert bucket.take(10.5)
-    assert not bucket.take(10.5)
-    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False], "never more than the burst"
-
-
 @pytest.mark.parametrize(
     ("address", "source"),
     [
@@ -291,11 +280,3 @@ def test_a_trusted_proxy_is_not_counted_out() -> None:
     assert not connections.enter("192.0.2.1")
     connections.leave("192.0.2.1")
     assert connections.enter("192.0.2.1")
-
-
-def test_depth_counts_brackets_outside_of_texts_only() -> None:
-    check_depth(b'{"a":"' + b"[" * 1000 + b'\\"{{{"}')
-    check_depth(b"[" * 16 + b"]" * 16)
-    check_depth(b"[" + b"[]," * 1000 + b"[]]")
-    with pytest.raises(MalformedMessage):
-        check_depth(b"[" * 17 + b"]" * 17)

@@ -1,5 +1,5 @@
-"""Every WebSocket command x every role x own, other and ended room (06-reliability W18), made from the
-schema."""
+"""Every WebSocket command x every role x own, other and
+ended room (06-reliability W18), made from the schema."""
 
 from __future__ import annotations
 

@@ -118,6 +118,7 @@ impl Plane {
         }
         let publication = self.publications.insert(Publication::new(handle, key, media));
         self.handles.insert(handle, Entity::Publication(publication));
+        self.publisher_revision += 1;
         let media = &self.publications[publication].media;
         let incoming = self.transports[key].incoming.get_or_insert_with(|| Box::new(Incoming::new(now)));
         incoming.streams.add(publication, handle, media);
@@ -222,6 +223,7 @@ impl Plane {
             self.close_subscription(subscription);
         }
         self.unripe(key);
+        self.publisher_revision += 1;
         let publication = self.publications.remove(key);
         self.handles.remove(&publication.handle);
         let transport = self.transports.get_mut(publication.transport);

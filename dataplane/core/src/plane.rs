@@ -66,6 +66,8 @@ pub struct Plane {
     pub(crate) next_due: Time,
     pub(crate) outbox: Outbox,
     handed_out: bool,
+    /// Counts changes of what [`Plane::publisher_paths`] says.
+    pub(crate) publisher_revision: u64,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
     forward_delay: DelayHistogram,
@@ -88,6 +90,7 @@ impl Plane {
             next_due: Time::NEVER,
             outbox: Outbox::default(),
             handed_out: false,
+            publisher_revision: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
             forward_delay: DelayHistogram::default(),
@@ -126,6 +129,13 @@ impl Plane {
         }
         let flush = self.ripe.iter().map(|key| self.publications[*key].flush_at).min();
         Output::Wait(flush.unwrap_or(Time::NEVER).min(self.next_due))
+    }
+
+    /// Where publishers send from, with a number that changes when this does: their media cannot wait, while viewers'
+    /// feedback can for a moment.
+    pub fn publisher_paths(&self) -> (u64, impl Iterator<Item = Path> + '_) {
+        let publishers = self.transports.iter().filter(|(_, transport)| transport.publishes());
+        (self.publisher_revision, publishers.filter_map(|(_, transport)| transport.ice.path()))
     }
 
     /// Counts what the driver refused or could not do.
@@ -225,6 +235,7 @@ impl Plane {
     /// What became of a transport's path.
     pub(crate) fn path_event(&mut self, now: Time, key: usize, event: IceEvent) {
         let transport = self.transports[key].handle;
+        self.publisher_revision += u64::from(self.transports[key].publishes());
         match event {
             IceEvent::Ready(_) | IceEvent::Restored(_) => {
                 self.events.push_back(Event::TransportReady { transport });

@@ -15,7 +15,10 @@ struct Span {
 /// Maps a layer's sequence numbers to a subscription's.
 #[derive(Debug)]
 pub struct SequenceMap {
-    spans: Vec<Span>,
+    /// The newest span, which nearly every packet belongs to; `None` before the first layer.
+    current: Option<Span>,
+    /// Those before it, oldest first.
+    earlier: Vec<Span>,
     highest_in: Option<SeqNo>,
     next_out: SeqNo,
 }
@@ -23,19 +26,20 @@ pub struct SequenceMap {
 impl SequenceMap {
     /// The first packet sent will carry `first`.
     pub fn new(first: SeqNo) -> SequenceMap {
-        SequenceMap { spans: Vec::new(), highest_in: None, next_out: first }
+        SequenceMap { current: None, earlier: Vec::new(), highest_in: None, next_out: first }
     }
 
     /// A new layer begins with this packet: it continues the line without a gap.
     pub fn switch(&mut self, seq: SeqNo) {
-        self.spans.clear();
-        self.spans.push(Span { start: seq, offset: offset(self.next_out, seq) });
+        self.earlier.clear();
+        self.current = Some(Span { start: seq, offset: offset(self.next_out, seq) });
         self.highest_in = None;
     }
 
     /// The number of a packet of the current layer; `None` for one from before the layer's beginning.
     pub fn map(&mut self, seq: SeqNo) -> Option<SeqNo> {
-        let span = self.spans.iter().rev().find(|span| span.start <= seq)?;
+        let current = self.current.filter(|span| span.start <= seq);
+        let span = current.or_else(|| self.earlier.iter().rev().find(|span| span.start <= seq).copied())?;
         let out = SeqNo((seq.0 as i64 + span.offset) as u64);
         if self.highest_in.is_none_or(|highest| seq > highest) {
             self.highest_in = Some(seq);
@@ -49,12 +53,13 @@ impl SequenceMap {
         if self.highest_in.is_none_or(|highest| seq <= highest) {
             return;
         }
-        let Some(last) = self.spans.last().copied() else { return };
+        let Some(last) = self.current else { return };
         self.highest_in = Some(seq);
-        if self.spans.len() == MAX_SPANS {
-            self.spans.remove(0);
+        if self.earlier.len() == MAX_SPANS {
+            self.earlier.remove(0);
         }
-        self.spans.push(Span { start: SeqNo(seq.0 + 1), offset: last.offset - 1 });
+        self.earlier.push(last);
+        self.current = Some(Span { start: SeqNo(seq.0 + 1), offset: last.offset - 1 });
     }
 }
 

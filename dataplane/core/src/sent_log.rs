@@ -38,9 +38,13 @@ const UNWRAPPED_FROM: u64 = 1 << 32;
 const FORGOTTEN: u8 = u8::MAX;
 
 /// What left since the last change of layer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SentLog {
+    /// Stays empty where nothing is sent again.
     ring: Vec<Sent>,
+    answers: bool,
+    /// Bit n: the n-th number below the newest left.
+    recent: u64,
     numbers: SeqUnwrapper,
     /// Finds the upper half of the publisher's numbers again.
     originals: Unwrapper<32>,
@@ -48,8 +52,23 @@ pub struct SentLog {
 }
 
 impl SentLog {
+    /// A log of nothing yet; without `answers` it only keeps numbers from leaving twice.
+    pub fn new(answers: bool) -> SentLog {
+        SentLog {
+            ring: Vec::new(),
+            answers,
+            recent: 0,
+            numbers: SeqUnwrapper::default(),
+            originals: Unwrapper::default(),
+            turned: Time::ZERO,
+        }
+    }
+
     /// Notes a packet; false when one of this number left before, or may have (then it must not leave again).
     pub fn note(&mut self, now: Time, out: SeqNo, layer: u8, seq: SeqNo) -> bool {
+        if !self.answers {
+            return self.note_number(out);
+        }
         let newest = self.numbers.newest();
         if newest.is_none_or(|newest| out > newest) {
             self.make_room(now, out);
@@ -65,6 +84,23 @@ impl SentLog {
         self.numbers.commit(out);
         self.originals.commit(seq.0 + UNWRAPPED_FROM);
         true
+    }
+
+    fn note_number(&mut self, out: SeqNo) -> bool {
+        let Some(newest) = self.numbers.newest() else {
+            self.recent = 1;
+            self.numbers.commit(out);
+            return true;
+        };
+        if let Some(ahead) = out.0.checked_sub(newest.0).filter(|ahead| *ahead > 0) {
+            self.recent = self.recent.checked_shl(ahead.min(64) as u32).unwrap_or(0) | 1;
+            self.numbers.commit(out);
+            return true;
+        }
+        let bit = 1_u64.checked_shl((newest.0 - out.0).min(64) as u32).unwrap_or(0);
+        let new = bit != 0 && self.recent & bit == 0;
+        self.recent |= bit;
+        new
     }
 
     /// Nothing before this may be asked again; that it left is still known.
@@ -120,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_number_leaves_once() {
-        let mut log = SentLog::default();
+        let mut log = SentLog::new(true);
         assert!(log.note(Time::ZERO, SeqNo(70_000), 0, SeqNo(5)));
         assert!(!log.note(Time::ZERO, SeqNo(70_000), 0, SeqNo(6)));
         log.forget();
@@ -130,8 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn without_answers_a_number_leaves_once_too() {
+        let mut log = SentLog::new(false);
+        for (out, new) in [(70_000, true), (70_000, false), (70_003, true), (70_001, true), (70_001, false)] {
+            assert_eq!(log.note(Time::ZERO, SeqNo(out), 0, SeqNo(1)), new, "{out}");
+        }
+        assert!(log.note(Time::ZERO, SeqNo(70_200), 0, SeqNo(1)));
+        assert!(!log.note(Time::ZERO, SeqNo(70_003), 0, SeqNo(1)));
+        assert_eq!(log.answer(Time::ZERO, SeqNo(70_200).wire(), RTT), None);
+    }
+
+    #[test]
     fn answers_a_request_twice_and_not_within_a_round_trip() {
-        let mut log = SentLog::default();
+        let mut log = SentLog::new(true);
         log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
         let wire = SeqNo(70_000).wire();
         let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), wire, RTT);
@@ -145,7 +192,7 @@ mod tests {
     #[test]
     fn remembers_long_enough_at_any_rate() {
         for packets_a_second in [50, 700, 2_000] {
-            let mut log = SentLog::default();
+            let mut log = SentLog::new(true);
             let count = packets_a_second * 4;
             for number in 0..count {
                 let at = Time(number * 1_000_000 / packets_a_second);
@@ -159,7 +206,7 @@ mod tests {
 
     #[test]
     fn nothing_from_before_a_switch_is_sent_again() {
-        let mut log = SentLog::default();
+        let mut log = SentLog::new(true);
         log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
         log.forget();
         assert_eq!(log.answer(Time::from_millis(5), SeqNo(70_000).wire(), RTT), None);

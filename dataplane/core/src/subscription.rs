@@ -84,14 +84,13 @@ impl Subscription {
             handle,
             publication,
             transport,
-            media,
             switch: LayerSwitch::new(needs_keyframe),
             seqs: SequenceMap::new(first),
             times: OffsetLine::default(),
             picture_ids: OffsetLine::default(),
             tl0_indices: OffsetLine::default(),
             last_sent: None,
-            sent: SentLog::default(),
+            sent: SentLog::new(media.rtx_ssrc.is_some() && media.rtx_payload_type.is_some()),
             next_rtx: first,
             rtx_budget: TokenBucket::new(now, RTX_FLOOR, RTX_FLOOR),
             reports: [None; 2],
@@ -101,6 +100,7 @@ impl Subscription {
             nacks: 0,
             plis: 0,
             fraction_lost: 0.0,
+            media,
         }
     }
 

@@ -164,6 +164,11 @@ impl Transport {
         }
     }
 
+    /// Whether it has publications.
+    pub fn publishes(&self) -> bool {
+        self.incoming.as_deref().is_some_and(|incoming| incoming.streams.publications().next().is_some())
+    }
+
     /// Named figures for the snapshot.
     pub fn figures(&self) -> Figures {
         let mut figures =

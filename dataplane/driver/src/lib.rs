@@ -8,6 +8,7 @@ mod clock;
 mod events;
 mod inbox;
 mod isolate;
+mod publishers;
 mod routes;
 mod run;
 mod send;

@@ -16,6 +16,7 @@ use rustix::thread::set_current_timer_slack;
 use crate::clock::{Clock, thread_busy_seconds};
 use crate::events::{EventSender, Pushed};
 use crate::inbox::Inbox;
+use crate::publishers::{MAX_PUBLISHERS, Publishers};
 use crate::send::Sender;
 use crate::socket::{MediaSocket, RECEIVE_BATCH, ReceiveBatch, Received};
 
@@ -24,6 +25,10 @@ const COMMANDS_PER_TURN: usize = 64;
 
 /// How old a snapshot may become.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
+
+/// How long viewers' feedback gathers before it is read, while every publisher has a socket of its own: less than any
+/// viewer could notice in a repair, and a third of the processor at a hundred viewers.
+const FEEDBACK_WAIT: Duration = Duration::from_millis(2);
 
 /// How soon events that found the queue full are tried again.
 const BACKLOG_PERIOD: Duration = Duration::from_millis(10);
@@ -49,30 +54,27 @@ pub(crate) fn run(context: &mut Context) {
     let _ = set_current_timer_slack(Some(TIMER_SLACK_NANOS));
     let mut worker = Worker::new(sockets, inbox, events, snapshot, *seed);
     worker.publish_snapshot();
-    let mut awake = Awake::everything();
+    let mut awake = Awake::EVERYTHING;
     while !inbox.stopping() {
         let more = worker.take_inputs(awake);
         let deadline = worker.drain();
-        awake = if more { Awake::everything() } else { worker.sleep(deadline) };
+        awake = if more { Awake::EVERYTHING } else { worker.sleep(deadline) };
     }
     worker.publish_snapshot();
 }
 
-/// What woke the worker: bit *n* for socket *n*, the bit above them all for the inbox.
+/// What there is to look at after a sleep: bit *n* for socket *n*.
 #[derive(Clone, Copy)]
-struct Awake(u32);
+struct Awake {
+    shared: u32,
+    publishers: u32,
+    inbox: bool,
+}
 
 impl Awake {
-    const INBOX: u32 = 31;
-
+    const NOTHING: Awake = Awake { shared: 0, publishers: 0, inbox: false };
     /// Not known: look everywhere, which costs a system call each.
-    fn everything() -> Awake {
-        Awake(u32::MAX)
-    }
-
-    fn has(self, bit: u32) -> bool {
-        self.0 & (1 << bit) != 0
-    }
+    const EVERYTHING: Awake = Awake { shared: u32::MAX, publishers: u32::MAX, inbox: true };
 }
 
 struct Worker<'a> {
@@ -84,10 +86,11 @@ struct Worker<'a> {
     plane: Plane,
     receive: ReceiveBatch,
     sender: Sender,
-    /// The sockets, then the inbox.
-    descriptors: Vec<PollFd<'a>>,
+    publishers: Publishers,
     /// Per socket, how many datagrams its queue had dropped when last told.
     overflowed: Vec<u32>,
+    /// Before this the shared sockets are not waited for: viewers' feedback gathers there.
+    shared_due: Time,
     deadline: Time,
     next_snapshot: Time,
 }
@@ -101,7 +104,6 @@ impl<'a> Worker<'a> {
         seed: u64,
     ) -> Worker<'a> {
         let clock = Clock::start();
-        let watch = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
         Worker {
             sockets,
             inbox,
@@ -111,8 +113,9 @@ impl<'a> Worker<'a> {
             clock,
             receive: ReceiveBatch::new(),
             sender: Sender::new(sockets.len()),
-            descriptors: sockets.iter().map(AsFd::as_fd).chain([inbox.as_fd()]).map(watch).collect(),
+            publishers: Publishers::default(),
             overflowed: vec![0; sockets.len()],
+            shared_due: Time::ZERO,
             deadline: Time::ZERO,
             next_snapshot: Time::ZERO,
         }
@@ -120,7 +123,7 @@ impl<'a> Worker<'a> {
 
     /// Commands first, then datagrams, then the clock. True when more than one turn's portion waited somewhere.
     fn take_inputs(&mut self, awake: Awake) -> bool {
-        if awake.has(Awake::INBOX) {
+        if awake.inbox {
             self.inbox.lower();
         }
         let mut commands = 0;
@@ -129,47 +132,36 @@ impl<'a> Worker<'a> {
             commands += 1;
         }
         let mut more = commands == COMMANDS_PER_TURN;
-        for local in 0..self.sockets.len() {
-            if awake.has(local as u32) {
-                more |= self.receive(local) == RECEIVE_BATCH;
+        for index in (0..MAX_PUBLISHERS).filter(|index| awake.publishers & (1 << index) != 0) {
+            let Some(own) = self.publishers.get_mut(index) else { break };
+            let (local, overflowed) = (own.path.local, &mut own.overflowed);
+            let (plane, receive) = (&mut self.plane, &mut self.receive);
+            more |= take_batch(&self.clock, plane, receive, &own.socket, local, overflowed) == RECEIVE_BATCH;
+        }
+        let mut shared = 0;
+        for (local, (socket, overflowed)) in self.sockets.iter().zip(&mut self.overflowed).enumerate() {
+            if awake.shared & (1 << local) != 0 {
+                let (plane, receive) = (&mut self.plane, &mut self.receive);
+                let filled = take_batch(&self.clock, plane, receive, socket, local as u8, overflowed);
+                more |= filled == RECEIVE_BATCH;
+                shared += filled;
             }
         }
         let now = self.clock.now();
+        self.shared_due = if shared > 0 { now + FEEDBACK_WAIT } else { Time::ZERO };
         if now >= self.deadline {
             self.plane.handle_input(now, Input::Timeout);
         }
         more
     }
 
-    /// One batch of one socket. Answers how many slots were filled.
-    fn receive(&mut self, local: usize) -> usize {
-        let Some(socket) = self.sockets.get(local) else { return 0 };
-        // `WouldBlock`, or a pending error of the socket, which this call has cleared: nothing to read either way.
-        let Ok(slots) = self.receive.receive(socket) else { return 0 };
-        let now = self.clock.now();
-        let mut filled = 0;
-        for slot in slots {
-            filled += 1;
-            let Received { source, payload, segment, overflowed } = slot;
-            if let Some((total, seen)) = overflowed.zip(self.overflowed.get_mut(local)) {
-                let lost = total.wrapping_sub(*seen); // The kernel's counter wraps at 2^32.
-                *seen = total;
-                self.plane.count_drop(Drop::QueueFull, u64::from(lost));
-            }
-            let local = local as u8;
-            if payload.is_empty() {
-                self.plane.handle_input(now, Input::Datagram { local, source, payload });
-                continue;
-            }
-            for payload in payload.chunks_mut(segment.max(1)) {
-                self.plane.handle_input(now, Input::Datagram { local, source, payload });
-            }
-        }
-        filled
-    }
-
     /// Does everything that the plane wants done. Answers when to look at it again.
     fn drain(&mut self) -> Time {
+        for own in self.publishers.follow(&self.plane, self.sockets) {
+            let (mut overflowed, local) = (own.overflowed, own.path.local);
+            let (plane, receive) = (&mut self.plane, &mut self.receive);
+            while take_batch(&self.clock, plane, receive, &own.socket, local, &mut overflowed) > 0 {}
+        }
         self.deadline = loop {
             let (reason, refused) = match self.plane.poll_output(self.clock.now()) {
                 Output::Transmit(outbox) => (Drop::SendFailed, self.sender.send(self.sockets, outbox)),
@@ -201,21 +193,66 @@ impl<'a> Worker<'a> {
 
     /// Sleeps until a descriptor is readable or `until` has come.
     fn sleep(&mut self, until: Time) -> Awake {
-        let remaining = until.since(self.clock.now());
+        let now = self.clock.now();
+        let gathers = now < self.shared_due && self.publishers.have_all();
+        let until = if gathers { until.min(self.shared_due) } else { until };
         // A span beyond the type's range would be centuries; the snapshot bounds it to a second.
-        let timeout = Timespec::try_from(remaining).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-        match poll(&mut self.descriptors, Some(&timeout)) {
-            Ok(0) => return Awake(0),
-            Ok(_) => {}
-            // A signal, or no memory in the kernel: look at everything and come back.
-            Err(_) => return Awake::everything(),
+        let timeout = Timespec::try_from(until.since(now)).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let watch = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+        let mut descriptors = vec![watch(self.inbox.as_fd())];
+        descriptors.extend(self.publishers.iter().map(|own| watch(own.socket.as_fd())));
+        let first_shared = descriptors.len();
+        if !gathers {
+            descriptors.extend(self.sockets.iter().map(|socket| watch(socket.as_fd())));
         }
-        let mut awake = 0;
-        for (index, descriptor) in self.descriptors.iter().enumerate() {
-            if !descriptor.revents().is_empty() {
-                awake |= 1 << if index < self.sockets.len() { index as u32 } else { Awake::INBOX };
+        // An error is a signal, or no memory in the kernel: look at everything and come back.
+        let Ok(_) = poll(&mut descriptors, Some(&timeout)) else { return Awake::EVERYTHING };
+        let mut awake = Awake::NOTHING;
+        for (index, descriptor) in descriptors.iter().enumerate() {
+            if descriptor.revents().is_empty() {
+                continue;
+            }
+            match index {
+                0 => awake.inbox = true,
+                _ if index < first_shared => awake.publishers |= 1 << (index - 1),
+                _ => awake.shared |= 1 << (index - first_shared),
             }
         }
-        Awake(awake)
+        if gathers {
+            // Awake anyway: what gathered costs one system call.
+            awake.shared = u32::MAX;
+        }
+        awake
     }
+}
+
+/// One batch of one socket. Answers how many slots were filled.
+fn take_batch(
+    clock: &Clock,
+    plane: &mut Plane,
+    receive: &mut ReceiveBatch,
+    socket: &MediaSocket,
+    local: u8,
+    overflowed: &mut u32,
+) -> usize {
+    // `WouldBlock`, or a pending error of the socket, which this call has cleared: nothing to read either way.
+    let Ok(slots) = receive.receive(socket) else { return 0 };
+    let now = clock.now();
+    let mut filled = 0;
+    for Received { source, payload, segment, overflowed: total } in slots {
+        filled += 1;
+        if let Some(total) = total {
+            let lost = total.wrapping_sub(*overflowed); // The kernel's counter wraps at 2^32.
+            *overflowed = total;
+            plane.count_drop(Drop::QueueFull, u64::from(lost));
+        }
+        if payload.is_empty() {
+            plane.handle_input(now, Input::Datagram { local, source, payload });
+            continue;
+        }
+        for payload in payload.chunks_mut(segment.max(1)) {
+            plane.handle_input(now, Input::Datagram { local, source, payload });
+        }
+    }
+    filled
 }

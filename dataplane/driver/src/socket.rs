@@ -50,6 +50,27 @@ impl MediaSocket {
         Ok(MediaSocket { descriptor, local })
     }
 
+    /// A second socket at the same address that takes all datagrams of one sender, so that they can be waited for alone.
+    ///
+    /// Only now may the port be shared, and by this user's sockets only: the first `bind` stays exclusive. Between `bind`
+    /// and `connect` any sender's datagrams may end up in the new socket; they stay there and are read from it.
+    pub(crate) fn beside(&self, sender: SocketAddr) -> io::Result<MediaSocket> {
+        sockopt::set_socket_reuseport(&self.descriptor, true)?;
+        let family = if self.local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let descriptor = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+        if self.local.is_ipv6() {
+            sockopt::set_ipv6_v6only(&descriptor, true)?;
+        }
+        sockopt::set_socket_reuseport(&descriptor, true)?;
+        enlarge_buffers(&descriptor);
+        rustix::net::bind(&descriptor, &self.local)?;
+        rustix::net::connect(&descriptor, &sender)?;
+        let _ = set_option(&descriptor, libc::SOL_UDP, libc::UDP_GRO, 1);
+        let _ = set_option(&descriptor, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
+        Ok(MediaSocket { descriptor, local: self.local })
+    }
+
     /// Where it is bound.
     pub(crate) fn local(&self) -> SocketAddr {
         self.local

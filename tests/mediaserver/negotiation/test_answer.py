@@ -34,7 +34,10 @@ def test_other_fragments_are_refused(text: str) -> None:
 
 def test_a_rendered_fragment_reads_back() -> None:
     description = local(())
-    fragment = parse_fragment(render_fragment(description.transport, "0", "audio"))
+    text = render_fragment(description.transport, (("v", "video"), ("a", "audio")))
+    assert "a=group:BUNDLE v a\r\n" in text
+    assert "m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:v\r\n" in text
+    fragment = parse_fragment(text)
     assert fragment.ice == description.transport.ice
     assert fragment.candidates == 2
 

@@ -68,7 +68,7 @@ def test_what_is_rendered_reads_back_the_same(name: str) -> None:
         assert before.extensions == after.extensions
         assert before.sctp_port == after.sctp_port
     assert text.index("192.0.2.1") < text.index("2001:db8::1")
-    assert text.count("a=candidate:") == 2
+    assert text.count("a=candidate:") == 2 * len(again.media)
 
 
 def changed(old: str, new: str, name: str = "ffmpeg") -> str:

@@ -7,10 +7,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
-from aiortc.rtcsctptransport import DataChunk, ForwardTsnChunk, RTCSctpCapabilities, RTCSctpTransport
+from aiortc.rtcsctptransport import (
+    DataChunk,
+    ForwardTsnChunk,
+    RTCSctpCapabilities,
+    RTCSctpTransport,
+    StreamResetOutgoingParam,
+)
 
 from mediaserver.transport.data_channels import (
     MAX_MESSAGE_BYTES,
+    MAX_RECONFIG_REQUESTS,
     MAX_SEND_BYTES,
     ChannelMessage,
     DataChannels,
@@ -124,6 +131,40 @@ async def test_a_storm_of_forward_tsn_is_refused(joined: Joined) -> None:
     assert await asyncio.wait_for(channels.get(), 5) is None
     assert channels.refused == {"forward_tsn": 1}
     assert link.server.state == "connected"
+
+
+async def test_resets_that_are_never_acknowledged_are_bounded() -> None:
+    link = pair()
+    await asyncio.gather(
+        link.client.connect((link.server_certificate.fingerprint,)),
+        link.server.connect((link.client_certificate.fingerprint,)),
+    )
+    channels, client = DataChannels(link.server, max_channels=64), RTCSctpTransport(link.client)
+    await asyncio.gather(
+        channels.start(5000, 65536), client.start(RTCSctpCapabilities(maxMessageSize=0), 5000)
+    )
+    open_channel(client, "room")
+    await opened(channels, "room")
+    # From here on the client hears nothing, so it acknowledges none of the resets that refusing it causes.
+    link.server_end.lose = lambda _: True
+    for _ in range(MAX_RECONFIG_REQUESTS + 2):
+        open_channel(client, "files")
+    async with asyncio.timeout(5):
+        while channels.refused.get("label", 0) < MAX_RECONFIG_REQUESTS + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    reset = StreamResetOutgoingParam(
+        request_sequence=client._reconfig_request_seq,
+        response_sequence=0,
+        last_tsn=client._local_tsn,
+        streams=[1],
+    )
+    await client._send_reconfig_param(reset)
+    assert await asyncio.wait_for(channels.get(), 5) is None
+    assert channels.refused["reconfig"] == 1
+    assert link.server.state == "connected"
+    await client.stop()
+    link.client.close_now()
+    link.server.close_now()
 
 
 async def test_junk_ends_the_association_alone(joined: Joined) -> None:

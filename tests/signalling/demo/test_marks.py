@@ -9,24 +9,30 @@ import cv2
 import numpy as np
 import pytest
 
-from signalling.demo.marks import CELLS, Mark, draw, read
+from signalling.demo.marks import CELLS, Mark, Picture, draw, read
 from signalling.demo.pictures import Endoscope
 
 
-def encoded(picture: np.ndarray, codec: str, bit_rate: int) -> np.ndarray:
+def gray(picture: Picture) -> Picture:
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8)
+
+
+def encoded(picture: Picture, codec: str, bit_rate: int) -> Picture:
     """The luma of a picture after one pass through a codec."""
     height, width = picture.shape[:2]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="matroska") as container:
         stream = container.add_stream(codec, rate=25)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", bit_rate
         for _ in range(5):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
-        frame = list(container.decode(video=0))[-1]
-    return frame.to_ndarray(format="gray")
+    with av.open(buffer, "r") as made:
+        frame = list(made.decode(video=0))[-1]
+    assert isinstance(frame, av.VideoFrame)
+    return frame.to_ndarray(format="gray").astype(np.uint8)
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libx264"])
@@ -43,13 +49,13 @@ def test_a_mark_is_read_back_after_scaling(width: int) -> None:
     picture = np.full((720, 1280, 3), 128, np.uint8)
     draw(picture, mark)
     scaled = cv2.resize(picture, (width, width * 9 // 16), interpolation=cv2.INTER_AREA)
-    assert read(cv2.cvtColor(scaled, cv2.COLOR_BGR2GRAY)) == mark
+    assert read(gray(scaled.astype(np.uint8))) == mark
 
 
 def test_a_damaged_mark_is_no_mark() -> None:
     picture = np.full((360, 640, 3), 128, np.uint8)
     draw(picture, Mark(frame=1, clock_ms=2))
-    luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    luma = gray(picture)
     size = 640 // CELLS
     luma[-size:, 10 * size : 11 * size] = 255 - luma[-size:, 10 * size : 11 * size]
     assert read(luma) is None

@@ -15,7 +15,7 @@ def test_pictures_move_and_are_marked(camera: Endoscope | Monitor) -> None:
     first, second = camera.draw(0.0, Mark(1, 1000)), camera.draw(0.5, Mark(2, 1500))
     assert first.shape == (camera.height, camera.width, 3)
     assert first.dtype == np.uint8
-    assert read(cv2.cvtColor(second, cv2.COLOR_BGR2GRAY)) == Mark(2, 1500)
+    assert read(cv2.cvtColor(second, cv2.COLOR_BGR2GRAY).astype(np.uint8)) == Mark(2, 1500)
     changed = np.mean(np.any(first != second, axis=2))
     assert changed > 0.01
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from signalling.demo.marks import Mark, Picture, read
+from signalling.demo.marks import Mark, Picture, draw, read
 from signalling.demo.tracks import DrawnTrack, VoiceTrack
 
 
@@ -14,8 +14,6 @@ async def test_a_drawn_track_gives_marked_frames_in_steps_of_its_rate() -> None:
     drawn: list[float] = []
 
     def picture(seconds: float, mark: Mark) -> Picture:
-        from signalling.demo.marks import draw
-
         drawn.append(seconds)
         canvas = np.full((360, 640, 3), 90, np.uint8)
         draw(canvas, mark)
@@ -24,9 +22,11 @@ async def test_a_drawn_track_gives_marked_frames_in_steps_of_its_rate() -> None:
     track = DrawnTrack(picture, frames_per_second=100)
     frames = [await track.recv() for _ in range(4)]
     track.stop()
-    steps = [second.pts - first.pts for first, second in itertools.pairwise(frames)]
+    times = [frame.pts for frame in frames if frame.pts is not None]
+    assert len(times) == 4
+    steps = [second - first for first, second in itertools.pairwise(times)]
     assert all(step > 0 and step % 900 == 0 for step in steps)
-    marks = [read(frame.to_ndarray(format="gray")) for frame in frames]
+    marks = [read(frame.to_ndarray(format="gray").astype(np.uint8)) for frame in frames]
     numbers = [mark.frame for mark in marks if mark is not None]
     assert len(numbers) == 4
     assert numbers == [round(seconds * 100) for seconds in drawn]
@@ -38,4 +38,7 @@ async def test_the_voice_comes_in_packets_of_20_ms() -> None:
     track.stop()
     assert {frame.samples for frame in frames} == {960}
     assert frames[0].sample_rate == 48_000
-    assert frames[1].pts >= frames[0].pts + 960
+    first, second = (frame.pts for frame in frames[:2])
+    assert first is not None
+    assert second is not None
+    assert second >= first + 960

@@ -1,0 +1,219 @@
+"""The pages as people use them: what a theatre publishes is seen by the others, now or plainly not now."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from mediaserver.policy import Role
+from tests.browser.conftest import OpenVisitor
+from tests.browser.visitor import Visitor, assert_live
+from tests.running import ROOT, Server, until
+from tests.wire import Wire
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("chromium"),
+]
+CAMERA = {"width": 1280, "height": 720, "framesPerSecond": 15}
+
+
+async def enter_theatre(visit: OpenVisitor, server: Server, room: str) -> Visitor:
+    """Joins with a camera that draws marks, and sends it."""
+    theatre = await visit()
+    await theatre.page.add_init_script(
+        f"media.replaceDevices({CAMERA['width']}, {CAMERA['height']}, {CAMERA['framesPerSecond']})"
+    )
+    await theatre.page.goto(server.page("theatre", room, Role.SURGEON, "Bs Lan"))
+    await theatre.page.wait_for_selector(".source video")
+    await theatre.page.click(".button.main.big")
+    await theatre.page.wait_for_selector(
+        '.source[data-type="endoscope"][data-state="sending"]', timeout=20_000
+    )
+    return theatre
+
+
+async def enter(visit: OpenVisitor, server: Server, page: str, room: str, role: Role, **more: Any) -> Visitor:
+    """Joins a room by a link of its own."""
+    return await enter_by(visit, server.page(page, room, role), **more)
+
+
+async def enter_by(visit: OpenVisitor, link: str, **more: Any) -> Visitor:
+    """Joins a room by this link."""
+    visitor = await visit(link, **more)
+    await visitor.page.click(".button.main.big")
+    return visitor
+
+
+@contextmanager
+def synthetic_theatre(server: Server, room: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The publisher of the demo, as a process of its own."""
+    command = [sys.executable, "-m", "signalling.demo.publisher", server.url]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(server.token(room, Role.SURGEON).encode() + b"\n")
+    process.stdin.flush()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+
+async def shown(visitor: Visitor) -> list[dict[str, Any]]:
+    """What the page says of its pictures."""
+    found: list[dict[str, Any]] = await visitor.page.evaluate("() => window.loupe.videos()")
+    return found
+
+
+async def test_a_theatre_reaches_a_specialist_and_an_observer(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    theatre = await enter_theatre(visit, server, room)
+    specialist = await enter(visit, server, "consult", room, Role.SPECIALIST)
+    observer = await enter(visit, server, "observe", room, Role.OBSERVER, language="en")
+    for visitor in (specialist, observer):
+        await visitor.wait_tile("live")
+        await visitor.follow_tile(CAMERA["width"])
+    for visitor in (specialist, observer):
+        await visitor.frames(10)
+        assert_live(await visitor.frames(30), loss=0.4)
+    # The specialist's voice reaches the theatre.
+    heard = """async () => (await window.loupe.stats()).subscribe
+        .some(s => s.type === "inbound-rtp" && s.kind === "audio" && s.packetsReceived > 50)"""
+    await theatre.page.wait_for_function(heard, timeout=15_000)
+    assert "LIVE" in await observer.page.title()
+    assert (await observer.page.inner_text(".tile-label strong")).strip() != ""
+    for name, visitor in (("theatre", theatre), ("consult", specialist), ("observe", observer)):
+        await visitor.picture(name)
+
+
+async def test_a_small_tile_gets_a_small_layer_and_an_enlarged_one_the_best(
+    visit: OpenVisitor, server: Server
+) -> None:
+    room = server.new_room()
+    await enter_theatre(visit, server, room)
+    observer = await enter(visit, server, "observe", room, Role.OBSERVER)
+    await observer.wait_tile("live")
+
+    async def width(wanted: int) -> bool:
+        return any(one["width"] == wanted for one in await shown(observer))
+
+    await until(lambda: width(1280), 20, "the whole picture in a wide window")
+    await observer.page.set_viewport_size({"width": 360, "height": 640})
+    await until(lambda: width(320), 20, "the lowest layer in a narrow window")
+    await observer.follow_tile(CAMERA["width"])
+    log = await observer.frames(15)
+    assert_live(log, loss=0.4)
+    await observer.page.set_viewport_size({"width": 1366, "height": 768})
+    await until(lambda: width(1280), 20, "the whole picture again")
+
+
+async def test_a_frozen_picture_is_never_shown_as_live(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    with synthetic_theatre(server, room) as publisher:
+        observer = await enter(visit, server, "observe", room, Role.OBSERVER, language="en")
+        specialist = await enter(visit, server, "consult", room, Role.SPECIALIST)
+        for visitor in (observer, specialist):
+            await visitor.page.wait_for_function(
+                "() => document.querySelectorAll('.tile[data-state=\"live\"]').length === 2", timeout=25_000
+            )
+        await specialist.picture("consult-demo")
+        await observer.picture("observe-demo")
+        # Killed: no goodbye, no RTP, no consent from now on.
+        publisher.kill()
+        await specialist.wait_tile("frozen", 1.0 + 1.5)
+        await observer.wait_tile("frozen", 3.0 + 1.5)
+        assert "LIVE" not in await observer.page.title()
+        await observer.page.wait_for_selector(".cover.frozen strong")
+        await asyncio.sleep(1.2)
+        assert all(one["state"] == "frozen" for one in await shown(observer))
+        await observer.picture("observe-frozen")
+        await specialist.picture("consult-frozen")
+
+
+async def test_pause_chat_and_pin(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    theatre = await enter_theatre(visit, server, room)
+    specialist = await enter(visit, server, "consult", room, Role.SPECIALIST, language="en")
+    await specialist.wait_tile("live")
+    actions = theatre.page.locator('.source[data-type="endoscope"] .actions .button')
+    await actions.first.click()
+    await specialist.wait_tile("muted")
+    await specialist.picture("consult-paused")
+    await actions.first.click()
+    await specialist.wait_tile("live")
+    await specialist.page.keyboard.press("c")
+    await specialist.page.fill(".chat input", "Xin chào <b>phòng mổ</b>")
+    await specialist.page.keyboard.press("Enter")
+    line = await specialist.page.wait_for_selector(".chat-text")
+    assert line is not None
+    assert await line.inner_text() == "Xin chào <b>phòng mổ</b>"
+    await specialist.page.keyboard.press("Escape")
+    await specialist.page.locator("h1").click()
+    await specialist.page.keyboard.press("1")
+    await specialist.page.wait_for_selector(".tile.pinned")
+    await specialist.picture("consult-pinned-chat")
+
+
+async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
+    visit: OpenVisitor, server: Server
+) -> None:
+    room = server.new_room()
+    await enter_theatre(visit, server, room)
+    async with Wire(server.url) as wire:
+        link = server.page("observe", room, Role.OBSERVER).replace(server.url, wire.url)
+        observer = await enter_by(visit, link)
+        await observer.wait_tile("live")
+        await observer.follow_tile(CAMERA["width"])
+        await observer.frames(10)
+        start = len((await observer.log()).frames)
+        before = wire.connections
+        wire.cut()
+        await observer.page.wait_for_function("() => loupe.phase() === 'reconnecting'", timeout=5_000)
+        await observer.page.wait_for_function("() => loupe.phase() === 'joined'", timeout=10_000)
+        assert wire.connections > before
+        log = await observer.frames(30)
+        log.frames[:0] = (await observer.log()).frames[start : start + 1]
+        assert_live(log, loss=0.4)
+        assert [one["state"] for one in await shown(observer)] == ["live"]
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize(
+    ("page", "role"), [("theatre", "surgeon"), ("consult", "specialist"), ("observe", "observer")]
+)
+async def test_every_lobby_speaks_both_languages(
+    visit: OpenVisitor, server: Server, page: str, role: str, language: str
+) -> None:
+    room = server.new_room()
+    visitor = await visit(server.page(page, room, role), language=language, wide=False)
+    await visitor.page.wait_for_selector(".lobby")
+    await visitor.picture(f"lobby-{page}-{language}")
+    assert "#" not in visitor.page.url, "the invitation stays in the address bar"
+    text = await visitor.page.inner_text("body")
+    word = {"vi": "Phòng", "en": "Room"}[language]
+    assert word in text
+    other = visitor.page.locator(".languages button", has_text="EN" if language == "vi" else "VI")
+    await other.click()
+    await visitor.page.wait_for_function(
+        "word => !document.body.innerText.includes(word)", arg=f"{word} {room}"
+    )
+    assert await visitor.page.get_attribute("html", "lang") == {"vi": "en", "en": "vi"}[language]
+    overflow = await visitor.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+    assert overflow <= 0, "the page is wider than a phone"
+
+
+async def test_a_withdrawn_invitation_says_what_to_do(visit: OpenVisitor, server: Server) -> None:
+    visitor = await visit(f"/observe/{server.new_room()}#not-an-invitation", language="en")
+    await visitor.page.wait_for_selector("text=This invitation no longer works")
+    # The refused exchange itself is what the console tells.
+    assert [problem for problem in visitor.problems if "401" not in problem] == []
+    visitor.problems.clear()

@@ -1,0 +1,55 @@
+"""What every response carries, and what becomes of errors."""
+
+from __future__ import annotations
+
+import logging
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from signalling import app, listener
+from tests.signalling.conftest import House
+
+
+async def test_every_response_is_dressed(house: House) -> None:
+    for path in ("/livez", "/api/v1/rooms", "/nowhere", "/whip/x", "/theatre/7QK2"):
+        async with house.http.get(f"{house.url}{path}") as response:
+            headers = response.headers
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+            assert "aiohttp" not in headers["Server"].lower()
+            assert "/" not in headers["Server"], "no version"
+            assert headers["X-Request-Id"]
+    async with house.http.get(f"{house.url}/nowhere") as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+async def test_what_is_our_fault_is_logged_once_and_not_told(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(_: web.Request) -> web.Response:
+        raise RuntimeError("Trần Thị Bích")
+
+    application = app.build(house.parts)
+    application.router.add_get("/broken", broken)
+    listening = await listener.open_listener(application, "127.0.0.1", 0)
+    try:
+        with caplog.at_level(logging.ERROR):
+            async with aiohttp.ClientSession() as http, http.get(f"{listening.url}/broken") as response:
+                body = await response.json(content_type=None)
+    finally:
+        await listening.close()
+    assert response.status == 500
+    assert "Bích" not in str(body)
+    failed = [record for record in caplog.records if record.message == "request failed"]
+    assert [vars(record)["request_id"] for record in failed] == [response.headers["X-Request-Id"]]
+
+
+async def test_what_aiohttp_refuses_is_a_problem_too(house: House) -> None:
+    async with house.http.post(f"{house.url}/livez") as response:
+        assert response.status == 405
+        assert response.headers["Allow"] == "GET,HEAD"
+        assert (await response.json(content_type=None))["code"] == "method_not_allowed"
+    async with house.http.put(f"{house.url}/whip/7QK2") as response:
+        assert response.headers["Access-Control-Allow-Origin"] == "*"

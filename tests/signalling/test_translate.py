@@ -1,0 +1,57 @@
+"""Events of a room become messages, one to one."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from mediaserver import events
+from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.policy import Role
+from signalling import messages, translate
+
+WHO = events.ParticipantInfo(ParticipantId("p"), Redacted("Ánh"), Role.SURGEON, True)
+WHAT = events.PublicationInfo(
+    PublicationId("s"), ParticipantId("p"), "video", "VP8", "scope", "endoscope", False, (0, 2), 500
+)
+HAPPENED: dict[type, tuple[events.Event, dict[str, Any]]] = {
+    type(event): (event, expected)
+    for event, expected in (
+        (events.Offer(3, "v=0", (events.SubscribedSource("0", PublicationId("s")),)),
+         {"generation": 3, "sdp": "v=0", "sources": [{"mid": "0", "publication": "s"}]}),
+        (events.ParticipantJoined(WHO), {"participant": {"id": "p", "name": "Ánh", "role": "surgeon",
+                                                         "connected": True}}),
+        (events.ParticipantChanged(WHO), {}),
+        (events.ParticipantLeft(ParticipantId("p")), {"participant": "p"}),
+        (events.Published(WHAT), {}),
+        (events.PublicationChanged(WHAT), {}),
+        (events.Unpublished(PublicationId("s")), {"publication": "s"}),
+        (events.LayerForwarded(PublicationId("s"), None), {"publication": "s", "layer": None}),
+        (events.ChatLine(ParticipantId("p"), Redacted("Ánh"), Redacted("chào"), 7),
+         {"participant": "p", "name": "Ánh", "text": "chào", "time_ms": 7}),
+        (events.TransportState("subscribe", "connecting"), {"direction": "subscribe", "state": "connecting"}),
+        (events.Closing("removed", reconnect=False), {"reason": "removed", "reconnect": False}),
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", get_args(events.Event))
+def test_each_event(kind: type) -> None:
+    event, expected = HAPPENED[kind]
+    message = translate.event(41, event)
+    sent = msgspec.json.decode(messages.render(message))
+    assert sent.pop("seq") == 41
+    assert type(message).__name__ == kind.__name__
+    for name, value in expected.items():
+        assert sent[name] == value
+
+
+def test_a_room_as_its_members_see_it() -> None:
+    shown = translate.room(events.RoomInfo(RoomId("r"), (WHO,), (WHAT,)))
+    assert shown.participants[0].name == "Ánh"
+    assert shown.publications[0] == messages.PublicationInfo(
+        id="s", participant="p", kind="video", codec="VP8", label="scope", source_type="endoscope",
+        muted=False, layers=[0, 2], silent_ms=500,
+    )  # fmt: skip
