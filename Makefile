@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test test-rust test-python test-web check lint types architecture format bench fuzz \
-        types-web docs clean
+.PHONY: help setup demo serve loadtest test test-rust test-python test-web test-slow check lint types architecture \
+        format bench fuzz clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,6 +51,8 @@ $(STAMPS)/extras: $(STAMPS)/plane
 $(BIN)/loupe-loadtest: $(STAMPS)/tools $(RUST_SOURCES)
 	$(call step,Load client (Rust),cargo build --release --locked -p loupe-loadtest,loadtest)
 	@install -m 755 target/release/loupe-loadtest target/release/floor $(BIN)/
+
+loadtest: $(BIN)/loupe-loadtest ## build the load client behind `loupe loadtest`
 
 setup: $(STAMPS)/plane $(STAMPS)/pages ## build everything that running needs; leaves .venv/bin/loupe
 

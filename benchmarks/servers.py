@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -31,9 +32,9 @@ class Running:
     url: str
     data: Path | None
 
-    def token(self, role: str) -> str:
+    def token(self, role: str, room: str = ROOM) -> str:
         """A fresh token of ours for the room; they live ten minutes, so each run takes its own."""
-        command = [*loupe(), "token", "--data", str(self.data), "--room", ROOM, "--role", role]
+        command = [*loupe(), "token", "--data", str(self.data), "--room", room, "--role", role]
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
     def client_arguments(self) -> list[str]:
@@ -155,11 +156,20 @@ def janus(place: Place) -> Iterator[Running]:
                 _stop(process)
 
 
-def fetch(place: Place, url: str) -> str | None:
+_FETCH = """
+import os, sys, urllib.request as u
+request = u.Request(sys.argv[1])
+if "BEARER" in os.environ:
+    request.add_header("Authorization", "Bearer " + os.environ["BEARER"])
+print(u.urlopen(request, timeout=10).read().decode())
+"""
+
+
+def fetch(place: Place, url: str, token: str | None = None) -> str | None:
     """A page of the server, asked for from the clients' side; nothing when it does not answer."""
-    script = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=10).read().decode())"
-    command = [*place.client_prefix, sys.executable, "-c", script, url]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*place.client_prefix, sys.executable, "-c", _FETCH, url]
+    environment = os.environ | ({} if token is None else {"BEARER": token})
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return answer.stdout if answer.returncode == 0 else None
 
 

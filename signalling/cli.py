@@ -298,6 +298,15 @@ def demo(
         raise typer.Exit from None
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def loadtest(context: typer.Context) -> None:
+    """Publish to a server and watch it with many real WebRTC endpoints (``loupe loadtest --help``)."""
+    program = Path(sys.executable).parent / "loupe-loadtest"
+    if not program.exists():
+        _fail("the load client is not built; run: make loadtest")
+    os.execv(program, [str(program), *context.args])  # noqa: S606 - our own program, no shell
+
+
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI 3.1 description of the REST interface."""

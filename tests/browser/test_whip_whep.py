@@ -27,7 +27,7 @@ async def test_chromium_publishes_and_watches(visit: OpenVisitor, server: Server
     await watcher.watch(room, PICTURE["width"])
     await watcher.frames(10)
     log = await watcher.frames(45)
-    # Chromium's encoder leaves out frames while it lacks bandwidth or time; what it sent arrived: packetsLost.
+    # Chromium's encoder leaves out frames when it lacks bandwidth or time; what it sent arrived: packetsLost.
     assert_live(log, loss=0.5)
     [received] = [s for s in await watcher.statistics("inbound-rtp") if s["kind"] == "video"]
     assert received["packetsLost"] == 0

@@ -120,7 +120,7 @@ function useLayerWish(
       const top = layers.at(-1);
       const height = video.current?.videoHeight ?? 0;
       if (top === undefined || forwarded === undefined || forwarded === null || height === 0) return;
-      const shown = element.clientHeight * Math.min(2, window.devicePixelRatio);
+      const shown = (video.current?.clientHeight ?? 0) * Math.min(2, window.devicePixelRatio);
       const next = layerForHeight(shown, height * 2 ** (top - forwarded), layers);
       if (next === wish) return;
       wish = next;
