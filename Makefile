@@ -48,6 +48,10 @@ $(STAMPS)/extras: $(STAMPS)/plane
 	$(call step,Python: tools for tests and checks,VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c requirements.lock -r pyproject.toml --extra test --extra dev,extras)
 	@touch $@
 
+$(STAMPS)/interop: $(STAMPS)/tools tests/interop/package-lock.json
+	$(call step,Other clients for tests,cd tests/interop && npm ci --no-audit --no-fund,interop)
+	@touch $@
+
 $(BIN)/loupe-loadtest: $(STAMPS)/tools $(RUST_SOURCES)
 	$(call step,Load client (Rust),cargo build --release --locked -p loupe-loadtest,loadtest)
 	@install -m 755 target/release/loupe-loadtest target/release/floor $(BIN)/
@@ -66,7 +70,7 @@ serve: setup ## a server (ARGS="--listen HOST:PORT ...")
 
 # ---- test ----
 
-test: setup $(STAMPS)/extras $(BIN)/loupe-loadtest test-rust test-web test-python ## all tests; names what it left out and why
+test: setup $(STAMPS)/extras $(STAMPS)/interop $(BIN)/loupe-loadtest test-rust test-web test-python ## all tests; names what it left out and why
 
 test-rust: $(STAMPS)/tools ## the data plane's tests, in virtual time
 	cargo test --workspace --locked --exclude loupe-python
@@ -74,7 +78,7 @@ test-rust: $(STAMPS)/tools ## the data plane's tests, in virtual time
 test-web: $(STAMPS)/node ## the pages' tests
 	cd web_client && npm test
 
-test-python: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## control plane, signalling, seam, end to end, browsers, other clients
+test-python: setup $(STAMPS)/extras $(STAMPS)/interop $(BIN)/loupe-loadtest ## control plane, signalling, seam, end to end, browsers, other clients
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not alone and not slow"
 	$(BIN)/python -m pytest -m "alone and not slow"
 
@@ -109,7 +113,8 @@ format: $(STAMPS)/extras ## format everything
 bench: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## all benchmarks, as one table (root: two network namespaces)
 	$(BIN)/python benchmarks/report.py
 
-fuzz: $(STAMPS)/extras ## every fuzz target for FUZZ_SECONDS (60)
+fuzz: setup $(STAMPS)/extras ## every fuzz target for FUZZ_SECONDS (60)
+	$(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra fuzz
 	dataplane/fuzz/run $${FUZZ_SECONDS:-60}
 
 clean: ## remove what was built

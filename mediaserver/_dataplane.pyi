@@ -119,7 +119,7 @@ class DtlsDatagram:
 
 @final
 class ConsentLost:
-    """No authenticated check for 5.9 s: nothing is sent until ``TransportReady``."""
+    """No authenticated check for 6 s: nothing is sent until ``TransportReady``."""
 
     __match_args__ = ("transport",)
     @property

@@ -298,7 +298,9 @@ def demo(
         raise typer.Exit from None
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
 def loadtest(context: typer.Context) -> None:
     """Publish to a server and watch it with many real WebRTC endpoints (``loupe loadtest --help``)."""
     program = Path(sys.executable).parent / "loupe-loadtest"

@@ -27,8 +27,8 @@ use validated::ValidatedPaths;
 /// Sending pauses when the path had no authenticated check for this long.
 ///
 /// RFC 7675 section 5.1 lets a peer space its checks by 4 to 6 s (5 s, randomised by 0.8 to 1.2), as Firefox and
-/// aioice do: a pause after 5 s sharp would stop a healthy picture at every second check.
-pub const CONSENT_PAUSE: Duration = Duration::from_millis(5_900);
+/// aioice do: so a shorter span would stop healthy pictures.
+pub const CONSENT_PAUSE: Duration = Duration::from_secs(6);
 /// Consent is over after this long (RFC 7675 section 5.1), and so is a transport that never had a first check.
 pub const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 /// How long the credentials before a restart serve when no check with the new ones comes.

@@ -306,7 +306,7 @@ pub enum Event {
         /// The datagram.
         payload: Vec<u8>,
     },
-    /// No authenticated check for 5.9 s: nothing is sent until `TransportReady`.
+    /// No authenticated check for 6 s: nothing is sent until `TransportReady`.
     ConsentLost {
         /// Which transport.
         transport: Handle,

@@ -32,7 +32,7 @@ const GATHER: Duration = Duration::from_micros(120);
 const GATHER_MIN_SUBSCRIPTIONS: usize = 4;
 
 /// Settings of a plane.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct PlaneConfig {
     /// Seeds everything random (own sources, first sequence numbers).
     pub seed: u64,

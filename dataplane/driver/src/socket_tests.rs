@@ -105,3 +105,39 @@ fn addresses_survive_the_way_to_the_kernel_and_back() {
     assert_eq!(raw.address(length), Some(scoped));
     assert_eq!(RawAddress::NONE.address(28), None);
 }
+
+/// Everything that waits at a socket: (sender, first byte).
+fn waiting(socket: &MediaSocket) -> Vec<(SocketAddr, u8)> {
+    let mut batch = ReceiveBatch::new();
+    let slots = batch.receive(socket).into_iter().flatten();
+    slots.map(|slot| (slot.source, slot.payload.first().copied().unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_socket_beside_takes_one_senders_datagrams_and_no_others() {
+    let shared = loopback();
+    let (publisher, viewers) = (loopback(), [loopback(), loopback(), loopback()]);
+    let own = shared.beside(publisher.local()).expect("the port is ours");
+    assert_eq!(own.local(), shared.local());
+    for round in 0..20 {
+        for sender in viewers.iter().chain([&publisher]) {
+            let runs = [run(shared.local(), 1, 1)];
+            assert_eq!(SendBatch::new().send(sender, &[round], &runs).expect("loopback takes it"), 1);
+        }
+    }
+    let (at_own, at_shared) = (waiting(&own), waiting(&shared));
+    assert_eq!(at_own.len(), 20);
+    assert!(at_own.iter().all(|(source, _)| *source == publisher.local()));
+    assert_eq!(at_shared.len(), 60);
+    assert!(at_shared.iter().all(|(source, _)| *source != publisher.local()));
+}
+
+#[test]
+fn a_port_stays_taken_for_others_while_a_socket_stands_beside() {
+    let shared = loopback();
+    let own = shared.beside(loopback().local()).expect("the port is ours");
+    let refused = MediaSocket::bind(shared.local()).map(drop).expect_err("the port is taken");
+    assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    drop(own);
+    assert!(MediaSocket::bind(shared.local()).is_err());
+}

@@ -113,14 +113,14 @@ impl Traffic {
         &mut self,
         socket: &UdpSocket,
         viewers: &[Option<SockaddrStorage>],
-        cipher: &Cipher,
+        ciphers: &[Cipher],
         number: &mut u64,
     ) -> Result<u64, String> {
         let size = self.template.len() as u16;
         let control = [ControlMessage::UdpGsoSegments(&size)];
         let control = if self.count > 1 { &control[..] } else { &[] };
-        for batch in viewers.chunks(BATCH) {
-            for buffer in &mut self.buffers[..batch.len()] {
+        for (batch, ciphers) in viewers.chunks(BATCH).zip(ciphers.chunks(BATCH)) {
+            for (buffer, cipher) in self.buffers[..batch.len()].iter_mut().zip(ciphers) {
                 for packet in buffer.chunks_mut(self.template.len()) {
                     packet.copy_from_slice(&self.template);
                     packet[4..12].copy_from_slice(&number.to_be_bytes());
@@ -195,10 +195,12 @@ fn send(args: &Args) -> Result<(), String> {
     let socket = UdpSocket::bind((any, 0)).map_err(|error| error.to_string())?;
     let to = |viewer: u16| Some(SockaddrStorage::from(SocketAddr::from((args.address, FIRST_PORT + viewer))));
     let viewers: Vec<_> = (0..args.viewers).map(to).collect();
-    let cipher = Cipher::new(&args.profile)?;
+    // Each viewer has its own keys, as in every server.
+    let ciphers = viewers.iter().map(|_| Cipher::new(&args.profile)).collect::<Result<Vec<_>, _>>()?;
+    let tag = ciphers.first().map_or(0, Cipher::tag_len);
     let shape = VideoShape::new(1_500, 30);
-    let mut video = Traffic::new(shape.payload, shape.packets, cipher.tag_len());
-    let mut audio = Traffic::new(AUDIO_PAYLOAD, 1, cipher.tag_len());
+    let mut video = Traffic::new(shape.payload, shape.packets, tag);
+    let mut audio = Traffic::new(AUDIO_PAYLOAD, 1, tag);
     let start = Instant::now();
     let end = start + WARM_UP + Duration::from_secs_f64(args.seconds);
     let (mut next_video, mut next_audio, mut number) = (start, start, 0);
@@ -212,11 +214,11 @@ fn send(args: &Args) -> Result<(), String> {
             (since, packets, cpu) = (Some(now), 0, cpu_seconds());
         }
         if now >= next_video {
-            packets += video.send(&socket, &viewers, &cipher, &mut number)?;
+            packets += video.send(&socket, &viewers, &ciphers, &mut number)?;
             next_video += VIDEO_INTERVAL;
         }
         if now >= next_audio {
-            packets += audio.send(&socket, &viewers, &cipher, &mut number)?;
+            packets += audio.send(&socket, &viewers, &ciphers, &mut number)?;
             next_audio += AUDIO_INTERVAL;
         }
         std::thread::sleep(next_video.min(next_audio).saturating_duration_since(Instant::now()));
