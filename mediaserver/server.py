@@ -264,7 +264,7 @@ class Server:
             result = publish_side.negotiate(self._registry, session, remote, specs, partial=False)
             if not result.answer.sources:
                 raise MalformedSdp("the offer sends nothing")
-        except LoupeError:
+        except BaseException:
             self._close(session, None)
             raise
         self._serve_publishing(session, result)
@@ -447,7 +447,11 @@ class Server:
                 case _:
                     assert_never(effect)
         for participant in renegotiate:
-            self._renegotiate(participant)
+            try:
+                self._renegotiate(participant)
+            except LoupeError as error:
+                # One viewer's limit is that viewer's: the others, and whoever published, go on.
+                _log.warning("viewer not served", participant=participant, reason=error.code)
         for session in overflowed:
             if session.participant.id in room.members:
                 _log.warning("participant reads too slowly", participant=session.participant.id)

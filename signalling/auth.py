@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mediaserver.ids import room_id
 from mediaserver.participant import Identity
-from mediaserver.policy import Right, Role
+from mediaserver.policy import RIGHTS, Right, Role
 from signalling import tokens
 from signalling.errors import RateLimited, TokenUsed, Unauthorized
 from signalling.keys import TokenKeys
@@ -169,4 +169,6 @@ def may_invite(inviter: Bearer, room: str, role: Role) -> bool:
         return Right.INSPECT in inviter.rights
     if not {Right.MODERATE, Right.SUBSCRIBE} <= inviter.rights:
         return False
-    return _RANK[role] <= _RANK.get(inviter.role, -1)
+    # A narrowed token could make a wider one of its own role.
+    narrowed = inviter.rights != RIGHTS[inviter.role]
+    return not narrowed and _RANK[role] <= _RANK.get(inviter.role, -1)

@@ -104,7 +104,7 @@ FILES: web.AppKey[StaticFiles] = web.AppKey("files", StaticFiles)
 def _send(request: web.Request, found: StaticFile | None) -> web.Response:
     if found is None:
         if len(request.config_dict[FILES]) == 0:
-            return web.Response(status=404, text="The pages are not built here. Run: make pages\n")
+            return web.Response(status=404, text="The pages are not built here. Run: make setup\n")
         raise web.HTTPNotFound
     headers = {"Cache-Control": found.cache_control, "ETag": found.etag}
     if found.content_type == "text/html":

@@ -320,12 +320,16 @@ def _sources(attributes: _Attributes) -> tuple[tuple[int, ...], tuple[tuple[int,
     for value in attributes.all("ssrc-group"):
         semantics, *numbers = value.split()
         members = [_number(number, 2**32 - 1) for number in numbers]
+        if len(set(members)) < len(members):
+            raise MalformedSdp("an ssrc-group names one source twice")
         if semantics == "FID" and len(members) == 2 and members[0] not in repairs:
             repairs[members[0]] = members[1]
         elif semantics == "SIM" and 1 < len(members) <= MAX_LAYERS:
             layers = tuple(members)
         for member in members:
             ssrcs.setdefault(member)
+    if len(set(repairs.values()) | set(repairs)) < 2 * len(repairs):
+        raise MalformedSdp("two ssrc-groups name one source")
     if len(ssrcs) > MAX_SSRCS:
         raise MalformedSdp(f"more than {MAX_SSRCS} SSRCs in a media section")
     return tuple(ssrcs), tuple(repairs.items()), layers

@@ -142,14 +142,16 @@ impl Plane {
     ) {
         let keys = (self.publication_key(publication), self.transport_key(transport));
         let (Some(publication), Some(transport)) = keys else { return };
-        if self.handles.contains_key(&handle) {
+        if self.handles.contains_key(&handle) || !self.transports[transport].may_send(&media) {
             return;
         }
         let start = (self.draw() >> 48) as u16;
         let needs_keyframe = self.publications[publication].needs_keyframe();
         let ssrc = media.ssrc;
-        let subscription =
+        let outgoing = self.transports[transport].outgoing.get_or_insert_default();
+        let mut subscription =
             Subscription::new(now, handle, (publication, transport), media, needs_keyframe, start);
+        subscription.go_on_from(&outgoing.ended);
         let key = self.subscriptions.insert(subscription);
         self.handles.insert(handle, Entity::Subscription(key));
         self.publications[publication].subscriptions.push(key);
@@ -247,6 +249,10 @@ impl Plane {
         let transport = self.transports.get_mut(subscription.transport);
         if let Some(outgoing) = transport.and_then(|transport| transport.outgoing.as_deref_mut()) {
             outgoing.subscriptions.retain(|(_, other)| *other != key);
+            outgoing.ended.insert(subscription.media.ssrc, subscription.seqs.next_out());
+            if let Some(ssrc) = subscription.media.rtx_ssrc {
+                outgoing.ended.insert(ssrc, subscription.next_rtx);
+            }
         }
     }
 

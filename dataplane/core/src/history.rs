@@ -8,8 +8,8 @@ use crate::units::{MediaTime, SeqNo, Time};
 
 /// Packets kept at first; doubled while the oldest kept is younger than [`KEPT`].
 const INITIAL_SLOTS: usize = 64;
-/// More than this is never kept: 8,192 packets are 4 s of 20 Mbit/s.
-const MAX_SLOTS: usize = 8_192;
+/// More than this is never kept: 4,096 packets are 2 s of 20 Mbit/s.
+const MAX_SLOTS: usize = 4_096;
 /// How far back a viewer's retransmission request can reach.
 pub const KEPT: Duration = Duration::from_millis(1_500);
 

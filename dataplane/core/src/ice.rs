@@ -133,6 +133,11 @@ impl IceLite {
         self.addresses.last_check(path).is_some()
     }
 
+    /// Whether an authenticated check came from this address within the time that consent lasts.
+    pub fn has_consent(&self, now: Time, path: Path) -> bool {
+        self.addresses.last_check(path).is_some_and(|last| now.since(last) < CONSENT_PAUSE)
+    }
+
     /// All addresses that are valid now.
     pub fn validated(&self) -> impl Iterator<Item = Path> + '_ {
         self.addresses.iter()

@@ -190,6 +190,8 @@ fn note_sequence(
     layer.seqs.commit(seq);
     let arrival = layer.loss.receive(now, seq);
     match arrival {
+        // Neither new nor missing: it was here, even if the history no longer shows it.
+        Arrival::Old => return Err(Drop::Duplicate),
         Arrival::Gap(missing) => counters.add(Counter::LostIn, missing),
         Arrival::Filled(Some(round_trip)) if packet.repaired => {
             incoming.round_trip = smooth(incoming.round_trip, round_trip);

@@ -203,6 +203,7 @@ impl Plane {
         let (local, _) = message.fragments().ok_or(Drop::StunUnknownUser)?;
         let ufrag = std::str::from_utf8(local).map_err(|_| Drop::StunUnknownUser)?;
         let key = *self.ufrags.get(ufrag).ok_or(Drop::StunUnknownUser)?;
+        self.refuse_taken(now, key, path)?;
         let transport = self.transports.get_mut(key).ok_or(Drop::StunUnknownUser)?;
         let start = self.outbox.bytes.len();
         let outcome =
@@ -212,11 +213,11 @@ impl Plane {
         }
         let outcome = outcome?;
         self.counters.add(Counter::ChecksAnswered, 1);
-        if let Some(evicted) = outcome.evicted {
+        if let Some(evicted) = outcome.evicted.filter(|evicted| self.addresses.get(evicted) == Some(&key)) {
             self.addresses.remove(&evicted);
         }
-        if let Some(admitted) = outcome.admitted {
-            self.admit(key, admitted);
+        if outcome.admitted.is_some() || !self.addresses.contains_key(&path) {
+            self.addresses.insert(path, key);
         }
         if let Some(event) = outcome.event {
             self.path_event(now, key, event);
@@ -226,10 +227,14 @@ impl Plane {
         Ok(())
     }
 
-    /// An address proved itself to a transport. One address serves one transport: a browser that comes back by the
-    /// same port belongs to its new transport.
-    fn admit(&mut self, key: usize, path: Path) {
-        self.addresses.insert(path, key);
+    /// One address serves one transport: while its owner has consent there, no other may take it, for a lite agent
+    /// cannot tell who really receives at it.
+    fn refuse_taken(&self, now: Time, key: usize, path: Path) -> Result<(), Drop> {
+        let owner = self.addresses.get(&path).filter(|owner| **owner != key);
+        let taken = owner
+            .and_then(|owner| self.transports.get(*owner))
+            .is_some_and(|it| it.ice.has_consent(now, path));
+        if taken { Err(Drop::StunUnexpected) } else { Ok(()) }
     }
 
     /// What became of a transport's path.

@@ -29,6 +29,11 @@ impl SequenceMap {
         SequenceMap { current: None, earlier: Vec::new(), highest_in: None, next_out: first }
     }
 
+    /// The number after the highest sent.
+    pub fn next_out(&self) -> SeqNo {
+        self.next_out
+    }
+
     /// A new layer begins with this packet: it continues the line without a gap.
     pub fn switch(&mut self, seq: SeqNo) {
         self.earlier.clear();

@@ -49,6 +49,8 @@ pub struct SentLog {
     /// Finds the upper half of the publisher's numbers again.
     originals: Unwrapper<32>,
     turned: Time,
+    /// Whether anything below this left is no longer known.
+    floor: u64,
 }
 
 impl SentLog {
@@ -61,6 +63,7 @@ impl SentLog {
             numbers: SeqUnwrapper::default(),
             originals: Unwrapper::default(),
             turned: Time::ZERO,
+            floor: 0,
         }
     }
 
@@ -72,7 +75,9 @@ impl SentLog {
         let newest = self.numbers.newest();
         if newest.is_none_or(|newest| out > newest) {
             self.make_room(now, out);
-        } else if newest.is_some_and(|newest| out.0 + self.ring.len() as u64 <= newest.0) {
+        } else if out.0 < self.floor
+            || newest.is_some_and(|newest| out.0 + self.ring.len() as u64 <= newest.0)
+        {
             return false;
         }
         let index = self.index(out.0);
@@ -136,6 +141,8 @@ impl SentLog {
             self.turned = now;
         } else if self.index(out.0) == 0 {
             if now.since(self.turned) < KEPT && self.ring.len() < MAX_SLOTS {
+                let newest = self.numbers.newest().unwrap_or(out);
+                self.floor = (newest.0 + 1).saturating_sub(self.ring.len() as u64);
                 let old = std::mem::take(&mut self.ring);
                 self.ring.resize(old.len() * 2, Sent::default());
                 for entry in old.into_iter().filter(|entry| entry.used) {

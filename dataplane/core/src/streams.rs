@@ -9,8 +9,10 @@ use crate::units::{Label, Ssrc};
 
 /// Sources of one transport at most.
 const MAX_STREAMS: usize = 64;
+/// Sources of layers that other sources replaced, remembered at most; who restarts more often must connect anew.
+const MAX_REPLACED: usize = 8;
 /// Sources that were not signalled and could not be bound, remembered at most.
-const MAX_UNBOUND: usize = 16;
+const MAX_UNBOUND: usize = 8;
 
 /// Where a source's packets belong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,7 +142,12 @@ impl Streams {
 
     /// Whether packets of an unknown source are worth decrypting: not one that could not be bound before.
     pub fn may_probe(&self, ssrc: Ssrc) -> bool {
-        self.bound.len() < MAX_STREAMS && !self.unbound.contains(&ssrc) && !self.sections.is_empty()
+        // A source that was replaced must not come back by a packet of its past.
+        let retired = self.retired.iter().any(|retired| retired.ssrc == ssrc);
+        self.bound.len() < MAX_STREAMS
+            && !retired
+            && !self.unbound.contains(&ssrc)
+            && !self.sections.is_empty()
     }
 
     /// Binds an authenticated packet's source, or remembers that it cannot be bound.
@@ -151,7 +158,8 @@ impl Streams {
         extensions: &ReceivedExtensions,
         replay: RtpReplay,
     ) -> Option<Binding> {
-        let Some(binding) = self.find(payload_type, extensions) else {
+        let found = self.find(payload_type, extensions).filter(|binding| self.may_replace(*binding));
+        let Some(binding) = found else {
             if self.unbound.len() == MAX_UNBOUND {
                 self.unbound.remove(0);
             }
@@ -159,9 +167,22 @@ impl Streams {
             return None;
         };
         // A layer has one source at a time: an encoder that restarts under a new one replaces the old.
-        self.bound.retain(|_, stream| stream.binding != binding);
+        let replaced = self.bound.extract_if(|_, stream| stream.binding == binding);
+        self.retired.extend(replaced.map(|(ssrc, stream)| Retired {
+            ssrc,
+            replay: stream.replay,
+            mid: None,
+            rid: None,
+            repair: binding.repair,
+        }));
         self.bound.insert(ssrc, InboundStream { replay, binding });
         Some(binding)
+    }
+
+    /// Whether there is room to remember the source that would be replaced.
+    fn may_replace(&self, binding: Binding) -> bool {
+        let replaced = self.retired.iter().filter(|retired| retired.mid.is_none()).count();
+        replaced < MAX_REPLACED || !self.bound.values().any(|stream| stream.binding == binding)
     }
 
     fn find(&self, payload_type: u8, extensions: &ReceivedExtensions) -> Option<Binding> {
@@ -186,7 +207,9 @@ impl Streams {
 
     fn bind(&mut self, ssrc: Ssrc, binding: Binding) {
         if self.bound.len() < MAX_STREAMS {
-            self.bound.insert(ssrc, InboundStream { replay: RtpReplay::default(), binding });
+            let known = self.retired.iter().position(|retired| retired.ssrc == ssrc);
+            let replay = known.map(|index| self.retired.swap_remove(index).replay).unwrap_or_default();
+            self.bound.insert(ssrc, InboundStream { replay, binding });
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use crate::bucket::TokenBucket;
 use crate::io::{Handle, OutboundMedia};
 use crate::layer::{Forwarding, LayerSwitch};
@@ -9,7 +11,7 @@ use crate::rewrite::{OffsetLine, SequenceMap};
 use crate::sent_log::SentLog;
 use crate::stats::{Figure, Figures};
 use crate::twcc::FIRST_OUT;
-use crate::units::{MediaTime, NtpTime, SeqNo, Time};
+use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
 /// A sender report as sent, for the round trip.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +103,16 @@ impl Subscription {
             plis: 0,
             fraction_lost: 0.0,
             media,
+        }
+    }
+
+    /// Sources that this transport sent before go on where they stopped.
+    pub fn go_on_from(&mut self, ended: &FxHashMap<Ssrc, SeqNo>) {
+        if let Some(next) = ended.get(&self.media.ssrc) {
+            self.seqs = SequenceMap::new(*next);
+        }
+        if let Some(next) = self.media.rtx_ssrc.and_then(|ssrc| ended.get(&ssrc)) {
+            self.next_rtx = *next;
         }
     }
 

@@ -6,19 +6,21 @@ use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
 use crate::ice::IceLite;
-use crate::io::Handle;
+use crate::io::{Handle, OutboundMedia};
 use crate::seq::SeqUnwrapper;
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
 use crate::twcc::{ArrivalLog, SendHistory};
-use crate::units::{Bitrate, Ssrc, Time};
+use crate::units::{Bitrate, SeqNo, Ssrc, Time};
 
 /// DTLS datagrams handed up: handshakes need a dozen, data channels a few hundred a second.
 const DTLS_PER_SECOND: u64 = 400;
 const DTLS_BURST: u64 = 64;
 /// Round trip assumed before the first measurement.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// Sources that may have been sent and ended on one transport; beyond it the peer must connect anew.
+const MAX_ENDED_SOURCES: usize = 4_096;
 /// Sources whose RTCP is told apart.
 const MAX_RTCP_SOURCES: usize = 64;
 
@@ -107,6 +109,9 @@ impl Incoming {
 pub struct Outgoing {
     /// Its subscriptions: source as the viewer knows it, key in the plane's slab.
     pub subscriptions: Vec<(Ssrc, usize)>,
+    /// Next numbers of sources whose subscriptions ended: under the same keys no index may be used twice (RFC 3711
+    /// section 9.1), so a source used again goes on where it stopped.
+    pub ended: FxHashMap<Ssrc, SeqNo>,
     /// What left, for transport-wide feedback.
     pub sent: SendHistory,
     /// Measured round trip.
@@ -162,6 +167,13 @@ impl Transport {
             packets_in: 0,
             bytes_in: 0,
         }
+    }
+
+    /// Whether these sources may be sent: none of them is in use here, and there is room to remember where they stop.
+    pub fn may_send(&self, media: &OutboundMedia) -> bool {
+        let Some(outgoing) = self.outgoing.as_deref() else { return true };
+        let known = |ssrc| outgoing.subscriptions.iter().any(|(live, _)| *live == ssrc);
+        outgoing.ended.len() < MAX_ENDED_SOURCES && !known(media.ssrc)
     }
 
     /// Whether it has publications.

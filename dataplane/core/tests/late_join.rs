@@ -137,3 +137,22 @@ fn sound_begins_with_the_next_packet() {
     assert!(first.at.since(joined) <= millis(31), "{:?}", first.at.since(joined));
     assert_eq!(world.peer(publisher).publisher.plis.len(), 0);
 }
+
+/// Under the same keys no index may be used twice with other bytes (RFC 3711 section 9.1), and the viewer's replay window
+/// would refuse it.
+#[test]
+fn a_source_that_is_used_again_goes_on_where_it_stopped() {
+    let (mut world, publication) = begin(9, Loss::None);
+    let viewer = world.join();
+    world.run(millis(200));
+    for _ in 0..3 {
+        let (subscription, _) = world.subscribe(publication, viewer, picture(2_000));
+        world.run(millis(2_000));
+        world.command(loupe_core::io::Command::Close { handle: subscription });
+        world.run(millis(200));
+    }
+    // All lines of the viewer have one source: its first takes what they all get.
+    let seqs: Vec<u64> = world.line(viewer, 0).received.iter().map(|packet| packet.seq).collect();
+    assert!(seqs.len() > 600, "{} packets", seqs.len());
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "one unbroken line");
+}

@@ -30,6 +30,9 @@ const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 /// viewer could notice in a repair. At a hundred viewers it halves the wake-ups.
 const FEEDBACK_WAIT: Duration = Duration::from_millis(2);
 
+/// What is read of a publisher's socket that closes.
+const LAST_BATCHES: usize = 4;
+
 /// How soon events that found the queue full are tried again.
 const BACKLOG_PERIOD: Duration = Duration::from_millis(10);
 
@@ -160,7 +163,12 @@ impl<'a> Worker<'a> {
         for own in self.publishers.follow(&self.plane, self.sockets) {
             let (mut overflowed, local) = (own.overflowed, own.path.local);
             let (plane, receive) = (&mut self.plane, &mut self.receive);
-            while take_batch(&self.clock, plane, receive, &own.socket, local, &mut overflowed) > 0 {}
+            // A few batches, not all: whoever floods must not hold the worker.
+            for _ in 0..LAST_BATCHES {
+                if take_batch(&self.clock, plane, receive, &own.socket, local, &mut overflowed) == 0 {
+                    break;
+                }
+            }
         }
         self.deadline = loop {
             let (reason, refused) = match self.plane.poll_output(self.clock.now()) {

@@ -7,7 +7,7 @@ use crate::units::Ssrc;
 /// Bytes of the header without CSRCs and extension.
 pub const FIXED_HEADER_LENGTH: usize = 12;
 /// Longest packet accepted, in bytes: more than any path's MTU that a browser uses, and offsets stay 16 bits wide.
-pub const MAX_PACKET_LENGTH: usize = 9_216;
+pub const MAX_PACKET_LENGTH: usize = 2_048;
 
 /// Why bytes are no RTP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
