@@ -104,8 +104,10 @@ export interface Closing {
   reconnect: boolean;
 }
 /**
- * The request was not done. ``field`` is a JSON path such as ``$.sources[0].label``; ``id`` is null when the
- *     message was too broken to have one.
+ * The request was not done.
+ *
+ *     ``field`` is a JSON path such as ``$.sources[0].label``;
+ *     ``id`` is null when the message was too broken to have one.
  */
 export interface Error {
   type: "error";
@@ -293,7 +295,9 @@ export interface Leave {
   id: number;
 }
 /**
- * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``. ``ok``.
+ * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.
+ *
+ *     ``ok``.
  */
 export interface Mute {
   type: "mute";
@@ -334,7 +338,9 @@ export interface Prefer {
   paused?: boolean;
 }
 /**
- * An SDP offer of all sources this participant sends; also an ICE restart. Answered by ``published_answer``.
+ * An SDP offer of all sources this participant sends; also an ICE restart.
+ *
+ *     Answered by ``published_answer``.
  *
  *     A section that is ``inactive`` or rejected ends its publication.
  */
@@ -377,7 +383,8 @@ export interface Remove {
   participant: string;
 }
 /**
- * The whole set of publications the client wants from now on; ``ok``, then an ``offer`` when media changes.
+ * The whole set of publications the client wants from
+ *     now on; ``ok``, then an ``offer`` when media changes.
  *
  *     ``automatic`` adds every publication that appears later and that the role may see.
  */
