@@ -1,6 +1,6 @@
 //! The numbers a viewer sees: one unbroken line of sequence numbers, timestamps and picture ids, whatever layer feeds it.
 
-use crate::units::{MediaTime, SeqNo};
+use crate::units::SeqNo;
 
 /// Changes of the offset remembered, so that late packets still find their number.
 const MAX_SPANS: usize = 32;
@@ -118,11 +118,6 @@ pub fn timestamp_step(aligned: Option<i64>, elapsed_micros: u64, clock_rate: u32
         Some(step) if step.unsigned_abs() < u64::from(clock_rate) * 3 => step.max(1) as u64,
         _ => by_arrival,
     }
-}
-
-/// A timestamp in microseconds of its clock.
-pub fn micros_of(time: MediaTime, clock_rate: u32) -> i64 {
-    (i128::from(time.0) * 1_000_000 / i128::from(clock_rate.max(1))) as i64
 }
 
 #[cfg(test)]

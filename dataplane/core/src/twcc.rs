@@ -97,17 +97,6 @@ pub struct Fate {
     pub received: Option<i64>,
 }
 
-/// Sums over one report.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct FeedbackSummary {
-    /// Packets it says arrived.
-    pub received: u32,
-    /// Packets it says did not arrive.
-    pub missing: u32,
-    /// From the sending of its newest arrival until now: the round trip and the viewer's waiting.
-    pub round_trip: Option<Duration>,
-}
-
 /// What was sent to one viewer, numbered for transport-wide feedback.
 #[derive(Debug)]
 pub struct SendHistory {
