@@ -35,18 +35,9 @@ impl MediaSocket {
     /// Binds exclusively: neither `SO_REUSEADDR` nor `SO_REUSEPORT`, so a port that someone has is an error. An IPv6
     /// socket takes IPv6 only. Port 0 lets the kernel choose.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<MediaSocket> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let descriptor = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
-        if address.is_ipv6() {
-            sockopt::set_ipv6_v6only(&descriptor, true)?;
-        }
-        enlarge_buffers(&descriptor);
+        let descriptor = open(address)?;
         rustix::net::bind(&descriptor, &address)?;
         let local = SocketAddr::try_from(rustix::net::getsockname(&descriptor)?)?;
-        // A kernel without either still works: datagrams then come one by one, and losses in the queue stay unseen.
-        let _ = set_option(&descriptor, libc::SOL_UDP, libc::UDP_GRO, 1);
-        let _ = set_option(&descriptor, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
         Ok(MediaSocket { descriptor, local })
     }
 
@@ -56,18 +47,10 @@ impl MediaSocket {
     /// and `connect` any sender's datagrams may end up in the new socket; they stay there and are read from it.
     pub(crate) fn beside(&self, sender: SocketAddr) -> io::Result<MediaSocket> {
         sockopt::set_socket_reuseport(&self.descriptor, true)?;
-        let family = if self.local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let descriptor = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
-        if self.local.is_ipv6() {
-            sockopt::set_ipv6_v6only(&descriptor, true)?;
-        }
+        let descriptor = open(self.local)?;
         sockopt::set_socket_reuseport(&descriptor, true)?;
-        enlarge_buffers(&descriptor);
         rustix::net::bind(&descriptor, &self.local)?;
         rustix::net::connect(&descriptor, &sender)?;
-        let _ = set_option(&descriptor, libc::SOL_UDP, libc::UDP_GRO, 1);
-        let _ = set_option(&descriptor, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
         Ok(MediaSocket { descriptor, local: self.local })
     }
 
@@ -82,6 +65,21 @@ impl MediaSocket {
         let Ok(limit) = Timespec::try_from(limit) else { return false };
         poll(&mut descriptors, Some(&limit)).is_ok_and(|ready| ready > 0)
     }
+}
+
+/// A socket of the address's family with all options that media want, not bound yet.
+fn open(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let descriptor = rustix::net::socket_with(family, SocketType::DGRAM, flags, None)?;
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&descriptor, true)?;
+    }
+    enlarge_buffers(&descriptor);
+    // A kernel without either still works: datagrams then come one by one, and losses in the queue stay unseen.
+    let _ = set_option(&descriptor, libc::SOL_UDP, libc::UDP_GRO, 1);
+    let _ = set_option(&descriptor, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1);
+    Ok(descriptor)
 }
 
 impl AsFd for MediaSocket {
