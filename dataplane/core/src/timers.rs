@@ -1,5 +1,7 @@
 //! What happens by itself: consent, requests to publishers, reports, stalls.
 
+use std::time::Duration;
+
 use crate::io::Event;
 use crate::plane::Plane;
 use crate::reports::{REPORT_INTERVAL, missing, next_remb, report_block, sender_figures};
@@ -9,6 +11,10 @@ use crate::rtcp::source::write_cname;
 use crate::stats::Counter;
 use crate::twcc::ArrivalLog;
 use crate::units::{Bitrate, Ssrc, Time};
+
+/// Viewers' sender reports fall on multiples of this: one wake-up and one system call then serve many viewers, where each
+/// alone would cost more than its report.
+const REPORT_GRID: Duration = Duration::from_millis(100);
 
 impl Plane {
     /// Does all that is due.
@@ -163,7 +169,7 @@ impl Plane {
         let subscriptions: Vec<usize> = outgoing.subscriptions.iter().map(|(_, key)| *key).collect();
         let reports = outgoing.next_report <= now;
         if reports {
-            outgoing.next_report = now + REPORT_INTERVAL;
+            outgoing.next_report = (now + REPORT_INTERVAL).round_up(REPORT_GRID);
         }
         let mut next = outgoing.next_report;
         for subscription in &subscriptions {

@@ -28,6 +28,15 @@ impl Time {
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// The next multiple of `grid` (not zero) that is not before this; [`Time::NEVER`] stays what it is.
+    pub const fn round_up(self, grid: Duration) -> Time {
+        let grid = grid.as_micros() as u64;
+        match self.0.checked_next_multiple_of(grid) {
+            Some(micros) => Time(micros),
+            None => Time::NEVER,
+        }
+    }
 }
 
 impl Add<Duration> for Time {
