@@ -100,17 +100,17 @@ def latency_table(found: dict[str, Any]) -> str:
     """Time in the server at half load."""
     inside, across = found["forward_delay_ms"], found["one_way_delay_ms"]
     head = [
-        "viewers",
+        "rooms",
+        "viewers each",
         "server CPU",
-        "client CPU",
         "in server p50/p99 ms",
         "one way p50/p99 ms",
         "lost after repair",
     ]
     row = [
-        f"{found['with_media']}/{found['viewers']}",
+        str(found["rooms"]),
+        str(found["viewers"]),
         f"{found['server_share']:.1%} (asked {found['asked_share']:.0%})",
-        f"{found['client_share']:.1%}",
         f"{number(inside['p50'], 3)} / {number(inside['p99'], 3)}",
         f"{number(across['p50'])} / {number(across['p99'])}",
         str(found["lost_after_repair"]),

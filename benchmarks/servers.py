@@ -37,12 +37,17 @@ class Running:
         command = [*loupe(), "token", "--data", str(self.data), "--room", room, "--role", role]
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
-    def client_arguments(self) -> list[str]:
-        """What the load client needs to join it."""
+    def client_arguments(self, room: str = ROOM) -> list[str]:
+        """What the load client needs to join a room of it."""
         if self.data is None:
             return ["--server", self.url, "--peer", "janus"]
-        tokens = ["--token-publish", self.token("surgeon"), "--token-view", self.token("observer")]
-        return ["--server", self.url, "--peer", "whip", "--room", ROOM, *tokens]
+        tokens = [
+            "--token-publish",
+            self.token("surgeon", room),
+            "--token-view",
+            self.token("observer", room),
+        ]
+        return ["--server", self.url, "--peer", "whip", "--room", room, *tokens]
 
 
 def loupe() -> list[str]:

@@ -27,6 +27,7 @@ loupe-loadtest: publishers and viewers as real WebRTC endpoints against a media 
   --key-interval S     seconds between key frames nobody asked for [10]
   --profile P          SRTP profile to offer: any, gcm, gcm256, cm [any]
   --loss PERCENT       RTP packets each viewer throws away, to provoke repair [0]
+  --drain              from the first wait on, viewers throw all RTP away unread: much load from one processor
   --bind IP            local address for media [that which reaches the server]
   --json               one JSON object per line: joined, start, end, report
 
@@ -75,6 +76,8 @@ pub struct Args {
     pub profile: Profile,
     /// Of how many RTP packets a viewer throws one away; 0 for none.
     pub discard_every: u64,
+    /// Whether viewers throw all RTP away, without decrypting it, once all have joined.
+    pub drain: bool,
     /// Local address for media.
     pub bind: Option<IpAddr>,
     /// Whether to print JSON.
@@ -99,6 +102,7 @@ impl Default for Args {
             key_interval: Duration::from_secs(10),
             profile: Profile::Any,
             discard_every: 0,
+            drain: false,
             bind: None,
             json: false,
         }
@@ -118,6 +122,7 @@ impl Args {
             match name.as_str() {
                 "help" => return Ok(None),
                 "json" => args.json = true,
+                "drain" => args.drain = true,
                 _ => {
                     let value = parser.value().map_err(|error| error.to_string())?;
                     let value = value.into_string().map_err(|_| format!("--{name}: not text"))?;

@@ -126,21 +126,23 @@ impl Load {
     fn timeout(&self) -> EpollTimeout {
         let now = Instant::now();
         let next = self.due.iter().min().map_or(TICK, |at| at.saturating_duration_since(now));
-        let joining = !matches!(self.phase, Phase::Settling { .. } | Phase::Measuring { .. });
-        let limit = if joining { TICK } else { Duration::from_millis(20) };
+        let limit = if self.joining() { TICK } else { Duration::from_millis(20) };
         // Rounded down: a frame that is due in less than a millisecond is waited for without sleeping.
         EpollTimeout::try_from(next.min(limit)).unwrap_or(EpollTimeout::ZERO)
     }
 
+    fn joining(&self) -> bool {
+        !matches!(self.phase, Phase::Settling { .. } | Phase::Measuring { .. })
+    }
+
     fn read(&mut self, at: usize) {
+        let discard_every = if self.args.drain && !self.joining() { 1 } else { self.args.discard_every };
         let Some(member) = self.members.get_mut(at) else { return };
         match self.reader.read(&member.endpoint.socket) {
-            Ok(Some(read)) => {
-                match member.endpoint.receive(read, self.args.discard_every, &mut member.role) {
-                    Ok(next) => self.due[at] = next,
-                    Err(error) => self.fail(at, &error.to_string()),
-                }
-            }
+            Ok(Some(read)) => match member.endpoint.receive(read, discard_every, &mut member.role) {
+                Ok(next) => self.due[at] = next,
+                Err(error) => self.fail(at, &error.to_string()),
+            },
             Ok(None) => {}
             Err(error) => self.fail(at, &error.to_string()),
         }
