@@ -2,11 +2,12 @@
 
     sudo .venv/bin/python benchmarks/latency.py
 
-The load is rooms of one publisher and twenty viewers, on one worker. All viewers join as real WebRTC endpoints; then
-those of all rooms but one only empty their sockets, so that one processor can bear so many. A first run with some
-rooms shows what a room costs; from that follows how many make half a processor busy. Time in the server is the
-server's own histogram, from the socket's arrival time to the send, for every packet to every viewer (the aim: p50 at
-most 0.2 ms, p99 at most 2 ms); the one-way delay that the last room's viewers see holds both kernels as well.
+The load is rooms of one publisher and twenty viewers, on one worker. All viewers join as real WebRTC
+endpoints; then those of all rooms but one only empty their sockets, so that one processor can bear so many. A
+first run with some rooms shows what a room costs; from that follows how many make half a processor busy. Time
+in the server is the server's own histogram, from the socket's arrival time to the send, for every packet to
+every viewer (the aim: p50 at most 0.2 ms, p99 at most 2 ms); the one-way delay that the last room's viewers
+see holds both kernels as well.
 """
 
 from __future__ import annotations
