@@ -26,9 +26,9 @@ const COMMANDS_PER_TURN: usize = 64;
 /// How old a snapshot may become.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long viewers' feedback gathers before it is read, while every publisher has a socket of its own: less than any
-/// viewer could notice in a repair. At a hundred viewers a quarter of the wake-ups remains.
-const FEEDBACK_WAIT: Duration = Duration::from_millis(5);
+/// How long viewers' feedback gathers before it is read, while every publisher has a socket of its own: less than the
+/// jitter of any link that needs repair.
+const FEEDBACK_WAIT: Duration = Duration::from_millis(8);
 
 /// What is read of a publisher's socket that closes.
 const LAST_BATCHES: usize = 4;
