@@ -115,7 +115,7 @@ def browser(joins: int) -> dict[str, Any]:
         try:
             publisher, viewer = started.new_page(), started.new_page()
             for page in (publisher, viewer):
-                page.goto(f"{running.url}/livez")
+                page.goto(f"{running.url}/")
             room = servers.ROOM
             publisher.evaluate(PUBLISH, [f"{running.url}/whip/{room}", running.token("surgeon")])
             viewer.bring_to_front()
