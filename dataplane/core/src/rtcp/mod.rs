@@ -194,12 +194,6 @@ fn sources(bytes: &[u8]) -> impl Iterator<Item = Ssrc> + '_ {
     bytes.chunks_exact(4).map(|bytes| Ssrc(word(bytes, 0).unwrap_or_default()))
 }
 
-/// Whether the second byte of a datagram that may be RTP or RTCP says RTCP (RFC 5761 section 4).
-#[inline]
-pub fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|packet_type| (192..=223).contains(packet_type))
-}
-
 /// One packet being written: header now, length when dropped off with [`Writer::finish`].
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -295,12 +289,6 @@ mod tests {
         assert!(matches!(packets.next(), Some(Ok(Rtcp::Unknown { packet_type: 210, format: 5 }))));
         let Some(Ok(Rtcp::Pli(pli))) = packets.next() else { panic!("no PLI") };
         assert_eq!(pli, Pli { sender: Ssrc(1), media: Ssrc(2) });
-    }
-
-    #[test]
-    fn rtp_and_rtcp_are_told_apart() {
-        assert!(is_rtcp(&[0x80, 200]) && is_rtcp(&[0x80, 206]));
-        assert!(!is_rtcp(&[0x80, 96]) && !is_rtcp(&[0x80, 0xe0]) && !is_rtcp(&[0x80]));
     }
 
     fn walk(bytes: &[u8]) {

@@ -1,5 +1,6 @@
 //! A browser-like endpoint: keeps its consent, sends what it publishes, receives what it subscribed.
 
+use loupe_core::demux::{Protocol, classify};
 use loupe_core::io::Handle;
 use loupe_core::rtcp::compound;
 use loupe_core::units::Time;
@@ -43,9 +44,9 @@ impl Peer {
     }
 
     pub fn receive(&mut self, now: Time, datagram: &[u8]) {
-        match datagram.first() {
-            Some(0..=3) => self.wire.answers.push((now, datagram.to_vec())),
-            Some(128..=191) if loupe_core::rtcp::is_rtcp(datagram) => {
+        match classify(datagram) {
+            Ok(Protocol::Stun) => self.wire.answers.push((now, datagram.to_vec())),
+            Ok(Protocol::Rtcp) => {
                 let Some(plain) = self.wire.open_rtcp(datagram) else { return };
                 for packet in compound(&plain) {
                     let packet = packet.expect("the plane writes sound RTCP");
@@ -53,11 +54,11 @@ impl Peer {
                     self.viewer.receive_rtcp(now, &packet);
                 }
             }
-            Some(128..=191) => {
+            Ok(Protocol::Rtp) => {
                 let Some((header, packet)) = self.wire.open_rtp(datagram) else { return };
                 self.viewer.receive_rtp(now, &header, &packet);
             }
-            _ => {}
+            Ok(Protocol::Dtls) | Err(_) => {}
         }
     }
 
