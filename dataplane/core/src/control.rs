@@ -187,11 +187,17 @@ impl Plane {
 
     fn request_keyframe(&mut self, now: Time, handle: Handle) {
         let Some(key) = self.publication_key(handle) else { return };
-        let subscriptions = self.publications[key].subscriptions.iter();
-        let watched: u32 = subscriptions
+        let publication = &self.publications[key];
+        if !publication.needs_keyframe() {
+            return;
+        }
+        let watched: u32 = publication
+            .subscriptions
+            .iter()
             .filter_map(|key| self.subscriptions[*key].switch.forwarded())
             .fold(0, |layers, layer| layers | 1 << layer);
-        for layer in (0..32).filter(|layer| watched & (1 << layer) != 0) {
+        let wanted = if watched == 0 { publication.active } else { watched };
+        for layer in (0..32).filter(|layer| wanted & (1 << layer) != 0) {
             self.want_layer(now, key, layer);
         }
     }

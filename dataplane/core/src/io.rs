@@ -114,7 +114,8 @@ pub enum Command {
         /// Whether it is muted.
         muted: bool,
     },
-    /// Ask the publisher for a key frame on all layers that are watched, within the throttle.
+    /// Ask the publisher for a key frame on all layers that are watched, or where nobody watches on all that flow;
+    /// within the throttle. Sound has none.
     RequestKeyframe {
         /// The publication.
         publication: Handle,

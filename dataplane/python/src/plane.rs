@@ -180,6 +180,7 @@ impl DataPlane {
         self.send(publication, Command::Mute { publication, muted })
     }
 
+    /// Asks the publisher for a key frame of the layers that are watched, or of all that flow where nobody watches.
     fn request_keyframe(&self, publication: u64) -> PyResult<()> {
         let publication = Handle(publication);
         self.send(publication, Command::RequestKeyframe { publication })
