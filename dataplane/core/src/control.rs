@@ -84,8 +84,10 @@ impl Plane {
     }
 
     fn send_dtls(&mut self, handle: Handle, payload: &[u8]) {
-        let path = self.transport_key(handle).and_then(|key| self.transports[key].ice.path());
-        let Some(path) = path else {
+        let Some(key) = self.transport_key(handle) else { return };
+        let transport = &mut self.transports[key];
+        transport.dtls.begin();
+        let Some(path) = transport.ice.path() else {
             self.counters.drop(Drop::NoConsent);
             return;
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
+use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
 use crate::io::{Handle, OutboundMedia};
 use crate::seq::SeqUnwrapper;
@@ -14,9 +15,6 @@ use crate::streams::Streams;
 use crate::twcc::{ArrivalLog, SendHistory};
 use crate::units::{Bitrate, SeqNo, Ssrc, Time};
 
-/// DTLS datagrams handed up: handshakes need a dozen, data channels a few hundred a second.
-const DTLS_PER_SECOND: u64 = 400;
-const DTLS_BURST: u64 = 64;
 /// Round trip assumed before the first measurement.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// Sources that may have been sent and ended on one transport; beyond it the peer must connect anew.
@@ -145,8 +143,8 @@ pub struct Transport {
     pub incoming: Option<Box<Incoming>>,
     /// What it is sent.
     pub outgoing: Option<Box<Outgoing>>,
-    /// DTLS datagrams handed up.
-    pub dtls: TokenBucket,
+    /// What of its DTLS is handed up.
+    pub dtls: DtlsIntake,
     /// Packets received.
     pub packets_in: u64,
     /// Bytes received in UDP payloads.
@@ -163,7 +161,7 @@ impl Transport {
             ssrc,
             incoming: None,
             outgoing: None,
-            dtls: TokenBucket::new(now, DTLS_PER_SECOND, DTLS_BURST),
+            dtls: DtlsIntake::new(now),
             packets_in: 0,
             bytes_in: 0,
         }

@@ -217,6 +217,8 @@ fn ten_times_the_rate_is_cut_to_what_a_camera_may_send() {
 #[test]
 fn a_flood_of_dtls_is_bounded() {
     let (mut world, _) = begin(8);
+    let transport = world.peer(HOSTILE).handle;
+    world.command(loupe_core::io::Command::SendDtls { transport, payload: vec![22; 100] });
     let events = world.events.len();
     for _ in 0..10_000 {
         give(&mut world, [&[22, 0xfe, 0xfd][..], &[0; 60]].concat());
