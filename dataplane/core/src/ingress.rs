@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::history::{Kept, StoredPacket};
+use crate::history::{History, Kept, StoredPacket};
 use crate::keyframe::is_keyframe_start;
 use crate::loss::Arrival;
 use crate::publication::{Fresh, KeyframeSeen, Publication};
@@ -168,6 +168,7 @@ fn replace_source(publication: &mut Publication, packet: &Packet) -> bool {
     if packet.repaired || layer.first.is_none() || layer.ssrc == Some(packet.ssrc) {
         return false;
     }
+    publication.history_bytes -= layer.history.bytes();
     layer.restart();
     true
 }
@@ -264,7 +265,10 @@ fn keep(
         extensions,
         bytes: Vec::new(),
     };
-    layer.history.insert(entry, bytes);
+    let before = layer.history.bytes();
+    let others = publication.history_bytes - before;
+    layer.history.insert(entry, bytes, History::limit(others));
+    publication.history_bytes = others + layer.history.bytes();
     accepted.resumed = publication.receive_frame(now, time);
     Ok(accepted)
 }
