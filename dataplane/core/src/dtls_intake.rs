@@ -7,7 +7,7 @@ use crate::units::Time;
 /// Bytes of one datagram at most. Records are cut to fit a path's MTU; a longer one is nobody's handshake.
 const MAX_DATAGRAM: usize = 2_048;
 /// Until our side has said something, it may not know its role yet and must hold what comes. So few are enough for a
-/// ClientHello in two fragments, and for both again.
+/// `ClientHello` in two fragments, and for both again.
 const EARLY_DATAGRAMS: u64 = 4;
 const EARLY_BYTES: u64 = 4_096;
 /// From then on, datagrams a second: handshakes need a dozen, data channels a few hundred a second.
