@@ -73,6 +73,7 @@ class InboundMedia:
         pli: bool = False,
         transport_cc: bool = False,
         remb: bool = False,
+        reduced_size: bool = False,
     ) -> InboundMedia: ...
 
 @final

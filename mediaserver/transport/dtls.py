@@ -2,8 +2,8 @@
 over the data plane's datagrams; its keys go to the plane.
 
 Memory and work of a hostile peer are bounded here (06-reliability W12): datagrams waiting, datagrams per
-handshake, time per handshake. The plane has let through only what came over an authenticated path, of that four
-datagrams until our side spoke and at most 400 a second after a burst of 64 from then on
+handshake, time per handshake. The plane has let through only what came over an authenticated path, of that
+four datagrams until our side spoke and at most 400 a second after a burst of 64 from then on
 (``dataplane/core/src/dtls_intake.rs``): that bounds what an established association may cost.
 """
 

@@ -125,7 +125,7 @@ def test_a_wanted_key_frame_is_asked_of_the_publisher(plane: DataPlane) -> None:
 
 def pictures_lost(compound: bytes) -> list[int]:
     """Whose (RFC 4585 section 6.3.1)."""
-    found = []
+    found: list[int] = []
     while compound:
         first, kind, words = struct.unpack("!BBH", compound[:4])
         if (first & 0x1F, kind) == (1, 206):

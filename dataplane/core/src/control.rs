@@ -129,6 +129,7 @@ impl Plane {
             incoming.arrivals.get_or_insert_with(ArrivalLog::default);
         }
         incoming.remb |= media.remb && !media.transport_cc;
+        incoming.reduced_size |= media.reduced_size;
         incoming.next_report = incoming.next_report.min(now + REPORT_INTERVAL);
         let at = incoming.next_report;
         self.wake(key, at);

@@ -248,6 +248,8 @@ pub struct InboundMedia {
     pub transport_cc: bool,
     /// Whether REMB was negotiated.
     pub remb: bool,
+    /// Whether reduced-size RTCP was negotiated (RFC 5506 section 5).
+    pub reduced_size: bool,
 }
 
 /// A subscription as negotiated.

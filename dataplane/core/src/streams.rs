@@ -284,6 +284,7 @@ mod tests {
             pli: true,
             transport_cc: true,
             remb: false,
+            reduced_size: true,
         }
     }
 

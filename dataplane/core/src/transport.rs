@@ -61,6 +61,9 @@ pub struct Incoming {
     pub arrivals: Option<ArrivalLog>,
     /// Unwraps transport-wide numbers.
     pub transport_seqs: SeqUnwrapper,
+    /// Whether feedback may go without a report before it (RFC 5506): one section that agreed speaks for the bundle,
+    /// where all must be alike (RFC 8859: category IDENTICAL).
+    pub reduced_size: bool,
     /// Whether receiver estimates are sent (no transport-wide feedback was negotiated).
     pub remb: bool,
     /// The estimate last sent.
@@ -84,6 +87,7 @@ impl Incoming {
             streams: Streams::default(),
             arrivals: None,
             transport_seqs: SeqUnwrapper::default(),
+            reduced_size: false,
             remb: false,
             remb_rate: Bitrate(0),
             round_trip: INITIAL_ROUND_TRIP,
@@ -172,6 +176,11 @@ impl Transport {
         let Some(outgoing) = self.outgoing.as_deref() else { return true };
         let known = |ssrc| outgoing.subscriptions.iter().any(|(live, _)| *live == ssrc);
         outgoing.ended.len() < MAX_ENDED_SOURCES && !known(media.ssrc)
+    }
+
+    /// Whether its peer takes feedback without a report before it.
+    pub fn may_reduce_rtcp(&self) -> bool {
+        self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
     }
 
     /// Whether it has publications.

@@ -5,14 +5,16 @@
 //! write_*(&mut Vec<u8>, ...)                        writing: appends one packet; call several for a compound
 //! ```
 //!
-//! Reduced-size packets (RFC 5506) are accepted: browsers send feedback without a report before it. What is known is
-//! checked whole before it is yielded, so that the iterators within cannot fail; what is unknown is passed over.
+//! Reduced-size packets (RFC 5506) are accepted: browsers send feedback without a report before it. They are written only
+//! where they were negotiated. What is known is checked whole before it is yielded, so that the iterators within cannot
+//! fail; what is unknown is passed over.
 //!
 //! | file | packets |
 //! |---|---|
 //! | `report.rs` | sender and receiver reports (RFC 3550 section 6.4) |
 //! | `source.rs` | SDES and BYE (sections 6.5, 6.6) |
 //! | `feedback.rs` | NACK, PLI (RFC 4585), FIR (RFC 5104), REMB (draft-alvestrand-rmcat-remb-03) |
+//! | `gathering.rs` | what is written, in compounds of bounded length (RFC 3550 section 6.1) |
 //! | `transport_feedback.rs`, `twcc_builder.rs` | transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) |
 
 use std::fmt;
@@ -20,12 +22,14 @@ use std::fmt;
 use crate::units::Ssrc;
 
 pub mod feedback;
+pub mod gathering;
 pub mod report;
 pub mod source;
 pub mod transport_feedback;
 pub mod twcc_builder;
 
 pub use feedback::{Fir, Nack, Pli, Remb, write_fir, write_nack, write_pli, write_remb};
+pub use gathering::{Gathering, MAX_COMPOUND_LENGTH, PREAMBLE_LENGTH, begin_compound, write_own_name};
 pub use report::{
     ReceiverReport, ReportBlock, ReportBlocks, SenderFigures, SenderReport, write_receiver_report,
     write_sender_report,

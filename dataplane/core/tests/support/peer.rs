@@ -14,6 +14,8 @@ pub struct Peer {
     pub wire: Wire,
     pub publisher: Publisher,
     pub viewer: Viewer,
+    /// Compound packets as they arrived, plain.
+    pub compounds: Vec<(Time, Vec<u8>)>,
     datagrams: Vec<Vec<u8>>,
 }
 
@@ -24,6 +26,7 @@ impl Peer {
             wire: Wire::new(number, now),
             publisher: Publisher::new(number),
             viewer: Viewer::new(number),
+            compounds: Vec::new(),
             datagrams: Vec::new(),
         }
     }
@@ -53,6 +56,7 @@ impl Peer {
                     self.publisher.receive_rtcp(now, &packet);
                     self.viewer.receive_rtcp(now, &packet);
                 }
+                self.compounds.push((now, plain));
             }
             Ok(Protocol::Rtp) => {
                 let Some((header, packet)) = self.wire.open_rtp(datagram) else { return };
