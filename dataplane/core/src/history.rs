@@ -10,8 +10,8 @@ use crate::units::{MediaTime, SeqNo, Time};
 const INITIAL_SLOTS: usize = 64;
 /// More than this is never kept: 4,096 packets are 2 s of 20 Mbit/s.
 const MAX_SLOTS: usize = 4_096;
-/// Bytes that all layers of a publication may hold, the ring's own included: a second of 20 Mbit/s and a quarter more.
-const MAX_BYTES: usize = 4 << 20;
+/// Bytes that all layers of a publication may hold, the ring's own included: more than a second of 20 Mbit/s.
+const MAX_BYTES: usize = 3_750_000;
 /// What one layer may hold even where the others hold all: several frames must not push each other out.
 const LEAST_BYTES: usize = MAX_BYTES / 8;
 /// How far back a viewer's retransmission request can reach.
@@ -212,7 +212,7 @@ mod tests {
             history.insert(entry(seq, Time(seq * interval)), &vec![7; length], MAX_BYTES);
         }
         let kept = (0..10_000).filter(|seq| history.get(SeqNo(*seq)).is_some()).count();
-        assert!(kept * length * 8 >= 25_000_000, "{kept} packets");
+        assert!(kept * length * 8 >= 22_000_000, "{kept} packets");
         assert!(history.get(SeqNo(9_999 - 1_000_000 / interval)).is_some());
     }
 

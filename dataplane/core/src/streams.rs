@@ -15,6 +15,11 @@ const MAX_REPLACED: usize = 8;
 /// Sources that were not signalled and could not be bound, remembered at most.
 const MAX_UNBOUND: usize = 8;
 
+/// (bits, packets) a second of the largest publications, since descriptions name no rates: 1080p60 with three layers,
+/// and sound in several channels in packets of 10 ms.
+const VIDEO_PER_SECOND: (u64, u64) = (15_000_000, 2_000);
+const AUDIO_PER_SECOND: (u64, u64) = (500_000, 100);
+
 /// Where a source's packets belong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Binding {
@@ -237,12 +242,15 @@ impl Streams {
         }
     }
 
-    /// (bits, packets) a second that these publications may at most send, with room for bursts.
+    /// (bits, packets) a second that are taken of these publications: twice the bits and three times the packets that
+    /// the largest of their kind send, so that repairs and bursts have room.
     pub fn budget(&self) -> (u64, u64) {
-        self.sections.iter().fold((0, 0), |(bits, packets), section| match section.kind {
-            // Twice 1080p60 with three layers; a source beyond that is no camera.
-            Kind::Video => (bits + 30_000_000, packets + 6_000),
-            Kind::Audio => (bits + 1_000_000, packets + 300),
+        self.sections.iter().fold((0, 0), |(bits, packets), section| {
+            let (most_bits, most_packets) = match section.kind {
+                Kind::Video => VIDEO_PER_SECOND,
+                Kind::Audio => AUDIO_PER_SECOND,
+            };
+            (bits + 2 * most_bits, packets + 3 * most_packets)
         })
     }
 }

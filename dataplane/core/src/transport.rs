@@ -21,6 +21,9 @@ const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
 const MAX_ENDED_SOURCES: usize = 4_096;
 /// Sources whose RTCP is told apart.
 const MAX_RTCP_SOURCES: usize = 64;
+/// Datagrams of RTCP a second, before decryption: a browser that misses packets of thirty streams sends some hundreds.
+const RTCP_PER_SECOND: u64 = 1_000;
+const RTCP_BURST: u64 = 500;
 
 /// Both directions' keys.
 pub struct Keys {
@@ -149,6 +152,8 @@ pub struct Transport {
     pub outgoing: Option<Box<Outgoing>>,
     /// What of its DTLS is handed up.
     pub dtls: DtlsIntake,
+    /// Datagrams of RTCP, before decryption.
+    pub rtcp: TokenBucket,
     /// Packets received.
     pub packets_in: u64,
     /// Bytes received in UDP payloads.
@@ -166,6 +171,7 @@ impl Transport {
             incoming: None,
             outgoing: None,
             dtls: DtlsIntake::new(now),
+            rtcp: TokenBucket::new(now, RTCP_PER_SECOND, RTCP_BURST),
             packets_in: 0,
             bytes_in: 0,
         }

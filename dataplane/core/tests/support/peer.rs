@@ -14,6 +14,8 @@ pub struct Peer {
     pub wire: Wire,
     pub publisher: Publisher,
     pub viewer: Viewer,
+    /// Opens nothing that arrives, for tests that would drown in it.
+    pub deaf: bool,
     /// Compound packets as they arrived, plain.
     pub compounds: Vec<(Time, Vec<u8>)>,
     datagrams: Vec<Vec<u8>>,
@@ -26,6 +28,7 @@ impl Peer {
             wire: Wire::new(number, now),
             publisher: Publisher::new(number),
             viewer: Viewer::new(number),
+            deaf: false,
             compounds: Vec::new(),
             datagrams: Vec::new(),
         }
@@ -48,6 +51,7 @@ impl Peer {
 
     pub fn receive(&mut self, now: Time, datagram: &[u8]) {
         match classify(datagram) {
+            Ok(Protocol::Rtp | Protocol::Rtcp) if self.deaf => {}
             Ok(Protocol::Stun) => self.wire.answers.push((now, datagram.to_vec())),
             Ok(Protocol::Rtcp) => {
                 let Some(plain) = self.wire.open_rtcp(datagram) else { return };
