@@ -73,6 +73,7 @@ class InboundMedia:
         pli: bool = False,
         transport_cc: bool = False,
         remb: bool = False,
+        reduced_size: bool = False,
     ) -> InboundMedia: ...
 
 @final
@@ -267,7 +268,10 @@ class DataPlane:
     def mute(self, publication: int, muted: bool) -> None:
         """Forwards nothing of a publication while muted."""
 
-    def request_keyframe(self, publication: int) -> None: ...
+    def request_keyframe(self, publication: int) -> None:
+        """Asks the publisher for a key frame of the layers that are watched, or of all that flow where nobody watches;
+        at most one request per layer in 500 ms, a later one waits for its turn."""
+
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription and all that hangs on it. Idempotent."""
 

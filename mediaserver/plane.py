@@ -228,6 +228,7 @@ def _inbound(media: InboundMedia) -> _dataplane.InboundMedia:
         pli=media.pli,
         transport_cc=media.transport_cc,
         remb=media.remb,
+        reduced_size=media.reduced_size,
     )
 
 

@@ -5,7 +5,7 @@ No SDP text here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -127,6 +127,8 @@ class RemoteMedia:
     """SSRCs of a group of semantics SIM, lowest first."""
     rids: tuple[Rid, ...] = ()
     """Layers to be sent by rid, in the order of the simulcast line (RFC 8853)."""
+    reduced_size: bool = False
+    """RTCP may be of reduced size (RFC 5506 section 5)."""
     sctp_port: int | None = None
     max_message_size: int = 65_536
 
@@ -169,6 +171,7 @@ class LocalMedia:
     extensions: tuple[Extension, ...] = ()
     source: SourceLine | None = None
     receive_rids: tuple[str, ...] = ()
+    reduced_size: bool = False
     sctp_port: int | None = None
     max_message_size: int = 65_536
     offered_formats: tuple[str, ...] = ("0",)
@@ -236,6 +239,8 @@ class InboundMedia:
     pli: bool
     transport_cc: bool
     remb: bool
+    reduced_size: bool
+    """Feedback may go without a report before it (RFC 5506)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +254,3 @@ class OutboundMedia:
     rtx_payload_type: int | None
     mid: str
     extensions: ExtensionIds
-
-
-def with_feedback(codec: Codec, feedback: tuple[str, ...]) -> Codec:
-    """The same payload type with other feedback messages."""
-    return replace(codec, feedback=feedback)

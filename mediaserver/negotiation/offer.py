@@ -240,6 +240,7 @@ def _media(line: str, attributes: _Attributes) -> RemoteMedia:
         repairs=repairs,
         layers=layers,
         rids=_rids(attributes),
+        reduced_size="rtcp-rsize" in attributes,
     )
 
 
@@ -448,7 +449,9 @@ def _media_lines(media: LocalMedia, transport: TransportDescription) -> list[str
 
 
 def _rtp_lines(media: LocalMedia) -> list[str]:
-    lines = [f"a={media.way}", "a=rtcp-mux", "a=rtcp-rsize"]
+    lines = [f"a={media.way}", "a=rtcp-mux"]
+    if media.reduced_size:
+        lines.append("a=rtcp-rsize")
     lines += [f"a=extmap:{extension.id} {extension.uri}" for extension in media.extensions]
     for codec in media.codecs:
         channels = f"/{codec.channels}" if codec.channels > 1 else ""

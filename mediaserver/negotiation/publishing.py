@@ -105,6 +105,7 @@ def _section(media: RemoteMedia, kind: Kind) -> tuple[LocalMedia, InboundMedia |
         codecs=(chosen,) if rtx is None else (chosen, replace(rtx, feedback=())),
         extensions=extensions,
         receive_rids=tuple(rid.name for rid in media.rids) if sends else (),
+        reduced_size=media.reduced_size,
     )
     if not sends:
         return local, None
@@ -120,6 +121,7 @@ def _section(media: RemoteMedia, kind: Kind) -> tuple[LocalMedia, InboundMedia |
         pli="nack pli" in feedback,
         transport_cc="transport-cc" in feedback and ids.transport_cc != 0,
         remb=capabilities.REMB in feedback,
+        reduced_size=media.reduced_size,
     )
 
 

@@ -139,6 +139,7 @@ class Sections:
                 codecs=(section.codec,) if section.rtx is None else (section.codec, section.rtx),
                 extensions=capabilities.own_extensions(section.kind),
                 source=section.source,
+                reduced_size=True,
             )
             for section in self.sections
         )
@@ -224,7 +225,13 @@ def _inactive(media: RemoteMedia, kind: Kind) -> LocalMedia:
     codec = capabilities.choose_codec(media.codecs, kind)
     if codec is None:
         return rejected(media)
-    return LocalMedia(media.mid, kind, Way.INACTIVE, codecs=(replace(codec, feedback=()),))
+    return LocalMedia(
+        media.mid,
+        kind,
+        Way.INACTIVE,
+        codecs=(replace(codec, feedback=()),),
+        reduced_size=media.reduced_size,
+    )
 
 
 def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tuple[LocalMedia, OutboundMedia]:
@@ -252,6 +259,7 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
         codecs=(chosen,) if rtx is None else (chosen, replace(rtx, feedback=())),
         extensions=extensions,
         source=line,
+        reduced_size=media.reduced_size,
     )
     return local, OutboundMedia(
         ssrc=line.ssrc,

@@ -2,9 +2,9 @@
 over the data plane's datagrams; its keys go to the plane.
 
 Memory and work of a hostile peer are bounded here (06-reliability W12): datagrams waiting, datagrams per
-handshake, time per handshake. The plane has let through only what came over an authenticated path, of that at
-most 400 datagrams a second and transport after a burst of 64 (``DTLS_PER_SECOND`` in
-``dataplane/core/src/transport.rs``): that bounds what an established association may cost.
+handshake, time per handshake. The plane has let through only what came over an authenticated path, of that
+four datagrams until our side spoke and at most 400 a second after a burst of 64 from then on
+(``dataplane/core/src/dtls_intake.rs``): that bounds what an established association may cost.
 """
 
 from __future__ import annotations

@@ -104,7 +104,9 @@ def test_credentials_are_long_and_never_the_same(plane: DataPlane) -> None:
     characters = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
     assert all(len(ice.ufrag) >= 8 and len(ice.pwd) >= 24 for ice in made)
     assert all(characters.issuperset(ice.ufrag + ice.pwd) for ice in made)
-    assert len({ice.ufrag for ice in made}) == len({ice.pwd for ice in made}) == 1_000
+    assert len({ice.pwd for ice in made}) == 1_000
+    # The first six characters alone tell them apart: nobody has to remember which were given out.
+    assert len({ice.ufrag[:6] for ice in made}) == len({ice.ufrag[6:] for ice in made}) == 1_000
     assert not any(ice.pwd in repr(ice) for ice in made)
 
 

@@ -5,8 +5,15 @@ import struct
 import pytest
 from pylibsrtp import Policy, Session
 
-from mediaserver._dataplane import DataPlane, Encoding, InboundMedia, OutboundMedia, SrtpProfileName
-from tests.seam.ice_client import IceClient, expect_ready
+from mediaserver._dataplane import (
+    DataPlane,
+    Encoding,
+    InboundMedia,
+    LayersChanged,
+    OutboundMedia,
+    SrtpProfileName,
+)
+from tests.seam.ice_client import IceClient, expect_ready, wait_events
 
 PROFILES: list[tuple[SrtpProfileName, int, int]] = [
     ("SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 28),
@@ -89,3 +96,39 @@ def test_a_packet_under_a_wrong_key_goes_nowhere(plane: DataPlane) -> None:
     assert next_rtp(viewer, unprotecting).endswith(b"true")
     publisher.close()
     viewer.close()
+
+
+def test_a_wanted_key_frame_is_asked_of_the_publisher(plane: DataPlane) -> None:
+    name, profile, length = PROFILES[0]
+    theirs, ours = bytes(range(length)), bytes(range(100, 100 + length))
+    publisher = connect(plane, PUBLISHER, name, (theirs, ours))
+    picture = InboundMedia(
+        kind="video",
+        codec="VP8",
+        clock_rate=90_000,
+        payload_type=96,
+        encodings=[Encoding(ssrc=0xAAAA)],
+        pli=True,
+    )
+    plane.publish(PUBLISHER, PUBLICATION, picture)
+    protecting = Session(Policy(theirs, Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
+    publisher.send(protecting.protect(rtp(96, 5, 0, 0xAAAA, b"\x10\x10picture")))
+    [flows] = wait_events(plane, 1)
+    assert isinstance(flows, LayersChanged)
+    plane.request_keyframe(PUBLICATION)
+    opening = Session(Policy(ours, Policy.SSRC_ANY_INBOUND, srtp_profile=profile))
+    while not (asked := pictures_lost(opening.unprotect_rtcp(publisher.udp.recv(2048)))):
+        continue  # reports go out every second
+    assert asked == [0xAAAA]
+    publisher.close()
+
+
+def pictures_lost(compound: bytes) -> list[int]:
+    """Whose (RFC 4585 section 6.3.1)."""
+    found: list[int] = []
+    while compound:
+        first, kind, words = struct.unpack("!BBH", compound[:4])
+        if (first & 0x1F, kind) == (1, 206):
+            found += struct.unpack("!I", compound[8:12])
+        compound = compound[4 + 4 * words :]
+    return found

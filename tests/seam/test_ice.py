@@ -1,8 +1,11 @@
 """From a socket to an event: authenticated checks, and what strangers' datagrams do not do."""
 
+import os
 import socket
 import struct
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from aioice import stun
@@ -101,3 +104,34 @@ def test_events_compare_match_and_stay_as_they_are(plane: DataPlane) -> None:
     with pytest.raises(AttributeError):
         event.transport = 3  # type: ignore[misc, union-attr]
     again.close()
+
+
+def resident_bytes() -> int:
+    """Of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_restarts_without_end_leave_nothing_behind(plane: DataPlane) -> None:
+    client = IceClient(plane.open_transport(1, 0))
+
+    def caught_up() -> None:
+        """The worker took the newest credentials, and with them all commands before."""
+        client.udp.settimeout(0.1)
+        while True:
+            client.check()
+            with suppress(TimeoutError):
+                client.answer()
+                return
+
+    def restart(times: int) -> None:
+        for number in range(times):
+            client.local = plane.restart_ice(1)
+            if number % 1_000 == 0:
+                caught_up()
+
+    restart(5_000)
+    before = resident_bytes()
+    restart(40_000)
+    # One fragment kept of each would be more than 100 bytes.
+    assert resident_bytes() - before < 40_000 * 40
+    client.close()

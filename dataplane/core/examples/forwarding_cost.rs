@@ -118,6 +118,7 @@ fn inbound(kind: Kind) -> InboundMedia {
         pli: video,
         transport_cc: true,
         remb: false,
+        reduced_size: true,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Census {
     pub rtcp_sources: usize,
     /// Sources of refused checks that are remembered.
     pub limited: usize,
+    /// Bytes of packets that publications keep.
+    pub history_bytes: usize,
 }
 
 impl Plane {
@@ -50,6 +52,7 @@ impl Plane {
                 .map(|keys| keys.rtcp_replay.len())
                 .sum(),
             limited: self.limiter.len(),
+            history_bytes: self.publications.iter().map(|(_, publication)| publication.history_bytes).sum(),
         }
     }
 }

@@ -84,8 +84,10 @@ impl Plane {
     }
 
     fn send_dtls(&mut self, handle: Handle, payload: &[u8]) {
-        let path = self.transport_key(handle).and_then(|key| self.transports[key].ice.path());
-        let Some(path) = path else {
+        let Some(key) = self.transport_key(handle) else { return };
+        let transport = &mut self.transports[key];
+        transport.dtls.begin();
+        let Some(path) = transport.ice.path() else {
             self.counters.drop(Drop::NoConsent);
             return;
         };
@@ -127,6 +129,7 @@ impl Plane {
             incoming.arrivals.get_or_insert_with(ArrivalLog::default);
         }
         incoming.remb |= media.remb && !media.transport_cc;
+        incoming.reduced_size |= media.reduced_size;
         incoming.next_report = incoming.next_report.min(now + REPORT_INTERVAL);
         let at = incoming.next_report;
         self.wake(key, at);
@@ -187,11 +190,17 @@ impl Plane {
 
     fn request_keyframe(&mut self, now: Time, handle: Handle) {
         let Some(key) = self.publication_key(handle) else { return };
-        let subscriptions = self.publications[key].subscriptions.iter();
-        let watched: u32 = subscriptions
+        let publication = &self.publications[key];
+        if !publication.needs_keyframe() {
+            return;
+        }
+        let watched: u32 = publication
+            .subscriptions
+            .iter()
             .filter_map(|key| self.subscriptions[*key].switch.forwarded())
             .fold(0, |layers, layer| layers | 1 << layer);
-        for layer in (0..32).filter(|layer| watched & (1 << layer) != 0) {
+        let wanted = if watched == 0 { publication.active } else { watched };
+        for layer in (0..32).filter(|layer| wanted & (1 << layer) != 0) {
             self.want_layer(now, key, layer);
         }
     }

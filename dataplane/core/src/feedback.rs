@@ -25,8 +25,13 @@ const BANDWIDTH_INTERVAL: Duration = Duration::from_millis(200);
 impl Plane {
     /// A compound packet of a transport's peer.
     pub(crate) fn receive_rtcp(&mut self, now: Time, key: usize, datagram: &mut [u8]) -> Result<(), Drop> {
-        let keys = self.transports[key].keys.as_mut().ok_or(Drop::NoKeys)?;
+        let transport = &mut self.transports[key];
+        let keys = transport.keys.as_mut().ok_or(Drop::NoKeys)?;
+        if !transport.rtcp.take(now, 1) {
+            return Err(Drop::RateLimited);
+        }
         let length = unprotect(keys, datagram)?;
+        let mut nacked = MAX_NACKED;
         for packet in compound(&datagram[..length]) {
             match packet.map_err(|_| Drop::RtcpMalformed)? {
                 Rtcp::SenderReport(report) => {
@@ -34,7 +39,7 @@ impl Plane {
                     self.note_reports(now, key, report.blocks);
                 }
                 Rtcp::ReceiverReport(report) => self.note_reports(now, key, report.blocks),
-                Rtcp::Nack(nack) => self.answer_nack(now, key, &nack),
+                Rtcp::Nack(nack) => nacked -= self.answer_nack(now, key, &nack, nacked),
                 Rtcp::Pli(pli) => self.note_picture_loss(now, key, pli.media),
                 Rtcp::Fir(fir) => fir.requests().for_each(|(ssrc, _)| self.note_picture_loss(now, key, ssrc)),
                 Rtcp::Remb(remb) => self.note_remb(now, key, &remb),
@@ -81,14 +86,17 @@ impl Plane {
         }
     }
 
-    fn answer_nack(&mut self, now: Time, key: usize, nack: &Nack<'_>) {
+    /// Sends again what is asked for, `most` packets at most; gives how many were looked at.
+    fn answer_nack(&mut self, now: Time, key: usize, nack: &Nack<'_>, most: usize) -> usize {
         let subscription =
             self.transports[key].outgoing.as_deref().and_then(|out| out.subscription(nack.media));
-        let Some(subscription) = subscription else { return };
+        let Some(subscription) = subscription else { return 0 };
         let subscription = &mut self.subscriptions[subscription];
         let publication = &self.publications[subscription.publication];
         let transport = &mut self.transports[key];
-        for wire in nack.lost().take(MAX_NACKED) {
+        let mut asked = 0;
+        for wire in nack.lost().take(most) {
+            asked += 1;
             subscription.nacks += 1;
             self.counters.add(Counter::NacksReceived, 1);
             match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
@@ -96,6 +104,7 @@ impl Plane {
                 Err(reason) => self.counters.drop(reason),
             }
         }
+        asked
     }
 
     fn note_picture_loss(&mut self, now: Time, key: usize, media: Ssrc) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
-use crate::history::{Kept, StoredPacket};
+use crate::history::{History, Kept, StoredPacket};
 use crate::keyframe::is_keyframe_start;
 use crate::loss::Arrival;
 use crate::publication::{Fresh, KeyframeSeen, Publication};
@@ -14,6 +14,10 @@ use crate::stats::{Counter, Counters, Drop};
 use crate::streams::Binding;
 use crate::transport::{Incoming, Keys, Transport};
 use crate::units::{SeqNo, Ssrc, Time};
+
+/// How far a retransmission may lie above what was received: it repeats what was lost at the end of a burst. One that
+/// names a number far above repeats another source's.
+const MAX_REPAIR_LEAD: u64 = 512;
 
 /// What an accepted packet means for the plane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +53,7 @@ pub fn receive_rtp(
     let plain = &mut datagram[..length];
     let extensions = ReceivedExtensions::read(plain, &header, incoming.streams.extensions());
     note_arrival(now, incoming, &extensions);
-    let binding = bind(incoming, &header, &extensions, known)?;
+    let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
     let restarted = replace_source(publication, &packet);
@@ -92,7 +96,9 @@ fn unprotect(
     let header_length = usize::from(header.header_length);
     if let Some(stream) = incoming.streams.get_mut(header.ssrc) {
         let opened = keys.inbound.unprotect_rtp(&mut stream.replay, header_length, datagram);
-        return Ok((opened.map_err(SrtpError::rtp_drop)?.length, Ok(stream.binding)));
+        let length = opened.map_err(SrtpError::rtp_drop)?.length;
+        stream.last = now;
+        return Ok((length, Ok(stream.binding)));
     }
     if !incoming.streams.may_probe(header.ssrc) {
         return Err(Drop::UnknownSource);
@@ -113,6 +119,7 @@ fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensi
 }
 
 fn bind(
+    now: Time,
     incoming: &mut Incoming,
     header: &RtpHeader,
     extensions: &ReceivedExtensions,
@@ -122,7 +129,7 @@ fn bind(
         Ok(binding) => Ok(binding),
         Err(replay) => incoming
             .streams
-            .probe(header.ssrc, header.payload_type, extensions, replay)
+            .probe(now, header.ssrc, header.payload_type, extensions, replay)
             .ok_or(Drop::UnknownSource),
     }
 }
@@ -168,6 +175,7 @@ fn replace_source(publication: &mut Publication, packet: &Packet) -> bool {
     if packet.repaired || layer.first.is_none() || layer.ssrc == Some(packet.ssrc) {
         return false;
     }
+    publication.history_bytes -= layer.history.bytes();
     layer.restart();
     true
 }
@@ -182,6 +190,10 @@ fn note_sequence(
 ) -> Result<(SeqNo, Arrival), Drop> {
     let layer = publication.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownSource)?;
     let seq = layer.seqs.peek(packet.sequence);
+    let ahead = layer.loss.highest().map_or(0, |highest| seq.0.saturating_sub(highest.0));
+    if packet.repaired && ahead > MAX_REPAIR_LEAD {
+        return Err(Drop::RtxMalformed);
+    }
     match layer.history.judge(seq) {
         Kept::New => {}
         Kept::Duplicate => return Err(Drop::Duplicate),
@@ -264,7 +276,10 @@ fn keep(
         extensions,
         bytes: Vec::new(),
     };
-    layer.history.insert(entry, bytes);
+    let before = layer.history.bytes();
+    let others = publication.history_bytes - before;
+    layer.history.insert(entry, bytes, History::limit(others));
+    publication.history_bytes = others + layer.history.bytes();
     accepted.resumed = publication.receive_frame(now, time);
     Ok(accepted)
 }

@@ -114,7 +114,8 @@ pub enum Command {
         /// Whether it is muted.
         muted: bool,
     },
-    /// Ask the publisher for a key frame on all layers that are watched, within the throttle.
+    /// Ask the publisher for a key frame on all layers that are watched, or where nobody watches on all that flow;
+    /// within the throttle. Sound has none.
     RequestKeyframe {
         /// The publication.
         publication: Handle,
@@ -247,6 +248,8 @@ pub struct InboundMedia {
     pub transport_cc: bool,
     /// Whether REMB was negotiated.
     pub remb: bool,
+    /// Whether reduced-size RTCP was negotiated (RFC 5506 section 5).
+    pub reduced_size: bool,
 }
 
 /// A subscription as negotiated.

@@ -9,6 +9,7 @@ pub mod bucket;
 pub mod census;
 mod control;
 pub mod demux;
+mod dtls_intake;
 pub mod egress;
 mod feedback;
 pub mod history;

@@ -180,9 +180,7 @@ impl Plane {
         match protocol {
             Protocol::Stun => Ok(()),
             Protocol::Dtls => {
-                if !transport.dtls.take(now, 1) {
-                    return Err(Drop::DtlsOverflow);
-                }
+                transport.dtls.admit(now, payload.len())?;
                 let event = Event::DtlsDatagram { transport: transport.handle, payload: payload.to_vec() };
                 self.events.push_back(event);
                 Ok(())

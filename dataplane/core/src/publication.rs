@@ -151,6 +151,8 @@ pub struct Publication {
     pub cursor: usize,
     /// Layers that flow, bit n for layer n.
     pub active: u32,
+    /// What the histories of its layers hold.
+    pub history_bytes: usize,
     frame_interval: Duration,
     last_frame: Option<(MediaTime, Time)>,
     stalled_ms: u32,
@@ -170,6 +172,7 @@ impl Publication {
             flush_at: Time::NEVER,
             cursor: 0,
             active: 0,
+            history_bytes: 0,
             frame_interval: Duration::ZERO,
             last_frame: None,
             stalled_ms: 0,

@@ -3,9 +3,7 @@
 //! Everything behind the door works with 64-bit numbers. An unwrapper takes the number nearest to the newest one
 //! seen, and begins one full turn above zero so that going back never passes it.
 
-use std::time::Duration;
-
-use crate::units::{MediaTime, NtpTime, SeqNo};
+use crate::units::{MediaTime, SeqNo};
 
 /// Unwraps a counter of `BITS` bits (1 to 32) to 64 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -129,41 +127,10 @@ impl TimestampUnwrapper {
     }
 }
 
-/// The roll-over counter of SRTP (RFC 3711 section 3.3.1) of a number from [`SeqUnwrapper`]: zero during the first
-/// turn. A number from before the first turn gives a counter that no sender uses, so that it fails authentication.
-#[inline]
-pub const fn rollover_counter(number: SeqNo) -> u32 {
-    ((number.0 >> 16).wrapping_sub(1) & 0xffff_ffff) as u32
-}
-
 /// Signed steps from `from` to `to`, the short way round; half a turn counts as backwards.
 #[inline]
 pub const fn distance16(from: u16, to: u16) -> i16 {
     to.wrapping_sub(from) as i16
-}
-
-/// Signed steps from `from` to `to` of 32-bit counters.
-#[inline]
-pub const fn distance32(from: u32, to: u32) -> i32 {
-    to.wrapping_sub(from) as i32
-}
-
-/// Signed steps from `from` to `to` of 24-bit counters (abs-send-time, TWCC reference time).
-#[inline]
-pub const fn distance24(from: u32, to: u32) -> i32 {
-    (to.wrapping_sub(from) << 8) as i32 >> 8
-}
-
-/// Signed steps from `from` to `to` of 15-bit counters (VP8 picture id).
-#[inline]
-pub const fn distance15(from: u16, to: u16) -> i16 {
-    (to.wrapping_sub(from) << 1) as i16 >> 1
-}
-
-/// Signed steps from `from` to `to` of 8-bit counters (TL0PICIDX, FIR and feedback counters).
-#[inline]
-pub const fn distance8(from: u8, to: u8) -> i8 {
-    to.wrapping_sub(from) as i8
 }
 
 /// Steps forward from `from` to `to` of 6-bit counters (dependency descriptor template ids).
@@ -176,12 +143,6 @@ pub const fn forward6(from: u8, to: u8) -> u8 {
 #[inline]
 pub const fn add16(base: u16, steps: u16) -> u16 {
     base.wrapping_add(steps)
-}
-
-/// `base` and `steps` more, as 32-bit counter; negative steps go back.
-#[inline]
-pub const fn add32(base: u32, steps: i64) -> u32 {
-    (base as u64).wrapping_add(steps as u64) as u32
 }
 
 /// `base` and `steps` more, as 8-bit counter.
@@ -218,18 +179,6 @@ pub const fn wire24(number: u64) -> u32 {
 #[inline]
 pub const fn abs_send_time(micros: u64) -> u32 {
     wire24((((micros % 64_000_000) << 18) + 500_000) / 1_000_000)
-}
-
-/// Round-trip time from a report block (RFC 3550 section 6.4.1): `now` minus LSR minus DLSR.
-///
-/// `None` when the peer has had no sender report. A result below zero (clocks tick in 1/65536 s) counts as zero.
-pub const fn round_trip(now: NtpTime, last_sender_report: u32, delay_since: u32) -> Option<Duration> {
-    if last_sender_report == 0 {
-        return None;
-    }
-    let units = now.middle().wrapping_sub(last_sender_report).wrapping_sub(delay_since) as i32;
-    let units = if units < 0 { 0 } else { units as u64 };
-    Some(Duration::from_micros(units * 1_000_000 / 65_536))
 }
 
 #[cfg(test)]
@@ -306,31 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn rollover_counter_counts_turns_from_zero() {
-        let mut unwrapper = SeqUnwrapper::new();
-        assert_eq!(rollover_counter(unwrapper.unwrap(65_534)), 0);
-        assert_eq!(rollover_counter(unwrapper.unwrap(65_535)), 0);
-        assert_eq!(rollover_counter(unwrapper.unwrap(0)), 1);
-        assert_eq!(rollover_counter(unwrapper.unwrap(65_535)), 0);
-        let mut late = SeqUnwrapper::new();
-        late.unwrap(0);
-        assert_eq!(rollover_counter(late.peek(65_535)), u32::MAX);
-    }
-
-    #[test]
     fn distances_take_the_short_way() {
         assert_eq!(distance16(65_535, 0), 1);
         assert_eq!(distance16(0, 65_535), -1);
         assert_eq!(distance16(0, 0x8000), i16::MIN);
-        assert_eq!(distance32(u32::MAX, 4), 5);
-        assert_eq!(distance24(0x00ff_ffff, 1), 2);
-        assert_eq!(distance24(1, 0x00ff_ffff), -2);
-        assert_eq!(distance15(0x7fff, 0), 1);
-        assert_eq!(distance15(0, 0x7fff), -1);
-        assert_eq!(distance8(250, 4), 10);
         assert_eq!(forward6(60, 2), 6);
         assert_eq!(add16(65_535, 2), 1);
-        assert_eq!(add32(5, -6), u32::MAX);
         assert_eq!(add8(255, 1), 0);
     }
 
@@ -341,15 +271,6 @@ mod tests {
         assert_eq!(abs_send_time(64_000_000), 0);
         assert_eq!(abs_send_time(63_500_000), (63 << 18) + (1 << 17));
         assert_eq!(abs_send_time(63_999_999), 0, "rounds up into the next turn");
-    }
-
-    #[test]
-    fn round_trip_of_the_standard_example() {
-        // RFC 3550 section 6.4.1, figure 2: 6.125 s.
-        let now = NtpTime(0xb710_8000_u64 << 16);
-        assert_eq!(round_trip(now, 0xb705_2000, 0x0005_4000), Some(Duration::from_millis(6_125)));
-        assert_eq!(round_trip(now, 0, 0), None);
-        assert_eq!(round_trip(now, 0xb710_8000, 1), Some(Duration::ZERO));
     }
 
     proptest! {

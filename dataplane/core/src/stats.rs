@@ -37,6 +37,8 @@ named_counters! {
         StunUnexpected = "stun_unexpected",
         /// A STUN answer withheld by the per-source limit.
         StunRateLimited = "stun_rate_limited",
+        /// A DTLS datagram too long to be one.
+        DtlsOversized = "dtls_oversized",
         /// DTLS beyond the bound of its transport.
         DtlsOverflow = "dtls_overflow",
         /// Events beyond the bound of the queue.

@@ -5,14 +5,20 @@ use rustc_hash::FxHashMap;
 use crate::io::{Encoding, ExtensionIds, Handle, InboundMedia, Kind};
 use crate::rtp::extensions::ReceivedExtensions;
 use crate::srtp::RtpReplay;
-use crate::units::{Label, Ssrc};
+use crate::units::{Label, Ssrc, Time};
 
 /// Sources of one transport at most.
 const MAX_STREAMS: usize = 64;
-/// Sources of layers that other sources replaced, remembered at most; who restarts more often must connect anew.
+/// Sources of layers that other sources replaced, remembered at most, and as many of their repairs; who restarts more
+/// often must connect anew.
 const MAX_REPLACED: usize = 8;
 /// Sources that were not signalled and could not be bound, remembered at most.
 const MAX_UNBOUND: usize = 8;
+
+/// (bits, packets) a second of the largest publications, since descriptions name no rates: 1080p60 with three layers,
+/// and sound in several channels in packets of 10 ms.
+const VIDEO_PER_SECOND: (u64, u64) = (15_000_000, 2_000);
+const AUDIO_PER_SECOND: (u64, u64) = (500_000, 100);
 
 /// Where a source's packets belong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +38,16 @@ pub struct InboundStream {
     pub replay: RtpReplay,
     /// Where it belongs.
     pub binding: Binding,
+    /// When its last authentic packet came.
+    pub last: Time,
+    /// When it was bound by a packet; zero when by a description.
+    bound: Time,
+}
+
+impl InboundStream {
+    fn new(replay: RtpReplay, binding: Binding, bound: Time) -> InboundStream {
+        InboundStream { replay, binding, last: bound, bound }
+    }
 }
 
 /// What a transport was told of one publication, for binding.
@@ -116,7 +132,7 @@ impl Streams {
             let layer = media.encodings.iter().position(|encoding| encoding.rid == retired.rid);
             let Some(layer) = layer.filter(|_| self.bound.len() < MAX_STREAMS) else { continue };
             let binding = Binding { publication, layer: layer as u8, repair: retired.repair };
-            self.bound.insert(retired.ssrc, InboundStream { replay: retired.replay, binding });
+            self.bound.insert(retired.ssrc, InboundStream::new(retired.replay, binding, Time::ZERO));
         }
     }
 
@@ -153,6 +169,7 @@ impl Streams {
     /// Binds an authenticated packet's source, or remembers that it cannot be bound.
     pub fn probe(
         &mut self,
+        now: Time,
         ssrc: Ssrc,
         payload_type: u8,
         extensions: &ReceivedExtensions,
@@ -166,23 +183,35 @@ impl Streams {
             self.unbound.push(ssrc);
             return None;
         };
-        // A layer has one source at a time: an encoder that restarts under a new one replaces the old.
-        let replaced = self.bound.extract_if(|_, stream| stream.binding == binding);
-        self.retired.extend(replaced.map(|(ssrc, stream)| Retired {
+        self.retire_predecessors(binding);
+        self.bound.insert(ssrc, InboundStream::new(replay, binding, now));
+        Some(binding)
+    }
+
+    /// A layer has one source at a time: an encoder that restarts under a new one replaces the old, and with it the
+    /// source of its repairs, whose numbers mean other packets from now on.
+    fn retire_predecessors(&mut self, binding: Binding) {
+        let Some(replaced) = self.bound.values().find(|stream| stream.binding == binding) else { return };
+        let last = replaced.last;
+        let repair = Binding { repair: true, ..binding };
+        let predecessors = self.bound.extract_if(|_, stream| {
+            // A repair that was bound since may be the new source's, whose first packet it overtook.
+            stream.binding == binding || stream.binding == repair && stream.bound <= last
+        });
+        self.retired.extend(predecessors.map(|(ssrc, stream)| Retired {
             ssrc,
             replay: stream.replay,
             mid: None,
             rid: None,
-            repair: binding.repair,
+            repair: stream.binding.repair,
         }));
-        self.bound.insert(ssrc, InboundStream { replay, binding });
-        Some(binding)
     }
 
     /// Whether there is room to remember the source that would be replaced.
     fn may_replace(&self, binding: Binding) -> bool {
-        let replaced = self.retired.iter().filter(|retired| retired.mid.is_none()).count();
-        replaced < MAX_REPLACED || !self.bound.values().any(|stream| stream.binding == binding)
+        let like = |retired: &&Retired| retired.mid.is_none() && retired.repair == binding.repair;
+        self.retired.iter().filter(like).count() < MAX_REPLACED
+            || !self.bound.values().any(|stream| stream.binding == binding)
     }
 
     fn find(&self, payload_type: u8, extensions: &ReceivedExtensions) -> Option<Binding> {
@@ -209,16 +238,19 @@ impl Streams {
         if self.bound.len() < MAX_STREAMS {
             let known = self.retired.iter().position(|retired| retired.ssrc == ssrc);
             let replay = known.map(|index| self.retired.swap_remove(index).replay).unwrap_or_default();
-            self.bound.insert(ssrc, InboundStream { replay, binding });
+            self.bound.insert(ssrc, InboundStream::new(replay, binding, Time::ZERO));
         }
     }
 
-    /// (bits, packets) a second that these publications may at most send, with room for bursts.
+    /// (bits, packets) a second that are taken of these publications: twice the bits and three times the packets that
+    /// the largest of their kind send, so that repairs and bursts have room.
     pub fn budget(&self) -> (u64, u64) {
-        self.sections.iter().fold((0, 0), |(bits, packets), section| match section.kind {
-            // Twice 1080p60 with three layers; a source beyond that is no camera.
-            Kind::Video => (bits + 30_000_000, packets + 6_000),
-            Kind::Audio => (bits + 1_000_000, packets + 300),
+        self.sections.iter().fold((0, 0), |(bits, packets), section| {
+            let (most_bits, most_packets) = match section.kind {
+                Kind::Video => VIDEO_PER_SECOND,
+                Kind::Audio => AUDIO_PER_SECOND,
+            };
+            (bits + 2 * most_bits, packets + 3 * most_packets)
         })
     }
 }
@@ -260,6 +292,7 @@ mod tests {
             pli: true,
             transport_cc: true,
             remb: false,
+            reduced_size: true,
         }
     }
 
@@ -275,13 +308,13 @@ mod tests {
     fn binds_a_layer_by_its_names_and_its_repair_by_the_payload_type() {
         let mut streams = Streams::default();
         streams.add(7, Handle(1), &section(&["l", "m"], None));
-        let media = streams.probe(Ssrc(1), 96, &named("0", "m"), RtpReplay::default()).unwrap();
+        let media = streams.probe(Time::ZERO, Ssrc(1), 96, &named("0", "m"), RtpReplay::default()).unwrap();
         assert_eq!(media, Binding { publication: 7, layer: 1, repair: false });
         let mut repaired = named("0", "");
         repaired.repaired_rid = Label::new(b"m");
-        let repair = streams.probe(Ssrc(2), 97, &repaired, RtpReplay::default()).unwrap();
+        let repair = streams.probe(Time::ZERO, Ssrc(2), 97, &repaired, RtpReplay::default()).unwrap();
         assert_eq!(repair, Binding { publication: 7, layer: 1, repair: true });
-        assert_eq!(streams.probe(Ssrc(3), 96, &named("1", "m"), RtpReplay::default()), None);
+        assert_eq!(streams.probe(Time::ZERO, Ssrc(3), 96, &named("1", "m"), RtpReplay::default()), None);
         assert!(!streams.may_probe(Ssrc(3)));
     }
 
@@ -289,7 +322,7 @@ mod tests {
     fn a_section_used_again_knows_its_sources_without_their_names() {
         let mut streams = Streams::default();
         streams.add(7, Handle(1), &section(&["l", "m"], None));
-        streams.probe(Ssrc(1), 96, &named("0", "m"), RtpReplay::default());
+        streams.probe(Time::ZERO, Ssrc(1), 96, &named("0", "m"), RtpReplay::default());
         streams.remove(Handle(1));
         assert!(streams.get_mut(Ssrc(1)).is_none());
         streams.add(9, Handle(2), &section(&["l", "m"], None));
@@ -302,8 +335,45 @@ mod tests {
         let mut streams = Streams::default();
         streams.add(7, Handle(1), &section(&["l"], Some(5)));
         for ssrc in 100..100_100 {
-            streams.probe(Ssrc(ssrc), 50, &ReceivedExtensions::default(), RtpReplay::default());
+            streams.probe(Time::ZERO, Ssrc(ssrc), 50, &ReceivedExtensions::default(), RtpReplay::default());
         }
         assert_eq!((streams.bound.len(), streams.unbound.len()), (1, MAX_UNBOUND));
+    }
+
+    /// The sources of repairs that are bound, after a camera with its repairs began anew.
+    fn repairs_after_a_restart(repair_bound: u64, restarted: u64) -> Vec<u32> {
+        let mut streams = Streams::default();
+        streams.add(7, Handle(1), &section(&["l"], None));
+        let at = Time::from_millis;
+        let mut repaired = named("0", "");
+        repaired.repaired_rid = Label::new(b"l");
+        streams.probe(at(1), Ssrc(1), 96, &named("0", "l"), RtpReplay::default()).unwrap();
+        streams.get_mut(Ssrc(1)).unwrap().last = at(1_000);
+        streams.probe(at(repair_bound), Ssrc(2), 97, &repaired, RtpReplay::default()).unwrap();
+        streams.probe(at(restarted), Ssrc(3), 96, &named("0", "l"), RtpReplay::default()).unwrap();
+        assert!(streams.get_mut(Ssrc(1)).is_none() && streams.get_mut(Ssrc(3)).is_some());
+        let bound = [2].into_iter().filter(|ssrc| streams.get_mut(Ssrc(*ssrc)).is_some()).collect();
+        assert_eq!(streams.len(), 3, "every replay window is kept");
+        bound
+    }
+
+    #[test]
+    fn repairs_are_unbound_with_their_source() {
+        assert_eq!(repairs_after_a_restart(500, 2_000), []);
+        assert_eq!(repairs_after_a_restart(1_990, 2_000), [2], "the new source's, that came first");
+    }
+
+    #[test]
+    fn restarts_and_their_repairs_are_remembered_up_to_the_cap() {
+        let mut streams = Streams::default();
+        streams.add(7, Handle(1), &section(&["l"], None));
+        let mut repaired = named("0", "");
+        repaired.repaired_rid = Label::new(b"l");
+        for number in 0..1_000 {
+            let now = Time::from_millis(u64::from(number) * 10);
+            streams.probe(now, Ssrc(2 * number), 96, &named("0", "l"), RtpReplay::default());
+            streams.probe(now, Ssrc(2 * number + 1), 97, &repaired, RtpReplay::default());
+        }
+        assert!(streams.bound.len() <= 2 && streams.retired.len() <= 2 * MAX_REPLACED + 1);
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::io::Event;
 use crate::plane::Plane;
 use crate::reports::{REPORT_INTERVAL, missing, next_remb, report_block, sender_figures};
-use crate::rtcp::feedback::{write_nack, write_pli, write_remb};
+use crate::rtcp::feedback::{MAX_LOST, write_nack, write_pli, write_remb};
 use crate::rtcp::report::{write_receiver_report, write_sender_report};
 use crate::rtcp::source::write_cname;
+use crate::rtcp::{Gathering, MAX_REPORT_BLOCKS, begin_compound, write_own_name};
 use crate::stats::Counter;
 use crate::twcc::ArrivalLog;
 use crate::units::{Bitrate, Ssrc, Time};
@@ -66,14 +67,14 @@ impl Plane {
 
     /// Receiver reports, retransmission requests, key-frame requests and transport-wide feedback.
     fn report_to_publisher(&mut self, now: Time, key: usize) {
-        let start = self.outbox.bytes.len();
-        self.write_receiver_reports(now, key);
-        self.write_requests(now, key);
-        self.send_rtcp(key, start);
+        let mut packets = Gathering::default();
+        self.write_receiver_reports(now, key, &mut packets);
+        self.write_requests(now, key, &mut packets);
+        self.send_compounds(key, &packets);
         self.write_transport_feedback(now, key);
     }
 
-    fn write_receiver_reports(&mut self, now: Time, key: usize) {
+    fn write_receiver_reports(&mut self, now: Time, key: usize, packets: &mut Gathering) {
         let publications = self.publications_of(key);
         let transport = &mut self.transports[key];
         let ssrc = transport.ssrc;
@@ -90,15 +91,22 @@ impl Plane {
                 sources.extend(layer.ssrc);
             }
         }
-        write_receiver_report(&mut self.outbox.bytes, ssrc, &blocks);
+        let mut reports = blocks.chunks(MAX_REPORT_BLOCKS);
+        // Also where there is nothing to say: it is the report that feedback follows.
+        for blocks in std::iter::once(reports.next().unwrap_or_default()).chain(reports) {
+            packets.add(|out| {
+                write_receiver_report(out, ssrc, blocks);
+                write_own_name(out, ssrc);
+            });
+        }
         if incoming.remb {
             let worst = blocks.iter().map(|block| block.fraction_lost).max().unwrap_or(0);
             incoming.remb_rate = next_remb(incoming.remb_rate, f64::from(worst) / 256.0, Bitrate(rate));
-            write_remb(&mut self.outbox.bytes, ssrc, incoming.remb_rate, &sources);
+            packets.add(|out| write_remb(out, ssrc, incoming.remb_rate, &sources));
         }
     }
 
-    fn write_requests(&mut self, now: Time, key: usize) {
+    fn write_requests(&mut self, now: Time, key: usize, packets: &mut Gathering) {
         let publications = self.publications_of(key);
         let transport = &self.transports[key];
         let ssrc = transport.ssrc;
@@ -115,18 +123,19 @@ impl Plane {
                 let Some(media) = layer.ssrc else { continue };
                 if nack && !lost.is_empty() {
                     self.counters.add(Counter::NacksSent, lost.len() as u64);
-                    write_nack(&mut self.outbox.bytes, ssrc, media, &lost);
+                    lost.chunks(MAX_LOST)
+                        .for_each(|lost| packets.add(|out| write_nack(out, ssrc, media, lost)));
                 }
                 if pli && wanted {
                     self.counters.add(Counter::PlisSent, 1);
-                    write_pli(&mut self.outbox.bytes, ssrc, media);
+                    packets.add(|out| write_pli(out, ssrc, media));
                 }
             }
         }
     }
 
     fn write_transport_feedback(&mut self, now: Time, key: usize) {
-        let ssrc = self.transports[key].ssrc;
+        let (ssrc, reduced) = (self.transports[key].ssrc, self.transports[key].may_reduce_rtcp());
         let media =
             self.publications_of(key).first().and_then(|key| self.publications[*key].layers.first()?.ssrc);
         let incoming = self.transports[key].incoming.as_deref_mut();
@@ -136,6 +145,7 @@ impl Plane {
         let mut rest = &buffer[..];
         while !rest.is_empty() {
             let start = self.outbox.bytes.len();
+            begin_compound(&mut self.outbox.bytes, ssrc, &[], reduced);
             let written = builder.write(&mut self.outbox.bytes, (ssrc, media.unwrap_or(Ssrc(0))), base, rest);
             self.send_rtcp(key, start);
             let (done, left) = rest.split_at(written.clamp(1, rest.len()));
@@ -183,7 +193,7 @@ impl Plane {
     }
 
     fn write_sender_reports(&mut self, now: Time, key: usize, subscriptions: &[usize]) {
-        let start = self.outbox.bytes.len();
+        let mut packets = Gathering::default();
         for key in subscriptions {
             let subscription = &mut self.subscriptions[*key];
             let publication = &self.publications[subscription.publication];
@@ -193,11 +203,24 @@ impl Plane {
             subscription.fit_rtx_budget(rate.unwrap_or_default().0);
             if let Some(figures) = sender_figures(now, publication, subscription) {
                 subscription.note_report(now, figures.ntp);
-                write_sender_report(&mut self.outbox.bytes, &figures, &[]);
-                write_cname(&mut self.outbox.bytes, subscription.media.ssrc, &subscription.media.cname);
+                packets.add(|out| {
+                    write_sender_report(out, &figures, &[]);
+                    write_cname(out, subscription.media.ssrc, &subscription.media.cname);
+                });
             }
         }
-        self.send_rtcp(key, start);
+        self.send_compounds(key, &packets);
+    }
+
+    /// Sends what was gathered, in compounds of bounded length.
+    fn send_compounds(&mut self, key: usize, packets: &Gathering) {
+        for compound in packets.compounds() {
+            let start = self.outbox.bytes.len();
+            let transport = &self.transports[key];
+            begin_compound(&mut self.outbox.bytes, transport.ssrc, compound, transport.may_reduce_rtcp());
+            self.outbox.bytes.extend_from_slice(compound);
+            self.send_rtcp(key, start);
+        }
     }
 
     /// Protects the compound packet that was written from `start` on, and queues it; takes it back where it cannot go.

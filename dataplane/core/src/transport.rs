@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
+use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
 use crate::io::{Handle, OutboundMedia};
 use crate::seq::SeqUnwrapper;
@@ -14,15 +15,15 @@ use crate::streams::Streams;
 use crate::twcc::{ArrivalLog, SendHistory};
 use crate::units::{Bitrate, SeqNo, Ssrc, Time};
 
-/// DTLS datagrams handed up: handshakes need a dozen, data channels a few hundred a second.
-const DTLS_PER_SECOND: u64 = 400;
-const DTLS_BURST: u64 = 64;
 /// Round trip assumed before the first measurement.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// Sources that may have been sent and ended on one transport; beyond it the peer must connect anew.
 const MAX_ENDED_SOURCES: usize = 4_096;
 /// Sources whose RTCP is told apart.
 const MAX_RTCP_SOURCES: usize = 64;
+/// Datagrams of RTCP a second, before decryption: a browser that misses packets of thirty streams sends some hundreds.
+const RTCP_PER_SECOND: u64 = 1_000;
+const RTCP_BURST: u64 = 500;
 
 /// Both directions' keys.
 pub struct Keys {
@@ -63,6 +64,9 @@ pub struct Incoming {
     pub arrivals: Option<ArrivalLog>,
     /// Unwraps transport-wide numbers.
     pub transport_seqs: SeqUnwrapper,
+    /// Whether feedback may go without a report before it (RFC 5506): one section that agreed speaks for the bundle,
+    /// where all must be alike (RFC 8859: category IDENTICAL).
+    pub reduced_size: bool,
     /// Whether receiver estimates are sent (no transport-wide feedback was negotiated).
     pub remb: bool,
     /// The estimate last sent.
@@ -86,6 +90,7 @@ impl Incoming {
             streams: Streams::default(),
             arrivals: None,
             transport_seqs: SeqUnwrapper::default(),
+            reduced_size: false,
             remb: false,
             remb_rate: Bitrate(0),
             round_trip: INITIAL_ROUND_TRIP,
@@ -145,8 +150,10 @@ pub struct Transport {
     pub incoming: Option<Box<Incoming>>,
     /// What it is sent.
     pub outgoing: Option<Box<Outgoing>>,
-    /// DTLS datagrams handed up.
-    pub dtls: TokenBucket,
+    /// What of its DTLS is handed up.
+    pub dtls: DtlsIntake,
+    /// Datagrams of RTCP, before decryption.
+    pub rtcp: TokenBucket,
     /// Packets received.
     pub packets_in: u64,
     /// Bytes received in UDP payloads.
@@ -163,7 +170,8 @@ impl Transport {
             ssrc,
             incoming: None,
             outgoing: None,
-            dtls: TokenBucket::new(now, DTLS_PER_SECOND, DTLS_BURST),
+            dtls: DtlsIntake::new(now),
+            rtcp: TokenBucket::new(now, RTCP_PER_SECOND, RTCP_BURST),
             packets_in: 0,
             bytes_in: 0,
         }
@@ -174,6 +182,11 @@ impl Transport {
         let Some(outgoing) = self.outgoing.as_deref() else { return true };
         let known = |ssrc| outgoing.subscriptions.iter().any(|(live, _)| *live == ssrc);
         outgoing.ended.len() < MAX_ENDED_SOURCES && !known(media.ssrc)
+    }
+
+    /// Whether its peer takes feedback without a report before it.
+    pub fn may_reduce_rtcp(&self) -> bool {
+        self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
     }
 
     /// Whether it has publications.

@@ -70,7 +70,7 @@ impl fmt::Debug for Time {
 pub struct Ssrc(pub u32);
 
 /// An RTP sequence number unwrapped to 64 bits; only `seq.rs` knows that the wire has 16.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct SeqNo(pub u64);
 
 impl SeqNo {

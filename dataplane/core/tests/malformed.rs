@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use loupe_core::io::{Codec, ExtensionIds};
-use loupe_core::keyframe::{frame_start, is_keyframe_start};
+use loupe_core::keyframe::is_keyframe_start;
 use loupe_core::rtcp::{MalformedRtcp, Rtcp, compound};
 use loupe_core::rtp::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
 use loupe_core::rtp::header::MAX_PACKET_LENGTH;
@@ -49,7 +49,6 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn read_payload(payload: &[u8]) {
     for codec in CODECS {
         is_keyframe_start(codec, payload);
-        frame_start(codec, payload);
     }
     if let Some(descriptor) = Vp8Descriptor::parse(payload) {
         let mut copy = payload.to_vec();

@@ -152,3 +152,85 @@ fn sources_cannot_be_made_without_bound() {
     assert!(accepted <= 100 + 200 * 5 + 1, "{accepted} sources were tried");
     assert!(world.plane.census().sources <= 2 + 16, "{:?}", world.plane.census());
 }
+
+/// A publisher with a lossy link whose encoder begins anew under other sources, and a viewer.
+fn restarted(seed: u64, first_number: impl Fn(u64) -> u64) -> (World, u64) {
+    let mut world = World::new(seed);
+    let publisher = world.join_by(support::lossy(10, loupe_netem::profiles::iid(5.0)), support::clean(10));
+    let viewer = world.join();
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, &["q"]));
+    world.subscribe(publication, viewer, picture(2_000));
+    world.run(millis(5_000));
+    assert!(world.count(Counter::RtxIn) > 3, "{}", world.count(Counter::RtxIn));
+    let source = &mut world.peer(publisher).publisher.sources[0];
+    let old = source.index;
+    (source.ssrc, source.rtx_ssrc, source.rtx_index) = (5_000, 5_001, 7);
+    (source.index, source.clock_offset, source.keyframe_wanted) = (first_number(old), 77, true);
+    source.sent.clear();
+    world.peer(publisher).publisher.repairing = false;
+    world.run(millis(1_000));
+    (world, old)
+}
+
+/// A retransmission by the old encoder of its last packet but `back`, under its old source of repairs.
+fn late_repair(world: &mut World, old: u64, back: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let index = 21_000 + back;
+    let fixed = FixedHeader {
+        payload_type: 97,
+        marker: true,
+        sequence: index as u16,
+        timestamp: 0xffff_0000,
+        ssrc: Ssrc(1_001),
+    };
+    fixed.write(&mut bytes);
+    let mut writer = ExtensionWriter::begin(&mut bytes);
+    writer.push(1, b"v");
+    writer.push(3, b"q");
+    writer.finish();
+    bytes.extend_from_slice(&((old - back) as u16).to_be_bytes());
+    bytes.extend_from_slice(&[0x90, 0xe0, 0x80, 0, 0, 0, 1, 9, 9, 9]);
+    world.peer(0).wire.protect_rtp(bytes, index)
+}
+
+#[test]
+fn repairs_of_an_encoder_that_began_anew_end_with_it() {
+    // The new numbers lie below the old: each late repair would pass for a packet of the new source's future.
+    let (mut world, old) = restarted(7, |old| old - 300);
+    let refused = world.dropped(Drop::UnknownSource);
+    let accepted = world.count(Counter::RtxIn);
+    for back in 1..=100 {
+        let datagram = late_repair(&mut world, old, back);
+        let source = world.peer(0).wire.address;
+        world.inject(source, datagram);
+    }
+    assert_eq!(world.dropped(Drop::UnknownSource), refused + 100);
+    assert_eq!(world.count(Counter::RtxIn), accepted);
+    let from = world.now;
+    world.peer(0).publisher.repairing = true;
+    world.run(millis(2_000));
+    let line = world.line(1, 0);
+    assert!(line.since(from).all(|packet| packet.payload.len() > 20), "a packet of the old encoder");
+    assert!(line.since(from).count() > 100);
+    assert!(world.count(Counter::RtxIn) > accepted + 2, "the new source's repairs are bound");
+    assert_eq!(world.dropped(Drop::UnknownSource), refused + 100);
+}
+
+#[test]
+fn a_repair_far_above_what_was_sent_repeats_another_source() {
+    let mut world = World::new(8);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, &["q"]));
+    world.subscribe(publication, viewer, picture(2_000));
+    world.run(millis(2_000));
+    let newest = world.peer(publisher).publisher.sources[0].index;
+    let before = world.count(Counter::LostIn);
+    let datagram = late_repair(&mut world, newest + 20_000, 0);
+    let source = world.peer(0).wire.address;
+    world.inject(source, datagram);
+    assert_eq!((world.dropped(Drop::RtxMalformed), world.count(Counter::LostIn)), (1, before));
+    world.run(millis(1_000));
+    assert!(world.line(viewer, 0).holes().is_empty());
+}

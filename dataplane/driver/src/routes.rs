@@ -33,9 +33,8 @@ impl Routes {
         self.places.insert(handle, Place { worker, owners: owners.to_vec(), owned: HashSet::new() });
     }
 
-    /// Removes a handle and all that hangs on it, and answers them; nothing when it is gone already.
-    pub fn remove(&mut self, handle: Handle) -> Vec<Handle> {
-        let mut removed = Vec::new();
+    /// Removes a handle and all that hangs on it; nothing when it is gone already.
+    pub fn remove(&mut self, handle: Handle) {
         let mut waiting = vec![handle];
         while let Some(next) = waiting.pop() {
             let Some(place) = self.places.remove(&next) else { continue };
@@ -45,15 +44,12 @@ impl Routes {
                 }
             }
             waiting.extend(place.owned);
-            removed.push(next);
         }
-        removed
     }
 
-    /// Removes all that lived on a worker, and answers them.
-    pub fn remove_worker(&mut self, worker: usize) -> Vec<Handle> {
-        let removed = self.places.extract_if(|_, place| place.worker == worker);
-        removed.map(|(handle, _)| handle).collect()
+    /// Removes all that lived on a worker.
+    pub fn remove_worker(&mut self, worker: usize) {
+        self.places.retain(|_, place| place.worker != worker);
     }
 }
 
@@ -77,7 +73,8 @@ mod tests {
         routes
     }
 
-    fn sorted(mut handles: Vec<Handle>) -> Vec<Handle> {
+    fn living(routes: &Routes) -> Vec<Handle> {
+        let mut handles: Vec<Handle> = routes.places.keys().copied().collect();
         handles.sort();
         handles
     }
@@ -102,10 +99,15 @@ mod tests {
 
     #[test]
     fn closing_takes_what_hangs_below_and_nothing_else() {
-        assert_eq!(sorted(room().remove(PUBLISHER)), [PUBLISHER, PUBLICATION, SUBSCRIPTION]);
-        assert_eq!(sorted(room().remove(VIEWER)), [VIEWER, SUBSCRIPTION]);
-        assert_eq!(sorted(room().remove(SUBSCRIPTION)), [SUBSCRIPTION]);
-        assert_eq!(sorted(room().remove(Handle(99))), []);
+        let left = |handle| {
+            let mut routes = room();
+            routes.remove(handle);
+            living(&routes)
+        };
+        assert_eq!(left(PUBLISHER), [VIEWER, ELSEWHERE]);
+        assert_eq!(left(VIEWER), [PUBLISHER, PUBLICATION, ELSEWHERE]);
+        assert_eq!(left(SUBSCRIPTION), [PUBLISHER, VIEWER, PUBLICATION, ELSEWHERE]);
+        assert_eq!(left(Handle(99)).len(), 5);
     }
 
     #[test]
@@ -120,7 +122,8 @@ mod tests {
     #[test]
     fn a_failed_worker_takes_its_own() {
         let mut routes = room();
-        assert_eq!(sorted(routes.remove_worker(0)), [PUBLISHER, VIEWER, PUBLICATION, SUBSCRIPTION]);
+        routes.remove_worker(0);
+        assert_eq!(living(&routes), [ELSEWHERE]);
         assert_eq!(routes.worker(ELSEWHERE), Some(1));
     }
 }

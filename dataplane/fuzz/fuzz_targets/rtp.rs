@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use loupe_core::io::{Codec, ExtensionIds};
-use loupe_core::keyframe::{frame_start, is_keyframe_start};
+use loupe_core::keyframe::is_keyframe_start;
 use loupe_core::picture::PictureUnwrapper;
 use loupe_core::rtp::dependency_descriptor::{DependencyDescriptor, TemplateStructure};
 use loupe_core::rtp::vp8::{PictureId, Vp8Descriptor};
@@ -30,7 +30,6 @@ const IDS: ExtensionIds = ExtensionIds {
 fn check_payload(payload: &[u8]) {
     for codec in CODECS {
         is_keyframe_start(codec, payload);
-        frame_start(codec, payload);
     }
     h264::starts_keyframe(payload);
     h265::starts_keyframe(payload);

@@ -87,7 +87,7 @@ impl PyInboundMedia {
     #[new]
     #[pyo3(signature = (
         *, kind, codec, clock_rate, payload_type, encodings, rtx_payload_type=None, mid=None, extensions=None,
-        nack=false, pli=false, transport_cc=false, remb=false
+        nack=false, pli=false, transport_cc=false, remb=false, reduced_size=false
     ))]
     #[allow(
         clippy::too_many_arguments,
@@ -107,6 +107,7 @@ impl PyInboundMedia {
         pli: bool,
         transport_cc: bool,
         remb: bool,
+        reduced_size: bool,
     ) -> PyResult<PyInboundMedia> {
         let kind = kind_of(kind)?;
         let clock_rate = u32::try_from(clock_rate).ok().filter(|rate| *rate > 0);
@@ -125,6 +126,7 @@ impl PyInboundMedia {
             pli,
             transport_cc,
             remb,
+            reduced_size,
         }))
     }
 }

@@ -1,16 +1,18 @@
 //! ICE credentials of this end (RFC 8445 section 5.3), with the randomness of the operating system.
 
-use std::collections::{HashMap, HashSet};
+use std::io;
 
-use loupe_core::io::Handle;
 use loupe_driver::random_bytes;
 use pyo3::prelude::*;
 
 /// `ice-char` of RFC 8445 section 5.3: 64 of them, so that six random bits make one without bias.
 const ICE_CHARS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// 48 random bits; 24 are asked for.
-const UFRAG_CHARS: usize = 8;
+/// A fragment begins with its number: after 2^36 of them it comes again, when the first is long forgotten.
+const NUMBER_CHARS: usize = 6;
+
+/// 36 random bits follow; 24 are asked for.
+const RANDOM_CHARS: usize = 6;
 
 /// 144 random bits; 128 are asked for.
 const PWD_CHARS: usize = 24;
@@ -40,36 +42,29 @@ impl LocalIce {
     }
 }
 
-/// The fragments in use: a worker finds the transport of a check by its fragment, so no two may share one.
-#[derive(Default)]
+/// Makes credentials whose fragments differ by construction, since a worker finds the transport of a check by its
+/// fragment: nothing is remembered of those given out, however often a peer restarts.
 pub(crate) struct Fragments {
-    taken: HashSet<String>,
-    by_transport: HashMap<Handle, Vec<String>>,
+    /// The next fragment's number; the first is random, so that it does not tell how many there were.
+    next: u64,
 }
 
 impl Fragments {
-    /// A new pair of fragment and password. A transport's earlier fragments stay taken until it ends, since checks
-    /// with them may still be on their way.
-    pub(crate) fn new_credentials(&mut self, transport: Handle) -> PyResult<(String, String)> {
-        let ufrag = loop {
-            let candidate = random_text::<UFRAG_CHARS>()?;
-            if self.taken.insert(candidate.clone()) {
-                break candidate;
-            }
-        };
-        self.by_transport.entry(transport).or_default().push(ufrag.clone());
-        Ok((ufrag, random_text::<PWD_CHARS>()?))
+    /// Fails when the operating system has no randomness.
+    pub(crate) fn new() -> io::Result<Fragments> {
+        Ok(Fragments { next: u64::from_ne_bytes(random_bytes()?) })
     }
 
-    /// Frees the fragments of transports that ended; other handles have none.
-    pub(crate) fn release(&mut self, ended: &[Handle]) {
-        for ufrag in ended.iter().filter_map(|handle| self.by_transport.remove(handle)).flatten() {
-            self.taken.remove(&ufrag);
-        }
+    /// A new pair of fragment and password.
+    pub(crate) fn new_credentials(&mut self) -> PyResult<(String, String)> {
+        let number: [u8; NUMBER_CHARS] = std::array::from_fn(|place| (self.next >> (6 * place)) as u8);
+        self.next = self.next.checked_add(1).unwrap_or_default();
+        let ufrag = text(number) + &text(random_bytes::<RANDOM_CHARS>()?);
+        Ok((ufrag, text(random_bytes::<PWD_CHARS>()?)))
     }
 }
 
-fn random_text<const N: usize>() -> PyResult<String> {
-    let bytes: [u8; N] = random_bytes()?;
-    Ok(bytes.iter().map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)])).collect())
+/// One character for the lower six bits of each byte.
+fn text<const N: usize>(bytes: [u8; N]) -> String {
+    bytes.iter().map(|byte| char::from(ICE_CHARS[usize::from(byte & 63)])).collect()
 }

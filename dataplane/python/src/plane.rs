@@ -45,8 +45,9 @@ impl DataPlane {
         };
         check_announced(&addresses, &announced)?;
         let config = WorkersConfig { addresses, port, workers };
+        let fragments = Fragments::new()?;
         let workers = Workers::start(&config).map_err(|error| start_failed(&error))?;
-        Ok(DataPlane { workers, announced, routes: Routes::default(), fragments: Fragments::default() })
+        Ok(DataPlane { workers, announced, routes: Routes::default(), fragments })
     }
 
     /// A descriptor that is readable while events wait.
@@ -76,17 +77,14 @@ impl DataPlane {
         let Some(candidates) = self.candidates(worker) else {
             return Err(PyIndexError::new_err(format!("worker {worker}: there is none")));
         };
-        let ice = self.credentials(transport, remote_ufrag)?;
+        let ice = self.credentials(remote_ufrag)?;
         let local = LocalIce::new(ice.local_ufrag.clone(), ice.local_pwd.clone(), candidates);
         match self.workers.send(worker, Command::OpenTransport { transport, ice }) {
             Ok(()) => self.routes.add(transport, worker, &[]),
-            Err(error) => {
-                self.fragments.release(&[transport]);
-                if error == SendError::Gone {
-                    return Err(PyIndexError::new_err(format!("worker {worker}: it has ended")));
-                }
-                sent(Err(error))?;
+            Err(SendError::Gone) => {
+                return Err(PyIndexError::new_err(format!("worker {worker}: it has ended")));
             }
+            Err(SendError::Full) => sent(Err(SendError::Full))?,
         }
         Ok(local)
     }
@@ -97,7 +95,7 @@ impl DataPlane {
         let handle = Handle(transport);
         let place = self.routes.worker(handle).and_then(|worker| Some((worker, self.candidates(worker)?)));
         let (worker, candidates) = place.ok_or_else(|| PyKeyError::new_err(transport))?;
-        let ice = self.credentials(handle, remote_ufrag)?;
+        let ice = self.credentials(remote_ufrag)?;
         let local = LocalIce::new(ice.local_ufrag.clone(), ice.local_pwd.clone(), candidates);
         sent(self.workers.send(worker, Command::RestartIce { transport: handle, ice }))?;
         Ok(local)
@@ -180,6 +178,7 @@ impl DataPlane {
         self.send(publication, Command::Mute { publication, muted })
     }
 
+    /// Asks the publisher for a key frame of the layers that are watched, or of all that flow where nobody watches.
     fn request_keyframe(&self, publication: u64) -> PyResult<()> {
         let publication = Handle(publication);
         self.send(publication, Command::RequestKeyframe { publication })
@@ -189,7 +188,7 @@ impl DataPlane {
     fn close(&mut self, handle: u64) -> PyResult<()> {
         let handle = Handle(handle);
         let result = self.send(handle, Command::Close { handle });
-        self.forget(handle);
+        self.routes.remove(handle);
         result
     }
 
@@ -218,11 +217,11 @@ impl DataPlane {
         }
     }
 
-    fn credentials(&mut self, transport: Handle, remote_ufrag: Option<String>) -> PyResult<IceCredentials> {
+    fn credentials(&mut self, remote_ufrag: Option<String>) -> PyResult<IceCredentials> {
         if let Some(ufrag) = &remote_ufrag {
             check_ufrag("remote_ufrag", ufrag)?;
         }
-        let (local_ufrag, local_pwd) = self.fragments.new_credentials(transport)?;
+        let (local_ufrag, local_pwd) = self.fragments.new_credentials()?;
         Ok(IceCredentials { local_ufrag, local_pwd, remote_ufrag })
     }
 
@@ -237,18 +236,10 @@ impl DataPlane {
 
     fn forget_ended(&mut self, event: &WorkerEvent) {
         match event {
-            WorkerEvent::Plane(Event::Closed { transport, .. }) => self.forget(*transport),
+            WorkerEvent::Plane(Event::Closed { transport, .. }) => self.routes.remove(*transport),
             WorkerEvent::Plane(_) => {}
-            WorkerEvent::WorkerFailed { worker, .. } => {
-                let ended = self.routes.remove_worker(*worker);
-                self.fragments.release(&ended);
-            }
+            WorkerEvent::WorkerFailed { worker, .. } => self.routes.remove_worker(*worker),
         }
-    }
-
-    fn forget(&mut self, handle: Handle) {
-        let ended = self.routes.remove(handle);
-        self.fragments.release(&ended);
     }
 }
 

@@ -52,6 +52,16 @@ def test_remb_stands_in_where_transport_cc_is_not_offered() -> None:
     assert not video.transport_cc
 
 
+@pytest.mark.parametrize(
+    ("name", "audio", "video"),
+    [("chromium_publish", True, True), ("ffmpeg", False, True), ("aiortc", False, False)],
+)
+def test_reduced_size_rtcp_is_agreed_to_where_it_was_offered(name: str, audio: bool, video: bool) -> None:
+    found = deal(name)
+    assert [flow.reduced_size for flow in found.inbound] == [audio, video]
+    assert render(local(found.answer)).count("a=rtcp-rsize\r\n") == audio + video
+
+
 def test_simulcast_of_obs() -> None:
     # node-datachannel cannot add these lines; OBS adds them to the very same offer by libdatachannel's
     # C++ interface.

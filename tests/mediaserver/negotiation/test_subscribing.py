@@ -59,6 +59,7 @@ def test_an_answer_starts_what_it_accepts() -> None:
     assert "a=msid:an a" in offer
     assert "a=ssrc-group:FID 1000 1001" in offer
     assert "a=ssrc:1000 cname:an" in offer
+    assert offer.count("a=rtcp-rsize\r\n") == 3
     accepted = mine.accept(parse_description(answer_to(offer, drop=["1"])))
     assert set(accepted) == {"a", "c"}
     outbound = accepted[PublicationId("a")]
@@ -96,6 +97,7 @@ def test_a_whep_viewer_gets_its_own_payload_types() -> None:
     assert offered[video.payload_type].parameter("profile-level-id") == "42e01f"
     assert video.rtx_payload_type is not None
     assert (video.extensions.rid, video.extensions.repaired_rid) == (0, 0)
+    assert render(local(deal.answer)).count("a=rtcp-rsize\r\n") == 2
 
 
 def test_an_absent_kind_is_inactive() -> None:

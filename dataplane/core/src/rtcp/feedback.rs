@@ -9,6 +9,8 @@ pub(super) const PLI: u8 = 1;
 pub(super) const FIR: u8 = 4;
 pub(super) const APPLICATION: u8 = 15;
 const REMB_NAME: &[u8; 4] = b"REMB";
+/// Numbers of one NACK at most: each takes four bytes where no two lie close together.
+pub const MAX_LOST: usize = 256;
 /// Largest mantissa of REMB: 18 bits.
 const REMB_MANTISSA: u64 = 0x3_ffff;
 

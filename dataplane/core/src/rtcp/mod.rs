@@ -5,14 +5,16 @@
 //! write_*(&mut Vec<u8>, ...)                        writing: appends one packet; call several for a compound
 //! ```
 //!
-//! Reduced-size packets (RFC 5506) are accepted: browsers send feedback without a report before it. What is known is
-//! checked whole before it is yielded, so that the iterators within cannot fail; what is unknown is passed over.
+//! Reduced-size packets (RFC 5506) are accepted: browsers send feedback without a report before it. They are written only
+//! where they were negotiated. What is known is checked whole before it is yielded, so that the iterators within cannot
+//! fail; what is unknown is passed over.
 //!
 //! | file | packets |
 //! |---|---|
 //! | `report.rs` | sender and receiver reports (RFC 3550 section 6.4) |
 //! | `source.rs` | SDES and BYE (sections 6.5, 6.6) |
 //! | `feedback.rs` | NACK, PLI (RFC 4585), FIR (RFC 5104), REMB (draft-alvestrand-rmcat-remb-03) |
+//! | `gathering.rs` | what is written, in compounds of bounded length (RFC 3550 section 6.1) |
 //! | `transport_feedback.rs`, `twcc_builder.rs` | transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) |
 
 use std::fmt;
@@ -20,12 +22,14 @@ use std::fmt;
 use crate::units::Ssrc;
 
 pub mod feedback;
+pub mod gathering;
 pub mod report;
 pub mod source;
 pub mod transport_feedback;
 pub mod twcc_builder;
 
 pub use feedback::{Fir, Nack, Pli, Remb, write_fir, write_nack, write_pli, write_remb};
+pub use gathering::{Gathering, MAX_COMPOUND_LENGTH, PREAMBLE_LENGTH, begin_compound, write_own_name};
 pub use report::{
     ReceiverReport, ReportBlock, ReportBlocks, SenderFigures, SenderReport, write_receiver_report,
     write_sender_report,
@@ -194,12 +198,6 @@ fn sources(bytes: &[u8]) -> impl Iterator<Item = Ssrc> + '_ {
     bytes.chunks_exact(4).map(|bytes| Ssrc(word(bytes, 0).unwrap_or_default()))
 }
 
-/// Whether the second byte of a datagram that may be RTP or RTCP says RTCP (RFC 5761 section 4).
-#[inline]
-pub fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|packet_type| (192..=223).contains(packet_type))
-}
-
 /// One packet being written: header now, length when dropped off with [`Writer::finish`].
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
@@ -295,12 +293,6 @@ mod tests {
         assert!(matches!(packets.next(), Some(Ok(Rtcp::Unknown { packet_type: 210, format: 5 }))));
         let Some(Ok(Rtcp::Pli(pli))) = packets.next() else { panic!("no PLI") };
         assert_eq!(pli, Pli { sender: Ssrc(1), media: Ssrc(2) });
-    }
-
-    #[test]
-    fn rtp_and_rtcp_are_told_apart() {
-        assert!(is_rtcp(&[0x80, 200]) && is_rtcp(&[0x80, 206]));
-        assert!(!is_rtcp(&[0x80, 96]) && !is_rtcp(&[0x80, 0xe0]) && !is_rtcp(&[0x80]));
     }
 
     fn walk(bytes: &[u8]) {

@@ -20,7 +20,7 @@ pub struct ReportBlock {
     pub jitter: u32,
     /// Middle 32 bits of the NTP time of the last sender report; 0 when there was none.
     pub last_sender_report: u32,
-    /// Time since then in 1/65536 s; with it [`crate::seq::round_trip`] gives the round trip.
+    /// Time since then in 1/65536 s; what is left of the time since that report left is the round trip.
     pub delay_since_last_sender_report: u32,
 }
 

@@ -1,12 +1,12 @@
 //! Writes transport-wide feedback for what arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1).
 
 use super::transport_feedback::{FIXED_LENGTH, FORMAT, REFERENCE_MICROS, TICK_MICROS};
-use super::{HEADER_LENGTH, TRANSPORT_SPECIFIC, Writer};
+use super::{HEADER_LENGTH, MAX_COMPOUND_LENGTH, PREAMBLE_LENGTH, TRANSPORT_SPECIFIC, Writer};
 use crate::seq::{add8, wire24};
 use crate::units::{SeqNo, Ssrc, Time};
 
-/// Longest feedback packet written, in bytes: with SRTCP, UDP and IPv6 around it still below any path's MTU.
-pub const MAX_FEEDBACK_LENGTH: usize = 1_200;
+/// Longest feedback packet written, in bytes.
+pub const MAX_FEEDBACK_LENGTH: usize = MAX_COMPOUND_LENGTH - PREAMBLE_LENGTH;
 /// Longest gap reported as lost: two run-length chunks. A longer one is a restart of the sender, not loss.
 pub const MAX_GAP: u64 = 2 * MAX_RUN as u64;
 

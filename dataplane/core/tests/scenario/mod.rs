@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use loupe_core::demux::{Protocol, classify};
 use loupe_core::io::{Codec, Command, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::rtp::RtpHeader;
@@ -28,6 +29,8 @@ const MAX_RTCP_SOURCES: usize = 64;
 const MAX_TIMEOUTS: usize = 64;
 /// Outputs of one mutation after which a plane is said to spin.
 const MAX_OUTPUTS: usize = 20_000;
+/// Bytes of a datagram of RTCP (`rtcp/gathering.rs`).
+const MAX_REPORT: usize = 1_200;
 /// Largest UDP payload over IPv4.
 const MAX_DATAGRAM: usize = 65_507;
 
@@ -342,6 +345,9 @@ impl Scenario {
                         assert!(run.datagrams() <= 64, "{run:?}");
                         end = start + length;
                         let datagrams = outbox.bytes[start..end].chunks(usize::from(run.segment));
+                        let reports =
+                            datagrams.clone().filter(|it| matches!(classify(it), Ok(Protocol::Rtcp)));
+                        assert!(reports.clone().all(|datagram| datagram.len() <= MAX_REPORT), "{run:?}");
                         for header in datagrams.filter_map(|datagram| RtpHeader::parse(datagram).ok()) {
                             self.newest.insert(header.ssrc.0, header.sequence);
                         }

@@ -61,6 +61,7 @@ fn inbound(kind: Kind, mid: &str) -> InboundMedia {
         pli: video,
         transport_cc: true,
         remb: false,
+        reduced_size: true,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct World {
     pub ends: Vec<End>,
     pub events: Vec<(Time, Event)>,
     pub runs: Vec<RunSeen>,
+    /// Told when the plane begins to work (true) and ends.
+    pub watch: fn(bool),
     /// What the plane sent to addresses of nobody.
     pub strays: Vec<(SocketAddr, Vec<u8>)>,
     due: Time,
@@ -84,6 +86,7 @@ impl World {
             ends: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
+            watch: |_| {},
             strays: Vec::new(),
             due: Time::NEVER,
             seed,
@@ -156,14 +159,20 @@ impl World {
     }
 
     pub fn command(&mut self, command: Command) {
-        self.plane.handle_input(self.now, Input::Command(command));
+        self.input(Input::Command(command));
         self.drain();
     }
 
     /// A datagram that reaches the plane now, from any address.
     pub fn inject(&mut self, source: SocketAddr, mut payload: Vec<u8>) {
-        self.plane.handle_input(self.now, Input::Datagram { local: 0, source, payload: &mut payload });
+        self.input(Input::Datagram { local: 0, source, payload: &mut payload });
         self.drain();
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        (self.watch)(true);
+        self.plane.handle_input(self.now, input);
+        (self.watch)(false);
     }
 
     /// A datagram of a peer, by its link.
@@ -205,14 +214,17 @@ impl World {
             }
         }
         if self.due <= now {
-            self.plane.handle_input(now, Input::Timeout);
+            self.input(Input::Timeout);
             self.drain();
         }
     }
 
     fn drain(&mut self) {
         loop {
-            match self.plane.poll_output(self.now) {
+            (self.watch)(true);
+            let output = self.plane.poll_output(self.now);
+            (self.watch)(false);
+            match output {
                 Output::Transmit(outbox) => {
                     for run in &outbox.runs {
                         let (start, length) = (run.offset as usize, run.length as usize);

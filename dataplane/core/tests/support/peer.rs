@@ -1,5 +1,6 @@
 //! A browser-like endpoint: keeps its consent, sends what it publishes, receives what it subscribed.
 
+use loupe_core::demux::{Protocol, classify};
 use loupe_core::io::Handle;
 use loupe_core::rtcp::compound;
 use loupe_core::units::Time;
@@ -13,6 +14,10 @@ pub struct Peer {
     pub wire: Wire,
     pub publisher: Publisher,
     pub viewer: Viewer,
+    /// Opens nothing that arrives, for tests that would drown in it.
+    pub deaf: bool,
+    /// Compound packets as they arrived, plain.
+    pub compounds: Vec<(Time, Vec<u8>)>,
     datagrams: Vec<Vec<u8>>,
 }
 
@@ -23,6 +28,8 @@ impl Peer {
             wire: Wire::new(number, now),
             publisher: Publisher::new(number),
             viewer: Viewer::new(number),
+            deaf: false,
+            compounds: Vec::new(),
             datagrams: Vec::new(),
         }
     }
@@ -43,21 +50,23 @@ impl Peer {
     }
 
     pub fn receive(&mut self, now: Time, datagram: &[u8]) {
-        match datagram.first() {
-            Some(0..=3) => self.wire.answers.push((now, datagram.to_vec())),
-            Some(128..=191) if loupe_core::rtcp::is_rtcp(datagram) => {
+        match classify(datagram) {
+            Ok(Protocol::Rtp | Protocol::Rtcp) if self.deaf => {}
+            Ok(Protocol::Stun) => self.wire.answers.push((now, datagram.to_vec())),
+            Ok(Protocol::Rtcp) => {
                 let Some(plain) = self.wire.open_rtcp(datagram) else { return };
                 for packet in compound(&plain) {
                     let packet = packet.expect("the plane writes sound RTCP");
                     self.publisher.receive_rtcp(now, &packet);
                     self.viewer.receive_rtcp(now, &packet);
                 }
+                self.compounds.push((now, plain));
             }
-            Some(128..=191) => {
+            Ok(Protocol::Rtp) => {
                 let Some((header, packet)) = self.wire.open_rtp(datagram) else { return };
                 self.viewer.receive_rtp(now, &header, &packet);
             }
-            _ => {}
+            Ok(Protocol::Dtls) | Err(_) => {}
         }
     }
 
