@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
@@ -145,6 +145,11 @@ class Peer:
             track = transceiver.receiver.track  # absent where only sending was agreed
             if transceiver.mid is not None and transceiver.mid not in self.watches and track is not None:
                 self.watches[transceiver.mid] = Watch(track)
+
+    @property
+    def dtls(self) -> RTCDtlsTransport:
+        """The one association; its ``transport`` is ICE."""
+        return self.connection.getTransceivers()[0].receiver.transport
 
     def of(self, kind: str) -> Watch:
         """The watch of the first track of a kind."""
