@@ -1,8 +1,8 @@
 //! Prints what protecting one packet of 1,100 bytes costs with each library that could do it:
 //! `cargo run --release -p loupe-core --example srtp_libraries`.
 //!
-//! AES-128-GCM (RFC 7714) with aws-lc-rs, ring and RustCrypto, and AES-128 in counter mode with HMAC-SHA1-80 (RFC 3711)
-//! with aws-lc-rs and RustCrypto; ring offers no counter mode. Every library has its key prepared once, as a transport
+//! AES-128-GCM (RFC 7714) with aws-lc-rs, ring and `RustCrypto`, and AES-128 in counter mode with HMAC-SHA1-80 (RFC 3711)
+//! with aws-lc-rs and `RustCrypto`; ring offers no counter mode. Every library has its key prepared once, as a transport
 //! has, and must give the same bytes as the others before anything is measured. Rounds alternate between the libraries,
 //! so that a change of the machine's pace meets all of them.
 
