@@ -348,7 +348,16 @@ def _colour() -> bool:
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except ImportError as error:
+        if "_dataplane" not in str(error):
+            raise
+        print(
+            "loupe: the native media plane is not built, or not for this Python; run: make setup",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

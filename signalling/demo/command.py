@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from mediaserver.addresses import default_address
 from mediaserver.config import Settings
-from mediaserver.plane import default_address
 from mediaserver.policy import Role
 from signalling import keys, tls, tokens
 from signalling.demo.links import Links, show
