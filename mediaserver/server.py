@@ -299,6 +299,10 @@ class Server:
         except KeyError:
             raise UnknownParticipant("no such session") from None
 
+    def has_http_session(self, id: SessionId) -> bool:
+        """Whether it stands."""
+        return id in self._registry.http
+
     def trickle(self, session: HttpSession, fragment: str) -> None:
         """Candidates of the peer: checked and let go, as an ICE-lite server sends no checks.
 

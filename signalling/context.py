@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
+from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
 from signalling.errors import Unauthorized
 from signalling.holders import Holders
@@ -26,7 +27,8 @@ class Services:
     limits: HttpLimits
     sessions: Sessions
     connections: Connections
-    holders: Holders = field(default_factory=Holders)
+    holders: Holders
+    admission: Admission
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

@@ -18,7 +18,7 @@ class TokenUsed(Unauthorized):
     """A join token opens one session; this one has."""
 
     code = "token_used"
-    default = "this token was used already; ask for a new one"
+    default = "this token has opened its session already; ask for a new one, or exchange the invitation again"
 
 
 class MalformedMessage(LoupeError):

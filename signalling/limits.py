@@ -61,6 +61,10 @@ class HttpLimits:
     """How long a closing WebSocket waits for the other side before the connection is cut."""
     resume_seconds: float = 30.0
     connections_per_identity: int = 3
+    """Sessions of one subject that stand at once, by WebSocket, WHIP and WHEP together."""
+    sessions_per_invitation: int = 24
+    """Sessions that stand at once by one invitation, whoever holds it: a link that got about leaves a quarter
+    of a room's 32 places to the others."""
 
 
 def from_settings(settings: Settings) -> HttpLimits:
@@ -73,6 +77,7 @@ def from_settings(settings: Settings) -> HttpLimits:
         tls_hello_seconds=limits.tls_hello_seconds,
         connections_per_source=limits.connections_per_source,
         connections_per_identity=limits.connections_per_identity,
+        sessions_per_invitation=limits.sessions_per_invitation,
         sdp_bytes=limits.sdp_bytes,
         api_body_bytes=limits.api_body_bytes,
         message_bytes=limits.message_bytes,

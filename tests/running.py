@@ -119,6 +119,7 @@ class Server:
             lifetime_seconds=lifetime_seconds,
             name=name,
             rights=rights,
+            reusable=audience is Audience.JOIN,
         )
         return tokens.sign(keys.load_or_create(config.load({"data": {"folder": self.data}}, None)), claims)
 
