@@ -389,8 +389,9 @@ class Server:
             await transport.connect(self._registry.gate(room.worker))
             self.metrics.join_stage("dtls", time.monotonic() - begun)
             self._dispatcher.connected(session, transport)
-            if data is not None and self._registry.settings.limits.data_channels:
-                await transport.open_data_channels(data, self._registry.settings.limits.data_channels)
+            limit = self._registry.settings.limits.data_channels
+            if data is not None and limit:
+                await transport.open_data_channels(data, limit, self._registry.data_channels_refused)
                 session.run(self._dispatcher.relay(session, transport))
             await transport.ended()
         except TransportFailed as failure:

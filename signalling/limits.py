@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from signalling.bucket import TokenBucket
+from mediaserver.bucket import TokenBucket
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings

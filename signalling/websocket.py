@@ -14,10 +14,10 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from mediaserver import errors
+from mediaserver.bucket import TokenBucket
 from mediaserver.errors import LoupeError
 from mediaserver.policy import Right
 from signalling import messages, origin, protocol, translate
-from signalling.bucket import TokenBucket
 from signalling.close_codes import CloseCode
 from signalling.context import Services, services
 from signalling.dispatch import perform
