@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
 import logging
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
 
+from mediaserver import log
 from signalling import app, listener
 from tests.signalling.conftest import House
 
@@ -44,6 +49,34 @@ async def test_what_is_our_fault_is_logged_once_and_not_told(
     assert "Bích" not in str(body)
     failed = [record for record in caplog.records if record.message == "request failed"]
     assert [vars(record)["request_id"] for record in failed] == [response.headers["X-Request-Id"]]
+
+
+async def test_a_fault_met_again_and_again_is_one_line(house: House) -> None:
+    async def broken(_: web.Request) -> web.Response:
+        raise RuntimeError("broken")
+
+    root, stream = logging.getLogger(), io.StringIO()
+    before, level = root.handlers[:], root.level
+    application = app.build(house.parts)
+    application.router.add_get("/broken", broken)
+    listening = await listener.open_listener(application, "127.0.0.1", 0)
+    try:
+        log.configure("info", "json", stream)
+        async with aiohttp.ClientSession() as http:
+            began = asyncio.get_running_loop().time()
+            for _ in range(100):
+                async with http.get(f"{listening.url}/broken") as response:
+                    assert response.status == 500
+            seconds = asyncio.get_running_loop().time() - began
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        structlog.reset_defaults()
+        await listening.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert 1 <= len(lines) <= 1 + seconds
+    assert sum(1 + line.get("suppressed", 0) for line in lines) <= 100
+    assert "RuntimeError" in lines[0]["exception"]
 
 
 async def test_what_aiohttp_refuses_is_a_problem_too(house: House) -> None:
