@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 POLICY_CLOSE_FRAME = b"\x88\x02\x03\xf0"
 """A WebSocket close frame with code 1008 (RFC 6455 section 5.5.1), for a peer whose messages never end."""
-BUSY_RESPONSE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)
 IPV6_SOURCE_PREFIX = 64
 """One household or host has a whole /64; counting single addresses would count nothing."""
 
@@ -58,7 +55,7 @@ class HttpLimits:
     heartbeat_seconds: float = 10.0
     silence_seconds: float = 20.0
     close_seconds: float = 2.0
-    """How long a closing WebSocket waits for the other side before the connection is cut."""
+    """How long a closing WebSocket or connection waits for the other side before it is cut."""
     resume_seconds: float = 30.0
     connections_per_identity: int = 3
     """Sessions of one subject that stand at once, by WebSocket, WHIP and WHEP together."""
@@ -147,17 +144,17 @@ class _Phase(Enum):
     EXCHANGE = "slow_exchange"
     IDLE = "idle"
     UPGRADED = "flooded"
-    REFUSED = "refused"
 
 
 class GuardedHandler(RequestHandler):
-    """One HTTP connection under a timer."""
+    """One HTTP connection under a timer. ``source`` is counted already, and counted out when it is lost."""
 
     def __init__(
         self,
         manager: web.Server,
         limits: HttpLimits,
         connections: Connections,
+        source: str,
         *,
         loop: asyncio.AbstractEventLoop,
         **options: Any,
@@ -166,28 +163,17 @@ class GuardedHandler(RequestHandler):
         self._guard_loop = loop
         self._limits = limits
         self._connections = connections
-        self._source: str | None = None
+        self._source: str | None = source
         self._phase = _Phase.HEADERS
         self._timer: asyncio.TimerHandle | None = None
         self._bytes = TokenBucket(limits.upgraded_bytes_per_second, limits.upgraded_burst_bytes)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        source = source_of(peer[0]) if isinstance(peer, tuple) and peer else "local"
-        if not self._connections.enter(source):
-            self._phase = _Phase.REFUSED
-            assert isinstance(transport, asyncio.Transport), "a listener gives stream transports"
-            transport.write(BUSY_RESPONSE)
-            transport.close()
-            return
-        self._source = source
         super().connection_made(transport)
         self._enter(_Phase.HEADERS, self._limits.header_seconds)
 
     def data_received(self, data: bytes) -> None:
         match self._phase:
-            case _Phase.REFUSED:
-                return
             case _Phase.IDLE:
                 self._enter(_Phase.HEADERS, self._limits.header_seconds)
             case _Phase.UPGRADED if not self._bytes.take(self._guard_loop.time(), len(data)):
@@ -203,11 +189,14 @@ class GuardedHandler(RequestHandler):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.release()
+        super().connection_lost(exc)
+
+    def release(self) -> None:
+        """The source holds one connection less. Idempotent."""
         if self._source is not None:
             self._connections.leave(self._source)
             self._source = None
-        if self._phase is not _Phase.REFUSED:
-            super().connection_lost(exc)
 
     def request_began(self) -> None:
         """All headers of a request are here (told by the outermost middleware)."""
@@ -240,6 +229,7 @@ class GuardedHandler(RequestHandler):
         self._connections.count(self._phase.value)
         transport = self.transport
         self.force_close()
-        if transport is not None and self._phase is _Phase.EXCHANGE:
-            # close() would wait for ever for a client that does not read.
-            transport.abort()
+        if transport is not None:
+            # To close waits until what is buffered was taken: for ever, for a client that does not read.
+            grace = 0.0 if self._phase is _Phase.EXCHANGE else self._limits.close_seconds
+            self._guard_loop.call_later(grace, transport.abort)

@@ -105,7 +105,7 @@ async def _serve(settings: Settings, room: str, video: Path | None, with_codes: 
 
     async def open_theatre(running: Running) -> None:
         https_port = running.listener.port
-        local = await running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
+        local = running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
         show(_links(settings, room, local, https_port), with_codes)
         await Theatre(local, settings, room, video).keep()
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
+from pathlib import Path
 
 import pytest
 
@@ -110,10 +112,8 @@ async def test_a_chunked_body_is_bounded_too(open_house: OpenHouse) -> None:
     assert (await ended(raw, 5)).startswith(b"HTTP/1.1 413")
 
 
-async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHouse, tmp_path: object) -> None:
-    from pathlib import Path
-
-    static = Path(str(tmp_path)) / "static"
+async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHouse, tmp_path: Path) -> None:
+    static = tmp_path / "static"
     static.mkdir()
     (static / "big-0123abcd.js").write_bytes(b"x" * 15 * 1024 * 1024)
     house = await open_house(static=static, exchange_seconds=0.3)
@@ -124,6 +124,32 @@ async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHou
         while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)
     assert house.parts.connections.ended == {"slow_exchange": 1}
+    raw[1].close()
+
+
+async def test_a_client_that_leaves_the_end_of_an_answer_is_cut(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    """What fits into the buffer was written as far as the request is concerned; closing would wait for it."""
+    static = tmp_path / "static"
+    static.mkdir()
+    (static / "page-0123abcd.js").write_bytes(b"x" * 50_000)
+    house = await open_house(static=static, idle_seconds=0.2, close_seconds=0.1)
+    raw = await connect(house)
+    raw[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw[1].transport.pause_reading()  # type: ignore[attr-defined]
+    manager = house.listener.runner.server
+    assert manager is not None
+    [connection] = manager.connections
+    assert connection.transport is not None
+    async with asyncio.timeout(10):
+        while not connection.transport.get_write_buffer_size():
+            raw[1].write(b"GET /page-0123abcd.js HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.02)
+    assert house.parts.connections.ended == {"idle": 1}
     raw[1].close()
 
 
