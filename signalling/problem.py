@@ -45,11 +45,9 @@ def from_error(error: LoupeError) -> web.Response:
     if isinstance(error, Unauthorized):
         # RFC 6750 section 3.
         headers["WWW-Authenticate"] = 'Bearer realm="loupe", error="invalid_token"'
-    if error.retryable or status in (409, 503):
+    if error.retryable or status in (409, 429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if status in (408, 413):
-        headers["Connection"] = "close"
-    return _response(
+    response = _response(
         Problem(
             type=f"urn:loupe:problem:{error.code}",
             title=HTTPStatus(status).phrase,
@@ -62,6 +60,9 @@ def from_error(error: LoupeError) -> web.Response:
         ),
         headers,
     )
+    if status in (408, 413):
+        response.force_close()  # what is left of the body is no request
+    return response
 
 
 def from_status(status: int, *, allow: str | None = None) -> web.Response:

@@ -149,7 +149,7 @@ def _ready_line(process: subprocess.Popen[str], log: Path) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         line = process.stdout.readline() if selector.select(START_SECONDS) else ""
-    found = re.fullmatch(r"ready (http://\S+)\n", line)
+    found = re.fullmatch(r"ready (https?://\S+)\n", line)
     if found is None:
         process.kill()
         process.wait()

@@ -112,6 +112,16 @@ async def test_a_chunked_body_is_bounded_too(open_house: OpenHouse) -> None:
     assert (await ended(raw, 5)).startswith(b"HTTP/1.1 413")
 
 
+async def test_after_a_body_that_was_refused_the_connection_closes(house: House) -> None:
+    """Nothing but the server's own close ends this reading: what is left of the body is no request."""
+    raw = await connect(house)
+    raw[1].write(offer_head(house, 1_000_000) + b"v" * 1_000_000)
+    answer = await ended(raw, 5)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert house.parts.connections.ended == {}, "by no timer"
+
+
 async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHouse, tmp_path: Path) -> None:
     static = tmp_path / "static"
     static.mkdir()

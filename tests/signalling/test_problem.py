@@ -26,7 +26,10 @@ def test_an_error_tells_code_field_and_whether_to_try_again() -> None:
     assert body.accepted is None
 
 
-@pytest.mark.parametrize("error", [tree.RoomFull(), tree.Draining(), tree.NothingPublished()])
+@pytest.mark.parametrize(
+    "error",
+    [tree.RoomFull(), tree.Draining(), tree.NothingPublished(), tree.LimitReached(), errors.RateLimited()],
+)
 def test_what_may_be_tried_again_says_when(error: tree.LoupeError) -> None:
     assert int(problem.from_error(error).headers["Retry-After"]) == problem.RETRY_AFTER_SECONDS
 
