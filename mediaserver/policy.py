@@ -45,6 +45,10 @@ RIGHTS: dict[Role, frozenset[Right]] = {
 """Rights of each role; a token may narrow them, never widen them."""
 
 
+PUBLISHING = frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO})
+"""Who holds neither publishes nothing."""
+
+
 def require(rights: frozenset[Right], right: Right) -> None:
     """Raises ``NotPermitted`` naming the right."""
     if right not in rights:

@@ -27,6 +27,7 @@ from mediaserver.errors import (
     LoupeError,
     MalformedSdp,
     NothingPublished,
+    NotPermitted,
     TransportFailed,
     UnknownParticipant,
 )
@@ -46,7 +47,7 @@ from mediaserver.negotiation.media import RemoteDescription, RemoteMedia
 from mediaserver.negotiation.offer import check_limits, parse_description
 from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
-from mediaserver.policy import Right, require
+from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
@@ -257,6 +258,8 @@ class Server:
         Raises ``MalformedSdp``, ``NotPermitted``, ``NoCommonCodec``, ``RoomFull``, ``Draining``.
         """
         self._admit()
+        if not identity.rights & PUBLISHING:
+            raise NotPermitted("this needs a right to publish")
         remote = await self._parse(sdp)
         session = self._enter(identity, name, viewer=False)
         try:

@@ -10,7 +10,7 @@ from mediaserver.config import Settings
 from mediaserver.server import Server
 from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
-from signalling.errors import Unauthorized
+from signalling.errors import NoToken
 from signalling.holders import Holders
 from signalling.limits import Connections, HttpLimits
 from signalling.sessions import Sessions
@@ -48,7 +48,7 @@ def bearer_text(request: web.Request) -> str:
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("an Authorization: Bearer header is needed")
+        raise NoToken
     return token.strip()
 
 

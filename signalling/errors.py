@@ -14,6 +14,12 @@ class Unauthorized(LoupeError):
     default = "a valid token is needed"
 
 
+class NoToken(Unauthorized):
+    """No token at all: nothing is wrong yet (RFC 6750 section 3.1)."""
+
+    default = "an Authorization: Bearer header is needed"
+
+
 class TokenUsed(Unauthorized):
     """A join token opens one session; this one has."""
 

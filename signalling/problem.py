@@ -9,9 +9,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mediaserver.errors import LoupeError, NoCommonCodec
-from signalling.errors import Unauthorized, http_status
+from signalling.errors import NoToken, Unauthorized, http_status
 
 CONTENT_TYPE = "application/problem+json"
+_CHALLENGE = 'Bearer realm="loupe"'
+_CHALLENGE_ANEW = f'{_CHALLENGE}, error="invalid_token"'
 RETRY_AFTER_SECONDS = 2
 """A viewer that waits for a publisher, or a client that
 a draining node turned away, asks again this often."""
@@ -43,8 +45,8 @@ def from_error(error: LoupeError) -> web.Response:
     status = http_status(error)
     headers: CIMultiDict[str] = CIMultiDict()
     if isinstance(error, Unauthorized):
-        # RFC 6750 section 3.
-        headers["WWW-Authenticate"] = 'Bearer realm="loupe", error="invalid_token"'
+        # RFC 6750 section 3: the error is told to who had a token.
+        headers["WWW-Authenticate"] = _CHALLENGE if isinstance(error, NoToken) else _CHALLENGE_ANEW
     if error.retryable or status in (409, 429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response = _response(
