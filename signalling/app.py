@@ -64,6 +64,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         middlewares=[middleware.guard, middleware.errors],
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
+    application.on_response_prepare.append(middleware.name_server)
     application[SERVICES] = parts
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])

@@ -1,5 +1,5 @@
 """Limits of HTTP connections that aiohttp lacks: slow headers,
-idle sockets, endless exchanges, connections per source.
+idle sockets, endless exchanges, connections per source; and its refusals in our words.
 
 ``GuardedHandler`` is aiohttp's connection with one timer that always runs;
 every phase of a connection has its bound (06-reliability W14, W15, 4.2).
@@ -12,12 +12,14 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from mediaserver.bucket import TokenBucket
+from signalling import problem
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
@@ -208,6 +210,25 @@ class GuardedHandler(RequestHandler):
             self._timer.cancel()
             self._timer = None
         self._phase = _Phase.UPGRADED
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no HTTP is the client's fault: counted and answered, neither logged nor repeated, as it may
+        hold a token."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client is gone: nobody reads an answer, and that is no fault to be logged
+        if status != HTTPStatus.BAD_REQUEST or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        self._connections.count("malformed_request")
+        response = problem.from_status(status, detail="this is no well-formed HTTP request")
+        response.headers["Server"] = problem.SERVER_NAME
+        response.force_close()
+        return response
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

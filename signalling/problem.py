@@ -12,6 +12,8 @@ from mediaserver.errors import LoupeError, NoCommonCodec
 from signalling.errors import NoToken, Unauthorized, http_status
 
 CONTENT_TYPE = "application/problem+json"
+SERVER_NAME = "loupe"
+"""aiohttp would add its own name and version."""
 _CHALLENGE = 'Bearer realm="loupe"'
 _CHALLENGE_ANEW = f'{_CHALLENGE}, error="invalid_token"'
 RETRY_AFTER_SECONDS = 2
@@ -67,7 +69,7 @@ def from_error(error: LoupeError) -> web.Response:
     return response
 
 
-def from_status(status: int, *, allow: str | None = None) -> web.Response:
+def from_status(status: int, *, allow: str | None = None, detail: str | None = None) -> web.Response:
     """For what aiohttp itself refuses: no such path, no such method, a body or header it cannot read."""
     headers: CIMultiDict[str] = CIMultiDict()
     if allow is not None:
@@ -76,7 +78,12 @@ def from_status(status: int, *, allow: str | None = None) -> web.Response:
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     return _response(
         Problem(
-            type="about:blank", title=phrase, status=status, detail=phrase, code=code, retryable=status >= 500
+            type="about:blank",
+            title=phrase,
+            status=status,
+            detail=detail or phrase,
+            code=code,
+            retryable=status >= 500,
         ),
         headers,
     )

@@ -47,6 +47,9 @@ async def handle(request: web.Request) -> web.StreamResponse:
     if parts.server.draining:
         raise errors.Draining
     origin.check(request, parts.settings.public_url)
+    if request.body_exists:
+        # Whether it is frames or a request is nothing that two peers may see differently (W23).
+        raise MalformedMessage("an upgrade has no body")
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     if messages.PROTOCOL not in (name.strip() for name in offered.split(",")):
         raise MalformedMessage(f"ask for the subprotocol {messages.PROTOCOL}", field="Sec-WebSocket-Protocol")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import time
@@ -188,6 +189,40 @@ async def test_headers_are_bounded(house: House) -> None:
         raw = await connect(house)
         raw[1].write(head + b"Host: x\r\n\r\n")
         assert (await ended(raw)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+
+
+async def test_what_is_no_http_is_counted_and_neither_logged_nor_repeated(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = await connect(house)
+    raw[1].write(f"GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer {house.token()}\r\n\r\n".encode())
+    with caplog.at_level("DEBUG", "aiohttp"):
+        head, _, body = (await ended(raw)).partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == b"400"
+    assert b"application/problem+json" in head
+    assert b"Connection: close" in head or head.startswith(b"HTTP/1.0")
+    assert b"Authorization" not in body
+    assert json.loads(body)["code"] == "bad_request"
+    assert house.parts.connections.ended == {"malformed_request": 1}
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
+
+
+async def test_a_client_that_goes_before_its_answer_is_not_logged(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = await connect(house)
+    with caplog.at_level("INFO"):
+        raw[1].write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: loupe.v1.json\r\n\r\n"
+        )
+        raw[1].write_eof()
+        await ended(raw)
+        async with asyncio.timeout(3):
+            while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_stalled_tls_hello_is_closed(

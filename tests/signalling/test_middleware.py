@@ -14,6 +14,7 @@ from aiohttp import web
 
 from mediaserver import log
 from signalling import app, listener
+from signalling.messages import PROTOCOL
 from tests.signalling.conftest import House
 
 
@@ -28,6 +29,23 @@ async def test_every_response_is_dressed(house: House) -> None:
             assert headers["X-Request-Id"]
     async with house.http.get(f"{house.url}/nowhere") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+async def test_no_answer_tells_what_it_was_made_with(house: House) -> None:
+    """Neither an upgrade nor what aiohttp answers by itself."""
+    async with house.http.ws_connect(f"{house.url}/ws", protocols=(PROTOCOL,)) as ws:
+        assert ws._response.headers["Server"] == "loupe"
+    for raw in (
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nExpect: nothing\r\n\r\n",
+        b"GET /livez\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.listener.port)
+        writer.write(raw)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert b"\r\nServer: loupe\r\n" in answer
+        assert b"aiohttp" not in answer
+        writer.close()
 
 
 async def test_what_is_our_fault_is_logged_once_and_not_told(
