@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
-    """Networks whose ``X-Forwarded-*`` headers count."""
+    """Networks of proxies in front: their connections are many people's and not counted for one source."""
     public_url: str | None = None
     """What clients reach this server by, e.g. ``https://loupe.example``."""
     log: Log = Log()

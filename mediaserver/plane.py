@@ -145,10 +145,6 @@ class Plane:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
 
-    def request_keyframe(self, publication: int) -> None:
-        """Asks the publisher, within the plane's throttle."""
-        self._dataplane.request_keyframe(publication)
-
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription. Idempotent."""
         if handle in self._open:

@@ -27,7 +27,7 @@ class Right(StrEnum):
     SUBSCRIBE = "subscribe"
     CHAT = "chat"
     MODERATE = "moderate"
-    """Mute and remove others, close the room."""
+    """Mute and remove others, invite, withdraw what was given out."""
     INSPECT = "inspect"
     """Read rooms and participants by REST; never pictures."""
 

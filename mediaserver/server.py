@@ -168,13 +168,6 @@ class Server:
         participant.connected = connected
         self._apply(session.room, session.room.set_connected(participant.id, connected))
 
-    def close_room(self, participant: Participant) -> None:
-        """A moderator ends the room for everyone. Raises ``NotPermitted``."""
-        room = self._registry.session(participant).room
-        room.allowed(participant.id, Right.MODERATE)
-        for member in list(room.members):
-            self._close(self._registry.sessions[member], "room_closed")
-
     # ---- Media of browser participants ----
 
     async def publish(

@@ -99,13 +99,6 @@ class PreconditionRequired(LoupeError):
     default = "an If-Match header is required"
 
 
-class Unprocessable(LoupeError):
-    """Understood, but not offered here."""
-
-    code = "unprocessable"
-    default = "this is not offered"
-
-
 class UnknownSession(errors.UnknownParticipant):
     """No such WHIP or WHEP session (any more)."""
 
@@ -124,7 +117,6 @@ _STATUS: dict[type[LoupeError], int] = {
     UnsupportedMediaType: 415,
     Conflict: 412,
     PreconditionRequired: 428,
-    Unprocessable: 422,
     errors.NotPermitted: 403,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from mediaserver.policy import RIGHTS, Right, Role
+from mediaserver.policy import Right, Role, granted
 from signalling.errors import Unauthorized
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
     def granted(self) -> frozenset[Right]:
         """The role's rights, narrowed; never more than the role has."""
-        return RIGHTS[self.role] if self.rights is None else RIGHTS[self.role] & frozenset(self.rights)
+        return granted(self.role, self.rights)
 
     def hangs_on(self, jti: str) -> bool:
         """Whether this token is the one of that id, or came of it."""

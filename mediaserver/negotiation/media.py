@@ -5,7 +5,7 @@ No SDP text here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -249,8 +249,3 @@ class OutboundMedia:
     rtx_payload_type: int | None
     mid: str
     extensions: ExtensionIds
-
-
-def with_feedback(codec: Codec, feedback: tuple[str, ...]) -> Codec:
-    """The same payload type with other feedback messages."""
-    return replace(codec, feedback=feedback)

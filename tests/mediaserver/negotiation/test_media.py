@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mediaserver.negotiation.media import Codec, IceCredentials, RemoteMedia, Way, with_feedback
+from mediaserver.negotiation.media import Codec, IceCredentials, RemoteMedia, Way
 
 
 def test_directions_are_seen_from_the_describer() -> None:
@@ -14,7 +14,6 @@ def test_parameters_are_found_without_case() -> None:
     codec = Codec(96, "H264", 90_000, fmtp=(("Profile-Level-Id", "42e01f"), ("flag", None)))
     assert codec.parameter("profile-level-id") == "42e01f"
     assert codec.parameter("flag") is None
-    assert with_feedback(codec, ("nack",)).feedback == ("nack",)
 
 
 def test_a_password_is_not_printed() -> None:
