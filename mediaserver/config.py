@@ -123,6 +123,9 @@ class Limits(Section):
     handshakes_per_worker: Annotated[int, Field(ge=1, le=10_000)] = 200
     connections_per_source: Annotated[int, Field(ge=1, le=100_000)] = 50
     connections_per_identity: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Sessions of one subject that stand at once."""
+    sessions_per_invitation: Annotated[int, Field(ge=1, le=10_000)] = 24
+    """Sessions that stand at once by one invitation link."""
     header_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     body_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     tls_hello_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
@@ -191,7 +194,7 @@ class Settings(BaseSettings):
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
-    """Networks whose ``X-Forwarded-*`` headers count."""
+    """Networks of proxies in front: their connections are many people's and not counted for one source."""
     public_url: str | None = None
     """What clients reach this server by, e.g. ``https://loupe.example``."""
     log: Log = Log()
@@ -384,6 +387,7 @@ _SAMPLE = """\
 # viewers_per_room = 1000
 # publications_per_participant = 8
 # messages_per_second = 50
+# sessions_per_invitation = 24   # who may be in at once by one link
 
 [tokens]
 # lifetime_seconds = 600

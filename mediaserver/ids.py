@@ -9,7 +9,6 @@ from typing import Generic, NewType, TypeVar
 RoomId = NewType("RoomId", str)
 ParticipantId = NewType("ParticipantId", str)
 PublicationId = NewType("PublicationId", str)
-SubscriptionId = NewType("SubscriptionId", str)
 SessionId = NewType("SessionId", str)
 
 T = TypeVar("T")
@@ -17,7 +16,6 @@ T = TypeVar("T")
 ID_BYTES = 12
 """96 random bits: unguessable, though no right ever hangs on knowing an id."""
 
-MAX_ROOM_ID_CHARACTERS = 64
 _ROOM = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 
 

@@ -1,5 +1,5 @@
 """Logs: one structlog pipeline for our lines and those of
-libraries, JSON or console, with what identifies removed.
+libraries, JSON or console, with what identifies removed and floods held back.
 
 No line carries a token, a name, an address, an ICE password or a description: such values have the type
 ``Redacted`` or sit under a key that is masked here, and what slips through as text is masked by pattern.
@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 import structlog
 
 from mediaserver.ids import Redacted
+from mediaserver.log_limit import LineLimiter
 
 MASK = "<redacted>"
 MASKED_KEYS = frozenset(
@@ -104,6 +105,8 @@ def configure(
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
+    if level != "debug":  # who asks for that wants every line
+        handler.addFilter(LineLimiter())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -110,6 +110,14 @@ class PlaneCollector(Collector):
         for reason in counters.__slots__:
             dropped.add_metric([reason], getattr(counters, reason))
         yield dropped
+        refused = CounterMetricFamily(
+            "loupe_data_channel_messages_refused",
+            "Messages and channels dropped, by reason.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(self._server.data_channels_refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
 
     def _tracks(self) -> Metric:
         tracks = GaugeMetricFamily(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import cast
 
 from mediaserver import _dataplane
 from mediaserver._dataplane import DataPlane, Event, LocalIce, SrtpProfileName, Stats
+from mediaserver.addresses import media_addresses
 from mediaserver.config import Media
 from mediaserver.errors import InvalidSettings, WorkerGone
 from mediaserver.negotiation.media import ExtensionIds, InboundMedia, OutboundMedia
@@ -145,10 +145,6 @@ class Plane:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
 
-    def request_keyframe(self, publication: int) -> None:
-        """Asks the publisher, within the plane's throttle."""
-        self._dataplane.request_keyframe(publication)
-
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription. Idempotent."""
         if handle in self._open:
@@ -181,7 +177,7 @@ class BoundSink:
 def open_plane(settings: Media) -> Plane:
     """Starts the workers. Raises ``InvalidSettings`` with one line when a port is taken or an address is
     none of ours."""
-    addresses = list(settings.addresses) or [default_address()]
+    addresses = media_addresses(settings)
     workers = settings.workers or os.cpu_count() or 1
     announced = list(settings.announced) or None
     try:
@@ -191,19 +187,6 @@ def open_plane(settings: Media) -> Plane:
     except ValueError as error:
         raise InvalidSettings(f"media.addresses: {error}") from None
     return Plane(dataplane, workers)
-
-
-def default_address() -> str:
-    """The address of the default route; loopback without one.
-
-    Nothing is sent: a UDP connect only looks up the way.
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
 
 
 def _extensions(ids: ExtensionIds) -> _dataplane.Extensions:

@@ -27,7 +27,7 @@ class Right(StrEnum):
     SUBSCRIBE = "subscribe"
     CHAT = "chat"
     MODERATE = "moderate"
-    """Mute and remove others."""
+    """Mute and remove others, invite, withdraw what was given out."""
     INSPECT = "inspect"
     """Read rooms and participants by REST; never pictures."""
 
@@ -43,6 +43,10 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.OPERATOR: frozenset({Right.INSPECT}),
 }
 """Rights of each role; a token may narrow them, never widen them."""
+
+
+PUBLISHING = frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO})
+"""Who holds neither publishes nothing."""
 
 
 def require(rights: frozenset[Right], right: Right) -> None:

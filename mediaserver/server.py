@@ -27,6 +27,7 @@ from mediaserver.errors import (
     LoupeError,
     MalformedSdp,
     NothingPublished,
+    NotPermitted,
     TransportFailed,
     UnknownParticipant,
 )
@@ -46,7 +47,7 @@ from mediaserver.negotiation.media import RemoteDescription, RemoteMedia
 from mediaserver.negotiation.offer import check_limits, parse_description
 from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
-from mediaserver.policy import Right, require
+from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
@@ -250,6 +251,8 @@ class Server:
         Raises ``MalformedSdp``, ``NotPermitted``, ``NoCommonCodec``, ``RoomFull``, ``Draining``.
         """
         self._admit()
+        if not identity.rights & PUBLISHING:
+            raise NotPermitted("this needs a right to publish")
         remote = await self._parse(sdp)
         session = self._enter(identity, name, viewer=False)
         try:
@@ -291,6 +294,10 @@ class Server:
             return self._registry.http[id]
         except KeyError:
             raise UnknownParticipant("no such session") from None
+
+    def has_http_session(self, id: SessionId) -> bool:
+        """Whether it stands."""
+        return id in self._registry.http
 
     def trickle(self, session: HttpSession, fragment: str) -> None:
         """Candidates of the peer: checked and let go, as an ICE-lite server sends no checks.
@@ -378,8 +385,9 @@ class Server:
             await transport.connect(self._registry.gate(room.worker))
             self.metrics.join_stage("dtls", time.monotonic() - begun)
             self._dispatcher.connected(session, transport)
-            if data is not None and self._registry.settings.limits.data_channels:
-                await transport.open_data_channels(data, self._registry.settings.limits.data_channels)
+            limit = self._registry.settings.limits.data_channels
+            if data is not None and limit:
+                await transport.open_data_channels(data, limit, self._registry.data_channels_refused)
                 session.run(self._dispatcher.relay(session, transport))
             await transport.ended()
         except TransportFailed as failure:

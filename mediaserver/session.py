@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -133,6 +134,8 @@ class Registry:
         self.plane = plane
         self.certificates = CertificateStore()
         self.dtls_counters = DtlsCounters()
+        self.data_channels_refused: Counter[str] = Counter()
+        """Messages and channels dropped, by reason."""
         self.rooms: dict[RoomId, Room] = {}
         self.sessions: dict[ParticipantId, Session] = {}
         self.http: dict[SessionId, HttpSession] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mediaserver.errors import NothingPublished
+from mediaserver.errors import MalformedSdp, NothingPublished
 from mediaserver.events import Kind
 from mediaserver.negotiation import capabilities
 from mediaserver.negotiation.answer import bundled, render_answer
@@ -27,7 +27,12 @@ def sources(room: Room, label: str | None) -> list[Publication]:
 
 
 def open_watch(registry: Registry, session: Session, remote: RemoteDescription, label: str | None) -> str:
-    """Answers a viewer's offer. Raises ``NothingPublished``, ``NoCommonCodec``, ``WorkerGone``."""
+    """Answers a viewer's offer.
+
+    Raises ``MalformedSdp``, ``NothingPublished``, ``NoCommonCodec``, ``WorkerGone``.
+    """
+    if not any(media.way.receives and not media.rejected for media in remote.media):
+        raise MalformedSdp("the offer receives nothing")
     found = sources(session.room, label)
     deal = answer_watch(remote, [wanted(publication) for publication in found], new_ssrc)
     if not deal.outbound:

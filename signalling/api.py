@@ -14,7 +14,7 @@ from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
 from signalling import body, messages, openapi, tokens, translate
-from signalling.auth import Bearer, may_invite
+from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
 from signalling.names import clean
@@ -187,8 +187,7 @@ async def issue_token(request: web.Request) -> web.Response:
             lifetime_seconds=lifetime,
             name=clean(wish.name, messages.MAX_NAME_CHARACTERS),
             rights=None if wish.rights is None else frozenset(wish.rights),
-            # Whoever was invited falls with the one who invited.
-            invitation=holder.claims.inv or holder.claims.jti,
+            ancestors=descent(holder),
         )
     )
     page = PAGE_OF_ROLE.get(wish.role)
@@ -203,25 +202,21 @@ async def issue_token(request: web.Request) -> web.Response:
 
 
 async def revoke_token(request: web.Request) -> web.Response:
-    """Withdraws a token or invitation at once, and removes whoever came in by it."""
+    """Withdraws a token or invitation, and all that came of it, at once; removes whoever came in by them."""
     parts = services(request)
     holder = bearer(request)
     wish = await body.read_json(request, parts.limits, RevokeRequest)
-    claims = None
-    for audience in Audience:
-        try:
-            claims = parts.authenticator.check(wish.token, audience).claims
-            break
-        except Unauthorized:
-            continue
-    if claims is None:
-        raise MalformedMessage("no token of this server, or it holds no more", field="$.token")
+    try:
+        claims = parts.authenticator.check_signed(wish.token)
+    except Unauthorized:
+        raise MalformedMessage("no token of this server", field="$.token") from None
     _require(holder, claims.room, Right.INSPECT, Right.MODERATE)
     parts.authenticator.revoke(claims)
     for session in parts.sessions.of_token(claims.jti):
-        parts.server.expel(session.participant.room, session.participant.id)
+        with contextlib.suppress(errors.UnknownParticipant):  # it may have ended by itself, as those below
+            parts.server.expel(session.participant.room, session.participant.id)
     for session_id in parts.holders.of_token(claims.jti):
-        with contextlib.suppress(errors.UnknownParticipant):  # it may have ended by itself
+        with contextlib.suppress(errors.UnknownParticipant):
             parts.server.end(parts.server.http_session(session_id))
         parts.holders.drop(session_id)
     return web.Response(status=204)
@@ -293,7 +288,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/api/v1/revocations",
         handler=revoke_token,
-        summary="Withdraws a token or invitation and removes whoever came in by it.",
+        summary="Withdraws a token or invitation with all that came of it; removes whoever came in by them.",
         request=RevokeRequest,
         response=None,
         rights=_MODERATE,

@@ -11,8 +11,10 @@ from aiohttp import web
 from mediaserver.config import Settings
 from mediaserver.server import Server
 from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
+from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
+from signalling.holders import Holders
 from signalling.keys import TokenKeys
 from signalling.limits import Connections, HttpLimits, from_settings
 from signalling.sessions import Sessions
@@ -32,16 +34,26 @@ def services(
     ``limits`` and ``now`` differ from the configuration's and the clock in tests.
     """
     bounds = limits or from_settings(settings)
-    sessions = Sessions(server, bounds.resume_seconds, bounds.connections_per_identity)
+    authenticator = Authenticator(keys, now, join_lifetime_seconds=settings.tokens.lifetime_seconds)
+    sessions = Sessions(server, bounds.resume_seconds)
+    holders = Holders(server.has_http_session)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
     return Services(
         server=server,
         settings=settings,
-        authenticator=Authenticator(keys, now, join_lifetime_seconds=settings.tokens.lifetime_seconds),
+        authenticator=authenticator,
         limits=bounds,
         sessions=sessions,
         connections=connections,
+        holders=holders,
+        admission=Admission(
+            authenticator,
+            sessions,
+            holders,
+            per_identity=bounds.connections_per_identity,
+            per_invitation=bounds.sessions_per_invitation,
+        ),
         lenient_trickle=lenient_trickle,
     )
 
@@ -52,6 +64,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         middlewares=[middleware.guard, middleware.errors],
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
+    application.on_response_prepare.append(middleware.name_server)
     application[SERVICES] = parts
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])

@@ -1,9 +1,6 @@
-"""Who is this: tokens checked against the server's keys, single use, revocation.
+"""Who is this: tokens checked against the server's keys, invitations exchanged, both withdrawn.
 
-The only user of ``tokens.py``.
-
-State is in memory: a restart forgets revocations and used
-tokens. Join tokens live ten minutes, so that is the window.
+Revocations are in memory: a restart forgets them.
 """
 
 from __future__ import annotations
@@ -11,38 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mediaserver.errors import NotPermitted
 from mediaserver.ids import room_id
 from mediaserver.participant import Identity
 from mediaserver.policy import RIGHTS, Right, Role
 from signalling import tokens
-from signalling.errors import RateLimited, TokenUsed, Unauthorized
+from signalling.errors import Unauthorized
+from signalling.expiring_set import ExpiringSet
 from signalling.keys import TokenKeys
 from signalling.tokens import Audience, Claims
-
-MAX_REMEMBERED = 100_000
-"""Used or revoked token ids held at once; each is dropped when its token has expired."""
-
-
-class ExpiringSet:
-    """Token ids, each forgotten once its token has expired. Bounded."""
-
-    def __init__(self, limit: int = MAX_REMEMBERED) -> None:
-        self._until: dict[str, float] = {}
-        self._limit = limit
-
-    def __contains__(self, token_id: str) -> bool:
-        return token_id in self._until
-
-    def __len__(self) -> int:
-        return len(self._until)
-
-    def add(self, token_id: str, until_seconds: float, now_seconds: float) -> None:
-        """Raises ``RateLimited`` when full of tokens that still live: fails closed."""
-        if len(self._until) >= self._limit:
-            self._until = {known: until for known, until in self._until.items() if until > now_seconds}
-            if len(self._until) >= self._limit:
-                raise RateLimited("too many tokens are in use")
-        self._until[token_id] = until_seconds
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,7 +42,7 @@ class Bearer:
 
 
 class Authenticator:
-    """Checks tokens and remembers which were used up or withdrawn.
+    """Checks tokens and remembers which were withdrawn.
 
     ``now`` gives Unix seconds; tests move it.
     """
@@ -83,11 +57,10 @@ class Authenticator:
         self._keys = keys
         self._now = now
         self._join_lifetime_seconds = join_lifetime_seconds
-        self._used = ExpiringSet()
         self._revoked = ExpiringSet()
 
     def check(self, token: str, audience: Audience = Audience.JOIN) -> Bearer:
-        """Any use of a token but the WebSocket join. Raises ``Unauthorized``."""
+        """Who holds this token. What it may still open is asked of ``admission``. Raises ``Unauthorized``."""
         claims = tokens.read(self._keys, token, audience=audience, now_seconds=self._now())
         return self._unrevoked(claims)
 
@@ -104,21 +77,32 @@ class Authenticator:
             return self.check(token)
         return self._unrevoked(claims)
 
-    def check_once(self, token: str) -> Bearer:
-        """The WebSocket join: uses the token up. Raises ``Unauthorized`` (``TokenUsed``), ``RateLimited``."""
-        bearer = self.check(token)
-        if bearer.claims.jti in self._used:
-            raise TokenUsed(field="$.token")
-        self._used.add(bearer.claims.jti, bearer.claims.exp + tokens.LEEWAY_SECONDS, self._now())
-        return bearer
+    def check_signed(self, token: str) -> Claims:
+        """A token or invitation of this server, holding or not: what a withdrawal names.
+
+        What descends from a token outlives it, so an expired one can be withdrawn too.
+
+        Raises ``Unauthorized``.
+        """
+        return tokens.read(self._keys, token, audience=None, now_seconds=self._now(), expired_is_fine=True)
 
     def revoke(self, claims: Claims) -> None:
-        """From now on neither this token holds nor one that was exchanged for it."""
-        self._revoked.add(claims.jti, claims.exp + tokens.MAX_LIFETIME_SECONDS, self._now())
+        """From now on neither this token holds nor any that came of it, however far removed.
+
+        Raises ``RateLimited``.
+        """
+        # Nothing new comes of a withdrawn token, so the last of its descendants expires a lifetime from now.
+        last = self._now() + tokens.MAX_LIFETIME_SECONDS + 2 * tokens.LEEWAY_SECONDS
+        self._revoked.add(claims.jti, last, self._now())
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether the token or its invitation was withdrawn."""
-        return claims.jti in self._revoked or (claims.inv is not None and claims.inv in self._revoked)
+        """Whether the token, or one that it descends from, was withdrawn."""
+        return any(jti in self._revoked for jti in (claims.jti, *claims.inv))
+
+    def check_standing(self, claims: Claims) -> None:
+        """Raises ``Unauthorized`` for a token that was withdrawn since it was checked."""
+        if self.is_revoked(claims):
+            raise Unauthorized("the token was withdrawn; ask for a new link or token")
 
     def exchange(self, invitation: str, name: str | None) -> tuple[str, Claims]:
         """A fresh join token for the holder of an invitation. Raises ``Unauthorized``."""
@@ -132,7 +116,7 @@ class Authenticator:
                 lifetime_seconds=self._join_lifetime_seconds,
                 name=invited.name or name,
                 rights=None if invited.rights is None else frozenset(invited.rights),
-                invitation=invited.jti,
+                ancestors=(*invited.inv, invited.jti),
             )
         )
 
@@ -145,8 +129,7 @@ class Authenticator:
         return self._now()
 
     def _unrevoked(self, claims: Claims) -> Bearer:
-        if self.is_revoked(claims):
-            raise Unauthorized("the token was withdrawn; ask for a new link or token")
+        self.check_standing(claims)
         return Bearer(claims, claims.granted())
 
 
@@ -172,3 +155,15 @@ def may_invite(inviter: Bearer, room: str, role: Role) -> bool:
     # A narrowed token could make a wider one of its own role.
     narrowed = inviter.rights != RIGHTS[inviter.role]
     return not narrowed and _RANK[role] <= _RANK.get(inviter.role, -1)
+
+
+def descent(inviter: Bearer) -> tuple[str, ...]:
+    """What a token that this one's holder makes descends from: whoever was invited falls with who invited.
+
+    Raises ``NotPermitted`` at the end of a chain of invitations that is too long.
+    """
+    chain = (*inviter.claims.inv, inviter.claims.jti)
+    # One place is left for the join token that an invitation is exchanged for.
+    if len(chain) >= tokens.MAX_ANCESTORS:
+        raise NotPermitted("invited over too many times; ask somebody nearer to the first invitation")
+    return chain

@@ -208,8 +208,15 @@ def token(
     invitation: Annotated[
         bool, typer.Option("--invitation", help="For a link: PAGE#TOKEN, exchanged for join tokens.")
     ] = False,
+    single_use: Annotated[
+        bool, typer.Option("--single-use", help="Opens one session, whichever way.")
+    ] = False,
 ) -> None:
-    """Print a token and nothing else. Works whether or not the server runs."""
+    """Print a token and nothing else. Works whether or not the server runs.
+
+    While it lives it opens one WebSocket session and any number of WHIP and WHEP sessions; with --single-use
+    one session in all, as the tokens that invitations are exchanged for.
+    """
     import time
 
     from mediaserver.policy import Right, Role
@@ -217,6 +224,8 @@ def token(
     from signalling.messages import MAX_NAME_CHARACTERS
     from signalling.names import clean
 
+    if invitation and single_use:
+        _fail("--single-use is for join tokens; an invitation is exchanged for such", 2)
     settings = _settings(config, {"data": _present(folder=data)})
     audience = tokens.Audience.INVITE if invitation else tokens.Audience.JOIN
     usual = tokens.INVITATION_LIFETIME_SECONDS if invitation else settings.tokens.lifetime_seconds
@@ -229,6 +238,7 @@ def token(
             lifetime_seconds=usual if lifetime is None else lifetime,
             name=clean(name or "", MAX_NAME_CHARACTERS),
             rights=frozenset(Right(right) for right in rights) if rights else None,
+            reusable=not (invitation or single_use),
         )
     except ValueError as error:
         _fail(str(error), 2)
@@ -348,7 +358,16 @@ def _colour() -> bool:
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except ImportError as error:
+        if "_dataplane" not in str(error):
+            raise
+        print(
+            "loupe: the native media plane is not built, or not for this Python; run: make setup",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
+from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
-from signalling.errors import Unauthorized
+from signalling.errors import NoToken
 from signalling.holders import Holders
 from signalling.limits import Connections, HttpLimits
 from signalling.sessions import Sessions
@@ -26,7 +27,8 @@ class Services:
     limits: HttpLimits
     sessions: Sessions
     connections: Connections
-    holders: Holders = field(default_factory=Holders)
+    holders: Holders
+    admission: Admission
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 
@@ -46,7 +48,7 @@ def bearer_text(request: web.Request) -> str:
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("an Authorization: Bearer header is needed")
+        raise NoToken
     return token.strip()
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from mediaserver.addresses import media_addresses
 from mediaserver.config import Media, Settings
 from mediaserver.errors import LoupeError
 
@@ -65,18 +66,6 @@ def _family(address: str) -> socket.AddressFamily:
         return socket.AF_INET
 
 
-def _addresses(settings: Settings) -> list[str]:
-    if settings.media.addresses:
-        return list(settings.media.addresses)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Nothing is sent: connecting a UDP socket only looks up the way.
-            probe.connect(("192.0.2.1", 9))
-            return [str(probe.getsockname()[0])]
-        except OSError:
-            return ["127.0.0.1"]
-
-
 def check_http_port(settings: Settings) -> Check:
     """The listening address is free."""
     host, port = settings.listen.host, settings.listen.port
@@ -96,7 +85,7 @@ def check_http_port(settings: Settings) -> Check:
 def check_media_ports(settings: Settings) -> Check:
     """Every worker's UDP port is free on every address."""
     workers = settings.media.workers or os.cpu_count() or 1
-    for address in _addresses(settings):
+    for address in media_addresses(settings.media):
         for port in range(settings.media.port, settings.media.port + workers):
             with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
                 try:
@@ -113,7 +102,7 @@ def check_media_ports(settings: Settings) -> Check:
 
 def check_addresses(settings: Settings) -> Check:
     """Clients elsewhere can reach what is announced."""
-    told = list(settings.media.announced) or _addresses(settings)
+    told = list(settings.media.announced) or media_addresses(settings.media)
     if all(ipaddress.ip_address(address).is_loopback for address in told):
         return _warn(
             "addresses",
@@ -137,7 +126,7 @@ def check_clock(settings: Settings) -> Check:  # noqa: ARG001 - checks have one 
 
 def check_udp(settings: Settings) -> Check:
     """A datagram to the own media address comes back."""
-    for address in _addresses(settings):
+    for address in media_addresses(settings.media):
         family = _family(address)
         with (
             socket.socket(family, socket.SOCK_DGRAM) as here,

@@ -14,11 +14,17 @@ class Unauthorized(LoupeError):
     default = "a valid token is needed"
 
 
+class NoToken(Unauthorized):
+    """No token at all: nothing is wrong yet (RFC 6750 section 3.1)."""
+
+    default = "an Authorization: Bearer header is needed"
+
+
 class TokenUsed(Unauthorized):
     """A join token opens one session; this one has."""
 
     code = "token_used"
-    default = "this token was used already; ask for a new one"
+    default = "this token has opened its session already; ask for a new one, or exchange the invitation again"
 
 
 class MalformedMessage(LoupeError):
@@ -93,13 +99,6 @@ class PreconditionRequired(LoupeError):
     default = "an If-Match header is required"
 
 
-class Unprocessable(LoupeError):
-    """Understood, but not offered here."""
-
-    code = "unprocessable"
-    default = "this is not offered"
-
-
 class UnknownSession(errors.UnknownParticipant):
     """No such WHIP or WHEP session (any more)."""
 
@@ -118,7 +117,6 @@ _STATUS: dict[type[LoupeError], int] = {
     UnsupportedMediaType: 415,
     Conflict: 412,
     PreconditionRequired: 428,
-    Unprocessable: 422,
     errors.NotPermitted: 403,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,

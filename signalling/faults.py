@@ -12,6 +12,9 @@ from signalling.errors import MalformedMessage, UnknownType
 MAX_DEPTH = 16
 """Nesting of objects and arrays (06-reliability W14); the deepest real message has 3."""
 
+MAX_FAULT_CHARACTERS = 200
+"""msgspec repeats what it blames, which a client may have made as long as a message."""
+
 _AT = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _FIELD = re.compile(r"^Object (?P<fault>missing required|contains unknown) field `(?P<name>[^`]*)`")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -35,14 +38,14 @@ def describe(error: Exception) -> MalformedMessage:
     words = text[: at.start()] if at else text
     field = _FIELD.match(words)
     if field is not None:
-        path = f"{path}.{field['name']}"
+        path = f"{path}.{field['name']}"[:MAX_FAULT_CHARACTERS]
         if field["fault"] == "missing required" and field["name"] == "type":
             return UnknownType("the message has no type", field=path)
         words = "this field is missing" if field["fault"] == "missing required" else "no such field"
         return MalformedMessage(words, field=path)
     if path == "$.type":
         return UnknownType(field=path)
-    return MalformedMessage(words, field=path)
+    return MalformedMessage(words[:MAX_FAULT_CHARACTERS], field=path)
 
 
 def request_id(text: bytes) -> int | None:

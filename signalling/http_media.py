@@ -7,19 +7,21 @@ DELETE and the courtesies (OPTIONS, GET, CORS) are the same.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from mediaserver import errors
 from mediaserver.ids import SessionId
+from mediaserver.participant import Identity
 from mediaserver.server import HttpSession
 from signalling import body
 from signalling.auth import Bearer
-from signalling.context import Services, bearer_text, services
+from signalling.context import Services, bearer, bearer_text, services
 from signalling.errors import Conflict, PreconditionRequired, Unauthorized, UnknownSession
-from signalling.holders import Holder
+from signalling.messages import MAX_NAME_CHARACTERS
+from signalling.names import clean
 from signalling.tokens import is_room_name
 
 SDP: Final = "application/sdp"
@@ -38,7 +40,7 @@ SESSION_METHODS = "OPTIONS, GET, HEAD, PATCH, DELETE"
 _ALLOWED_HEADERS = "Authorization, Content-Type, If-Match"
 
 
-def room_of(request: web.Request, bearer: Bearer) -> str:
+def room_of(request: web.Request, holder: Bearer) -> str:
     """The room of the path, when the token speaks for it.
 
     Raises:
@@ -48,7 +50,7 @@ def room_of(request: web.Request, bearer: Bearer) -> str:
     room = request.match_info["room"]
     if not is_room_name(room):
         raise errors.UnknownRoom
-    if bearer.claims.room != room:
+    if holder.claims.room != room:
         raise errors.NotPermitted("the token is for another room")
     return room
 
@@ -86,15 +88,27 @@ def link_headers(parts: Services) -> list[str]:
     return [value for _, value in sorted(links, key=lambda link: link[0])]
 
 
-def created(request: web.Request, session: HttpSession, bearer: Bearer, room: str) -> web.Response:
-    """201 with the answer; remembers whose session it is."""
+Begin: TypeAlias = Callable[[Identity, str, str], Awaitable[HttpSession]]
+"""Opens a session for somebody, under a name, from an offer."""
+
+
+async def create(request: web.Request, begin: Begin) -> web.Response:
+    """An offer in, 201 with the answer out; the token is used up by it unless it is reusable."""
     parts = services(request)
-    claims = bearer.claims
-    parts.holders.add(
-        session.id,
-        Holder(claims.jti, claims.inv, claims.sub, room),
-        lambda known: _find(parts, known) is not None,
-    )
+    holder = bearer(request)
+    room = room_of(request, holder)
+    offer = await offer_of(request)
+    name = clean(holder.claims.name or "", MAX_NAME_CHARACTERS)
+    with parts.admission.opening(holder):
+        session = await begin(holder.identity(), name, offer)
+        if parts.authenticator.is_revoked(holder.claims):  # while the offer was looked at
+            parts.server.end(session)
+            parts.authenticator.check_standing(holder.claims)
+        parts.holders.add(session.id, holder.claims)
+    return _created(parts, session, room)
+
+
+def _created(parts: Services, session: HttpSession, room: str) -> web.Response:
     path = f"/{session.direction}/{room}/{session.id}"
     headers: CIMultiDict[str] = CIMultiDict(CORS)
     headers["Location"] = f"{parts.settings.public_url or ''}{path}"
@@ -126,8 +140,8 @@ def _session(request: web.Request) -> HttpSession:
     if holder is None:
         parts.authenticator.check(token)
         raise UnknownSession
-    bearer = parts.authenticator.check_holder(token, holder.jti)
-    if bearer.claims.room != holder.room or bearer.claims.sub != holder.subject:
+    claims = parts.authenticator.check_holder(token, holder.jti).claims
+    if claims.room != holder.room or claims.sub != holder.sub:
         raise errors.NotPermitted("the session was begun with another token")
     session = _find(parts, session_id)
     if session is None:
@@ -210,12 +224,12 @@ def _options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     return options
 
 
-def routes(kind: str, create: Callable[[web.Request], Awaitable[web.Response]]) -> list[web.RouteDef]:
+def routes(kind: str, post: Callable[[web.Request], Awaitable[web.Response]]) -> list[web.RouteDef]:
     """All routes of ``whip`` or ``whep``."""
     endpoint = f"/{kind}/{{room}}"
     session = f"/{kind}/{{room}}/{{session}}"
     return [
-        web.post(endpoint, create),
+        web.post(endpoint, post),
         web.get(endpoint, head_endpoint),
         web.route("OPTIONS", endpoint, _options(ENDPOINT_METHODS)),
         web.patch(session, patch),

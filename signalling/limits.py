@@ -1,5 +1,5 @@
 """Limits of HTTP connections that aiohttp lacks: slow headers,
-idle sockets, endless exchanges, connections per source.
+idle sockets, endless exchanges, connections per source; and its refusals in our words.
 
 ``GuardedHandler`` is aiohttp's connection with one timer that always runs;
 every phase of a connection has its bound (06-reliability W14, W15, 4.2).
@@ -12,21 +12,20 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from signalling.bucket import TokenBucket
+from mediaserver.bucket import TokenBucket
+from signalling import problem
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
 
 POLICY_CLOSE_FRAME = b"\x88\x02\x03\xf0"
 """A WebSocket close frame with code 1008 (RFC 6455 section 5.5.1), for a peer whose messages never end."""
-BUSY_RESPONSE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)
 IPV6_SOURCE_PREFIX = 64
 """One household or host has a whole /64; counting single addresses would count nothing."""
 
@@ -58,9 +57,13 @@ class HttpLimits:
     heartbeat_seconds: float = 10.0
     silence_seconds: float = 20.0
     close_seconds: float = 2.0
-    """How long a closing WebSocket waits for the other side before the connection is cut."""
+    """How long a closing WebSocket or connection waits for the other side before it is cut."""
     resume_seconds: float = 30.0
     connections_per_identity: int = 3
+    """Sessions of one subject that stand at once, by WebSocket, WHIP and WHEP together."""
+    sessions_per_invitation: int = 24
+    """Sessions that stand at once by one invitation, whoever holds it: a link that got about leaves a quarter
+    of a room's 32 places to the others."""
 
 
 def from_settings(settings: Settings) -> HttpLimits:
@@ -73,6 +76,7 @@ def from_settings(settings: Settings) -> HttpLimits:
         tls_hello_seconds=limits.tls_hello_seconds,
         connections_per_source=limits.connections_per_source,
         connections_per_identity=limits.connections_per_identity,
+        sessions_per_invitation=limits.sessions_per_invitation,
         sdp_bytes=limits.sdp_bytes,
         api_body_bytes=limits.api_body_bytes,
         message_bytes=limits.message_bytes,
@@ -142,17 +146,17 @@ class _Phase(Enum):
     EXCHANGE = "slow_exchange"
     IDLE = "idle"
     UPGRADED = "flooded"
-    REFUSED = "refused"
 
 
 class GuardedHandler(RequestHandler):
-    """One HTTP connection under a timer."""
+    """One HTTP connection under a timer. ``source`` is counted already, and counted out when it is lost."""
 
     def __init__(
         self,
         manager: web.Server,
         limits: HttpLimits,
         connections: Connections,
+        source: str,
         *,
         loop: asyncio.AbstractEventLoop,
         **options: Any,
@@ -161,28 +165,17 @@ class GuardedHandler(RequestHandler):
         self._guard_loop = loop
         self._limits = limits
         self._connections = connections
-        self._source: str | None = None
+        self._source: str | None = source
         self._phase = _Phase.HEADERS
         self._timer: asyncio.TimerHandle | None = None
         self._bytes = TokenBucket(limits.upgraded_bytes_per_second, limits.upgraded_burst_bytes)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        source = source_of(peer[0]) if isinstance(peer, tuple) and peer else "local"
-        if not self._connections.enter(source):
-            self._phase = _Phase.REFUSED
-            assert isinstance(transport, asyncio.Transport), "a listener gives stream transports"
-            transport.write(BUSY_RESPONSE)
-            transport.close()
-            return
-        self._source = source
         super().connection_made(transport)
         self._enter(_Phase.HEADERS, self._limits.header_seconds)
 
     def data_received(self, data: bytes) -> None:
         match self._phase:
-            case _Phase.REFUSED:
-                return
             case _Phase.IDLE:
                 self._enter(_Phase.HEADERS, self._limits.header_seconds)
             case _Phase.UPGRADED if not self._bytes.take(self._guard_loop.time(), len(data)):
@@ -198,11 +191,14 @@ class GuardedHandler(RequestHandler):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.release()
+        super().connection_lost(exc)
+
+    def release(self) -> None:
+        """The source holds one connection less. Idempotent."""
         if self._source is not None:
             self._connections.leave(self._source)
             self._source = None
-        if self._phase is not _Phase.REFUSED:
-            super().connection_lost(exc)
 
     def request_began(self) -> None:
         """All headers of a request are here (told by the outermost middleware)."""
@@ -214,6 +210,25 @@ class GuardedHandler(RequestHandler):
             self._timer.cancel()
             self._timer = None
         self._phase = _Phase.UPGRADED
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What is no HTTP is the client's fault: counted and answered, neither logged nor repeated, as it may
+        hold a token."""
+        if isinstance(exc, ConnectionError):
+            raise exc  # the client is gone: nobody reads an answer, and that is no fault to be logged
+        if status != HTTPStatus.BAD_REQUEST or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        self._connections.count("malformed_request")
+        response = problem.from_status(status, detail="this is no well-formed HTTP request")
+        response.headers["Server"] = problem.SERVER_NAME
+        response.force_close()
+        return response
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -235,6 +250,7 @@ class GuardedHandler(RequestHandler):
         self._connections.count(self._phase.value)
         transport = self.transport
         self.force_close()
-        if transport is not None and self._phase is _Phase.EXCHANGE:
-            # close() would wait for ever for a client that does not read.
-            transport.abort()
+        if transport is not None:
+            # To close waits until what is buffered was taken: for ever, for a client that does not read.
+            grace = 0.0 if self._phase is _Phase.EXCHANGE else self._limits.close_seconds
+            self._guard_loop.call_later(grace, transport.abort)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from mediaserver.errors import LoupeError
-from signalling.context import SERVICES
+from signalling.acceptor import Acceptor, NewHandler, bind
+from signalling.context import SERVICES, Services
 from signalling.limits import GuardedHandler
 
-BACKLOG = 1024
 MAX_LINE_BYTES = 8190
 MAX_HEADER_BYTES = 8190
 LINGER_SECONDS = 2.0
@@ -34,12 +32,16 @@ class Listener:
     """What ``open_listener`` made."""
 
     runner: web.AppRunner
-    server: asyncio.Server
+    parts: Services
+    new_handler: NewHandler
     host: str
-    port: int
     tls: bool
-    connection: Callable[[], asyncio.Protocol]
-    others: list[asyncio.Server] = field(default_factory=list)
+    acceptors: list[Acceptor]
+
+    @property
+    def port(self) -> int:
+        """The port of the first address."""
+        return self.acceptors[0].port
 
     @property
     def url(self) -> str:
@@ -47,20 +49,20 @@ class Listener:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
-    async def also(self, host: str, port: int) -> str:
+    def also(self, host: str, port: int) -> str:
         """Serves the same over plain HTTP at another address too; gives its URL. Raises ``CannotListen``."""
-        server = await _listen(self.connection, host, port, None, None)
-        self.others.append(server)
-        return f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        acceptor = _listen(self.parts, self.new_handler, host, port, None)
+        self.acceptors.append(acceptor)
+        return f"http://{host}:{acceptor.port}"
 
-    async def stop_accepting(self) -> None:
+    def stop_accepting(self) -> None:
         """No new connections; those that stand go on."""
-        for server in (self.server, *self.others):
-            server.close()
+        for acceptor in self.acceptors:
+            acceptor.close()
 
     async def close(self) -> None:
         """Ends every connection, the busy ones after two seconds."""
-        await self.stop_accepting()
+        self.stop_accepting()
         await self.runner.cleanup()
 
 
@@ -75,11 +77,12 @@ async def open_listener(
     manager = runner.server
     assert manager is not None, "setup makes it"
 
-    def connection() -> GuardedHandler:
+    def new_handler(source: str) -> GuardedHandler:
         return GuardedHandler(
             manager,
             parts.limits,
             parts.connections,
+            source,
             loop=loop,
             access_log=None,
             auto_decompress=False,
@@ -90,32 +93,28 @@ async def open_listener(
         )
 
     try:
-        server = await _listen(connection, host, port, tls, parts.limits.tls_hello_seconds)
+        acceptor = _listen(parts, new_handler, host, port, tls)
     except CannotListen:
         await runner.cleanup()
         raise
-    opened: socket.socket = server.sockets[0]
-    return Listener(runner, server, host, opened.getsockname()[1], tls is not None, connection)
+    return Listener(runner, parts, new_handler, host, tls is not None, [acceptor])
 
 
-async def _listen(
-    connection: Callable[[], asyncio.Protocol],
-    host: str,
-    port: int,
-    tls: ssl.SSLContext | None,
-    hello_seconds: float | None,
-) -> asyncio.Server:
+def _listen(
+    parts: Services, new_handler: NewHandler, host: str, port: int, tls: ssl.SSLContext | None
+) -> Acceptor:
     try:
-        return await asyncio.get_running_loop().create_server(
-            connection,
-            host,
-            port,
-            ssl=tls,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=hello_seconds if tls is not None else None,
-        )
+        sockets = bind(host, port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CannotListen(
             f"cannot listen on {host} port {port}: {reason}; choose another with --listen HOST:PORT"
         ) from None
+    return Acceptor(
+        sockets,
+        new_handler,
+        parts.connections,
+        tls,
+        hello_seconds=parts.limits.tls_hello_seconds,
+        close_seconds=parts.limits.close_seconds,
+    )

@@ -34,6 +34,11 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return response
 
 
+async def name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Before every response is sent, an upgrade's too."""
+    response.headers["Server"] = problem.SERVER_NAME
+
+
 def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     headers["X-Request-Id"] = request[REQUEST_ID]
@@ -43,8 +48,6 @@ def _dress(request: web.Request, response: web.StreamResponse) -> None:
     headers.setdefault(
         "Cross-Origin-Resource-Policy", "cross-origin" if _is_media(request) else "same-origin"
     )
-    # aiohttp would add its own name and version.
-    headers["Server"] = "loupe"
     if request.secure:
         headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
 

@@ -21,7 +21,6 @@ log = logging.getLogger("loupe.signalling")
 
 STATIC = Path(__file__).parent / "static"
 ROOM_PAGES = ("theatre", "consult", "observe")
-PAGES_WITHOUT_ROOM = {"/": "index"}
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002 - one directive a line

@@ -9,9 +9,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mediaserver.errors import LoupeError, NoCommonCodec
-from signalling.errors import Unauthorized, http_status
+from signalling.errors import NoToken, Unauthorized, http_status
 
 CONTENT_TYPE = "application/problem+json"
+SERVER_NAME = "loupe"
+"""aiohttp would add its own name and version."""
+_CHALLENGE = 'Bearer realm="loupe"'
+_CHALLENGE_ANEW = f'{_CHALLENGE}, error="invalid_token"'
 RETRY_AFTER_SECONDS = 2
 """A viewer that waits for a publisher, or a client that
 a draining node turned away, asks again this often."""
@@ -43,13 +47,11 @@ def from_error(error: LoupeError) -> web.Response:
     status = http_status(error)
     headers: CIMultiDict[str] = CIMultiDict()
     if isinstance(error, Unauthorized):
-        # RFC 6750 section 3.
-        headers["WWW-Authenticate"] = 'Bearer realm="loupe", error="invalid_token"'
-    if error.retryable or status in (409, 503):
+        # RFC 6750 section 3: the error is told to who had a token.
+        headers["WWW-Authenticate"] = _CHALLENGE if isinstance(error, NoToken) else _CHALLENGE_ANEW
+    if error.retryable or status in (409, 429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if status in (408, 413):
-        headers["Connection"] = "close"
-    return _response(
+    response = _response(
         Problem(
             type=f"urn:loupe:problem:{error.code}",
             title=HTTPStatus(status).phrase,
@@ -62,9 +64,12 @@ def from_error(error: LoupeError) -> web.Response:
         ),
         headers,
     )
+    if status in (408, 413):
+        response.force_close()  # what is left of the body is no request
+    return response
 
 
-def from_status(status: int, *, allow: str | None = None) -> web.Response:
+def from_status(status: int, *, allow: str | None = None, detail: str | None = None) -> web.Response:
     """For what aiohttp itself refuses: no such path, no such method, a body or header it cannot read."""
     headers: CIMultiDict[str] = CIMultiDict()
     if allow is not None:
@@ -73,7 +78,12 @@ def from_status(status: int, *, allow: str | None = None) -> web.Response:
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     return _response(
         Problem(
-            type="about:blank", title=phrase, status=status, detail=phrase, code=code, retryable=status >= 500
+            type="about:blank",
+            title=phrase,
+            status=status,
+            detail=detail or phrase,
+            code=code,
+            retryable=status >= 500,
         ),
         headers,
     )

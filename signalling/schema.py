@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from signalling import messages
-from signalling.close_codes import MEANING
+from signalling.close_codes import CloseCode
 from signalling.protocol import INPUTS, TABLE, Cell, Input, Signal, State, Step
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -100,7 +100,7 @@ def diagram_text() -> str:
 def close_codes_text() -> str:
     """The close codes in Markdown."""
     lines = ["| code | why | retry? |", "|---|---|---|"]
-    lines += [f"| {int(code)} | {meaning} | {retry.value} |" for code, (retry, meaning) in MEANING.items()]
+    lines += [f"| {int(code)} | {code.meaning} | {code.retry.value} |" for code in CloseCode]
     return "\n".join(lines)
 
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mediaserver.addresses import default_address
 from mediaserver.config import Settings
-from mediaserver.errors import InvalidSettings, LoupeError
+from mediaserver.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from mediaserver.server import Server
@@ -34,13 +35,6 @@ class Running:
     server: Server
     listener: Listener
     settings: Settings
-
-
-class NoNativePlane(LoupeError):
-    """The compiled data plane is not installed."""
-
-    code = "no_native_plane"
-    default = "the native media plane is not built; run: make setup"
 
 
 def may_use_plain_http(host: str, asked: bool) -> bool:
@@ -78,8 +72,6 @@ def tls_context(settings: Settings, plain_http: bool) -> ssl.SSLContext | None:
 
 
 def _own_addresses(host: str) -> list[str]:
-    from mediaserver.plane import default_address
-
     try:
         unspecified = ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -130,12 +122,14 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
+    from mediaserver.plane import open_plane
+    from mediaserver.server import Server
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
-    server = _media_server(settings)
+    server = Server(settings, open_plane(settings.media))
     await server.start()
     opened: Listener | None = None
     try:
@@ -165,17 +159,6 @@ async def run(
         if opened is not None:
             await opened.close()
         await server.stop()
-
-
-def _media_server(settings: Settings) -> Server:
-    try:
-        from mediaserver.plane import open_plane
-        from mediaserver.server import Server as MediaServer
-    except ImportError as error:
-        if "_dataplane" in str(error):
-            raise NoNativePlane from None
-        raise
-    return MediaServer(settings, open_plane(settings.media))
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hmac
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,20 +45,13 @@ class Session:
 class Sessions:
     """All WebSocket sessions of the process."""
 
-    def __init__(self, server: Server, resume_seconds: float, per_identity: int) -> None:
+    def __init__(self, server: Server, resume_seconds: float) -> None:
         self._server = server
         self._resume_seconds = resume_seconds
-        self._per_identity = per_identity
         self._by_id: dict[str, Session] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._by_id)
-
-    def may_open(self, bearer: Bearer) -> bool:
-        """Whether this identity holds fewer sessions than it may."""
-        held = sum(1 for session in self._by_id.values() if session.claims.sub == bearer.claims.sub)
-        return held < self._per_identity
 
     def open(self, bearer: Bearer, name: str, socket: Replaceable) -> Session:
         """Joins the room of the token. Raises what ``Server.join`` raises."""
@@ -121,12 +114,6 @@ class Sessions:
         with contextlib.suppress(UnknownParticipant):
             self._server.leave(session.participant)
 
-    def spawn(self, farewell: Coroutine[None, None, None]) -> None:
-        """Runs a socket's farewell that nobody waits for, and keeps the task alive until it is done."""
-        task = asyncio.get_running_loop().create_task(farewell)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     def _set_connected(self, session: Session, connected: bool) -> None:
         # Over already, the client not told yet: the events that wait for it say so.
         with contextlib.suppress(UnknownParticipant):
@@ -134,6 +121,8 @@ class Sessions:
 
     def of_token(self, jti: str) -> list[Session]:
         """Sessions that hang on a token or invitation, for its revocation."""
-        return [
-            session for session in self._by_id.values() if jti in (session.claims.jti, session.claims.inv)
-        ]
+        return [session for session in self._by_id.values() if session.claims.hangs_on(jti)]
+
+    def claims(self) -> Iterator[Claims]:
+        """Of every session, those away included."""
+        return (session.claims for session in self._by_id.values())

@@ -1,8 +1,9 @@
 """Tokens: JSON Web Tokens (RFC 7519) as a pure function of key, text and time.
 
-Two kinds, told apart by their audience: a *join token* (``aud`` ``join``, minutes) opens a
-WebSocket, a WHIP or WHEP session and the REST interface; an *invitation* (``aud`` ``invite``,
-hours, revocable) is what a printed link carries and can only be exchanged for join tokens.
+Two kinds, told apart by their audience: a *join token* (``aud`` ``join``, minutes) opens one
+session by WebSocket, WHIP or WHEP, and the REST interface; an *invitation* (``aud`` ``invite``,
+hours, revocable) is what a printed link carries and can only be exchanged for join tokens. Every
+token names those it descends from, so that withdrawing one withdraws all that came of it.
 
 RFC 8725 is followed to the letter: one algorithm (HS256) fixed on the server side, the key is found
 by ``kid`` among our own and nothing in the header can name another, audience and issuer are compared.
@@ -15,12 +16,12 @@ import re
 import secrets
 from base64 import urlsafe_b64decode
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
-from mediaserver.policy import RIGHTS, Right, Role
+from mediaserver.policy import Right, Role, granted
 from signalling.errors import Unauthorized
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ JOIN_LIFETIME_SECONDS = 10 * 60
 INVITATION_LIFETIME_SECONDS = 12 * 60 * 60
 MAX_LIFETIME_SECONDS = 7 * 24 * 60 * 60
 MAX_TOKEN_CHARACTERS = 4096
+MAX_ANCESTORS = 16
+"""Tokens and invitations that one may descend from: seven times invited over, and a bound on its length."""
 ANY_ROOM = "*"
 """Only an operator's token may name it: it inspects all rooms and enters none."""
 ROOM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -48,13 +51,16 @@ class Audience(StrEnum):
     INVITE = "invite"
 
 
+TokenId: TypeAlias = Annotated[str, Meta(min_length=16, max_length=64)]
+
+
 class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a token says. Times are Unix seconds."""
 
     iss: str
     aud: Audience
     sub: Annotated[str, Meta(min_length=1, max_length=64)]
-    jti: Annotated[str, Meta(min_length=16, max_length=64)]
+    jti: TokenId
     iat: int
     nbf: int
     exp: int
@@ -63,15 +69,21 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     rights: list[Right] | None = None
     """Narrows the role's rights; absent: all of them."""
     name: Annotated[str, Meta(max_length=64)] | None = None
-    inv: Annotated[str, Meta(max_length=64)] | None = None
-    """``jti`` of the invitation this token was exchanged for."""
+    inv: Annotated[tuple[TokenId, ...], Meta(max_length=MAX_ANCESTORS)] = ()
+    """``jti`` of the tokens and invitations that this one descends from, the one it came of last."""
+    reusable: bool = False
+    """Opens any number of WHIP and WHEP sessions while it lives: `loupe token` alone makes such."""
 
     def __repr__(self) -> str:
         return f"Claims(aud={self.aud.value}, role={self.role.value})"
 
     def granted(self) -> frozenset[Right]:
         """The role's rights, narrowed; never more than the role has."""
-        return RIGHTS[self.role] if self.rights is None else RIGHTS[self.role] & frozenset(self.rights)
+        return granted(self.role, self.rights)
+
+    def hangs_on(self, jti: str) -> bool:
+        """Whether this token is the one of that id, or came of it."""
+        return jti == self.jti or jti in self.inv
 
 
 _claims_decoder = msgspec.json.Decoder(Claims)
@@ -93,7 +105,8 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     subject: str | None = None,
     name: str | None = None,
     rights: frozenset[Right] | None = None,
-    invitation: str | None = None,
+    ancestors: tuple[str, ...] = (),
+    reusable: bool = False,
 ) -> Claims:
     """Claims of a token that starts now.
 
@@ -117,7 +130,8 @@ def new_claims(  # noqa: PLR0913 - a token says this much
         role=role,
         rights=None if rights is None else sorted(rights),
         name=name or None,
-        inv=invitation,
+        inv=ancestors,
+        reusable=reusable,
     )
 
 
@@ -186,14 +200,14 @@ def read(
     keys: TokenKeys,
     token: str,
     *,
-    audience: Audience,
+    audience: Audience | None,
     now_seconds: float,
     expired_is_fine: bool = False,
 ) -> Claims:
     """Verifies signature, audience and times, with 30 s leeway for clocks that disagree.
 
-    ``expired_is_fine`` is for ending what a token began: a broadcast
-    outlives the ten minutes of its token, and its DELETE must still work.
+    ``audience`` None takes either kind: for withdrawing. ``expired_is_fine`` is for ending what a token
+    began: a broadcast outlives the ten minutes of its token, and its DELETE must still work.
 
     Raises:
         Unauthorized: the token does not hold; the text says why without repeating any of it.
@@ -205,7 +219,7 @@ def read(
         raise Unauthorized("the token's claims are not those of this server") from error
     if claims.iss != ISSUER:
         raise Unauthorized("the token has another issuer")
-    if claims.aud is not audience:
+    if audience is not None and claims.aud is not audience:
         raise Unauthorized(f"the token is not for this use: its audience is not {audience.value!r}")
     if now_seconds >= claims.exp + LEEWAY_SECONDS and not expired_is_fine:
         raise Unauthorized("the token has expired; ask for a new link or token")

@@ -14,10 +14,10 @@ import msgspec
 from aiohttp import WSMessage, WSMsgType, web
 
 from mediaserver import errors
+from mediaserver.bucket import TokenBucket
 from mediaserver.errors import LoupeError
 from mediaserver.policy import Right
 from signalling import messages, origin, protocol, translate
-from signalling.bucket import TokenBucket
 from signalling.close_codes import CloseCode
 from signalling.context import Services, services
 from signalling.dispatch import perform
@@ -47,6 +47,9 @@ async def handle(request: web.Request) -> web.StreamResponse:
     if parts.server.draining:
         raise errors.Draining
     origin.check(request, parts.settings.public_url)
+    if request.body_exists:
+        # Whether it is frames or a request is nothing that two peers may see differently (W23).
+        raise MalformedMessage("an upgrade has no body")
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     if messages.PROTOCOL not in (name.strip() for name in offered.split(",")):
         raise MalformedMessage(f"ask for the subprotocol {messages.PROTOCOL}", field="Sec-WebSocket-Protocol")
@@ -76,6 +79,8 @@ class Socket:
         self._conversation = protocol.Conversation()
         self._session: Session | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._farewell: list[protocol.Action] = []
+        self._listening: asyncio.Timeout | None = None
         self._bucket = TokenBucket(parts.limits.messages_per_second, parts.limits.message_burst)
         self._begun = self._heard = asyncio.get_running_loop().time()
 
@@ -83,12 +88,9 @@ class Socket:
         """Until the socket is closed, by whomever."""
         watch = asyncio.create_task(self._watch())
         try:
-            while not self._ws.closed:
-                message = await self._ws.receive()
-                self._heard = asyncio.get_running_loop().time()
-                if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-                    break
+            while (message := await self._next()) is not None:
                 await self._received(message)
+            await self._do(self._farewell)
         except ConnectionError:
             pass  # the client is gone; what follows is the same as for a farewell
         finally:
@@ -104,6 +106,21 @@ class Socket:
         self._end_soon(Signal.REPLACED)
 
     # ---- What comes in ----
+
+    async def _next(self) -> WSMessage | None:
+        """The next message; None when the socket has ended or shall end."""
+        if self._farewell or self._ws.closed:
+            return None
+        try:
+            async with asyncio.timeout(None) as self._listening:
+                message = await self._ws.receive()
+        except TimeoutError:
+            return None
+        finally:
+            self._listening = None
+        self._heard = asyncio.get_running_loop().time()
+        ended = message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+        return None if ended else message
 
     async def _received(self, message: WSMessage) -> None:
         if message.type is WSMsgType.PONG:
@@ -173,13 +190,12 @@ class Socket:
         self._pump = asyncio.create_task(self._pump_events(session))
 
     def _join(self, join: messages.Join) -> Session:
-        bearer = self._parts.authenticator.check_once(join.token)
-        if not self._parts.sessions.may_open(bearer):
-            raise errors.LimitReached("too many sessions of this identity", field="$.token")
+        bearer = self._parts.authenticator.check(join.token)
         if not bearer.rights & _RIGHTS_OF_THE_ROOM:
             raise errors.NotPermitted("this role enters no room", field="$.token")
         name = clean(bearer.claims.name or join.name, messages.MAX_NAME_CHARACTERS)
-        session = self._parts.sessions.open(bearer, name, self)
+        with self._parts.admission.opening(bearer, once=True, field="$.token"):
+            session = self._parts.sessions.open(bearer, name, self)
         # What happened up to now is in the room that hello carries.
         session.participant.outbox.replay(session.participant.outbox.seq)
         self._parts.server.metrics.join_stage("ws", asyncio.get_running_loop().time() - self._begun)
@@ -255,16 +271,16 @@ class Socket:
         """Closes a socket that does not join, falls silent, or does not take what it is sent."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._limits.join_seconds)
-        await self._do(self._conversation.signal(Signal.SLOW_JOIN))
+        self._end_soon(Signal.SLOW_JOIN)
         while not self._ws.closed:
             if loop.time() - self._heard >= self._limits.silence_seconds:
-                await self._do(self._conversation.signal(Signal.SILENT))
+                self._end_soon(Signal.SILENT)
                 return
             try:
                 async with asyncio.timeout(self._limits.silence_seconds):
                     await self._ws.ping()
             except TimeoutError:
-                await self._do(self._conversation.signal(Signal.OVERFLOWED))
+                self._end_soon(Signal.OVERFLOWED)
                 return
             except ConnectionError:
                 return
@@ -273,10 +289,17 @@ class Socket:
     # ---- The end ----
 
     def _end_soon(self, signal: Signal) -> None:
+        """Has the reader say goodbye, which alone can await the client's answer to a close (RFC 6455 section
+        7.1.1); a reader that is held up by a deaf client is cut off."""
         actions = self._conversation.signal(signal)
-        if actions:
-            # Not awaited where it is called from (the pump, another socket): the application keeps the task.
-            self._parts.sessions.spawn(self._do(actions))
+        if not actions:
+            return
+        self._farewell = actions
+        loop = asyncio.get_running_loop()
+        if self._listening is not None:
+            self._listening.reschedule(loop.time())
+        if self._transport is not None:
+            loop.call_later(2 * self._limits.close_seconds, self._transport.abort)
 
     def _end_session(self) -> None:
         session, self._session = self._session, None

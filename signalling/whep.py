@@ -3,26 +3,18 @@ plays one source, or the room's first picture and sound."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
-from mediaserver import errors
 from signalling import http_media
-from signalling.context import bearer, services
-from signalling.messages import MAX_LABEL_CHARACTERS, MAX_NAME_CHARACTERS
-from signalling.names import clean
+from signalling.context import services
 
 
 async def create(request: web.Request) -> web.Response:
-    """An offer to receive in, 201 with the answer out. ``?source=`` takes a publication's label."""
-    holder = bearer(request)
-    room = http_media.room_of(request, holder)
-    source = request.query.get("source")
-    if source is not None and not 1 <= len(source) <= MAX_LABEL_CHARACTERS:
-        raise errors.NothingPublished("no source has this label")
-    offer = await http_media.offer_of(request)
-    name = clean(holder.claims.name or "", MAX_NAME_CHARACTERS)
-    session = await services(request).server.whep(holder.identity(), name, offer, source)
-    return http_media.created(request, session, holder, room)
+    """An offer to receive in. ``?source=`` takes a publication's label."""
+    begin = partial(services(request).server.whep, source=request.query.get("source"))
+    return await http_media.create(request, begin)
 
 
 def routes() -> list[web.RouteDef]:

@@ -5,19 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from signalling import http_media
-from signalling.context import bearer, services
-from signalling.messages import MAX_NAME_CHARACTERS
-from signalling.names import clean
+from signalling.context import services
 
 
 async def create(request: web.Request) -> web.Response:
-    """An offer in, 201 with the answer out. The room comes into being by this."""
-    holder = bearer(request)
-    room = http_media.room_of(request, holder)
-    offer = await http_media.offer_of(request)
-    name = clean(holder.claims.name or "", MAX_NAME_CHARACTERS)
-    session = await services(request).server.whip(holder.identity(), name, offer)
-    return http_media.created(request, session, holder, room)
+    """An offer to send in. The room comes into being by this."""
+    return await http_media.create(request, services(request).server.whip)
 
 
 def routes() -> list[web.RouteDef]:

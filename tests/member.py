@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import aiohttp
-from aiortc import RTCSessionDescription
+from aiortc import RTCDataChannel, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamTrack
 
 from mediaserver.policy import Role
@@ -45,6 +45,7 @@ class Member:
         self.publishing: Peer | None = None
         self.subscribing: Peer | None = None
         self.by_publication: dict[str, Watch] = {}
+        self.channels: dict[str, RTCDataChannel] = {}
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._readers: list[asyncio.Task[None]] = []
@@ -124,9 +125,20 @@ class Member:
         await until(lambda: bool(self.told(kind, matches)), 10, kind)
         return self.told(kind, matches)[0]
 
-    async def publish(self, tracks: Sequence[tuple[MediaStreamTrack, str, str]]) -> list[str]:
-        """Sends (track, label, source type); the publications' ids in that order."""
+    async def publish(
+        self, tracks: Sequence[tuple[MediaStreamTrack, str, str]], *, channels: bool = False
+    ) -> list[str]:
+        """Sends (track, label, source type); the publications' ids in that order.
+
+        ``channels``: opens the data channels ``room`` and ``pointer`` beside them.
+        """
         self.publishing = peer = publisher(*(track for track, _, _ in tracks))
+        if channels:
+            connection = peer.connection
+            self.channels["room"] = connection.createDataChannel("room")
+            self.channels["pointer"] = connection.createDataChannel(
+                "pointer", ordered=False, maxRetransmits=0
+            )
         sdp = await peer.offer()
         mids = [transceiver.mid for transceiver in peer.connection.getTransceivers()]
         sources = [
@@ -136,6 +148,10 @@ class Member:
         answer = await self.do("publish", sdp=sdp, sources=sources)
         await peer.connection.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
         await peer.connected()
+        if channels:
+            await until(
+                lambda: all(one.readyState == "open" for one in self.channels.values()), 10, "channels"
+            )
         became = {one["mid"]: one["publication"] for one in answer["sources"]}
         return [became[mid] for mid in mids]
 

@@ -119,6 +119,7 @@ class Server:
             lifetime_seconds=lifetime_seconds,
             name=name,
             rights=rights,
+            reusable=audience is Audience.JOIN,
         )
         return tokens.sign(keys.load_or_create(config.load({"data": {"folder": self.data}}, None)), claims)
 
@@ -148,7 +149,7 @@ def _ready_line(process: subprocess.Popen[str], log: Path) -> str:
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         line = process.stdout.readline() if selector.select(START_SECONDS) else ""
-    found = re.fullmatch(r"ready (http://\S+)\n", line)
+    found = re.fullmatch(r"ready (https?://\S+)\n", line)
     if found is None:
         process.kill()
         process.wait()

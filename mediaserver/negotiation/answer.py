@@ -27,9 +27,6 @@ from mediaserver.negotiation.offer import (
 Bundled: TypeAlias = tuple[tuple[str, SectionKind], ...]
 """Mid and kind of each section of one BUNDLE group (RFC 9143), in order."""
 
-MAX_ANSWER_BYTES = 8192
-"""FFmpeg 8 and 9 read no more than this of an answer to a WHIP offer."""
-
 
 def render_answer(description: LocalDescription) -> str:
     """Our answer to a publisher or a WHEP viewer."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
     SRTP_AEAD_AES_256_GCM,
@@ -42,11 +40,6 @@ class Certificate(RTCCertificate):
         self.made_at = made_at
         self.fingerprint = Fingerprint("sha-256", certificate_digest(self._cert, "sha-256"))
         self._context: SSL.Context | None = None
-
-    @property
-    def not_after(self) -> datetime.datetime:
-        """End of the certificate's validity."""
-        return self._cert.not_valid_after_utc
 
     def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
         # Called by aiortc per connection; all of ours use the one profile list.

@@ -1,15 +1,17 @@
 """Data channels of one participant: aiortc's SCTP over its DTLS, with the bounds that aiortc does not have.
 
 Two labels are known: ``room`` (reliable, ordered) and ``pointer`` (unordered, never retransmitted). What
-breaks a bound ends the association alone; media goes on (06-reliability W8).
+breaks a bound of SCTP ends the association alone, what comes too fast is dropped; media goes on
+(06-reliability W8, W14).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from aiortc.rtcdatachannel import RTCDataChannel
@@ -24,6 +26,7 @@ from aiortc.rtcsctptransport import (
     StreamResetResponseParam,
 )
 
+from mediaserver.bucket import TokenBucket
 from mediaserver.transport.dtls import DtlsTransport
 
 ROOM, POINTER = "room", "pointer"
@@ -35,6 +38,11 @@ MAX_RECONFIG_REQUESTS = 8
 """Outstanding stream resets (RFC 6525) that the peer's own have caused."""
 MAX_SEND_BYTES = 1024 * 1024
 MAX_WAITING_MESSAGES = 256
+MESSAGES_PER_SECOND = MappingProxyType({ROOM: 50, POINTER: 60})
+"""On average; twice as many at once. A pointer may follow a hand at the rate of a screen."""
+BYTES_PER_SECOND = 64 * 1024
+BYTES_BURST = 4 * MAX_MESSAGE_BYTES
+"""Of both labels together, as every byte goes to everybody else in the room."""
 STREAMS = 1024
 """Stream ids we allow the peer to use; how many may live at once is the channel limit."""
 
@@ -106,7 +114,9 @@ class BoundedSctp(RTCSctpTransport):
 class DataChannels:
     """What a participant says over data channels, and what they are told. One reader takes ``get``."""
 
-    def __init__(self, dtls: DtlsTransport, max_channels: int = 64) -> None:
+    def __init__(
+        self, dtls: DtlsTransport, max_channels: int = 64, refused: Counter[str] | None = None
+    ) -> None:
         self._dtls = dtls
         self._sctp = BoundedSctp(dtls, max_channels)
         self._sctp.on("datachannel", self._opened)
@@ -114,13 +124,21 @@ class DataChannels:
         self._messages: deque[ChannelMessage] = deque()
         self._wake = asyncio.Event()
         self._closed = False
-        self.refused: dict[str, int] = {}
+        # Kept while channels come and go: reopening one earns nothing.
+        self._rates = {label: TokenBucket(rate, 2 * rate) for label, rate in MESSAGES_PER_SECOND.items()}
+        self._bytes = TokenBucket(BYTES_PER_SECOND, BYTES_BURST)
+        self.refused: Counter[str] = Counter() if refused is None else refused
         """What was dropped or refused, by reason."""
 
     @property
     def labels(self) -> frozenset[str]:
         """Channels that are open now."""
-        return frozenset(label for label, channel in self._channels.items() if channel.readyState == "open")
+        return frozenset(label for label in self._channels if self.is_open(label))
+
+    def is_open(self, label: str) -> bool:
+        """Whether this channel would take a message."""
+        channel = self._channels.get(label)
+        return channel is not None and channel.readyState == "open"
 
     async def start(self, remote_port: int, remote_max_bytes: int) -> None:
         """Begins the association; only after DTLS is verified."""
@@ -203,8 +221,12 @@ class DataChannels:
         channel.on("close", gone)
 
     def _received(self, label: str, payload: str | bytes) -> None:
-        if len(payload) > MAX_MESSAGE_BYTES:
+        now = asyncio.get_running_loop().time()
+        size = len(payload.encode() if isinstance(payload, str) else payload)
+        if size > MAX_MESSAGE_BYTES:
             self.refuse("message_bytes")
+        elif not (self._rates[label].take(now) and self._bytes.take(now, size)):
+            self.refuse("rate")
         elif len(self._messages) >= MAX_WAITING_MESSAGES:
             self.refuse("queue_full")
         else:
@@ -213,4 +235,4 @@ class DataChannels:
 
     def refuse(self, reason: str) -> None:
         """Counts something dropped."""
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.refused[reason] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -152,9 +153,11 @@ class Transport:
                 raise TransportFailed("the transport was closed while it waited")
             await dtls.connect(self.remote_fingerprints)
 
-    async def open_data_channels(self, media: RemoteMedia, max_channels: int) -> DataChannels:
-        """Begins SCTP over the finished handshake."""
-        self.data = DataChannels(self._association(), max_channels)
+    async def open_data_channels(
+        self, media: RemoteMedia, max_channels: int, refused: Counter[str]
+    ) -> DataChannels:
+        """Begins SCTP over the finished handshake; ``refused`` counts what it drops."""
+        self.data = DataChannels(self._association(), max_channels, refused)
         await self.data.start(media.sctp_port or 5000, media.max_message_size)
         return self.data
 

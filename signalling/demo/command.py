@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from mediaserver.addresses import default_address
 from mediaserver.config import Settings
-from mediaserver.plane import default_address
 from mediaserver.policy import Role
 from signalling import keys, tls, tokens
 from signalling.demo.links import Links, show
@@ -42,14 +42,15 @@ def invitation(settings: Settings, room: str, role: Role) -> str:
     return tokens.sign(keys.load_or_create(settings), claims)
 
 
-def join_token(settings: Settings, room: str, role: Role) -> str:
-    """A token for one join or one WHIP session."""
+def join_token(settings: Settings, room: str, role: Role, *, reusable: bool = False) -> str:
+    """A token for one session; a reusable one lets an encoder come back for ten minutes."""
     claims = tokens.new_claims(
         audience=tokens.Audience.JOIN,
         room=room,
         role=role,
         now_seconds=time.time(),
         lifetime_seconds=tokens.JOIN_LIFETIME_SECONDS,
+        reusable=reusable,
     )
     return tokens.sign(keys.load_or_create(settings), claims)
 
@@ -104,7 +105,7 @@ async def _serve(settings: Settings, room: str, video: Path | None, with_codes: 
 
     async def open_theatre(running: Running) -> None:
         https_port = running.listener.port
-        local = await running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
+        local = running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
         show(_links(settings, room, local, https_port), with_codes)
         await Theatre(local, settings, room, video).keep()
 
@@ -127,7 +128,7 @@ def _links(settings: Settings, room: str, local: str, https_port: int) -> Links:
         public=f"https://{default_address()}:{https_port}",
         room=room,
         invitations={role: invitation(settings, room, role) for role in Role},
-        whip_token=join_token(settings, room, Role.STAFF),
+        whip_token=join_token(settings, room, Role.STAFF, reusable=True),
         fingerprint=tls.Certificate(folder / tls.CERTIFICATE_FILE, folder / tls.KEY_FILE).fingerprint(),
         data=folder,
         media_ports=(settings.media.port, settings.media.port + workers - 1),

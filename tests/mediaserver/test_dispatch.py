@@ -13,6 +13,7 @@ from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
 from mediaserver.events import Closing, LayerForwarded, TransportState
 from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.participant import Participant
 from mediaserver.policy import RIGHTS, Right, Role
 from mediaserver.server import Server
 from mediaserver.transport.data_channels import DataChannels
@@ -74,13 +75,13 @@ async def test_a_publish_transport_that_expires_ends_its_publications(server: Se
     server._dispatcher._closed(99_999, "consent_expired")
 
 
-async def test_what_is_said_on_a_data_channel_is_passed_on_by_right(server: Server) -> None:
-    mute_rights = RIGHTS[Role.STAFF] - {Right.CHAT}
-    silenced = replace(identity(), rights=mute_rights)
-    speaker, listener = server.join(identity(), "An"), server.join(identity(), "Binh")
-    quiet = server.join(silenced, "Chi")
-    ends: dict[ParticipantId, tuple[DataChannels, RTCDataChannel]] = {}
-    for participant in (speaker, listener, quiet):
+Ends = dict[ParticipantId, tuple[DataChannels, RTCDataChannel]]
+
+
+async def talking(server: Server, *participants: Participant) -> Ends:
+    """Each with the channel ``room`` open to the relay: the server's end and the client's."""
+    ends: Ends = {}
+    for participant in participants:
         await publish(server, participant)
         side = server.registry.sessions[participant.id].publishing
         assert side is not None
@@ -98,8 +99,17 @@ async def test_what_is_said_on_a_data_channel_is_passed_on_by_right(server: Serv
         session = server.registry.sessions[participant.id]
         session.run(server._dispatcher.relay(session, side.transport))
     async with asyncio.timeout(5):
-        while not all("room" in channels.labels for channels, _ in ends.values()):  # noqa: ASYNC110
+        while not all(channels.is_open("room") for channels, _ in ends.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
+    return ends
+
+
+async def test_what_is_said_on_a_data_channel_is_passed_on_by_right(server: Server) -> None:
+    mute_rights = RIGHTS[Role.STAFF] - {Right.CHAT}
+    silenced = replace(identity(), rights=mute_rights)
+    speaker, listener = server.join(identity(), "An"), server.join(identity(), "Binh")
+    quiet = server.join(silenced, "Chi")
+    ends = await talking(server, speaker, listener, quiet)
     heard: asyncio.Queue[object] = asyncio.Queue()
     ends[listener.id][1].on("message", heard.put_nowait)
     ends[quiet.id][1].send("not for you")
@@ -109,6 +119,27 @@ async def test_what_is_said_on_a_data_channel_is_passed_on_by_right(server: Serv
     ends[speaker.id][1].send("here")
     assert await asyncio.wait_for(heard.get(), 5) == "here"
     assert heard.empty()
+
+
+async def test_one_participant_makes_the_server_send_only_so_much(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted at each listener: three of them take the burst of six in two messages."""
+    monkeypatch.setattr("mediaserver.dispatch.RELAYS_PER_SECOND", 3)
+    people = [server.join(identity(), "An") for _ in range(4)]
+    ends = await talking(server, *people)
+    heard: list[object] = []
+    for person in people[1:]:
+        ends[person.id][1].on("message", heard.append)
+    for word in ("one", "two", "three", "four"):
+        ends[people[0].id][1].send(word)
+    channels = ends[people[0].id][0]
+    async with asyncio.timeout(5):
+        while channels.refused["fan_out"] < 2:  # noqa: ASYNC110 - the relay counts it
+            await asyncio.sleep(0.001)
+        while len(heard) < 6:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    assert sorted(map(str, heard)) == ["one"] * 3 + ["two"] * 3
 
 
 async def test_a_path_that_moved_is_logged_without_whence_and_whither(server: Server) -> None:

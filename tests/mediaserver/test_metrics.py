@@ -15,6 +15,7 @@ async def test_the_page_counts_and_names_nobody() -> None:
     surgeon = server.join(identity(Role.SURGEON), "An Nguyen")
     await publish(server, surgeon)
     server.metrics.join_stage("dtls", 0.02)
+    server.registry.data_channels_refused["rate"] += 3
     page, content_type = server.metrics.render("")
     await server.stop()
     text = page.decode()
@@ -28,6 +29,8 @@ async def test_the_page_counts_and_names_nobody() -> None:
         "short",
         "srtp_replay",
     }
+    refused = families["loupe_data_channel_messages_refused"].samples
+    assert [(s.labels["reason"], s.value) for s in refused] == [("rate", 3)]
     assert {s.labels["direction"] for s in families["loupe_rtp_packets"].samples} == {"in", "out"}
     assert {"loupe_forward_delay_seconds", "loupe_event_loop_lag_seconds", "loupe_build_info"} <= set(
         families

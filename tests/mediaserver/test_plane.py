@@ -7,10 +7,9 @@ import socket
 
 import pytest
 
-from mediaserver._dataplane import Closed
 from mediaserver.config import Media
 from mediaserver.errors import InvalidSettings, WorkerGone
-from mediaserver.plane import default_address, open_plane
+from mediaserver.plane import open_plane
 from tests.mediaserver.peers import free_port
 
 
@@ -72,8 +71,3 @@ def test_a_taken_port_is_said_in_one_line() -> None:
         with pytest.raises(InvalidSettings, match=r"media\.port") as refusal:
             open_plane(Media(addresses=("127.0.0.1",), port=port, workers=1))
         assert "\n" not in refusal.value.message
-
-
-def test_the_default_address_is_one() -> None:
-    assert socket.inet_aton(default_address())
-    assert Closed.__match_args__ == ("transport", "reason")

@@ -9,7 +9,6 @@ import aiohttp
 import jsonschema
 import pytest
 
-from mediaserver.policy import RIGHTS, Right, Role
 from signalling import api, openapi
 from signalling.tokens import Audience
 from tests.signalling.conftest import House
@@ -127,51 +126,6 @@ async def test_state_is_changed_only_by_json(house: House) -> None:
             headers={**house.bearer("surgeon"), "Content-Type": kind},
         )
         assert response.status == 415
-
-
-# ---- Who may what: every route x every role x own, other and ended room (W18) ----
-
-NEEDS: dict[str, frozenset[Right]] = {
-    "GET /api/v1/rooms": frozenset({Right.INSPECT}),
-    "GET /api/v1/rooms/{room}": frozenset({Right.INSPECT, Right.MODERATE}),
-    "GET /api/v1/rooms/{room}/participants": frozenset({Right.INSPECT, Right.MODERATE}),
-    "DELETE /api/v1/rooms/{room}/participants/{participant}": frozenset({Right.INSPECT, Right.MODERATE}),
-    "POST /api/v1/tokens": frozenset({Right.MODERATE}),
-    "POST /api/v1/revocations": frozenset({Right.INSPECT, Right.MODERATE}),
-}
-OPEN = {"POST /api/v1/join"}
-
-
-def test_the_matrix_covers_every_route() -> None:
-    assert {f"{route.method} {route.path}" for route in api.ROUTES} == NEEDS.keys() | OPEN
-
-
-@pytest.mark.parametrize("where", ["own", "other", "ended"])
-@pytest.mark.parametrize("role", list(Role))
-async def test_rights_matrix(house: House, role: Role, where: str) -> None:
-    _, hello = await house.join("observer", "own")
-    await house.join("observer", "other")
-    await house.join("surgeon", "own")
-    room = {"own": "own", "other": "other", "ended": "ended"}[where]
-    of_token = "ended" if where == "ended" else "own"
-    victim = house.token("observer", room)
-    for name, rights in NEEDS.items():
-        method, template = name.split()
-        path = template.replace("{room}", room).replace("{participant}", hello["participant"])
-        body = {"room": room, "role": "observer"} if "tokens" in path else {"token": victim}
-        status, _ = await call(
-            house, method, path, house.bearer(role, of_token), body if method == "POST" else None
-        )
-        allowed = bool(RIGHTS[role] & rights)
-        if template == "/api/v1/rooms":
-            expected = 200 if allowed else 403
-        elif not allowed or where == "other":
-            expected = 403
-        elif where == "ended" and "{room}" in template:
-            expected = 404
-        else:
-            expected = 204 if method == "DELETE" or "revocations" in path else 200
-        assert status == expected, f"{name} by {role} in {where} room"
 
 
 # ---- The description ----

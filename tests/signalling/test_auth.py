@@ -1,13 +1,14 @@
-"""Who may do what with which token: single use, holders, revocation, invitations."""
+"""Who may do what with which token: holders, revocation, invitations."""
 
 from __future__ import annotations
 
 import pytest
 
+from mediaserver.errors import NotPermitted
 from mediaserver.policy import RIGHTS, Right, Role
 from signalling import tokens
-from signalling.auth import Authenticator, Bearer, ExpiringSet, may_invite
-from signalling.errors import RateLimited, TokenUsed, Unauthorized
+from signalling.auth import Authenticator, Bearer, descent, may_invite
+from signalling.errors import Unauthorized
 from signalling.tokens import Audience
 from tests.signalling.test_tokens import KEYS, NOW, claims
 
@@ -28,15 +29,6 @@ def clock() -> Time:
 @pytest.fixture
 def authenticator(clock: Time) -> Authenticator:
     return Authenticator(KEYS, clock)
-
-
-def test_a_join_uses_the_token_up(authenticator: Authenticator) -> None:
-    token = tokens.sign(KEYS, claims())
-    authenticator.check(token)
-    authenticator.check_once(token)
-    authenticator.check(token)
-    with pytest.raises(TokenUsed):
-        authenticator.check_once(token)
 
 
 def test_the_holder_of_a_session_may_end_it_after_its_token_expired(
@@ -76,19 +68,6 @@ def test_an_invitation_narrows_what_it_is_exchanged_for(authenticator: Authentic
     assert made.name == "Fixed"
 
 
-def test_remembered_tokens_are_bounded_and_forgotten() -> None:
-    remembered = ExpiringSet(limit=2)
-    remembered.add("a", until_seconds=10, now_seconds=0)
-    remembered.add("b", until_seconds=20, now_seconds=0)
-    with pytest.raises(RateLimited):
-        remembered.add("c", until_seconds=30, now_seconds=5)
-    remembered.add("c", until_seconds=30, now_seconds=15)
-    assert "a" not in remembered
-    assert "b" in remembered
-    assert "c" in remembered
-    assert len(remembered) == 2
-
-
 @pytest.mark.parametrize(
     ("inviter", "may"),
     [
@@ -109,3 +88,46 @@ def test_who_may_invite_whom(inviter: Role, may: set[Role]) -> None:
 def test_a_narrowed_token_invites_nobody() -> None:
     bearer = Bearer(claims(), frozenset({Right.SUBSCRIBE, Right.CHAT}))
     assert not any(may_invite(bearer, "7QK2", role) for role in Role)
+
+
+def test_withdrawing_reaches_everything_that_came_of_it(authenticator: Authenticator, clock: Time) -> None:
+    first = claims(audience=Audience.INVITE)
+    chain = [first]
+    for _ in range(3):
+        token, joined = authenticator.exchange(tokens.sign(KEYS, chain[-1]), "")
+        invited = claims(audience=Audience.INVITE, ancestors=descent(authenticator.check(token)))
+        chain += [joined, invited]
+    beside = claims(audience=Audience.INVITE)
+    authenticator.revoke(chain[2])
+    assert [authenticator.is_revoked(one) for one in chain] == [False] * 2 + [True] * 5
+    assert not authenticator.is_revoked(beside)
+    # The last of them could have been made a moment before, for seven days.
+    clock.now += tokens.MAX_LIFETIME_SECONDS
+    assert authenticator.is_revoked(chain[-1])
+
+
+def test_an_expired_token_can_be_withdrawn_for_what_came_of_it(
+    authenticator: Authenticator, clock: Time
+) -> None:
+    made = claims()
+    token = tokens.sign(KEYS, made)
+    invited = claims(audience=Audience.INVITE, ancestors=descent(authenticator.check(token)))
+    clock.now += 3600
+    authenticator.revoke(authenticator.check_signed(token))
+    assert authenticator.is_revoked(invited)
+    assert authenticator.check_signed(token) == made, "and again"
+    with pytest.raises(Unauthorized):
+        authenticator.check_signed(token[:-4] + "AAAA")
+
+
+def test_a_chain_of_invitations_ends(authenticator: Authenticator) -> None:
+    invitation = tokens.sign(KEYS, claims(audience=Audience.INVITE))
+    for _ in range(tokens.MAX_ANCESTORS // 2 - 1):
+        token, _ = authenticator.exchange(invitation, "")
+        inviter = authenticator.check(token)
+        invitation = tokens.sign(KEYS, claims(audience=Audience.INVITE, ancestors=descent(inviter)))
+    token, last = authenticator.exchange(invitation, "")
+    assert len(last.inv) == tokens.MAX_ANCESTORS - 1
+    assert len(token) < tokens.MAX_TOKEN_CHARACTERS
+    with pytest.raises(NotPermitted):
+        descent(authenticator.check(token))

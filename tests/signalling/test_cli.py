@@ -106,6 +106,30 @@ def test_a_taken_media_port_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "command", [["serve", "--self-made-tls", "--listen", "0.0.0.0:0"], ["demo"], ["openapi"]]
+)
+def test_a_missing_native_plane_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    without = (
+        "import sys; sys.modules['mediaserver._dataplane'] = None; from signalling.cli import main; main()"
+    )
+    data = [] if command == ["openapi"] else ["--data", str(tmp_path)]
+    found = subprocess.run(
+        [sys.executable, "-c", without, *command, *data], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1
+    assert len(found.stderr.strip().splitlines()) == 1
+    assert "make setup" in found.stderr
+
+
+def test_a_configuration_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "absent.toml"):
+        found = run("serve", "--config", str(file), "--data", str(tmp_path))
+        assert found.returncode == 1
+        assert len(found.stderr.strip().splitlines()) == 1
+        assert str(file) in found.stderr
+
+
+@pytest.mark.parametrize(
     ("text", "names"),
     [("[media]\nport = 99999\n", "media.port"), ("[mediaa]\n", "mediaa"), ("[media\n", "loupe.toml")],
 )

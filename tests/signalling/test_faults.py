@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from signalling import messages
+from signalling.api import TokenRequest
 from signalling.errors import MalformedMessage, UnknownType
-from signalling.faults import check_depth, describe, request_id
+from signalling.faults import MAX_FAULT_CHARACTERS, check_depth, describe, request_id
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,16 @@ def test_the_field_to_blame(text: str, kind: type[MalformedMessage], field: str)
     told = describe(raised.value)
     assert type(told) is kind
     assert told.field == field
+
+
+@pytest.mark.parametrize("sent", [{"role": "x" * 50_000}, {"role": "staff", "y" * 50_000: 1}])
+def test_a_fault_does_not_repeat_a_long_input(sent: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError) as raised:
+        msgspec.json.decode(msgspec.json.encode({"room": "r", **sent}), type=TokenRequest)
+    told = describe(raised.value)
+    assert len(told.message) <= MAX_FAULT_CHARACTERS
+    assert told.field is not None
+    assert told.field == "$.role" or len(told.field) == MAX_FAULT_CHARACTERS
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import ssl
 import time
+from pathlib import Path
 
 import pytest
 
@@ -110,10 +113,18 @@ async def test_a_chunked_body_is_bounded_too(open_house: OpenHouse) -> None:
     assert (await ended(raw, 5)).startswith(b"HTTP/1.1 413")
 
 
-async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHouse, tmp_path: object) -> None:
-    from pathlib import Path
+async def test_after_a_body_that_was_refused_the_connection_closes(house: House) -> None:
+    """Nothing but the server's own close ends this reading: what is left of the body is no request."""
+    raw = await connect(house)
+    raw[1].write(offer_head(house, 1_000_000) + b"v" * 1_000_000)
+    answer = await ended(raw, 5)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert house.parts.connections.ended == {}, "by no timer"
 
-    static = Path(str(tmp_path)) / "static"
+
+async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHouse, tmp_path: Path) -> None:
+    static = tmp_path / "static"
     static.mkdir()
     (static / "big-0123abcd.js").write_bytes(b"x" * 15 * 1024 * 1024)
     house = await open_house(static=static, exchange_seconds=0.3)
@@ -124,6 +135,32 @@ async def test_a_client_that_does_not_take_the_answer_is_cut(open_house: OpenHou
         while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)
     assert house.parts.connections.ended == {"slow_exchange": 1}
+    raw[1].close()
+
+
+async def test_a_client_that_leaves_the_end_of_an_answer_is_cut(
+    open_house: OpenHouse, tmp_path: Path
+) -> None:
+    """What fits into the buffer was written as far as the request is concerned; closing would wait for it."""
+    static = tmp_path / "static"
+    static.mkdir()
+    (static / "page-0123abcd.js").write_bytes(b"x" * 50_000)
+    house = await open_house(static=static, idle_seconds=0.2, close_seconds=0.1)
+    raw = await connect(house)
+    raw[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw[1].transport.pause_reading()  # type: ignore[attr-defined]
+    manager = house.listener.runner.server
+    assert manager is not None
+    [connection] = manager.connections
+    assert connection.transport is not None
+    async with asyncio.timeout(10):
+        while not connection.transport.get_write_buffer_size():
+            raw[1].write(b"GET /page-0123abcd.js HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.02)
+    assert house.parts.connections.ended == {"idle": 1}
     raw[1].close()
 
 
@@ -152,6 +189,40 @@ async def test_headers_are_bounded(house: House) -> None:
         raw = await connect(house)
         raw[1].write(head + b"Host: x\r\n\r\n")
         assert (await ended(raw)).startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+
+
+async def test_what_is_no_http_is_counted_and_neither_logged_nor_repeated(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = await connect(house)
+    raw[1].write(f"GET /livez HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer {house.token()}\r\n\r\n".encode())
+    with caplog.at_level("DEBUG", "aiohttp"):
+        head, _, body = (await ended(raw)).partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == b"400"
+    assert b"application/problem+json" in head
+    assert b"Connection: close" in head or head.startswith(b"HTTP/1.0")
+    assert b"Authorization" not in body
+    assert json.loads(body)["code"] == "bad_request"
+    assert house.parts.connections.ended == {"malformed_request": 1}
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
+
+
+async def test_a_client_that_goes_before_its_answer_is_not_logged(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = await connect(house)
+    with caplog.at_level("INFO"):
+        raw[1].write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Protocol: loupe.v1.json\r\n\r\n"
+        )
+        raw[1].write_eof()
+        await ended(raw)
+        async with asyncio.timeout(3):
+            while len(house.parts.connections):  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_stalled_tls_hello_is_closed(

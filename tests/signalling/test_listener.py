@@ -11,11 +11,11 @@ from tests.signalling.conftest import House
 
 
 async def test_the_same_application_at_a_second_address(house: House) -> None:
-    url = await house.listener.also("127.0.0.1", 0)
+    url = house.listener.also("127.0.0.1", 0)
     assert url != house.url
     async with house.http.get(f"{url}/livez") as response:
         assert response.status == 200
-    await house.listener.stop_accepting()
+    house.listener.stop_accepting()
     for address in (url, house.url):
         async with aiohttp.ClientSession() as new:
             with pytest.raises(aiohttp.ClientConnectorError):
@@ -30,7 +30,7 @@ async def test_a_taken_port_is_said_in_one_line(house: House) -> None:
     assert str(house.listener.port) in raised.value.message
     assert "--listen" in raised.value.message
     with pytest.raises(CannotListen):
-        await house.listener.also("192.0.2.1", 0)
+        house.listener.also("192.0.2.1", 0)
 
 
 async def test_an_address_of_version_6_is_put_in_brackets(house: House) -> None:

@@ -26,15 +26,22 @@ def test_an_error_tells_code_field_and_whether_to_try_again() -> None:
     assert body.accepted is None
 
 
-@pytest.mark.parametrize("error", [tree.RoomFull(), tree.Draining(), tree.NothingPublished()])
+@pytest.mark.parametrize(
+    "error",
+    [tree.RoomFull(), tree.Draining(), tree.NothingPublished(), tree.LimitReached(), errors.RateLimited()],
+)
 def test_what_may_be_tried_again_says_when(error: tree.LoupeError) -> None:
     assert int(problem.from_error(error).headers["Retry-After"]) == problem.RETRY_AFTER_SECONDS
 
 
-def test_a_token_is_asked_for() -> None:
-    told = problem.from_error(errors.Unauthorized())
+@pytest.mark.parametrize("error", [errors.NoToken(), errors.Unauthorized(), errors.TokenUsed()])
+def test_a_token_is_asked_for(error: errors.Unauthorized) -> None:
+    told = problem.from_error(error)
     assert told.status == 401
-    assert told.headers["WWW-Authenticate"].startswith("Bearer ")
+    challenge = told.headers["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="loupe"')
+    had_one = not isinstance(error, errors.NoToken)
+    assert ('error="invalid_token"' in challenge) is had_one, "RFC 6750 section 3.1"
 
 
 def test_accepted_codecs_are_named() -> None:

@@ -122,7 +122,8 @@ async def test_a_token_opens_one_session(house: House) -> None:
     first = await house.socket()
     assert (await first.ask("join", token=token))["type"] == "hello"
     second = await house.socket()
-    assert (await second.ask("join", token=token))["code"] == "token_used"
+    refused = await second.ask("join", token=token)
+    assert (refused["code"], refused["field"]) == ("token_used", "$.token")
     assert await second.closed() == 4401
 
 
@@ -169,6 +170,16 @@ async def test_removed_by_a_moderator(house: House) -> None:
     assert await observer.closed() == 4412
     await moderator.event("participant_left")
     assert len(house.parts.sessions) == 1
+
+
+async def test_the_close_code_reaches_who_reads_late(house: House) -> None:
+    moderator, _ = await house.join("moderator")
+    observer, hello = await house.join("observer")
+    assert (await moderator.ask("remove", participant=hello["participant"]))["type"] == "ok"
+    for _ in range(5):  # the server has sent its close frame long since
+        async with house.http.get(f"{house.url}/livez") as response:
+            assert response.status == 200
+    assert await observer.closed() == 4412
 
 
 async def test_draining_tells_and_closes(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -327,11 +328,27 @@ async def test_a_lenient_server_takes_trickle_without_if_match_before_a_restart(
     ],
 )
 async def test_smuggling_is_refused(house: House, raw: bytes) -> None:
-    import asyncio
-
     reader, writer = await asyncio.open_connection("127.0.0.1", house.listener.port)
     writer.write(raw + b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     answer = await asyncio.wait_for(reader.read(), 5)
     writer.close()
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400", b"HTTP/1.1 401")), answer
+    assert answer.count(b"HTTP/1.") == 1, "the second request is never executed"
+
+
+@pytest.mark.parametrize("protocol", ["loupe.v1.json", "other"])
+async def test_the_body_of_an_upgrade_is_no_request(open_house: OpenHouse, protocol: str) -> None:
+    """Nor frames (06-reliability W23)."""
+    house = await open_house(idle_seconds=0.3, header_seconds=0.3)
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = (
+        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Protocol: {protocol}\r\nContent-Length: {len(smuggled)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.listener.port)
+    writer.write(head.encode() + smuggled)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 400")
     assert answer.count(b"HTTP/1.") == 1, "the second request is never executed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.errors import MalformedSdp
-from mediaserver.negotiation.answer import MAX_ANSWER_BYTES, parse_fragment, render_answer, render_fragment
+from mediaserver.negotiation.answer import parse_fragment, render_answer, render_fragment
 from mediaserver.negotiation.offer import parse_description
 from mediaserver.negotiation.publishing import answer_publish
 from tests.mediaserver.captures import NAMES, capture
@@ -42,9 +42,13 @@ def test_a_rendered_fragment_reads_back() -> None:
     assert fragment.candidates == 2
 
 
+FFMPEG_READS_BYTES = 8192
+"""FFmpeg 8 and 9 read no more than this of an answer to a WHIP offer."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_stay_small(name: str) -> None:
     deal = answer_publish(parse_description(capture(name)), permitted=("audio", "video"), partial=True)
     text = render_answer(local(deal.answer))
-    assert len(text) < MAX_ANSWER_BYTES / 2
+    assert len(text) < FFMPEG_READS_BYTES / 2
     assert text.endswith("\r\n")

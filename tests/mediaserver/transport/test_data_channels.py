@@ -16,9 +16,11 @@ from aiortc.rtcsctptransport import (
 )
 
 from mediaserver.transport.data_channels import (
+    BYTES_BURST,
     MAX_MESSAGE_BYTES,
     MAX_RECONFIG_REQUESTS,
     MAX_SEND_BYTES,
+    MESSAGES_PER_SECOND,
     ChannelMessage,
     DataChannels,
 )
@@ -186,3 +188,73 @@ async def test_a_slow_reliable_channel_is_closed(joined: Joined) -> None:
         sent += 60_000
         assert sent <= MAX_SEND_BYTES
     assert channels.refused == {"send_buffer": 1}
+
+
+async def test_a_flood_is_dropped_and_costs_the_other_channel_nothing(joined: Joined) -> None:
+    link, channels, client = joined
+    room, pointer = open_channel(client, "room"), open_channel(client, "pointer")
+    await opened(channels, "room")
+    await opened(channels, "pointer")
+    taken: list[ChannelMessage] = []
+
+    async def read() -> None:
+        while (message := await channels.get()) is not None:
+            taken.append(message)
+
+    reader = asyncio.create_task(read())
+    rate, sent = MESSAGES_PER_SECOND["pointer"], 600
+    began = asyncio.get_running_loop().time()
+    for number in range(sent):
+        pointer.send(f"{number}")
+        await asyncio.sleep(0)
+    room.send("still here")
+    async with asyncio.timeout(10):
+        while len(taken) + channels.refused["rate"] < sent + 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    took = asyncio.get_running_loop().time() - began
+    pointers = sum(message.label == "pointer" for message in taken)
+    assert 2 * rate <= pointers <= 2 * rate + rate * took + 1
+    assert channels.refused == {"rate": sent - pointers}
+    assert ChannelMessage("room", "still here") in taken
+    assert link.server.state == "connected"
+    channels.close()
+    await reader
+
+
+async def test_reopening_a_channel_earns_no_second_burst(joined: Joined) -> None:
+    _, channels, client = joined
+    burst = 2 * MESSAGES_PER_SECOND["room"]
+    channels._rates[
+        "room"
+    ]._rate_per_second = 0.0  # however slow this machine is, nothing is earned meanwhile
+    first = open_channel(client, "room")
+    await opened(channels, "room")
+    for number in range(burst):
+        first.send(f"{number}")
+        assert await asyncio.wait_for(channels.get(), 5)
+    first.close()
+    async with asyncio.timeout(5):
+        while channels.is_open("room"):  # noqa: ASYNC110 - the peer closes it
+            await asyncio.sleep(0.001)
+    second = open_channel(client, "room")
+    await opened(channels, "room")
+    before = channels.refused["rate"]
+    second.send("again")
+    second.send("and again")
+    async with asyncio.timeout(5):
+        while channels.refused["rate"] < before + 2:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.001)
+
+
+async def test_large_messages_are_bounded_by_their_bytes(joined: Joined) -> None:
+    _, channels, client = joined
+    room = open_channel(client, "room")
+    await opened(channels, "room")
+    channels._bytes._rate_per_second = 0.0
+    whole = BYTES_BURST // 60_000
+    for _ in range(whole + 3):
+        room.send("x" * 60_000)
+    room.send("small")
+    taken = [await asyncio.wait_for(channels.get(), 10) for _ in range(whole + 1)]
+    assert taken[-1] == ChannelMessage("room", "small")
+    assert channels.refused == {"rate": 3}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signalling.bucket import TokenBucket
+from mediaserver.bucket import TokenBucket
 
 
 def test_the_bucket() -> None:
