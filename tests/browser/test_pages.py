@@ -187,7 +187,7 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
 
 
 async def begin_anew(visitor: Visitor, wire: Wire, but: str) -> None:
-    """Cuts the socket of a page that then cannot resume; ``but`` may change or drop what the new session sends."""
+    """Cuts the socket of a page that cannot resume then; ``but`` may change or drop what it sends."""
     await visitor.page.evaluate(
         """but => {
             const change = new Function("message", but);
