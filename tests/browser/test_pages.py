@@ -14,7 +14,7 @@ import pytest
 from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
 from tests.browser.visitor import Visitor, assert_live
-from tests.running import ROOT, Server, until
+from tests.running import ROOT, Client, Server, until
 from tests.wire import Wire
 
 pytestmark = [
@@ -184,6 +184,102 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
         log.frames[:0] = (await observer.log()).frames[start : start + 1]
         assert_live(log, loss=0.4)
         assert [one["state"] for one in await shown(observer)] == ["live"]
+
+
+async def begin_anew(visitor: Visitor, wire: Wire, but: str) -> None:
+    """Cuts the socket of a page that cannot resume then; ``but`` may change or drop what it sends."""
+    await visitor.page.evaluate(
+        """but => {
+            const change = new Function("message", but);
+            const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (text) {
+                const message = JSON.parse(text);
+                if (message.type === "join") message.resume = null;
+                if (change(message) !== false) send.call(this, JSON.stringify(message));
+            };
+        }""",
+        but,
+    )
+    wire.cut()
+    await visitor.page.wait_for_function("() => loupe.phase() === 'reconnecting'", timeout=5_000)
+    await visitor.page.wait_for_function("() => loupe.phase() === 'joined'", timeout=10_000)
+
+
+async def test_a_new_session_of_a_small_tile_asks_for_the_small_layer_again(
+    visit: OpenVisitor, server: Server
+) -> None:
+    room = server.new_room()
+    await enter_theatre(visit, server, room)
+    async with Wire(server.url) as wire:
+        link = server.page("observe", room, Role.OBSERVER).replace(server.url, wire.url)
+        observer = await enter_by(visit, link, wide=False)
+
+        async def small() -> bool:
+            return [(one["width"], one["state"]) for one in await shown(observer)] == [(320, "live")]
+
+        await until(small, 20, "the lowest layer in a narrow window")
+        await begin_anew(observer, wire, "")
+        await observer.follow_tile(CAMERA["width"])
+        await observer.frames(30)
+        assert (await observer.log()).widths[-1] == 320
+        await until(small, 5, "the lowest layer again")
+
+
+async def test_what_was_live_is_not_live_in_a_new_session_before_it_arrives(
+    visit: OpenVisitor, server: Server
+) -> None:
+    room = server.new_room()
+    await enter_theatre(visit, server, room)
+    async with Wire(server.url) as wire:
+        link = server.page("observe", room, Role.OBSERVER).replace(server.url, wire.url)
+        observer = await enter_by(visit, link, language="en")
+        await observer.wait_tile("live")
+        assert "LIVE" in await observer.page.title()
+        await begin_anew(observer, wire, "return message.type !== 'subscribe'")
+        await observer.wait_tile("waiting", 2)
+        assert "LIVE" not in await observer.page.title()
+
+
+async def test_a_source_that_a_new_session_refuses_says_so_and_can_be_sent_again(
+    visit: OpenVisitor, server: Server
+) -> None:
+    room = server.new_room()
+    async with Wire(server.url) as wire:
+        theatre = await visit()
+        await theatre.page.add_init_script("media.replaceDevices(640, 360, 15)")
+        theatre.origin = wire.url
+        await theatre.page.goto(
+            server.page("theatre", room, Role.SURGEON).replace(server.url, wire.url), wait_until="load"
+        )
+        await theatre.page.wait_for_selector(".source video")
+        await theatre.page.click(".button.main.big")
+        camera, sound = (f'.source[data-type="{one}"]' for one in ("endoscope", "microphone"))
+        await theatre.page.wait_for_selector(f'{camera}[data-state="sending"]', timeout=20_000)
+        await theatre.page.evaluate("() => { window.refused = 0; window.refuse = true; }")
+        await begin_anew(
+            theatre,
+            wire,
+            "if (message.type === 'publish' && window.refuse) { message.sdp = 'v=0'; window.refused += 1; }",
+        )
+        for source in (camera, sound):
+            await theatre.page.wait_for_selector(f'{source}[data-state="failed"]', timeout=10_000)
+
+        async def send(source: str, state: str) -> None:
+            await theatre.page.click(f"{source} .actions .button.main")
+            await theatre.page.wait_for_selector(f'{source}[data-state="{state}"]', timeout=20_000)
+
+        await theatre.page.evaluate("() => { window.refuse = false; }")
+        await send(camera, "sending")
+        # Now the refusal meets a connection that stands.
+        await theatre.page.evaluate("() => { window.refused = 0; window.refuse = true; }")
+        await send(sound, "failed")
+        await theatre.page.wait_for_function("() => window.refused === 1", timeout=10_000)
+        await theatre.page.wait_for_selector(f'{sound}[data-state="failed"]', timeout=10_000)
+        await theatre.page.evaluate("() => { window.refuse = false; }")
+        await send(sound, "sending")
+        async with Client(server) as http:
+            published = (await http.room(room))["publications"]
+        assert sorted(one["kind"] for one in published if one["layers"]) == ["audio", "video"]
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

@@ -31,29 +31,37 @@ interface Slot {
   sending: Sending;
 }
 
-export class PublishTransport {
+/** One peer connection with what hangs on it. */
+interface Link {
   readonly pc: RTCPeerConnection;
-  readonly state = signal<RTCIceConnectionState>("new");
   /** Reliable, ordered: room messages. */
   readonly room: RTCDataChannel;
   /** Unordered, never repeated: a pointer that is late is wrong. */
   readonly pointer: RTCDataChannel;
   readonly recovery: Recovery;
+}
+
+export class PublishTransport {
+  readonly state = signal<RTCIceConnectionState>("new");
+  private link: Link;
   private readonly slots: Slot[] = [];
+  /** Refused before they had a section; stopped once they have one. */
+  private readonly refused: RTCRtpTransceiver[] = [];
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
-    iceServers: RTCIceServer[],
+    private readonly iceServers: RTCIceServer[],
     private readonly port: PublishPort,
   ) {
-    this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
-    this.room = this.pc.createDataChannel("room");
-    this.pointer = this.pc.createDataChannel("pointer", { ordered: false, maxRetransmits: 0 });
-    this.recovery = new Recovery(this.pc, () => this.negotiate(true), () => this.port.lost());
-    this.pc.oniceconnectionstatechange = () => {
-      this.state.value = this.pc.iceConnectionState;
-      this.recovery.changed();
-    };
+    this.link = this.open();
+  }
+
+  get pc(): RTCPeerConnection {
+    return this.link.pc;
+  }
+
+  get recovery(): Recovery {
+    return this.link.recovery;
   }
 
   /** Adds a source and negotiates it. Raises what the server answered; the source is then not sent. */
@@ -80,24 +88,35 @@ export class PublishTransport {
     this.pc.close();
   }
 
+  private open(): Link {
+    const pc = new RTCPeerConnection({ iceServers: this.iceServers, bundlePolicy: "max-bundle" });
+    const recovery = new Recovery(pc, () => this.negotiate(true), () => this.port.lost());
+    pc.oniceconnectionstatechange = () => {
+      this.state.value = pc.iceConnectionState;
+      recovery.changed();
+    };
+    const room = pc.createDataChannel("room");
+    return { pc, room, pointer: pc.createDataChannel("pointer", { ordered: false, maxRetransmits: 0 }), recovery };
+  }
+
   private async slotFor(sending: Sending): Promise<Slot> {
-    const profile = PROFILES[sending.sourceType];
-    sending.track.contentHint = profile.contentHint;
-    const transceiver = this.pc.addTransceiver(sending.track, {
-      direction: "sendonly", streams: [new MediaStream([sending.track])],
-      sendEncodings: profile.encodings.map((e) => ({ ...e })),
-    });
-    if (sending.track.kind === "video") preferCodecs(transceiver);
-    const slot = { transceiver, sending };
+    const slot = { transceiver: transceiverFor(this.pc, sending), sending };
     this.slots.push(slot);
-    await tune(transceiver.sender, sending.sourceType);
+    await tune(slot.transceiver.sender, sending.sourceType);
     return slot;
   }
 
   private vacate(slot: Slot): void {
     slot.sending.publication.value = null;
     this.slots.splice(this.slots.indexOf(slot), 1);
-    if (this.pc.signalingState !== "closed") slot.transceiver.stop();
+    if (this.pc.signalingState === "closed") return;
+    if (slot.transceiver.mid !== null) slot.transceiver.stop();
+    else {
+      // Stopped before it has a section it would take, in Chromium, the one of the next source.
+      slot.transceiver.direction = "inactive";
+      void slot.transceiver.sender.replaceTrack(null);
+      this.refused.push(slot.transceiver);
+    }
   }
 
   /** One negotiation at a time: an offer while another is out would be glare with ourselves. */
@@ -122,11 +141,39 @@ export class PublishTransport {
         const slot = this.slots.find((s) => s.transceiver.mid === mid);
         if (slot !== undefined) slot.sending.publication.value = publication;
       }
+      for (const transceiver of this.refused.splice(0)) transceiver.stop();
     } catch (error) {
-      if (this.pc.signalingState === "have-local-offer") await this.pc.setLocalDescription({ type: "rollback" });
+      await this.undo();
       throw error;
     }
   }
+
+  /** Takes an offer back. The first one together with its connection: Chromium rolls data channels back for good. */
+  private async undo(): Promise<void> {
+    if (this.pc.signalingState !== "have-local-offer") return;
+    if (this.pc.currentRemoteDescription !== null) {
+      await this.pc.setLocalDescription({ type: "rollback" });
+      return;
+    }
+    this.close();
+    this.link = this.open();
+    this.refused.length = 0;
+    for (const slot of this.slots) {
+      slot.transceiver = transceiverFor(this.pc, slot.sending);
+      void tune(slot.transceiver.sender, slot.sending.sourceType);
+    }
+  }
+}
+
+function transceiverFor(pc: RTCPeerConnection, sending: Sending): RTCRtpTransceiver {
+  const profile = PROFILES[sending.sourceType];
+  sending.track.contentHint = profile.contentHint;
+  const transceiver = pc.addTransceiver(sending.track, {
+    direction: "sendonly", streams: [new MediaStream([sending.track])],
+    sendEncodings: profile.encodings.map((e) => ({ ...e })),
+  });
+  if (sending.track.kind === "video") preferCodecs(transceiver);
+  return transceiver;
 }
 
 /** VP8 first: every browser encodes it in several layers; the rest stays offered for what lacks it. */

@@ -45,7 +45,8 @@ export class Session {
   private upload = new Sampler("publish");
   private download = new Sampler("subscribe");
   private sampling: ReturnType<typeof setInterval> | undefined;
-  private readonly paused = new Set<string>();
+  /** By publication: what was last wanted of it. A new session begins without and is told again. */
+  private readonly wishes = new Map<string, { layer: number | null; paused: boolean }>();
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly options: SessionOptions) {
@@ -139,8 +140,7 @@ export class Session {
 
   /** Which layer of a publication is wanted (null: the best), or none of it. */
   async prefer(publication: string, layer: number | null, paused: boolean): Promise<void> {
-    if (paused) this.paused.add(publication);
-    else this.paused.delete(publication);
+    this.wishes.set(publication, { layer, paused });
     await this.signalling.request({ type: "prefer", publication, layer, paused });
   }
 
@@ -160,9 +160,9 @@ export class Session {
   private joined(hello: Hello): void {
     this.me.value = hello;
     this.room.value = roomOf(hello.room, performance.now(), this.room.value);
+    for (const id of [...this.wishes.keys()]) if (!this.room.value.publications.has(id)) this.wishes.delete(id);
     if (hello.resumed) return;
     this.closeTransports();
-    this.paused.clear();
     if (hello.rights.includes("subscribe")) this.subscribeAll(hello);
     for (const sending of this.sending.value) void this.publishAgain(sending);
   }
@@ -175,14 +175,19 @@ export class Session {
     });
     const publications = this.others().map((p) => p.id).slice(0, hello.limits.subscriptions);
     this.signalling.request({ type: "subscribe", publications, automatic: true }).catch(() => undefined);
+    for (const [publication, wish] of this.wishes) {
+      this.signalling.request({ type: "prefer", publication, ...wish }).catch(() => undefined);
+    }
   }
 
-  /** A new session after a loss: the same sources, in the same state of mute. */
+  /** A new session after a loss: the same sources, in the same state of mute. One that is refused leaves the list. */
   private async publishAgain(sending: Sending): Promise<void> {
     try {
       await this.publishTransport().add(sending);
       if (sending.muted.value) await this.mute(sending, true);
-    } catch {
+    } catch (error) {
+      // Lost once more: the join that follows takes it up again.
+      if (error instanceof Disconnected) return;
       this.sending.value = this.sending.value.filter((s) => s !== sending);
     }
   }
@@ -197,6 +202,7 @@ export class Session {
 
   private happened(event: ServerEvent): void {
     this.room.value = after(this.room.value, event, performance.now());
+    if (event.type === "unpublished") this.wishes.delete(event.publication);
     if (event.type === "offer") void this.subscribing.value?.offered(event).catch(() => this.signalling.rejoin());
     else if (event.type === "transport" && event.state === "closed") this.transportClosed(event.direction);
   }

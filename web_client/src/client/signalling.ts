@@ -184,9 +184,11 @@ export class Signalling {
     if (!hello.resumed) this.lastSeq = hello.seq;
     this.last = hello;
     this.attempt = 0;
+    // What the listener asks for now belongs to this session and is sent by `request`.
+    const before = [...this.pending];
     this.now.value = { kind: "joined", hello };
     this.listener.hello(hello);
-    for (const [id, { request, reject }] of [...this.pending]) {
+    for (const [id, { request, reject }] of before) {
       if (hello.resumed && !ONCE.has(request.type)) this.write(request);
       else {
         this.pending.delete(id);

@@ -12,13 +12,14 @@ import { Meter } from "../ui/meter";
 import { useDeviceNews } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { People } from "../ui/people";
-import { Pictures, pictures, pinned, pinNumber } from "../ui/pictures";
+import { Pictures, pinned, pinNumber } from "../ui/pictures";
 import { DeviceFaultCard, DeviceSelect, Preview } from "../ui/picker";
 import { Shell, standing, useLeaveGuard, useWakeLock } from "../ui/shell";
 import { ShortcutSheet, useShortcuts } from "../ui/shortcuts";
 import type { Shortcut } from "../ui/shortcuts";
 import { RemoteSound, SoundButton, SoundGate } from "../ui/sound";
 import { fullScreen } from "../ui/tile";
+import { someMoving } from "../ui/watch";
 import {
   camera, cameraWanted, held, microphone, pictureOf, sendPrepared, setCamera, setMicrophone, talk, talkEnded, voiceOf,
 } from "./voice";
@@ -103,7 +104,7 @@ function Room({ session }: { session: Session }) {
     held.value = false;
   }, []);
   const t = words.value;
-  const live = pictures(session).some((p) => p.layers.length > 0) && standing(session) === "connected";
+  const live = someMoving.value && standing(session) === "connected";
   const showing = pictureOf(session) !== undefined;
   return (
     <Shell session={session} page="consult" live={live} liveWords={t.phase.live}>

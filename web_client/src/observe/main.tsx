@@ -5,12 +5,13 @@ import type { Session } from "../client/session";
 import { words } from "../i18n";
 import { open } from "../lobby/entry";
 import type { LobbyProps } from "../lobby/entry";
-import { Pictures, pictures, pinned, pinNumber } from "../ui/pictures";
+import { Pictures, pinned, pinNumber } from "../ui/pictures";
 import { Shell, standing, useWakeLock } from "../ui/shell";
 import { ShortcutSheet, useShortcuts } from "../ui/shortcuts";
 import type { Shortcut } from "../ui/shortcuts";
 import { RemoteSound, SoundButton, SoundGate, soundOn } from "../ui/sound";
 import { fullScreen } from "../ui/tile";
+import { someMoving } from "../ui/watch";
 
 function Lobby({ join }: LobbyProps) {
   const t = words.value.lobby;
@@ -39,7 +40,7 @@ function Room({ session }: { session: Session }) {
   useWakeLock();
   useShortcuts(() => shortcuts(session));
   const t = words.value;
-  const live = pictures(session).some((p) => p.layers.length > 0) && standing(session) === "connected";
+  const live = someMoving.value && standing(session) === "connected";
   return (
     <Shell session={session} page="observe" live={live} liveWords={t.phase.live}>
       <main class="watch-main">

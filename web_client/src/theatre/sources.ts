@@ -1,5 +1,5 @@
 /** The sources a theatre has prepared or sends: a list of captures, each with a type, a label and its sending. */
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { PROFILES } from "../client/profiles";
 import type { SourceType } from "../client/protocol";
@@ -75,9 +75,21 @@ export async function start(session: Session, source: TheatreSource): Promise<vo
   try {
     const sending = await session.publish(track, labelOf(source), source.type.value);
     source.doing.value = { kind: "sending", sending };
+    sayWhenRefused(session, source, sending);
   } catch {
     source.doing.value = { kind: "failed" };
   }
+}
+
+/** A new session after a loss may refuse the source: it must not look as if it were still on its way. */
+function sayWhenRefused(session: Session, source: TheatreSource, sending: Sending): void {
+  const stop = effect(() => {
+    const doing = source.doing.value;
+    if (doing.kind !== "sending" || doing.sending !== sending) queueMicrotask(() => stop());
+    else if (session.phase.value.kind !== "ended" && !session.sending.value.includes(sending)) {
+      source.doing.value = { kind: "failed" };
+    }
+  });
 }
 
 export async function stop(session: Session, source: TheatreSource): Promise<void> {

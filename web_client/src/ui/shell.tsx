@@ -7,7 +7,7 @@ import { Icon } from "./icons";
 import { Notices } from "./notices";
 import { Button, QualityView } from "./parts";
 import { sheetOpen } from "./shortcuts";
-import { frozenPictures } from "./watch";
+import { someFrozen } from "./watch";
 
 export type PageName = "theatre" | "consult" | "observe";
 
@@ -52,7 +52,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
   const t = words.value;
   const now = standing(session);
   const bad = now === "reconnecting" || now === "media_lost";
-  const frozen = now === "connected" && frozenPictures.value.size > 0;
+  const frozen = now === "connected" && someFrozen.value;
   const shownLive = now === "connected" && live && !frozen;
   const text = frozen ? t.phase.somethingFrozen : shownLive ? liveWords : standingWords(now);
   const tone = bad ? "bad" : frozen ? "frozen" : shownLive ? "live" : "";

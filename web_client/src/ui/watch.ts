@@ -1,5 +1,5 @@
 /** Binds a freshness watch to a video element: each rendered frame is reported, the verdict is a signal. */
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { ReadonlySignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { RefObject } from "preact";
@@ -10,15 +10,20 @@ import { watched } from "./debug";
 
 const TICK_MS = 100;
 
-/** Publications whose picture stands still on this screen: while there is one, the page must not call itself live. */
-export const frozenPictures = signal<ReadonlySet<string>>(new Set());
+/** What each picture on this screen is taken for. */
+const verdicts = signal<ReadonlyMap<string, Freshness["kind"]>>(new Map());
 
-function markFrozen(publication: string, frozen: boolean): void {
-  if (frozenPictures.peek().has(publication) === frozen) return;
-  const next = new Set(frozenPictures.peek());
-  if (frozen) next.add(publication);
-  else next.delete(publication);
-  frozenPictures.value = next;
+/** While a picture stands still the page must not call itself live. */
+export const someFrozen = computed(() => [...verdicts.value.values()].includes("frozen"));
+/** Nor while none moves. */
+export const someMoving = computed(() => [...verdicts.value.values()].some((kind) => kind === "live" || kind === "late"));
+
+function note(publication: string, kind: Freshness["kind"] | undefined): void {
+  if (verdicts.peek().get(publication) === kind) return;
+  const next = new Map(verdicts.peek());
+  if (kind === undefined) next.delete(publication);
+  else next.set(publication, kind);
+  verdicts.value = next;
 }
 
 export function useFreshness(
@@ -31,9 +36,10 @@ export function useFreshness(
   }, [publication.silent_ms, publication.toldAtMs]);
   useEffect(() => {
     const element = video.current;
-    if (element === null || track === undefined || publication.muted) return undefined;
     watch.restart();
+    // Without a track too: what was live before a new session is not live in it.
     verdict.value = watch.judge(performance.now());
+    if (element === null || track === undefined || publication.muted) return undefined;
     return follow(element, watch, publication, (next) => (verdict.value = next));
   }, [track, publication.muted, publication.id]);
   return verdict;
@@ -57,7 +63,7 @@ function follow(
     const text = next.kind + ("ageMs" in next ? String(Math.floor(next.ageMs / 100)) : "");
     if (text === shown) return;
     shown = text;
-    markFrozen(publication.id, next.kind === "frozen");
+    note(publication.id, next.kind);
     tell(next);
   };
   const timer = setInterval(tick, TICK_MS);
@@ -75,6 +81,6 @@ function follow(
     clearInterval(timer);
     document.removeEventListener("visibilitychange", visible);
     forget();
-    markFrozen(publication.id, false);
+    note(publication.id, undefined);
   };
 }

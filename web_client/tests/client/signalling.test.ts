@@ -162,6 +162,17 @@ describe("signalling", () => {
     await until(() => events.length === 1);
   });
 
+  it("answers what was asked for on the news of a new session", async () => {
+    const asked: Promise<unknown>[] = [];
+    client = new Signalling(
+      { url: "", name: "An", token: () => token(), socket: (_url, protocol) => new WebSocket(server.url, protocol) },
+      { hello: () => void asked.push(client.request({ type: "restart_ice" })), event: () => undefined },
+    );
+    await joined();
+    await expect(asked[0]).resolves.toMatchObject({ type: "ok" });
+    expect(server.of("restart_ice")).toHaveLength(1);
+  });
+
   it("asks for a new session when the old one is gone (4410)", async () => {
     await joined();
     server.joined = (join) => {
