@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mediaserver.errors import MalformedSdp
+from mediaserver.errors import MalformedSdp, NoCommonCodec
 from mediaserver.events import Kind, SourceType
 from mediaserver.ids import PublicationId, new_publication_id
 from mediaserver.negotiation.answer import bundled, render_answer
@@ -166,8 +166,16 @@ def _specs(remote: RemoteDescription, sources: Sequence[SourceSpec]) -> dict[str
 
 
 def whip_sources(remote: RemoteDescription, label: str) -> list[SourceSpec]:
-    """An encoder names nothing: all its sections carry one
-    label, so that ``?source=`` finds picture and sound."""
+    """An encoder names nothing: its picture and its sound carry one label, so that ``?source=`` finds both.
+
+    Raises ``NoCommonCodec`` for more than one of a kind: RFC 9725 section 4.4
+    allows one stream, and no answer that takes only a part of it.
+    """
+    kinds = [media.kind for media in remote.media if media.way.sends and not media.rejected]
+    if kinds.count("video") > 1 or kinds.count("audio") > 1:
+        raise NoCommonCodec(
+            [], "a WHIP offer may send one picture and one sound; publish others with offers of their own"
+        )
     return [
         SourceSpec(media.mid, label, "other" if media.kind == "video" else "microphone")
         for media in remote.media

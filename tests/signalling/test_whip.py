@@ -133,6 +133,17 @@ async def test_no_common_codec_is_406_and_names_what_is_accepted(house: House) -
     assert house.server.rooms.get(RoomId("7QK2")) is None or not house.server.rooms[RoomId("7QK2")].members
 
 
+async def test_a_second_picture_in_one_offer_is_refused_whole(house: House) -> None:
+    one = offer()
+    start, end = one.index("m=video"), one.index("m=audio")
+    second = one[start:end].replace("a=mid:0", "a=mid:2").replace("1111", "3333")
+    two = one.replace("BUNDLE 0 1", "BUNDLE 0 1 2") + second
+    response = await post(house, "/whip/7QK2", two, {**SDP, **house.bearer("surgeon")})
+    async with problem(response, 406, "no_common_codec") as body:
+        assert "one picture" in body["detail"]
+    assert house.server.rooms.get(RoomId("7QK2")) is None or not house.server.rooms[RoomId("7QK2")].members
+
+
 async def test_tokens(house: House) -> None:
     for header in (
         {},
