@@ -1,0 +1,110 @@
+//! Figures of a run, from the links' logs, the wire and the receivers alone; never from what the plane says of itself,
+//! but for its estimate, which is judged.
+//!
+//! | file | figures |
+//! |---|---|
+//! | `link.rs` | queue delay, utilisation, drops, drain time |
+//! | `picture.rs` | freezes, frame rate, delay |
+//! | `sound.rs` | concealment, delay |
+//! | `sending.rs` | layers, ladder efficiency, switches, overhead, residual loss, estimate |
+//! | `reaction.rs` | convergence, recovery |
+//! | `several.rs` | fairness, isolation, what publishers are asked |
+
+mod link;
+mod picture;
+mod reaction;
+mod sending;
+mod several;
+mod sound;
+pub mod statistics;
+mod view;
+
+use std::collections::BTreeMap;
+
+use loupe_core::units::Time;
+
+pub(crate) use self::link::queue_samples;
+pub use self::picture::freezes;
+pub use self::view::View;
+use crate::run::Run;
+
+/// Figures by whose and which; what could not be measured is not there.
+pub type Metrics = BTreeMap<String, BTreeMap<String, f64>>;
+
+/// A time over which figures are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// From.
+    pub from: Time,
+    /// Up to.
+    pub to: Time,
+}
+
+impl Window {
+    /// From and to in seconds.
+    pub fn seconds(from: f64, to: f64) -> Window {
+        Window { from: Time((from * 1e6) as u64), to: Time((to * 1e6) as u64) }
+    }
+
+    /// Whether a moment lies in it.
+    pub fn holds(&self, at: Time) -> bool {
+        at >= self.from && at < self.to
+    }
+
+    /// Its length in seconds.
+    pub fn length(&self) -> f64 {
+        self.to.since(self.from).as_secs_f64()
+    }
+
+    /// Its part from `from` on.
+    #[must_use]
+    pub fn not_before(self, from: Time) -> Window {
+        Window { from: self.from.max(from), to: self.to.max(from) }
+    }
+
+    /// Its part up to `to`.
+    #[must_use]
+    pub fn not_after(self, to: Time) -> Window {
+        Window { from: self.from.min(to), to: self.to.min(to) }
+    }
+}
+
+/// All figures of a run.
+pub fn measure(run: &Run<'_>) -> Metrics {
+    let mut metrics = Metrics::new();
+    let scenario = run.scenario;
+    let whole = Window::seconds(scenario.settle_s, scenario.duration_s);
+    for (n, spec) in scenario.subscribers.iter().enumerate() {
+        let Some(view) = View::new(run, n) else { continue };
+        let figures = metrics.entry(spec.name.clone()).or_default();
+        over(&view, whole, "", figures);
+        for (name, [from, to]) in &scenario.windows {
+            over(&view, Window::seconds(*from, *to), &format!("@{name}"), figures);
+        }
+        reaction::at_join(&view, figures);
+        for (name, moment) in &scenario.moments {
+            reaction::after(&view, Time((moment * 1e6) as u64), name, figures);
+        }
+    }
+    several::publishers(run, whole, &mut metrics);
+    several::fairness(run, whole, &mut metrics);
+    metrics
+}
+
+/// A subscriber's figures over a window; those of the time during which it was there.
+fn over(view: &View<'_>, window: Window, suffix: &str, figures: &mut BTreeMap<String, f64>) {
+    let window = window.not_before(view.joined.at);
+    let window = view.joined.left.map_or(window, |left| window.not_after(left));
+    if window.length() <= 0.0 {
+        return;
+    }
+    let mut put = |name: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            figures.insert(format!("{name}{suffix}"), value);
+        }
+    };
+    link::figures(view, window, &mut put);
+    picture::figures(view, window, &mut put);
+    sound::figures(view, window, &mut put);
+    sending::figures(view, window, &mut put);
+}

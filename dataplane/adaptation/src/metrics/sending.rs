@@ -1,0 +1,139 @@
+//! What the plane sent: layers against the oracle's, repairs, and what no repair reached.
+
+use std::collections::HashMap;
+
+use loupe_core::units::Time;
+
+use super::link::percent;
+use super::statistics::mean;
+use super::view::Forwarded;
+use super::{View, Window};
+use crate::record::Purpose;
+
+/// An up-switch that is taken back sooner was none; seconds.
+const FALSE_WITHIN: f64 = 5.0;
+/// Between two frames of one temporal layer, with some room: what is forwarded holds so long at most.
+const HOLDS_US: u64 = 200_000;
+
+/// Figures over a window.
+pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
+    overhead(view, window, put);
+    put("residual_loss_percent", residual_loss(view, window));
+    layers(view, window, put);
+    put("ladder_efficiency", ladder_efficiency(view, window));
+    let estimates: Vec<f64> = estimate_samples(view, window);
+    put("estimate_mean_kbps", mean(&estimates));
+    put("estimate_min_kbps", estimates.iter().copied().reduce(f64::min));
+    let keyframes = view.forwarded.iter().filter(|it| it.keyframe && window.holds(it.at)).count();
+    put("keyframes_per_minute", Some(keyframes as f64 * 60.0 / window.length()));
+    let plis = view.lines().iter().flat_map(|line| &line.plis).filter(|at| window.holds(**at)).count();
+    put("plis_per_minute", Some(plis as f64 * 60.0 / window.length()));
+}
+
+fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
+    let (mut media, mut more, mut all) = (0, 0, 0);
+    for sent in view.sent(window) {
+        all += sent.bytes;
+        match sent.purpose {
+            Purpose::Picture | Purpose::Sound => media += sent.bytes,
+            Purpose::Repair | Purpose::Padding => more += sent.bytes,
+            Purpose::Control => {}
+        }
+    }
+    put("overhead_percent", percent(more as f64, media as f64));
+    put("sent_kbps", Some(all as f64 * 8.0 / window.length() / 1e3));
+}
+
+/// Part of the packets first sent in the window that neither they nor any repair of theirs brought to the subscriber.
+fn residual_loss(view: &View<'_>, window: Window) -> Option<f64> {
+    // The numbers of a line turn after 65,536 packets; those of one turn lie closer together than repairs reach.
+    let mut arrived: HashMap<(usize, u16), Vec<Time>> = HashMap::new();
+    let pairs = || view.observer.sent.iter().zip(&view.records).filter(|(sent, _)| sent.truth.is_some());
+    for (sent, record) in pairs() {
+        if record.dropped.is_none() {
+            arrived.entry((sent.line, sent.sequence)).or_default().push(sent.at);
+        }
+    }
+    let (mut lost, mut all) = (0, 0);
+    for (sent, _) in pairs().filter(|(sent, _)| sent.purpose != Purpose::Repair && window.holds(sent.at)) {
+        let repaired_until = Time(sent.at.0 + 5_000_000);
+        let reached = arrived
+            .get(&(sent.line, sent.sequence))
+            .is_some_and(|times| times.iter().any(|at| *at >= sent.at && *at < repaired_until));
+        all += 1;
+        lost += u32::from(!reached);
+    }
+    percent(f64::from(lost), f64::from(all))
+}
+
+/// The layer that each picture's packets came from, with the time for which it holds.
+fn held<'v>(view: &'v View<'_>, window: Window) -> impl Iterator<Item = (&'v Forwarded, f64)> {
+    let next =
+        |n: usize, line: usize| view.forwarded[n + 1..].iter().find(|it| it.line == line).map(|it| it.at);
+    view.forwarded.iter().enumerate().filter(move |(_, it)| window.holds(it.at)).map(move |(n, it)| {
+        let until = next(n, it.line).unwrap_or(window.to).min(Time(it.at.0 + HOLDS_US));
+        (it, until.since(it.at).as_secs_f64())
+    })
+}
+
+fn layers(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
+    if let Some(top) = view.top_layer() {
+        let at_top: f64 = held(view, window).filter(|(it, _)| it.layer == top).map(|(_, s)| s).sum();
+        put("top_layer_percent", percent(at_top, window.length()));
+    }
+    let mut current: HashMap<usize, u8> = HashMap::new();
+    let (mut ups, mut downs, mut false_ups) = (0, 0, 0);
+    let mut last_up: HashMap<usize, Time> = HashMap::new();
+    for it in &view.forwarded {
+        let before = current.insert(it.line, it.layer);
+        let Some(before) = before.filter(|before| *before != it.layer) else { continue };
+        let counts = window.holds(it.at);
+        if it.layer > before {
+            ups += u32::from(counts);
+            last_up.insert(it.line, it.at);
+        } else {
+            downs += u32::from(counts);
+            let up = last_up.remove(&it.line).filter(|up| it.at.since(*up).as_secs_f64() < FALSE_WITHIN);
+            false_ups += u32::from(counts && up.is_some());
+        }
+    }
+    let minutes = window.length() / 60.0;
+    put("ups_per_minute", Some(f64::from(ups) / minutes));
+    put("downs_per_minute", Some(f64::from(downs) / minutes));
+    put("false_ups_per_minute", Some(f64::from(false_ups) / minutes));
+}
+
+/// What was forwarded is worth, over what the oracle would have forwarded is: both added up over the window.
+fn ladder_efficiency(view: &View<'_>, window: Window) -> Option<f64> {
+    if view.ladder.is_empty() {
+        return None;
+    }
+    // Whether frames of the upper temporal layer are forwarded shows only in the frame after: both count together.
+    let worth: f64 = held(view, window)
+        .map(|(it, seconds)| {
+            let above = view.forwarded.iter().rev().find(|next| next.at <= it.at && next.temporal > 0);
+            let temporal = u8::from(above.is_some_and(|above| it.at.since(above.at).as_secs_f64() < 0.1));
+            view.step(it.layer, temporal.max(it.temporal)).map_or(0.0, |step| step.quality() * seconds)
+        })
+        .sum();
+    let slot = crate::ladder::DECISION_US;
+    let best: f64 = (window.from.0 / slot..window.to.0 / slot)
+        .filter_map(|n| view.oracle.get(n as usize).copied().flatten())
+        .map(|step| step.quality() * slot as f64 / 1e6)
+        .sum();
+    (best > 0.0).then(|| worth / best)
+}
+
+/// The estimate in force every 100 ms, kbit/s.
+fn estimate_samples(view: &View<'_>, window: Window) -> Vec<f64> {
+    let mut samples = Vec::new();
+    let mut t = window.from.0;
+    while t < window.to.0 {
+        let known = view.observer.estimates.partition_point(|(at, _)| at.0 <= t);
+        if let Some((_, rate)) = known.checked_sub(1).and_then(|n| view.observer.estimates.get(n)) {
+            samples.push(rate.0 as f64 / 1e3);
+        }
+        t += 100_000;
+    }
+    samples
+}
