@@ -226,8 +226,9 @@ impl Situation {
         self.publication(of)?.layers.get(usize::from(layer))
     }
 
+    /// Whether a layer flows and its rate is known.
     fn flows(&self, of: &SubscriptionView, layer: u8) -> bool {
-        self.layer(of, layer).is_some_and(|layer| layer.active)
+        self.layer(of, layer).is_some_and(|it| it.active) && self.rate(of, layer) > 0
     }
 
     /// A layer with all its temporal layers, bits per second.
@@ -317,10 +318,12 @@ mod tests {
     }
 
     #[test]
-    fn a_layer_that_does_not_flow_is_not_taken() {
+    fn a_layer_that_does_not_flow_or_whose_rate_is_unknown_is_not_taken() {
         let mut situation = situation(Some(9_000_000));
         situation.publications[1].layers[2].active = false;
-        assert_eq!(Greedy.decide(&situation).unwrap()[0].layer, Some(1));
+        situation.publications[0].layers[1].bps = vec![0, 0];
+        let layers: Vec<Option<u8>> = Greedy.decide(&situation).unwrap().iter().map(|it| it.layer).collect();
+        assert_eq!(layers, [Some(1), Some(0)]);
     }
 
     #[test]
