@@ -55,6 +55,7 @@ pub mod queue;
 pub mod random;
 pub mod rate;
 pub mod server;
+pub mod tcp;
 pub mod topology;
 pub mod trace;
 
@@ -70,5 +71,6 @@ pub use queue::{Limit, QueueConfig};
 pub use random::Direction;
 pub use rate::RateSteps;
 pub use server::Capacity;
-pub use topology::{Arrival, EndpointId, LinkId, Topology};
+pub use tcp::{Congestion, Demand, TcpFigures, TcpSource};
+pub use topology::{Arrival, EndpointId, LinkId, TcpId, Topology};
 pub use trace::TraceError;
