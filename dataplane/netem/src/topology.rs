@@ -272,7 +272,7 @@ impl<T: Clone> Topology<T> {
     /// Puts a packet of a TCP source on the link of its hop, or hands it to its end when there is no further.
     fn pass_tcp(&mut self, t_us: u64, source: usize, hop: usize, packet: TcpPacket) {
         let Some(route) = self.tcp.get_mut(source) else { return };
-        let links = if matches!(packet, TcpPacket::Segment { .. }) { &route.there } else { &route.back };
+        let links = if packet.goes_there() { &route.there } else { &route.back };
         if let Some(link) = links.get(hop).and_then(|link| self.links.get_mut(link.0)) {
             let tag = Tag { flow: route.number, urgent: false };
             let bytes = packet.payload_bytes();

@@ -65,8 +65,9 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(congestion: Congestion, now_us: u64, total: Option<u64>) -> Sender {
-        Sender {
+    /// A connection whose handshake took `rtt_us`.
+    pub(super) fn new(congestion: Congestion, now_us: u64, total: Option<u64>, rtt_us: u64) -> Sender {
+        let mut sender = Sender {
             control: Control::new(congestion, now_us),
             total,
             first: 0,
@@ -84,7 +85,9 @@ impl Sender {
             timer_from_us: now_us,
             next_release_us: now_us,
             retransmitted: 0,
-        }
+        };
+        sender.measure(rtt_us);
+        sender
     }
 
     fn next(&self) -> u64 {
