@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use lexopt::ValueExt;
 use lexopt::prelude::*;
 
 /// What the command line can say, as it is shown to who asks.
@@ -87,16 +88,16 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<
             Long("help") | Short('h') => return Ok(Request::Help),
             Long("list") => return Ok(Request::List),
             Long("scenario") => {
-                runs.scenario = Some(parser.value().and_then(|it| it.string()).map_err(problem)?)
+                runs.scenario = Some(parser.value().and_then(ValueExt::string).map_err(problem)?);
             }
-            Long("file") => runs.file = Some(parser.value().and_then(|it| it.string()).map_err(problem)?),
+            Long("file") => runs.file = Some(parser.value().and_then(ValueExt::string).map_err(problem)?),
             Long("seed") => runs.seed = parser.value().and_then(|it| it.parse()).map_err(problem)?,
             Long("policy") => runs.policy = parser.value().and_then(|it| it.parse()).map_err(problem)?,
             Long("course") => {
                 let ms: u64 = parser.value().and_then(|it| it.parse()).map_err(problem)?;
                 runs.course_us = Some(ms.max(1) * 1_000);
             }
-            Long("log") => runs.log = Some(parser.value().and_then(|it| it.string()).map_err(problem)?),
+            Long("log") => runs.log = Some(parser.value().and_then(ValueExt::string).map_err(problem)?),
             other => return Err(problem(other.unexpected())),
         }
     }

@@ -2,8 +2,9 @@
 //! transport-wide feedback, and a receiver that sends REMB.
 //!
 //! Queue delay is the one-way delay above its minimum of the last ten seconds. While it stays low the rate rises - at
-//! first to half as much again as what arrives, later by 8 % a second; when it grows beyond [`OVERUSE`] the rate falls
-//! to 85 % of what arrives, and waits until the queue is gone. Loss above 10 % takes half its share.
+//! first to half as much again as what arrives, later by 8 % a second, or half as much again below what was lately
+//! delivered; when it grows beyond [`OVERUSE`] the rate falls to 90 % of the most that was delivered in the last seconds,
+//! for bursts of loss take from each measure, and waits until the queue is gone. Loss above 15 % takes half its share.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,13 +21,18 @@ const BASE_WINDOW: Duration = Duration::from_secs(10);
 const RATE_WINDOW: Duration = Duration::from_millis(500);
 /// Between two falls, so that one queue is answered once.
 const FALL_INTERVAL: Duration = Duration::from_millis(300);
-const FALL_FACTOR: f64 = 0.85;
-/// Rise a second after the start.
+const FALL_FACTOR: f64 = 0.9;
+/// For how long a rate of delivery counts.
+const DELIVERED_WINDOW: Duration = Duration::from_millis(1_500);
+/// Rise a second after the start, and below what was lately delivered.
 const RISE_A_SECOND: f64 = 0.08;
+const RETURN_A_SECOND: f64 = 0.5;
 /// While starting, the rate is this much of what arrives.
 const START_FACTOR: f64 = 1.5;
 /// Part of the packets that may be lost without effect.
-const TOLERATED_LOSS: f64 = 0.10;
+const TOLERATED_LOSS: f64 = 0.15;
+/// Loss is judged over so many packets: bursts must not look like much.
+const JUDGED_PACKETS: u32 = 400;
 const BOUNDS: (f64, f64) = (30_000.0, 20_000_000.0);
 
 /// The control.
@@ -39,7 +45,11 @@ pub struct RateControl {
     /// One-way delays by receiver time, rising: the first is the smallest of the window.
     base: VecDeque<(Time, i64)>,
     arrivals: VecDeque<(Time, usize)>,
+    /// Rates of delivery at the last updates.
+    measured: VecDeque<(Time, f64)>,
     queue_delay: i64,
+    /// Packets lost and packets in all since loss was last judged.
+    counted: (u32, u32),
     last_update: Option<Time>,
     last_fall: Option<Time>,
 }
@@ -53,7 +63,9 @@ impl RateControl {
             bounded_by_traffic: true,
             base: VecDeque::new(),
             arrivals: VecDeque::new(),
+            measured: VecDeque::new(),
             queue_delay: 0,
+            counted: (0, 0),
             last_update: None,
             last_fall: None,
         }
@@ -98,11 +110,21 @@ impl RateControl {
         Bitrate(bytes as u64 * 8_000_000 / span)
     }
 
-    /// Draws the consequences, after the packets of one report; `loss` is its part of lost ones.
-    pub fn update(&mut self, now: Time, loss: f64) {
+    /// The most that was delivered lately.
+    fn most_delivered(&mut self, now: Time) -> f64 {
+        self.measured.push_back((now, self.delivered().0 as f64));
+        while self.measured.front().is_some_and(|(at, _)| now.since(*at) > DELIVERED_WINDOW) {
+            self.measured.pop_front();
+        }
+        self.measured.iter().map(|(_, rate)| *rate).fold(0.0, f64::max)
+    }
+
+    /// Draws the consequences, after one report about `all` packets of which `lost` did not come.
+    pub fn update(&mut self, now: Time, lost: u32, all: u32) {
+        let loss = self.judge_loss(lost, all);
         let elapsed = self.last_update.map_or(0.05, |last| now.since(last).as_secs_f64().min(0.5));
         self.last_update = Some(now);
-        let delivered = self.delivered().0 as f64;
+        let delivered = self.most_delivered(now);
         let may_fall = self.last_fall.is_none_or(|last| now.since(last) >= FALL_INTERVAL);
         if self.queue_delay > OVERUSE {
             if may_fall && delivered > 0.0 {
@@ -118,12 +140,23 @@ impl RateControl {
             self.starting = false;
         } else if self.queue_delay < CLEAR {
             let aim = if self.starting { delivered * START_FACTOR } else { 0.0 };
-            let risen = self.rate * (1.0 + RISE_A_SECOND * elapsed);
+            let rise = if self.rate < delivered * FALL_FACTOR { RETURN_A_SECOND } else { RISE_A_SECOND };
+            let risen = self.rate * (1.0 + rise * elapsed);
             let most =
                 if self.bounded_by_traffic { (delivered * START_FACTOR).max(self.rate) } else { BOUNDS.1 };
             self.rate = risen.max(aim).min(most);
         }
         self.rate = self.rate.clamp(BOUNDS.0, BOUNDS.1);
+    }
+
+    /// Part of the packets that were lost, as soon as there are enough to say; 0 before.
+    fn judge_loss(&mut self, lost: u32, all: u32) -> f64 {
+        self.counted = (self.counted.0 + lost, self.counted.1 + all);
+        if self.counted.1 < JUDGED_PACKETS {
+            return 0.0;
+        }
+        let (lost, all) = std::mem::take(&mut self.counted);
+        f64::from(lost) / f64::from(all)
     }
 }
 
@@ -142,7 +175,7 @@ mod tests {
             control.receive(arrival, arrival.since(sent).as_micros() as i64, 1_200);
             sent += Duration::from_micros(1_200 * 8_000_000 / control.rate().0);
             if sent >= report {
-                control.update(arrival, 0.0);
+                control.update(arrival, 0, 5);
                 report += Duration::from_millis(50);
                 rates.push(control.rate().0);
             }
@@ -161,16 +194,19 @@ mod tests {
 
     #[test]
     fn little_loss_is_borne_and_much_is_not() {
-        for (loss, falls) in [(0.05, false), (0.2, true)] {
+        for (lost, falls) in [(1, false), (4, true)] {
             let mut control = RateControl::new(Bitrate(1_000_000));
-            for n in 0..100 {
+            let mut fell = false;
+            for n in 0..1_000 {
                 let now = Time::from_millis(n * 10);
                 control.receive(now, 50_000, 1_250);
                 if n % 5 == 4 {
-                    control.update(now, loss);
+                    let before = control.rate();
+                    control.update(now, lost, 20);
+                    fell |= control.rate() < before;
                 }
             }
-            assert_eq!(control.rate().0 < 1_000_000, falls, "{:?}", control.rate());
+            assert_eq!(fell, falls, "{lost} of 20");
         }
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod args;
 pub mod control;
+pub mod crossing;
 pub mod ladder;
 pub mod media;
 pub mod metrics;

@@ -69,9 +69,16 @@ fn play(scenario: &Scenario, runs: &Runs) -> Result<(), String> {
         PolicyChoice::Greedy => Box::new(Greedy),
         PolicyChoice::Fixed(layer) => Box::new(Fixed(layer)),
     };
+    let control = match &scenario.control {
+        Some(control) => Some(Run::complete(control, runs.seed, policy.as_mut())?),
+        None => None,
+    };
     let run = Run::complete(scenario, runs.seed, policy.as_mut())?;
     drop(policy);
-    let figures = metrics::measure(&run);
+    let mut figures = metrics::measure(&run);
+    if let Some(control) = &control {
+        metrics::compare(&run, &mut figures, control, &metrics::measure(control));
+    }
     if let Some(directory) = &runs.log {
         write_logs(&run, Path::new(directory))?;
     }

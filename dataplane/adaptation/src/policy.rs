@@ -337,6 +337,6 @@ mod tests {
         let line: serde_json::Value =
             serde_json::from_slice(output.split(|b| *b == b'\n').next().unwrap()).unwrap();
         assert_eq!(line["transports"][0]["estimate_bps"], 1);
-        assert_eq!(output.iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(output.split(|byte| *byte == b'\n').count(), 3, "two lines, and nothing after");
     }
 }

@@ -18,7 +18,7 @@ pub fn verdicts(scenario: &Scenario, metrics: &Metrics) -> Vec<Value> {
         .goals
         .iter()
         .map(|goal| {
-            let value = metrics.get(&goal.of).and_then(|figures| figures.get(&goal.metric)).copied();
+            let value = goal.value(metrics, &scenario.subscribers);
             let mut verdict = serde_json::to_value(goal).unwrap_or_default();
             verdict["value"] = value.map_or(Value::Null, rounded);
             verdict["met"] = Value::from(goal.is_met(value));

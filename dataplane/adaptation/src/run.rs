@@ -6,16 +6,17 @@ use std::time::Duration;
 use loupe_core::io::{Codec, Command, Event, Handle, Kind};
 use loupe_core::units::Time;
 use loupe_netem::options::LinkOptions;
-use loupe_netem::{ConstantRate, Direction, LinkConfig, LinkId};
+use loupe_netem::{Direction, LinkConfig, LinkId};
 use serde_json::Value;
 
+use crate::crossing::Crossing;
 use crate::media::{Layering, VIEWED, camera, microphone, viewed};
 use crate::policy::{
     LayerView, Policy, PublicationView, Situation, SubscriptionView, Told, TransportView, Wanted,
 };
 use crate::publisher::{Publisher, PublisherConfig};
 use crate::record::{LineNames, Observer};
-use crate::scenario::{Cross, PublisherSpec, Scenario, SubscriberSpec, library};
+use crate::scenario::{PublisherSpec, Scenario, SubscriberSpec, library};
 use crate::subscriber::playout::PlayoutConfig;
 use crate::subscriber::{Subscriber, SubscriberConfig};
 use crate::world::{Role, World};
@@ -26,8 +27,6 @@ const TICK: Duration = Duration::from_millis(100);
 const CLEAN_DELAY: &str = "5";
 /// Temporal layers of a camera's encodings.
 const TEMPORAL_LAYERS: u8 = 2;
-/// Payload bytes of cross traffic: 1,200 with headers.
-const CROSS_PAYLOAD: usize = 1_172;
 
 /// A publication of a run.
 #[derive(Clone, Debug)]
@@ -54,7 +53,8 @@ pub struct Subscription {
     pub publication: usize,
     /// Its subscriber among the scenario's.
     pub subscriber: usize,
-    priority: f64,
+    /// Its weight.
+    pub priority: f64,
     layer: Option<u8>,
     /// What was wished last: the same again would only ask for another key frame.
     wanted: Option<Wanted>,
@@ -69,8 +69,10 @@ pub struct Joined {
     pub flow: u32,
     /// When.
     pub at: Time,
-    /// The link by which the plane reaches it.
+    /// The first link by which the plane reaches it.
     pub down: LinkId,
+    /// The first link by which it reaches the plane.
+    pub up: LinkId,
     /// When it left.
     pub left: Option<Time>,
     /// Propagation there and back, microseconds.
@@ -95,8 +97,8 @@ pub struct Run<'a> {
     pub publications: Vec<Publication>,
     /// All subscriptions.
     pub subscriptions: Vec<Subscription>,
-    /// Flows of constant-rate cross traffic in the links' logs.
-    pub constant_flows: Vec<u32>,
+    /// What else the links carry.
+    pub crossing: Crossing,
     delays_us: BTreeMap<LinkId, u64>,
     estimates: BTreeMap<Handle, u64>,
     next_handle: u64,
@@ -111,7 +113,7 @@ enum Action {
     Mute(usize, bool),
 }
 
-fn at(seconds: f64) -> Time {
+pub(crate) fn at(seconds: f64) -> Time {
     Time((seconds * 1e6) as u64)
 }
 
@@ -154,7 +156,7 @@ impl<'a> Run<'a> {
             subscribers: vec![None; scenario.subscribers.len()],
             publications: Vec::new(),
             subscriptions: Vec::new(),
-            constant_flows: Vec::new(),
+            crossing: Crossing::default(),
             delays_us: BTreeMap::new(),
             estimates: BTreeMap::new(),
             next_handle: 1,
@@ -166,9 +168,7 @@ impl<'a> Run<'a> {
             let id = run.add_link(config, direction);
             run.links.insert(name.clone(), id);
         }
-        for cross in &scenario.cross {
-            run.add_cross(cross)?;
-        }
+        run.crossing = Crossing::add(scenario, &mut run.world.net, &run.links)?;
         Ok(run)
     }
 
@@ -177,25 +177,6 @@ impl<'a> Run<'a> {
         let id = self.world.net.add_link(config, direction);
         self.delays_us.insert(id, delay_us);
         id
-    }
-
-    /// Sources on a link that take whatever they get.
-    pub fn elastic_flows(&self, _link: LinkId, _at: Time) -> usize {
-        0
-    }
-
-    fn add_cross(&mut self, cross: &Cross) -> Result<(), String> {
-        let Cross::Udp { link, kbps, from_s, until_s } = cross;
-        let link = *self.links.get(link).ok_or_else(|| format!("{}: no link {link}", self.scenario.name))?;
-        let source = ConstantRate {
-            bps: kbps * 1_000,
-            payload_bytes: CROSS_PAYLOAD,
-            start_us: at(*from_s).0,
-            end_us: at(until_s.unwrap_or(self.scenario.duration_s)).0,
-        };
-        let flow = self.world.net.add_cross_traffic(link, source);
-        self.constant_flows.push(flow);
-        Ok(())
     }
 
     /// All that happens by itself, by time; of what happens together, publishers come first.
@@ -294,8 +275,8 @@ impl<'a> Run<'a> {
 
     fn joined(&self, peer: usize, flow: u32, up: &[LinkId], down: &[LinkId]) -> Result<Joined, String> {
         let round_trip_us = up.iter().chain(down).filter_map(|link| self.delays_us.get(link)).sum();
-        let down = down.first().copied().ok_or("no link")?;
-        Ok(Joined { peer, flow, at: self.world.now, down, left: None, round_trip_us })
+        let (down, up) = down.first().copied().zip(up.first().copied()).ok_or("no link")?;
+        Ok(Joined { peer, flow, at: self.world.now, down, up, left: None, round_trip_us })
     }
 
     /// A subscriber joins: its subscriptions are made and wished for before anything can be sent to it.

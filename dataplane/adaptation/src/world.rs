@@ -46,6 +46,8 @@ pub struct Peer {
     endpoint: EndpointId,
     /// It left: it says and hears nothing any more.
     pub gone: bool,
+    /// Bytes that it sent, IPv4 and UDP headers counted.
+    pub sent_bytes: u64,
 }
 
 /// Everything.
@@ -108,7 +110,7 @@ impl World {
         let role = open(self, &wire);
         let (inbound, outbound) = wire.keys();
         let profile: SrtpProfile = PROFILE;
-        self.peers.push(Peer { transport, role, wire, endpoint, gone: false });
+        self.peers.push(Peer { transport, role, wire, endpoint, gone: false, sent_bytes: 0 });
         self.command(Command::SetSrtp { transport, profile, inbound, outbound });
         (number, flow)
     }
@@ -177,6 +179,7 @@ impl World {
                 let endpoint = peer.endpoint;
                 for datagram in peer.handle_timeout(now, &mut self.rates) {
                     let length = datagram.len();
+                    self.peers[index].sent_bytes += length as u64 + loupe_netem::HEADER_BYTES;
                     // The route was made when it joined.
                     let sent = self.net.send(now.0, endpoint, self.server, length, datagram);
                     debug_assert!(sent);
@@ -264,16 +267,7 @@ impl Peer {
         }
         match datagram.first() {
             Some(0..=3) => self.wire.receive_answer(now),
-            Some(128..=191) if is_rtcp(&datagram) => {
-                if self.wire.open_rtcp(&mut datagram) {
-                    for packet in compound(&datagram).flatten() {
-                        match &mut self.role {
-                            Role::Publisher { publisher, .. } => publisher.receive_rtcp(now, &packet),
-                            Role::Subscriber { subscriber, .. } => subscriber.receive_rtcp(now, &packet),
-                        }
-                    }
-                }
-            }
+            Some(128..=191) if is_rtcp(&datagram) => self.receive_rtcp(now, datagram),
             Some(128..=191) => {
                 let bytes = datagram.len();
                 if let Some(header) = self.wire.open_rtp(&mut datagram)
@@ -283,6 +277,18 @@ impl Peer {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn receive_rtcp(&mut self, now: Time, mut datagram: Vec<u8>) {
+        if !self.wire.open_rtcp(&mut datagram) {
+            return;
+        }
+        for packet in compound(&datagram).flatten() {
+            match &mut self.role {
+                Role::Publisher { publisher, .. } => publisher.receive_rtcp(now, &packet),
+                Role::Subscriber { subscriber, .. } => subscriber.receive_rtcp(now, &packet),
+            }
         }
     }
 

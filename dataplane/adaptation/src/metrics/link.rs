@@ -13,6 +13,9 @@ const LATE_US: u64 = 400_000;
 /// A queue below this is drained, for good when it stays so for a second; microseconds.
 const DRAINED_US: u64 = 50_000;
 const FOR_GOOD_US: u64 = 1_000_000;
+/// Less than this is no picture with sound, bits per second; over so long, microseconds.
+const STARVED_BPS: u64 = 150_000;
+const STARVED_SLOT_US: u64 = 500_000;
 
 /// Figures over a window.
 pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
@@ -43,11 +46,31 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     put("dropped_kb", Some(dropped as f64 / 1e3));
     let carried = view.log.carried_bytes(window.from.0, window.to.0, Some(view.joined.flow)) as f64 * 8.0;
     put("carried_kbps", Some(carried / window.length() / 1e3));
+    let all = view.log.carried_bytes(window.from.0, window.to.0, None) as f64 * 8.0;
+    put("share", (all > 0.0).then(|| carried / all));
+    put("starved_longest_s", Some(starved(view, window)));
     put("utilisation", view.log.utilisation(window.from.0, window.to.0, view.useful_bps()));
     let useful = view.log.capacity_bits(window.from.0, window.to.0, view.useful_bps());
     put("own_utilisation", useful.filter(|bits| *bits > 0).map(|bits| carried / bits as f64));
     let capacity = view.log.capacity_bits(window.from.0, window.to.0, None);
     put("capacity_kbps", capacity.map(|bits| bits as f64 / window.length() / 1e3));
+}
+
+/// The longest time for which less than [`STARVED_BPS`] were carried for the subscriber, seconds.
+fn starved(view: &View<'_>, window: Window) -> f64 {
+    let mut bytes = vec![0_u64; (window.length() * 1e6 / STARVED_SLOT_US as f64) as usize];
+    for record in &view.records {
+        let slot = record.t_done.and_then(|t| t.checked_sub(window.from.0)).map(|t| t / STARVED_SLOT_US);
+        if let Some(sum) = slot.and_then(|slot| bytes.get_mut(slot as usize)) {
+            *sum += record.bytes;
+        }
+    }
+    let (mut run, mut longest) = (0_u32, 0_u32);
+    for bytes in bytes {
+        run = if bytes * 8_000_000 < STARVED_BPS * STARVED_SLOT_US { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    f64::from(longest) * STARVED_SLOT_US as f64 / 1e6
 }
 
 /// From a fall of the capacity to a queue below 50 ms for good, seconds.

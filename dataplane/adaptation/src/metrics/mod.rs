@@ -8,10 +8,12 @@
 //! | `sound.rs` | concealment, delay |
 //! | `sending.rs` | layers, ladder efficiency, switches, overhead, residual loss, estimate |
 //! | `reaction.rs` | convergence, recovery |
-//! | `several.rs` | fairness, isolation, what publishers are asked |
+//! | `priority.rs` | several cameras of one subscriber |
+//! | `several.rs` | fairness, isolation, cross traffic, what publishers are asked |
 
 mod link;
 mod picture;
+mod priority;
 mod reaction;
 mod sending;
 mod several;
@@ -74,21 +76,58 @@ pub fn measure(run: &Run<'_>) -> Metrics {
     let mut metrics = Metrics::new();
     let scenario = run.scenario;
     let whole = Window::seconds(scenario.settle_s, scenario.duration_s);
+    let windows = || {
+        let named = scenario
+            .windows
+            .iter()
+            .map(|(name, [from, to])| (format!("@{name}"), Window::seconds(*from, *to)));
+        std::iter::once((String::new(), whole)).chain(named)
+    };
     for (n, spec) in scenario.subscribers.iter().enumerate() {
         let Some(view) = View::new(run, n) else { continue };
         let figures = metrics.entry(spec.name.clone()).or_default();
-        over(&view, whole, "", figures);
-        for (name, [from, to]) in &scenario.windows {
-            over(&view, Window::seconds(*from, *to), &format!("@{name}"), figures);
+        for (suffix, window) in windows() {
+            over(&view, window, &suffix, figures);
         }
+        sending::of_the_run(&view, &mut |name, value| {
+            figures.extend(value.map(|value| (name.to_owned(), value)));
+        });
         reaction::at_join(&view, figures);
-        for (name, moment) in &scenario.moments {
-            reaction::after(&view, Time((moment * 1e6) as u64), name, figures);
+        for (name, moments) in &scenario.moments {
+            let moments: Vec<Time> =
+                moments.before(scenario.duration_s).into_iter().map(crate::run::at).collect();
+            reaction::after(&view, &moments, name, figures);
         }
     }
     several::publishers(run, whole, &mut metrics);
-    several::fairness(run, whole, &mut metrics);
+    for (suffix, window) in windows() {
+        several::fairness(run, window, &suffix, &mut metrics);
+        several::crossing(run, window, &suffix, &mut metrics);
+    }
     metrics
+}
+
+/// What differs from the run beside it, as more figures of those who are in both: `X_over_control` is a figure less
+/// the control's, `estimate_to_control` the ratio of the mean estimates, `forwarded_differently` the number of pictures
+/// of which another layer was forwarded, or none.
+pub fn compare(run: &Run<'_>, metrics: &mut Metrics, control: &Run<'_>, of_control: &Metrics) {
+    for (name, figures) in metrics.iter_mut() {
+        let Some(others) = of_control.get(name) else { continue };
+        let differences: Vec<(String, f64)> = figures
+            .iter()
+            .filter_map(|(metric, value)| {
+                Some((format!("{metric}_over_control"), value - others.get(metric)?))
+            })
+            .collect();
+        let mean = "estimate_mean_kbps";
+        if let (Some(own), Some(other)) = (figures.get(mean).copied(), others.get(mean)) {
+            figures.insert("estimate_to_control".to_owned(), own / other.max(1.0));
+        }
+        figures.extend(differences);
+        if let Some(count) = several::forwarded_differently(run, control, name) {
+            figures.insert("forwarded_differently".to_owned(), f64::from(count));
+        }
+    }
 }
 
 /// A subscriber's figures over a window; those of the time during which it was there.
@@ -107,4 +146,5 @@ fn over(view: &View<'_>, window: Window, suffix: &str, figures: &mut BTreeMap<St
     picture::figures(view, window, &mut put);
     sound::figures(view, window, &mut put);
     sending::figures(view, window, &mut put);
+    priority::figures(view, window, &mut put);
 }

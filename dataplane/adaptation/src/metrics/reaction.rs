@@ -6,7 +6,7 @@ use loupe_core::units::Time;
 
 use super::View;
 use super::link::drain;
-use crate::subscriber::sound::Turn;
+use crate::record::Purpose;
 
 /// Settled is what stays settled for so long, microseconds.
 const STAYS_US: u64 = 2_000_000;
@@ -15,6 +15,8 @@ const WITHIN: f64 = 0.15;
 const SLOT_US: u64 = 50_000;
 /// Older is not fresh, seconds.
 const FRESH: f64 = 0.4;
+/// Part of the former rate at which sending has been taken up again.
+const RESUMED: f64 = 0.8;
 
 /// From joining to the first picture and sound, and to the right layer.
 pub(super) fn at_join(view: &View<'_>, figures: &mut BTreeMap<String, f64>) {
@@ -29,22 +31,89 @@ pub(super) fn at_join(view: &View<'_>, figures: &mut BTreeMap<String, f64>) {
     }
 }
 
-/// After a moment: queue, rate, top layer, freshness.
-pub(super) fn after(view: &View<'_>, moment: Time, name: &str, figures: &mut BTreeMap<String, f64>) {
-    let mut put = |metric: &str, value: Option<f64>| {
-        figures.extend(value.map(|value| (format!("{metric}@{name}"), value)));
-    };
-    put("drain_s", drain(view, moment));
-    put("convergence_s", convergence(view, moment));
-    put("recovery_s", recovery(view, moment));
-    let since = |at: Time| at.since(moment).as_secs_f64();
-    let fresh = |at: Time, capture: Time| at >= moment && at.since(capture).as_secs_f64() < FRESH;
-    let shown = view.pictures().flat_map(|it| &it.shown);
-    let picture = shown.filter(|it| fresh(it.at, Time(it.truth.capture_us))).map(|it| since(it.at));
-    put("fresh_frame_s", picture.reduce(f64::min));
-    let turns = view.sounds().flat_map(|it| &it.turns);
-    let heard = turns.filter(|turn: &&Turn| !turn.concealed && fresh(turn.at, turn.capture));
-    put("fresh_sound_s", heard.map(|turn| since(turn.at)).reduce(f64::min));
+/// After one or several moments; of several the longest time counts, and none when one of them has none.
+pub(super) fn after(view: &View<'_>, moments: &[Time], name: &str, figures: &mut BTreeMap<String, f64>) {
+    type Measure = fn(&View<'_>, Time) -> Option<f64>;
+    let measures: [(&str, Measure); 7] = [
+        ("drain_s", drain),
+        ("convergence_s", convergence),
+        ("recovery_s", recovery),
+        ("resumed_s", resumed),
+        ("stops_s", |view, moment| Some(stops(view, moment))),
+        ("fresh_frame_s", fresh_frame),
+        ("fresh_sound_s", fresh_sound),
+    ];
+    for (metric, measure) in measures {
+        let times: Option<Vec<f64>> = moments.iter().map(|moment| measure(view, *moment)).collect();
+        let worst = times.and_then(|times| times.into_iter().reduce(f64::max));
+        figures.extend(worst.map(|value| (format!("{metric}@{name}"), value)));
+    }
+}
+
+/// To the first picture that is shown while it is fresh.
+fn fresh_frame(view: &View<'_>, moment: Time) -> Option<f64> {
+    let shown = view.pictures().filter_map(|pictures| {
+        let from = pictures.shown.partition_point(|it| it.at < moment);
+        pictures.shown[from..].iter().find(|it| is_fresh(it.at, Time(it.truth.capture_us)))
+    });
+    shown.map(|it| it.at.since(moment).as_secs_f64()).reduce(f64::min)
+}
+
+/// To the first sound that is played while it is fresh.
+fn fresh_sound(view: &View<'_>, moment: Time) -> Option<f64> {
+    let played = view.sounds().filter_map(|sound| {
+        let from = sound.turns.partition_point(|turn| turn.at < moment);
+        sound.turns[from..].iter().find(|turn| !turn.concealed && is_fresh(turn.at, turn.capture))
+    });
+    played.map(|turn| turn.at.since(moment).as_secs_f64()).reduce(f64::min)
+}
+
+fn is_fresh(at: Time, capture: Time) -> bool {
+    at.since(capture).as_secs_f64() < FRESH
+}
+
+/// When the link was last dead before a moment: from when to when. Both are the moment when it was not.
+fn outage(view: &View<'_>, moment: Time) -> (Time, Time) {
+    let before = view.log.samples.partition_point(|sample| sample.t <= moment.0);
+    let dead =
+        view.log.samples[..before].iter().rev().take_while(|sample| sample.capacity_bits == Some(0)).count();
+    (Time(moment.0 - dead as u64 * loupe_netem::SAMPLE_US), moment)
+}
+
+/// To a second at four fifths or more of the media rate of the two seconds before the outage that ends at the moment.
+fn resumed(view: &View<'_>, moment: Time) -> Option<f64> {
+    let (cut, _) = outage(view, moment);
+    let from = Time(cut.0.saturating_sub(2_000_000));
+    let before = media_bits(view, from, cut) / cut.since(from).as_secs_f64().max(0.1);
+    let mut at = moment;
+    while at.0 < moment.0 + 20_000_000 && at.0 < view.end().0 {
+        let until = Time(at.0 + 1_000_000);
+        if media_bits(view, at, until) >= RESUMED * before {
+            return Some(at.since(moment).as_secs_f64());
+        }
+        at = Time(at.0 + 100_000);
+    }
+    None
+}
+
+/// Bits of media, sent for the first time.
+fn media_bits(view: &View<'_>, from: Time, to: Time) -> f64 {
+    let sent = &view.observer.sent;
+    let (from, to) = (sent.partition_point(|it| it.at < from), sent.partition_point(|it| it.at < to));
+    let media = sent[from..to].iter().filter(|it| matches!(it.purpose, Purpose::Picture | Purpose::Sound));
+    media.map(|it| it.bytes as f64 * 8.0).sum()
+}
+
+/// To the last picture, repair or padding that is sent into a link that is dead from the moment on.
+fn stops(view: &View<'_>, moment: Time) -> f64 {
+    let after = view.log.samples.partition_point(|sample| sample.t <= moment.0);
+    let dead = view.log.samples[after..].iter().take_while(|sample| sample.capacity_bits == Some(0)).count();
+    let until = Time(moment.0 + dead as u64 * loupe_netem::SAMPLE_US);
+    let sent = &view.observer.sent;
+    let (from, to) = (sent.partition_point(|it| it.at < moment), sent.partition_point(|it| it.at < until));
+    let picture = |purpose| matches!(purpose, Purpose::Picture | Purpose::Repair | Purpose::Padding);
+    let last = sent[from..to].iter().rev().find(|it| picture(it.purpose));
+    last.map_or(0.0, |it| it.at.since(moment).as_secs_f64())
 }
 
 /// The first moment after a change from which on the forwarded step stays within 15 % of the oracle's for two seconds.
@@ -52,7 +121,7 @@ fn convergence(view: &View<'_>, moment: Time) -> Option<f64> {
     if view.ladder.is_empty() {
         return None;
     }
-    let end = view.joined.left.unwrap_or(Time((view.run.scenario.duration_s * 1e6) as u64));
+    let end = view.end();
     let mut settled_since = None;
     let mut t = moment.0;
     while t < end.0 {

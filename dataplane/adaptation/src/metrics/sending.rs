@@ -21,6 +21,7 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     put("residual_loss_percent", residual_loss(view, window));
     layers(view, window, put);
     put("ladder_efficiency", ladder_efficiency(view, window));
+    put("oracle_utilisation", oracle_utilisation(view, window));
     let estimates: Vec<f64> = estimate_samples(view, window);
     put("estimate_mean_kbps", mean(&estimates));
     put("estimate_min_kbps", estimates.iter().copied().reduce(f64::min));
@@ -28,6 +29,25 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     put("keyframes_per_minute", Some(keyframes as f64 * 60.0 / window.length()));
     let plis = view.lines().iter().flat_map(|line| &line.plis).filter(|at| window.holds(**at)).count();
     put("plis_per_minute", Some(plis as f64 * 60.0 / window.length()));
+    let oldest =
+        view.sent(window).filter_map(|it| Some(it.at.since(Time(it.truth?.capture_us)).as_secs_f64()));
+    put("oldest_sent_ms", oldest.reduce(f64::max).map(|seconds| seconds * 1e3));
+}
+
+/// Figures that only a whole run has: packets that are missing from the subscriber's lines at the end, requests for
+/// each packet that the link lost, and what it said itself.
+pub(super) fn of_the_run(view: &View<'_>, put: &mut dyn FnMut(&str, Option<f64>)) {
+    let (mut expected, mut received, mut asked) = (0, 0, 0);
+    for line in view.lines() {
+        let (of_line, came) = line.packets();
+        (expected, received, asked) = (expected + of_line, received + came, asked + line.nacks());
+    }
+    put("missing_percent", percent(expected.saturating_sub(received) as f64, expected as f64));
+    let lost = view.records.iter().filter(|record| record.dropped.is_some()).count();
+    put("nacks_per_loss", (lost > 0).then(|| asked as f64 / lost as f64));
+    let said = view.run.world.peers.get(view.joined.peer).map_or(0, |peer| peer.sent_bytes);
+    let sent: u64 = view.observer.sent.iter().map(|sent| sent.bytes).sum();
+    put("feedback_percent", percent(said as f64, sent as f64));
 }
 
 fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
@@ -122,6 +142,16 @@ fn ladder_efficiency(view: &View<'_>, window: Window) -> Option<f64> {
         .map(|step| step.quality() * slot as f64 / 1e6)
         .sum();
     (best > 0.0).then(|| worth / best)
+}
+
+/// What the link carried for the subscriber, over what the oracle would have sent.
+fn oracle_utilisation(view: &View<'_>, window: Window) -> Option<f64> {
+    let slot = crate::ladder::DECISION_US;
+    let steps = (window.from.0 / slot..window.to.0 / slot)
+        .filter_map(|n| view.oracle.get(n as usize).copied().flatten().or(view.ladder.first().copied()));
+    let best: f64 = steps.map(|step| step.wire_bps * slot as f64 / 1e6).sum();
+    let carried = view.log.carried_bytes(window.from.0, window.to.0, Some(view.joined.flow)) as f64 * 8.0;
+    (best > 0.0).then(|| carried / best)
 }
 
 /// The estimate in force every 100 ms, kbit/s.

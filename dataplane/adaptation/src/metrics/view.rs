@@ -76,6 +76,11 @@ impl<'a> View<'a> {
         self.observer.sent.iter().filter(move |sent| window.holds(sent.at))
     }
 
+    /// When it left, or the run ended.
+    pub fn end(&self) -> Time {
+        self.joined.left.unwrap_or(Time((self.run.scenario.duration_s * 1e6) as u64))
+    }
+
     /// The lines with pictures.
     pub fn pictures(&self) -> impl Iterator<Item = &'a Pictures> {
         self.subscriber.lines.iter().filter_map(|line| match &line.decoded {
@@ -136,7 +141,7 @@ fn ladder(run: &Run<'_>, number: usize) -> Vec<Step> {
 /// by all who adapt on it at the time.
 fn fair_capacity(run: &Run<'_>, joined: Joined, log: &Log) -> Vec<Option<f64>> {
     let mut cross = vec![0_u64; log.samples.len()];
-    for record in log.packets.iter().filter(|it| run.constant_flows.contains(&it.flow)) {
+    for record in log.packets.iter().filter(|it| run.crossing.is_constant(it.flow)) {
         if let Some(sum) = record.t_done.and_then(|t| cross.get_mut((t / loupe_netem::SAMPLE_US) as usize)) {
             *sum += record.bytes * 8;
         }
@@ -146,7 +151,7 @@ fn fair_capacity(run: &Run<'_>, joined: Joined, log: &Log) -> Vec<Option<f64>> {
     let sharing = |t: u64| {
         let present =
             others.iter().filter(|it| it.at.0 <= t && it.left.is_none_or(|left| left.0 > t)).count();
-        present + run.elastic_flows(joined.down, Time(t))
+        present + run.crossing.elastic(joined.down, Time(t))
     };
     log.samples
         .iter()

@@ -70,7 +70,6 @@ impl SendControl {
                 None => lost += 1,
             }
         }
-        let loss = f64::from(lost) / f64::from(all.max(1));
-        self.control.update(now, loss);
+        self.control.update(now, lost, all);
     }
 }

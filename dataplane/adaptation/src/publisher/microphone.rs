@@ -11,7 +11,7 @@ use crate::truth::Truth;
 pub const PACKET_INTERVAL: Duration = Duration::from_millis(20);
 const CAPTURE_TIME_INTERVAL: Duration = Duration::from_secs(1);
 /// Speech at 30 dB below the loudest (RFC 6464).
-const AUDIO_LEVEL: u8 = 0x80 | 30;
+const AUDIO_LEVEL: u8 = 0x80 | 0x1e;
 
 /// A microphone.
 pub struct Microphone {

@@ -91,13 +91,13 @@ impl Publisher {
             Layering::Simulcast => config.ladder_bps.len(),
             Layering::Svc => config.ladder_bps.len().min(1),
         };
-        for n in 0..sources {
+        for (n, rid) in RIDS.into_iter().enumerate().take(sources) {
             let named = StreamConfig {
                 ssrc: config.ssrc + 2 * n as u32,
                 payload_types: PUBLISHED_VIDEO,
                 clock_rate: VIDEO_CLOCK,
                 mid: "v",
-                rid: (config.layering == Layering::Simulcast).then_some(RIDS[n]),
+                rid: (config.layering == Layering::Simulcast).then_some(rid),
             };
             streams.push(Stream::new(named, now));
         }

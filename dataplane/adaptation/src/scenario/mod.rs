@@ -43,15 +43,47 @@ pub struct Scenario {
     /// Times that metrics are also taken over, by name: from and to, in seconds.
     #[serde(default)]
     pub windows: BTreeMap<String, [f64; 2]>,
-    /// Moments after which reactions are measured, by name, in seconds.
+    /// Moments after which reactions are measured, by name.
     #[serde(default)]
-    pub moments: BTreeMap<String, f64>,
+    pub moments: BTreeMap<String, Moments>,
     /// What is aimed at.
     #[serde(default)]
     pub goals: Vec<Goal>,
     /// The run beside it, without what is under test.
     #[serde(skip)]
     pub control: Option<Box<Scenario>>,
+}
+
+/// One or several moments, in seconds. Of what is measured after several, the worst counts.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Moments {
+    /// One.
+    One(f64),
+    /// Each of these.
+    Several(Vec<f64>),
+    /// From a first on, so far apart, to the end.
+    Every {
+        /// The first.
+        from: f64,
+        /// So far apart.
+        every: f64,
+    },
+}
+
+impl Moments {
+    /// All of them before `end_s`.
+    pub fn before(&self, end_s: f64) -> Vec<f64> {
+        let moments = match self {
+            Moments::One(moment) => vec![*moment],
+            Moments::Several(moments) => moments.clone(),
+            Moments::Every { from, every } => {
+                let count = ((end_s - from) / every.max(0.1)).ceil().max(0.0) as usize;
+                (0..count).map(|n| from + n as f64 * every).collect()
+            }
+        };
+        moments.into_iter().filter(|moment| *moment < end_s).collect()
+    }
 }
 
 /// A link's options, names as in [`loupe_netem::options::HELP`].
@@ -95,6 +127,9 @@ pub struct PublisherSpec {
 pub struct SubscriberSpec {
     /// Its name.
     pub name: String,
+    /// Makes so many of it, `name-0` and on, each with links of its own that are like those it names.
+    #[serde(default)]
+    pub copies: usize,
     /// Publishers whose camera and microphone it receives; all when empty.
     #[serde(default)]
     pub watches: Vec<String>,
@@ -131,6 +166,8 @@ pub struct SubscriberSpec {
 pub enum Cross {
     /// Datagrams of one size at one rate.
     Udp {
+        /// Its name.
+        name: String,
         /// The link.
         link: String,
         /// Rate on the wire.
@@ -141,6 +178,55 @@ pub enum Cross {
         /// Until when.
         until_s: Option<f64>,
     },
+    /// A bulk transfer by TCP.
+    Tcp {
+        /// Its name.
+        name: String,
+        /// Its congestion control.
+        congestion: Tcp,
+        /// The link of its segments.
+        link: String,
+        /// The link of its acknowledgements.
+        back: String,
+        /// From when.
+        #[serde(default)]
+        from_s: f64,
+        /// Until when.
+        until_s: Option<f64>,
+    },
+    /// Sources of short TCP connections in bursts (RFC 8867 section 5.7).
+    TcpBursts {
+        /// Their name.
+        name: String,
+        /// Their congestion control.
+        congestion: Tcp,
+        /// The link of their segments.
+        link: String,
+        /// The link of their acknowledgements.
+        back: String,
+        /// How many there are, and how many of them begin with a burst.
+        sources: u32,
+        /// How many of them begin with a burst.
+        begin_busy: u32,
+        /// Connections of a burst.
+        connections: u32,
+        /// Least and most of each.
+        kilobytes: [u64; 2],
+        /// Mean of the idle times.
+        mean_idle_s: f64,
+    },
+}
+
+/// Congestion control of a TCP source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tcp {
+    /// RFC 6582.
+    Reno,
+    /// RFC 9438.
+    Cubic,
+    /// Version 1.
+    Bbr,
 }
 
 fn settle() -> f64 {
@@ -213,7 +299,30 @@ impl Scenario {
             None => None,
         };
         let scenario: Scenario = serde_json::from_value(json).map_err(|error| format!("{name}: {error}"))?;
-        Ok(Scenario { name: name.to_owned(), control, ..scenario })
+        Ok(Scenario { name: name.to_owned(), control, ..scenario }.with_copies())
+    }
+
+    /// Makes the copies of its subscribers, and of their links.
+    fn with_copies(mut self) -> Scenario {
+        let mut subscribers = Vec::new();
+        for spec in std::mem::take(&mut self.subscribers) {
+            if spec.copies == 0 {
+                subscribers.push(spec);
+                continue;
+            }
+            for n in 0..spec.copies {
+                let mut copy = spec.clone();
+                copy.name = format!("{}-{n}", spec.name);
+                for link in copy.down.iter_mut().chain(&mut copy.up) {
+                    let words = self.links.get(link).cloned().unwrap_or_default();
+                    *link = format!("{link}-{n}");
+                    self.links.insert(link.clone(), words);
+                }
+                subscribers.push(copy);
+            }
+        }
+        self.subscribers = subscribers;
+        self
     }
 }
 

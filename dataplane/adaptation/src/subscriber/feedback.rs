@@ -88,20 +88,21 @@ impl Arrivals {
 pub struct Remb {
     control: RateControl,
     send_times: Unwrapper<24>,
+    counted: (u64, u64),
     next: Time,
 }
 
 impl Default for Remb {
     fn default() -> Remb {
         let control = RateControl::new(FIRST_REMB).unbounded_by_traffic();
-        Remb { control, send_times: Unwrapper::new(), next: Time::ZERO }
+        Remb { control, send_times: Unwrapper::new(), counted: (0, 0), next: Time::ZERO }
     }
 }
 
 impl Remb {
     /// A packet that says it left at `send_time` (24 bits, 6.18 fixed point seconds).
     pub fn receive(&mut self, now: Time, send_time: u32, bytes: usize) {
-        let sent = (u128::from(self.send_times.unwrap(send_time)) * 1_000_000 >> 18) as i64;
+        let sent = ((u128::from(self.send_times.unwrap(send_time)) * 1_000_000) >> 18) as i64;
         self.control.receive(now, now.0 as i64 - sent, bytes);
     }
 
@@ -110,11 +111,20 @@ impl Remb {
         self.next
     }
 
-    /// Writes the estimate that is due; `loss` is what was lost since the last.
-    pub fn write(&mut self, now: Time, out: &mut Vec<u8>, sender: Ssrc, sources: &[Ssrc], loss: f64) {
+    /// Writes the estimate that is due; `packets` are those that did not come, and all, since the beginning.
+    pub fn write(
+        &mut self,
+        now: Time,
+        out: &mut Vec<u8>,
+        sender: Ssrc,
+        sources: &[Ssrc],
+        packets: (u64, u64),
+    ) {
         if now >= self.next {
             self.next = now + REMB_INTERVAL;
-            self.control.update(now, loss);
+            let (lost, all) = std::mem::replace(&mut self.counted, packets);
+            let since = |now: u64, before: u64| now.saturating_sub(before) as u32;
+            self.control.update(now, since(packets.0, lost), since(packets.1, all));
             write_remb(out, sender, self.control.rate(), sources);
         }
     }

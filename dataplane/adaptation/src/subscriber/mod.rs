@@ -144,6 +144,11 @@ impl Line {
         })
     }
 
+    /// Packets from the first to the newest, and how many of them came.
+    pub fn packets(&self) -> (u64, u64) {
+        (self.numbers.extent().map_or(0, |(_, expected)| expected), self.numbers.received)
+    }
+
     /// Requests for packets that it made.
     pub fn nacks(&self) -> u64 {
         self.numbers.asked
@@ -159,8 +164,6 @@ pub struct Subscriber {
     pub lines: Vec<Line>,
     arrivals: Arrivals,
     remb: Remb,
-    /// Fraction lost by its own last report, for its own estimate.
-    loss: f64,
     next_report: Time,
 }
 
@@ -174,7 +177,6 @@ impl Subscriber {
             lines: Vec::new(),
             arrivals: Arrivals::default(),
             remb: Remb::default(),
-            loss: 0.0,
             next_report: Time::NEVER,
         }
     }
@@ -249,12 +251,15 @@ impl Subscriber {
             self.next_report = now + REPORT_INTERVAL;
             let blocks: Vec<ReportBlock> =
                 self.lines.iter_mut().filter_map(|line| line.report(now)).collect();
-            self.loss = blocks.iter().map(|block| f64::from(block.fraction_lost) / 256.0).fold(0.0, f64::max);
             write_receiver_report(&mut reports, self.ssrc, &blocks);
         }
         if self.config.remb && self.next_report != Time::NEVER {
             let sources: Vec<Ssrc> = self.lines.iter().map(|line| line.media.ssrc).collect();
-            self.remb.write(now, &mut reports, self.ssrc, &sources, self.loss);
+            let packets = self.lines.iter().map(Line::packets);
+            let counted = packets.fold((0, 0), |(lost, all), (of_line, came)| {
+                (lost + of_line - came.min(of_line), all + of_line)
+            });
+            self.remb.write(now, &mut reports, self.ssrc, &sources, counted);
         }
         let mut arrivals = Vec::new();
         let media = self.lines.first().map_or(Ssrc(0), |line| line.media.ssrc);

@@ -163,29 +163,25 @@ impl Pictures {
             spatial: 0,
             truth,
         };
-        match self.codec {
-            Codec::Vp9 => {
-                let descriptor = Vp9Descriptor::parse(payload)?;
-                Some(Part {
-                    first: descriptor.start_of_frame && descriptor.spatial_id == 0,
-                    keyframe: descriptor.starts_keyframe(),
-                    temporal: descriptor.temporal_id,
-                    tl0: self.tl0.unwrap(u32::from(descriptor.tl0_pic_idx?)),
-                    spatial: descriptor.spatial_id,
-                    ..part
-                })
-            }
-            _ => {
-                let descriptor = Vp8Descriptor::parse(payload)?;
-                Some(Part {
-                    first: descriptor.start_of_frame,
-                    keyframe: descriptor.starts_keyframe(payload),
-                    temporal: descriptor.temporal_id?,
-                    tl0: self.tl0.unwrap(u32::from(descriptor.tl0_pic_idx?)),
-                    ..part
-                })
-            }
+        if self.codec == Codec::Vp9 {
+            let descriptor = Vp9Descriptor::parse(payload)?;
+            return Some(Part {
+                first: descriptor.start_of_frame && descriptor.spatial_id == 0,
+                keyframe: descriptor.starts_keyframe(),
+                temporal: descriptor.temporal_id,
+                tl0: self.tl0.unwrap(u32::from(descriptor.tl0_pic_idx?)),
+                spatial: descriptor.spatial_id,
+                ..part
+            });
         }
+        let descriptor = Vp8Descriptor::parse(payload)?;
+        Some(Part {
+            first: descriptor.start_of_frame,
+            keyframe: descriptor.starts_keyframe(payload),
+            temporal: descriptor.temporal_id?,
+            tl0: self.tl0.unwrap(u32::from(descriptor.tl0_pic_idx?)),
+            ..part
+        })
     }
 
     /// The picture that the packet `seq` belongs to, when all of it is here.
