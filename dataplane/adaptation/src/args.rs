@@ -10,8 +10,8 @@ pub const HELP: &str = "\
 loupe-adaptation: the forwarding core against poor links, in virtual time
 
   --list                 the scenarios, as JSON
-  --scenario NAME        one of them (NAME/VARIANT), or all variants of one
-  --file FILE            a scenario of your own, as JSON
+  --file FILE            scenarios of your own, as JSON, in place of those of the program
+  --scenario NAME        one of them (NAME/VARIANT), or all variants of one [with --file: all]
   --seed N               of everything random [1]
   --policy POLICY        ask: one line of JSON to stdout, one with wishes from stdin, whenever layers are to be chosen;
                          greedy: the highest layer within nine tenths of the estimate; fixed:LAYER [ask]
@@ -54,8 +54,8 @@ impl FromStr for PolicyChoice {
 pub enum Request {
     /// The help.
     Help,
-    /// The list.
-    List,
+    /// The list; of a file, when one is named.
+    List(Option<String>),
     /// Runs.
     Run(Runs),
 }
@@ -82,11 +82,12 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut runs =
         Runs { scenario: None, file: None, seed: 1, policy: PolicyChoice::Ask, course_us: None, log: None };
+    let mut list = false;
     let problem = |error: lexopt::Error| error.to_string();
     while let Some(argument) = parser.next().map_err(problem)? {
         match argument {
             Long("help") | Short('h') => return Ok(Request::Help),
-            Long("list") => return Ok(Request::List),
+            Long("list") => list = true,
             Long("scenario") => {
                 runs.scenario = Some(parser.value().and_then(ValueExt::string).map_err(problem)?);
             }
@@ -101,10 +102,13 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<
             other => return Err(problem(other.unexpected())),
         }
     }
-    match (&runs.scenario, &runs.file) {
-        (Some(_), None) | (None, Some(_)) => Ok(Request::Run(runs)),
-        _ => Err("one of --scenario and --file is needed; --help tells all options".to_owned()),
+    if list {
+        return Ok(Request::List(runs.file));
     }
+    if runs.scenario.is_none() && runs.file.is_none() {
+        return Err("--scenario or --file is needed; --help tells all options".to_owned());
+    }
+    Ok(Request::Run(runs))
 }
 
 #[cfg(test)]
@@ -118,7 +122,8 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         assert_eq!(read("--help"), Ok(Request::Help));
-        assert_eq!(read("--list"), Ok(Request::List));
+        assert_eq!(read("--list"), Ok(Request::List(None)));
+        assert_eq!(read("--list --file x.json"), Ok(Request::List(Some("x.json".to_owned()))));
         let Ok(Request::Run(runs)) = read("--scenario s1 --seed 7 --policy fixed:2 --course 100") else {
             panic!("a run")
         };
@@ -130,7 +135,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, named) in [
             ("", "--scenario"),
-            ("--scenario s1 --file x", "--scenario"),
             ("--scenario s1 --policy best", "best"),
             ("--scenario s1 --seed x", "x"),
             ("--colour", "colour"),

@@ -26,18 +26,22 @@ fn main() -> ExitCode {
 fn serve(request: &Request) -> Result<(), String> {
     match request {
         Request::Help => say(HELP.trim_end()),
-        Request::List => say(&list().to_string()),
+        Request::List(file) => say(&list(&known(file.as_deref())?).to_string()),
         Request::Run(runs) => {
-            for scenario in scenarios(runs)? {
-                play(&scenario, runs)?;
+            let mut scenarios = known(runs.file.as_deref())?;
+            if let Some(name) = &runs.scenario {
+                scenarios.retain(|scenario| scenario.is_meant_by(name));
             }
-            Ok(())
+            if scenarios.is_empty() {
+                return Err("no such scenario; --list tells them".to_owned());
+            }
+            scenarios.iter().try_for_each(|scenario| play(scenario, runs))
         }
     }
 }
 
-fn list() -> Value {
-    let entry = |scenario: Scenario| {
+fn list(scenarios: &[Scenario]) -> Value {
+    let entry = |scenario: &Scenario| {
         json!({
             "name": scenario.name,
             "about": scenario.about,
@@ -46,21 +50,15 @@ fn list() -> Value {
             "needs": scenario.files(),
         })
     };
-    library::all().into_iter().map(entry).collect()
+    scenarios.iter().map(entry).collect()
 }
 
-fn scenarios(runs: &Runs) -> Result<Vec<Scenario>, String> {
-    let found = match (&runs.scenario, &runs.file) {
-        (Some(name), _) => library::find(name),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
-            let name =
-                Path::new(file).file_stem().map_or(file.as_str().into(), |stem| stem.to_string_lossy());
-            Scenario::parse(&name, &text)?
-        }
-        (None, None) => Vec::new(),
-    };
-    if found.is_empty() { Err("no such scenario; --list tells them".to_owned()) } else { Ok(found) }
+/// The scenarios of a file, or the program's own.
+fn known(file: Option<&str>) -> Result<Vec<Scenario>, String> {
+    let Some(file) = file else { return Ok(library::all()) };
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let name = Path::new(file).file_stem().map_or(file.into(), |stem| stem.to_string_lossy());
+    Scenario::parse(&name, &text)
 }
 
 fn play(scenario: &Scenario, runs: &Runs) -> Result<(), String> {

@@ -39,8 +39,7 @@ pub fn all() -> Vec<Scenario> {
 
 /// The scenarios that `name` means: one, or all variants of one.
 pub fn find(name: &str) -> Vec<Scenario> {
-    let prefix = format!("{name}/");
-    all().into_iter().filter(|scenario| scenario.name == name || scenario.name.starts_with(&prefix)).collect()
+    all().into_iter().filter(|scenario| scenario.is_meant_by(name)).collect()
 }
 
 /// Where traces lie that may not be shipped: beside the repository, or where the environment says.

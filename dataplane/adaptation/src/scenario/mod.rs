@@ -260,6 +260,11 @@ fn one_publisher() -> Vec<PublisherSpec> {
 }
 
 impl Scenario {
+    /// Whether a name means it: its own, or that of the file whose variant it is.
+    pub fn is_meant_by(&self, name: &str) -> bool {
+        self.name == name || self.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Files that its links name.
     pub fn files(&self) -> Vec<String> {
         let names = |words: &Words| {
