@@ -10,7 +10,7 @@ from typing import Any
 WIDTH, LEFT, RIGHT = 960, 64, 16
 RATES, QUEUE, LAYERS, GAP, TOP = 220, 110, 56, 34, 44
 COLOURS = {
-    "capacity": "#9aa5b1",
+    "capacity": "#6b7280",
     "estimate": "#d97706",
     "sent": "#2563eb",
     "queue": "#7c3aed",
@@ -44,7 +44,8 @@ class Panel:
         for n, value in enumerate([*values, None]):
             if value is None:
                 if run:
-                    yield f'<polyline points="{" ".join(run)}" fill="none" stroke="{colour}" stroke-width="1.3"/>'
+                    points = " ".join(run)
+                    yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.3"/>'
                 run = []
                 continue
             run.append(f"{self.x(n * slot):.1f},{self.y(value):.1f}")
@@ -84,7 +85,8 @@ def _time_axis(panel: Panel) -> Iterator[str]:
 def _legend(names: Sequence[str], y: float) -> Iterator[str]:
     x = LEFT + 250
     for name in names:
-        yield f'<line x1="{x}" y1="{y - 4}" x2="{x + 18}" y2="{y - 4}" stroke="{COLOURS[name]}" stroke-width="2"/>'
+        colour = COLOURS[name]
+        yield f'<line x1="{x}" y1="{y - 4}" x2="{x + 18}" y2="{y - 4}" stroke="{colour}" stroke-width="2"/>'
         yield f'<text x="{x + 23}" y="{y}">{name}</text>'
         x += 100
 

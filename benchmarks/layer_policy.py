@@ -32,7 +32,7 @@ class Transport:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of a publication: whether it flows, and the rates of its temporal layers, each with those below."""
+    """A layer: whether it flows, and the rates of its temporal layers, each with those below it."""
 
     active: bool
     bps: tuple[int, ...]
@@ -71,16 +71,29 @@ class Situation:
 class Wish(Protocol):
     """What shall be forwarded of a subscription; ``None`` is the highest there is."""
 
-    subscription: int
-    layer: int | None
-    temporal: int | None
-    paused: bool
+    @property
+    def subscription(self) -> int:
+        """Its number."""
+
+    @property
+    def layer(self) -> int | None:
+        """Simulcast or spatial layer."""
+
+    @property
+    def temporal(self) -> int | None:
+        """Temporal layer."""
+
+    @property
+    def paused(self) -> bool:
+        """Nothing at all."""
 
 
 class Choice(Protocol):
     """What is wished, and whatever the next choice must know of this one."""
 
-    wishes: Sequence[Wish]
+    @property
+    def wishes(self) -> Sequence[Wish]:
+        """For the subscriptions whose layers may change."""
 
 
 class Layers(Protocol):

@@ -1,4 +1,4 @@
-"""Runs of ``loupe-adaptation``: one process for each scenario and seed, as many at a time as there are processors."""
+"""Runs of ``loupe-adaptation``: a process for each scenario and seed, as many at a time as processors."""
 
 from __future__ import annotations
 
