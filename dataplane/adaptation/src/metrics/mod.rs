@@ -28,6 +28,8 @@ use loupe_core::units::Time;
 pub(crate) use self::link::queue_samples;
 pub use self::picture::freezes;
 pub use self::view::View;
+use crate::ladder::Step;
+use crate::publisher::camera::FRAMES_PER_SECOND;
 use crate::run::Run;
 
 /// Figures by whose and which; what could not be measured is not there.
@@ -147,4 +149,21 @@ fn over(view: &View<'_>, window: Window, suffix: &str, figures: &mut BTreeMap<St
     sound::figures(view, window, &mut put);
     sending::figures(view, window, &mut put);
     priority::figures(view, window, &mut put);
+    score(view, suffix, figures);
+}
+
+/// One number for the pictures, 0 to 1: what the layers were worth, times smoothness, times standstill, times delay.
+fn score(view: &View<'_>, suffix: &str, figures: &mut BTreeMap<String, f64>) {
+    /// Delay up to which nothing is lost, and that at which half is; milliseconds.
+    const DELAYS_MS: (f64, f64) = (250.0, 600.0);
+    let figure = |name: &str| figures.get(&format!("{name}{suffix}")).copied();
+    let Some(best) = view.ladder.last().map(Step::quality) else { return };
+    let (Some(worth), Some(fps)) = (figure("layer_worth"), figure("harmonic_fps")) else { return };
+    let (Some(frozen), Some(delay)) = (figure("freeze_percent"), figure("frame_delay_p95_ms")) else {
+        return;
+    };
+    let late = ((delay - DELAYS_MS.0) / (DELAYS_MS.1 - DELAYS_MS.0)).clamp(0.0, 1.0) / 2.0;
+    let smooth = (fps / FRAMES_PER_SECOND).min(1.0);
+    let still = 1.0 - (5.0 * frozen / 100.0).min(1.0);
+    figures.insert(format!("picture_score{suffix}"), worth / best * smooth * still * (1.0 - late));
 }

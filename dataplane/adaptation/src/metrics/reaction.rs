@@ -6,6 +6,7 @@ use loupe_core::units::Time;
 
 use super::View;
 use super::link::drain;
+use super::view::Forwarded;
 use crate::record::Purpose;
 
 /// Settled is what stays settled for so long, microseconds.
@@ -13,6 +14,8 @@ const STAYS_US: u64 = 2_000_000;
 /// Within this part of the best rate it is settled.
 const WITHIN: f64 = 0.15;
 const SLOT_US: u64 = 50_000;
+/// What was forwarded longer ago says nothing of now, seconds.
+const RECENT: f64 = 0.2;
 /// Older is not fresh, seconds.
 const FRESH: f64 = 0.4;
 /// Part of the former rate at which sending has been taken up again.
@@ -137,8 +140,9 @@ fn convergence(view: &View<'_>, moment: Time) -> Option<f64> {
 }
 
 fn is_settled(view: &View<'_>, at: Time) -> bool {
-    let recent = |it: &&super::view::Forwarded| it.at <= at && at.since(it.at).as_secs_f64() < 0.2;
-    let mut layers = view.forwarded.iter().rev().skip_while(|it| it.at > at).take_while(|it| recent(it));
+    let until = view.forwarded.partition_point(|it| it.at <= at);
+    let recent = |it: &&Forwarded| at.since(it.at).as_secs_f64() < RECENT;
+    let mut layers = view.forwarded[..until].iter().rev().take_while(recent);
     let Some(newest) = layers.next() else { return false };
     let temporal = newest.temporal.max(layers.next().map_or(0, |it| it.temporal));
     let forwarded = view.step(newest.layer, temporal).map(|step| step.media_bps);

@@ -20,7 +20,11 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     overhead(view, window, put);
     put("residual_loss_percent", residual_loss(view, window));
     layers(view, window, put);
-    put("ladder_efficiency", ladder_efficiency(view, window));
+    if !view.ladder.is_empty() {
+        let worth = worth(view, window);
+        put("layer_worth", Some(worth / window.length()));
+        put("ladder_efficiency", ladder_efficiency(view, window, worth));
+    }
     put("oracle_utilisation", oracle_utilisation(view, window));
     let estimates: Vec<f64> = estimate_samples(view, window);
     put("estimate_mean_kbps", mean(&estimates));
@@ -86,19 +90,22 @@ fn residual_loss(view: &View<'_>, window: Window) -> Option<f64> {
     percent(f64::from(lost), f64::from(all))
 }
 
-/// The layer that each picture's packets came from, with the time for which it holds.
-fn held<'v>(view: &'v View<'_>, window: Window) -> impl Iterator<Item = (&'v Forwarded, f64)> {
-    let next =
-        |n: usize, line: usize| view.forwarded[n + 1..].iter().find(|it| it.line == line).map(|it| it.at);
-    view.forwarded.iter().enumerate().filter(move |(_, it)| window.holds(it.at)).map(move |(n, it)| {
+/// The layer that each picture's packets came from, with its place among all and the time for which it holds.
+fn held<'v>(view: &'v View<'_>, window: Window) -> impl Iterator<Item = (usize, &'v Forwarded, f64)> {
+    let all = &view.forwarded;
+    let next = |n: usize, line: usize| all[n + 1..].iter().find(|it| it.line == line).map(|it| it.at);
+    let from = all.partition_point(|it| it.at < window.from);
+    let to = all.partition_point(|it| it.at < window.to);
+    (from..to).map(move |n| {
+        let it = &all[n];
         let until = next(n, it.line).unwrap_or(window.to).min(Time(it.at.0 + HOLDS_US));
-        (it, until.since(it.at).as_secs_f64())
+        (n, it, until.since(it.at).as_secs_f64())
     })
 }
 
 fn layers(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
     if let Some(top) = view.top_layer() {
-        let at_top: f64 = held(view, window).filter(|(it, _)| it.layer == top).map(|(_, s)| s).sum();
+        let at_top: f64 = held(view, window).filter(|(_, it, _)| it.layer == top).map(|(.., s)| s).sum();
         put("top_layer_percent", percent(at_top, window.length()));
     }
     let mut current: HashMap<usize, u8> = HashMap::new();
@@ -123,19 +130,21 @@ fn layers(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>
     put("false_ups_per_minute", Some(f64::from(false_ups) / minutes));
 }
 
-/// What was forwarded is worth, over what the oracle would have forwarded is: both added up over the window.
-fn ladder_efficiency(view: &View<'_>, window: Window) -> Option<f64> {
-    if view.ladder.is_empty() {
-        return None;
-    }
-    // Whether frames of the upper temporal layer are forwarded shows only in the frame after: both count together.
-    let worth: f64 = held(view, window)
-        .map(|(it, seconds)| {
-            let above = view.forwarded.iter().rev().find(|next| next.at <= it.at && next.temporal > 0);
-            let temporal = u8::from(above.is_some_and(|above| it.at.since(above.at).as_secs_f64() < 0.1));
-            view.step(it.layer, temporal.max(it.temporal)).map_or(0.0, |step| step.quality() * seconds)
+/// What was forwarded is worth, added up over the time for which it held.
+fn worth(view: &View<'_>, window: Window) -> f64 {
+    held(view, window)
+        .map(|(n, it, seconds)| {
+            // Whether the upper temporal layer is forwarded shows only in every second frame.
+            let lately = &view.forwarded[n.saturating_sub(3)..=n];
+            let recent = lately.iter().any(|it| it.temporal > 0);
+            let temporal = u8::from(recent).max(it.temporal);
+            view.step(it.layer, temporal).map_or(0.0, |step| step.quality() * seconds)
         })
-        .sum();
+        .sum()
+}
+
+/// The worth of what was forwarded, over that of what the oracle would have forwarded.
+fn ladder_efficiency(view: &View<'_>, window: Window, worth: f64) -> Option<f64> {
     let slot = crate::ladder::DECISION_US;
     let best: f64 = (window.from.0 / slot..window.to.0 / slot)
         .filter_map(|n| view.oracle.get(n as usize).copied().flatten())

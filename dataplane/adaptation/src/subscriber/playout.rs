@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use loupe_core::units::Time;
 
+/// Sound in one packet, microseconds.
+pub(super) const PACKET_US: u64 = 20_000;
 /// How far back delays count.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -15,14 +17,17 @@ pub struct PlayoutConfig {
     pub percentile: f64,
     /// The most that it waits above the smallest of them, microseconds.
     pub cap_us: u64,
+    /// What it waits above the smallest is whole steps of this, microseconds.
+    pub step_us: u64,
 }
 
 impl PlayoutConfig {
     /// Pictures.
-    pub const PICTURES: PlayoutConfig = PlayoutConfig { percentile: 95.0, cap_us: 400_000 };
+    pub const PICTURES: PlayoutConfig = PlayoutConfig { percentile: 95.0, cap_us: 400_000, step_us: 1 };
     /// Sound. Of pictures the latest twentieth is shown late; of sound it would be concealed, on any link and whatever
-    /// the sender did. So sound waits for all that the cap allows, as a browser told to do so (`jitterBufferTarget`).
-    pub const SOUND: PlayoutConfig = PlayoutConfig { percentile: 100.0, cap_us: 200_000 };
+    /// the sender did. So sound waits for all that the cap allows, as a browser told to do so (`jitterBufferTarget`), and
+    /// in whole packets, as `NetEq` does.
+    pub const SOUND: PlayoutConfig = PlayoutConfig { percentile: 100.0, cap_us: 200_000, step_us: PACKET_US };
 }
 
 /// The delays of the last ten seconds, from capture to whole.
@@ -57,8 +62,9 @@ impl Playout {
     pub fn delay(&self) -> Duration {
         let Some(least) = self.rising.first() else { return Duration::ZERO };
         let rank = (self.rising.len() as f64 * self.config.percentile / 100.0).ceil() as usize;
-        let wanted = self.rising[rank.clamp(1, self.rising.len()) - 1];
-        Duration::from_micros(wanted.min(least + self.config.cap_us))
+        let above = self.rising[rank.clamp(1, self.rising.len()) - 1] - least;
+        let steps = above.next_multiple_of(self.config.step_us.max(1));
+        Duration::from_micros(least + steps.min(self.config.cap_us))
     }
 }
 
@@ -78,6 +84,17 @@ mod tests {
             playout.note(Time::from_millis(n), 900_000);
         }
         assert_eq!(playout.delay(), Duration::from_millis(201));
+    }
+
+    #[test]
+    fn sound_waits_for_whole_packets() {
+        let mut playout = Playout::new(PlayoutConfig::SOUND);
+        playout.note(Time::ZERO, 50_000);
+        assert_eq!(playout.delay(), Duration::from_millis(50));
+        playout.note(Time::ZERO, 50_001);
+        assert_eq!(playout.delay(), Duration::from_millis(70));
+        playout.note(Time::ZERO, 400_000);
+        assert_eq!(playout.delay(), Duration::from_millis(250));
     }
 
     #[test]

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use loupe_core::units::Time;
 
-use super::playout::{Playout, PlayoutConfig};
+use super::playout::{PACKET_US, Playout, PlayoutConfig};
 use crate::truth::Truth;
-
-/// Sound in one packet, microseconds.
-const PACKET_US: u64 = 20_000;
 
 /// One packet's turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
