@@ -99,6 +99,16 @@ impl Policy for Restless {
     }
 }
 
+/// The right layer, 100 ms after the link fell to 300 kbit/s at 20 s and after it rose again at 40 s.
+struct Informed;
+
+impl Policy for Informed {
+    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+        let low = (20_100_000..40_100_000).contains(&situation.t_us);
+        Ok(wish(situation, if low { 0 } else { 2 }, false))
+    }
+}
+
 /// Nothing from the tenth to the twentieth second.
 struct Pausing;
 
@@ -124,6 +134,28 @@ fn a_decoder_never_sees_a_seam_between_layers() {
         assert!((26.0..=32.0).contains(&switches), "{switches}");
         assert!(figure(&metrics, "shown_fps") > 23.0, "seed {seed}");
     }
+}
+
+#[test]
+fn who_knows_the_link_reacts_in_the_time_that_it_takes() {
+    let down = r#""steps": "0:2500,20:300,40:2500", "delay-ms": 20, "queue-ms": 300"#;
+    let moments = r#", "moments": {"fall": 20, "rise": 40}"#;
+    let step = scenario(60.0, down, moments);
+    let (informed, fixed) = (play(&step, 1, &mut Informed), play(&step, 1, &mut Fixed(2)));
+    for (name, least, most) in [
+        ("convergence_s@fall", 0.1, 0.6),
+        ("convergence_s@rise", 0.1, 0.6),
+        ("recovery_s@rise", 0.1, 0.6),
+        // 0.1 s of 1.9 Mbit/s fill the queue of 300 ms; 84 of 300 kbit/s are left to drain it.
+        ("drain_s@fall", 0.5, 2.0),
+        ("ladder_efficiency", 0.98, 1.02),
+        ("late_bytes_percent", 0.0, 0.1),
+    ] {
+        let value = figure(&informed, name);
+        assert!((least..=most).contains(&value), "{name}: {value}");
+    }
+    let never = |name: &str| fixed["viewer"].get(name).is_none_or(|seconds| *seconds > 15.0);
+    assert!(never("convergence_s@fall") && never("drain_s@fall"));
 }
 
 #[test]

@@ -119,7 +119,8 @@ fn stops(view: &View<'_>, moment: Time) -> f64 {
     last.map_or(0.0, |it| it.at.since(moment).as_secs_f64())
 }
 
-/// The first moment after a change from which on the forwarded step stays within 15 % of the oracle's for two seconds.
+/// The first moment after a change from which on the forwarded step is right for two seconds: not more than 15 % below the
+/// oracle's, and not above it but where the link carries it all the same.
 fn convergence(view: &View<'_>, moment: Time) -> Option<f64> {
     if view.ladder.is_empty() {
         return None;
@@ -145,10 +146,12 @@ fn is_settled(view: &View<'_>, at: Time) -> bool {
     let mut layers = view.forwarded[..until].iter().rev().take_while(recent);
     let Some(newest) = layers.next() else { return false };
     let temporal = newest.temporal.max(layers.next().map_or(0, |it| it.temporal));
-    let forwarded = view.step(newest.layer, temporal).map(|step| step.media_bps);
     // Where nothing fits the lowest step is the best there is.
-    let best = view.oracle_at(at).or(view.ladder.first().copied()).map(|step| step.media_bps);
-    forwarded.zip(best).is_some_and(|(forwarded, best)| (forwarded / best - 1.0).abs() <= WITHIN)
+    let best = view.oracle_at(at).or(view.ladder.first().copied());
+    let Some((forwarded, best)) = view.step(newest.layer, temporal).zip(best) else { return false };
+    let ratio = forwarded.media_bps / best.media_bps;
+    let carried = view.fair_bps(at).is_none_or(|bps| forwarded.wire_bps <= bps);
+    ratio >= 1.0 - WITHIN && (ratio <= 1.0 + WITHIN || carried)
 }
 
 /// From the moment to the first picture of the top layer that is decoded.

@@ -2,7 +2,7 @@
 
 use loupe_core::io::Kind;
 use loupe_core::units::Time;
-use loupe_netem::{Log, PacketRecord};
+use loupe_netem::{Log, PacketRecord, SAMPLE_US};
 
 use super::Window;
 use crate::ladder::{DECISION_US, Step, oracle, steps};
@@ -12,6 +12,9 @@ use crate::subscriber::picture::Pictures;
 use crate::subscriber::sound::Sound;
 use crate::subscriber::{Decoded, Line, Subscriber};
 use crate::world::Role;
+
+/// Samples over which the capacity at a moment is taken: 100 ms.
+const FAIR_SAMPLES: usize = 10;
 
 /// What the first packet of each picture says was forwarded.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,8 @@ pub struct View<'a> {
     pub ladder: Vec<Step>,
     /// What the oracle would have forwarded, every [`DECISION_US`] from the beginning.
     pub oracle: Vec<Option<Step>>,
+    /// Bits that the link could carry for it in each sample; empty without a ladder.
+    fair: Vec<Option<f64>>,
 }
 
 impl<'a> View<'a> {
@@ -62,13 +67,10 @@ impl<'a> View<'a> {
         let log = run.world.net.link(joined.down)?.log?;
         let records = log.packets.iter().filter(|it| it.flow == joined.flow && !it.duplicate).collect();
         let ladder = ladder(run, number);
-        let oracle = if ladder.is_empty() {
-            Vec::new()
-        } else {
-            oracle(&ladder, &fair_capacity(run, joined, log), joined.round_trip_us)
-        };
+        let fair = if ladder.is_empty() { Vec::new() } else { fair_capacity(run, joined, log) };
+        let oracle = oracle(&ladder, &fair, joined.round_trip_us);
         let forwarded = forwarded(&observer.sent);
-        Some(View { run, joined, subscriber, observer, log, records, forwarded, ladder, oracle })
+        Some(View { run, joined, subscriber, observer, log, records, forwarded, ladder, oracle, fair })
     }
 
     /// What was sent in a window.
@@ -107,6 +109,14 @@ impl<'a> View<'a> {
         self.oracle.get((at.0 / DECISION_US) as usize).copied().flatten()
     }
 
+    /// What the link could carry for it in the 100 ms before a moment, bits per second; `None` is without bound.
+    pub fn fair_bps(&self, at: Time) -> Option<f64> {
+        let to = ((at.0 / SAMPLE_US) as usize).min(self.fair.len());
+        let known = &self.fair[to.saturating_sub(FAIR_SAMPLES)..to];
+        let sum = known.iter().try_fold(0.0, |sum, bits| bits.map(|bits| sum + bits))?;
+        (!known.is_empty()).then(|| sum * 1e6 / (known.len() as f64 * SAMPLE_US as f64))
+    }
+
     /// The step of a forwarded layer.
     pub fn step(&self, layer: u8, temporal: u8) -> Option<Step> {
         self.ladder.iter().find(|step| step.layer == layer && step.temporal == temporal).copied()
@@ -142,7 +152,7 @@ fn ladder(run: &Run<'_>, number: usize) -> Vec<Step> {
 fn fair_capacity(run: &Run<'_>, joined: Joined, log: &Log) -> Vec<Option<f64>> {
     let mut cross = vec![0_u64; log.samples.len()];
     for record in log.packets.iter().filter(|it| run.crossing.is_constant(it.flow)) {
-        if let Some(sum) = record.t_done.and_then(|t| cross.get_mut((t / loupe_netem::SAMPLE_US) as usize)) {
+        if let Some(sum) = record.t_done.and_then(|t| cross.get_mut((t / SAMPLE_US) as usize)) {
             *sum += record.bytes * 8;
         }
     }

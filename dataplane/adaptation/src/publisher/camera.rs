@@ -20,6 +20,8 @@ const CAPTURE_TIME_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer that gets less than this part of its rate is not encoded (libwebrtc: 150 of 500 kbit/s for 360 lines, 600 of
 /// 1,700 for 720).
 const LEAST_SHARE: f64 = 0.3;
+/// One that is not encoded begins again when there is so much more than that for it (libwebrtc's hysteresis).
+const BEGIN_FACTOR: f64 = 1.2;
 
 /// A camera and its encoders.
 pub struct Camera {
@@ -78,7 +80,8 @@ impl Camera {
     pub fn set_target(&mut self, bps: u64) {
         let mut left = bps;
         for (n, layer) in self.layers.iter_mut().enumerate() {
-            let least = if n == 0 { 0 } else { (layer.full_bps as f64 * LEAST_SHARE) as u64 };
+            let factor = if layer.encoder.is_active() { 1.0 } else { BEGIN_FACTOR };
+            let least = if n == 0 { 0 } else { (layer.full_bps as f64 * LEAST_SHARE * factor) as u64 };
             let given = if left >= least { left.min(layer.full_bps) } else { 0 };
             left -= given;
             layer.encoder.set_target(given);
