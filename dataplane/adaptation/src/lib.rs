@@ -12,6 +12,8 @@
 pub mod args;
 pub mod control;
 pub mod crossing;
+mod deciding;
+mod joining;
 pub mod ladder;
 pub mod media;
 pub mod metrics;

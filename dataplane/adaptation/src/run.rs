@@ -10,23 +10,13 @@ use loupe_netem::{Direction, LinkConfig, LinkId};
 use serde_json::Value;
 
 use crate::crossing::Crossing;
-use crate::media::{Layering, VIEWED, camera, microphone, viewed};
-use crate::policy::{
-    LayerView, Policy, PublicationView, Situation, SubscriptionView, Told, TransportView, Wanted,
-};
-use crate::publisher::{Publisher, PublisherConfig};
-use crate::record::{LineNames, Observer};
-use crate::scenario::{PublisherSpec, Scenario, SubscriberSpec, library};
-use crate::subscriber::playout::PlayoutConfig;
-use crate::subscriber::{Subscriber, SubscriberConfig};
+use crate::media::Layering;
+use crate::policy::{Policy, Told, Wanted};
+use crate::scenario::{Scenario, library};
 use crate::world::{Role, World};
 
 /// The control plane looks at least this often.
 const TICK: Duration = Duration::from_millis(100);
-/// A link that the scenario does not describe.
-const CLEAN_DELAY: &str = "5";
-/// Temporal layers of a camera's encodings.
-const TEMPORAL_LAYERS: u8 = 2;
 
 /// A publication of a run.
 #[derive(Clone, Debug)]
@@ -39,9 +29,9 @@ pub struct Publication {
     pub kind: Kind,
     /// Its codec.
     pub codec: Codec,
-    layers: u8,
-    active: u32,
-    layering: Layering,
+    pub(crate) layers: u8,
+    pub(crate) active: u32,
+    pub(crate) layering: Layering,
 }
 
 /// A subscription of a run.
@@ -55,9 +45,9 @@ pub struct Subscription {
     pub subscriber: usize,
     /// Its weight.
     pub priority: f64,
-    layer: Option<u8>,
+    pub(crate) layer: Option<u8>,
     /// What was wished last: the same again would only ask for another key frame.
-    wanted: Option<Wanted>,
+    pub(crate) wanted: Option<Wanted>,
 }
 
 /// A subscriber or publisher that joined.
@@ -99,9 +89,9 @@ pub struct Run<'a> {
     pub subscriptions: Vec<Subscription>,
     /// What else the links carry.
     pub crossing: Crossing,
-    delays_us: BTreeMap<LinkId, u64>,
-    estimates: BTreeMap<Handle, u64>,
-    next_handle: u64,
+    pub(crate) delays_us: BTreeMap<LinkId, u64>,
+    pub(crate) estimates: BTreeMap<Handle, u64>,
+    pub(crate) next_handle: u64,
 }
 
 /// What happens at a moment by itself.
@@ -172,7 +162,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn add_link(&mut self, config: LinkConfig, direction: Direction) -> LinkId {
+    pub(crate) fn add_link(&mut self, config: LinkConfig, direction: Direction) -> LinkId {
         let delay_us = config.delay.delay_us;
         let id = self.world.net.add_link(config, direction);
         self.delays_us.insert(id, delay_us);
@@ -217,120 +207,6 @@ impl<'a> Run<'a> {
         Ok(Vec::new())
     }
 
-    fn handle(&mut self) -> Handle {
-        self.next_handle += 1;
-        Handle(self.next_handle - 1)
-    }
-
-    /// The links of these names, or a clean one.
-    fn route(&mut self, names: &[String], direction: Direction) -> Result<Vec<LinkId>, String> {
-        if names.is_empty() {
-            let words = [("delay-ms".to_owned(), Value::from(CLEAN_DELAY))];
-            let words = words.iter().map(|(name, value)| (name, value));
-            let config = link_config(self.scenario, "clean", words, self.seed, direction)?;
-            return Ok(vec![self.add_link(config, direction)]);
-        }
-        let known = |name: &String| {
-            self.links.get(name).copied().ok_or_else(|| format!("{}: no link {name}", self.scenario.name))
-        };
-        names.iter().map(known).collect()
-    }
-
-    fn publish(&mut self, n: usize) -> Result<(), String> {
-        let spec = &self.scenario.publishers[n];
-        let config = publisher_config(spec, n, self.seed);
-        let (up, down) =
-            (self.route(&spec.up, Direction::Forward)?, self.route(&spec.down, Direction::Backward)?);
-        let transport = self.handle();
-        let first = self.publications.len();
-        let mut media = Vec::new();
-        if !config.ladder_bps.is_empty() {
-            media.push(camera(config.layering, config.ladder_bps.len(), config.ssrc));
-        }
-        if config.audio_bps.is_some() {
-            media.push(microphone(config.audio_ssrc(), true));
-        }
-        let numbered: Vec<_> = media.into_iter().map(|media| (self.handle(), media)).collect();
-        for (handle, media) in &numbered {
-            let video = media.kind == Kind::Video;
-            self.publications.push(Publication {
-                handle: *handle,
-                publisher: n,
-                kind: media.kind,
-                codec: media.codec,
-                layers: if video { config.ladder_bps.len() as u8 } else { 1 },
-                active: 0,
-                layering: config.layering,
-            });
-        }
-        let (peer, flow) = self.world.join(transport, (&up, &down), |world, _| {
-            for (publication, media) in numbered {
-                world.command(Command::Publish { transport, publication, media });
-            }
-            Role::Publisher { publisher: Box::new(Publisher::new(config, world.now)), publication: first }
-        });
-        self.publishers[n] = Some(self.joined(peer, flow, &up, &down)?);
-        Ok(())
-    }
-
-    fn joined(&self, peer: usize, flow: u32, up: &[LinkId], down: &[LinkId]) -> Result<Joined, String> {
-        let round_trip_us = up.iter().chain(down).filter_map(|link| self.delays_us.get(link)).sum();
-        let (down, up) = down.first().copied().zip(up.first().copied()).ok_or("no link")?;
-        Ok(Joined { peer, flow, at: self.world.now, down, up, left: None, round_trip_us })
-    }
-
-    /// A subscriber joins: its subscriptions are made and wished for before anything can be sent to it.
-    fn join(&mut self, n: usize, policy: &mut dyn Policy) -> Result<Vec<Told>, String> {
-        let spec = &self.scenario.subscribers[n];
-        let (up, down) =
-            (self.route(&spec.up, Direction::Backward)?, self.route(&spec.down, Direction::Forward)?);
-        let transport = self.handle();
-        let lines = self.lines(spec, n);
-        let subscriber = Subscriber::new(900_000 + n as u32, subscriber_config(spec), VIEWED);
-        let (peer, flow) = self.world.join(transport, (&up, &down), |world, wire| {
-            let (mut subscriber, mut observer) = (subscriber, Observer::new(wire.observer()));
-            for (subscription, publication, media, codec) in lines {
-                let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
-                observer.add(LineNames { kind, ssrc: media.ssrc, rtx_ssrc: media.rtx_ssrc });
-                subscriber.add(media.clone(), codec);
-                world.command(Command::Subscribe { publication, subscription, transport, media });
-            }
-            Role::Subscriber { subscriber: Box::new(subscriber), observer: Box::new(observer) }
-        });
-        self.subscribers[n] = Some(self.joined(peer, flow, &up, &down)?);
-        self.decide(vec![Told::Joined { transport: transport.0 }], policy)?;
-        Ok(Vec::new())
-    }
-
-    /// The subscriptions of a subscriber: number, publication, and what both sides are told.
-    fn lines(
-        &mut self,
-        spec: &SubscriberSpec,
-        n: usize,
-    ) -> Vec<(Handle, Handle, loupe_core::io::OutboundMedia, Codec)> {
-        let mut lines = Vec::new();
-        for number in 0..self.publications.len() {
-            let Publication { handle, publisher, kind, codec, .. } = self.publications[number].clone();
-            let name = &self.scenario.publishers[publisher].name;
-            if !spec.watches.is_empty() && !spec.watches.contains(name) {
-                continue;
-            }
-            let subscription = self.handle();
-            let mid = format!("{number}");
-            let repair = kind == Kind::Video || spec.audio_nack;
-            lines.push((subscription, handle, viewed(kind, 10_000 + 2 * number as u32, &mid, repair), codec));
-            self.subscriptions.push(Subscription {
-                handle: subscription,
-                publication: number,
-                subscriber: n,
-                priority: spec.priorities.get(name).copied().unwrap_or(1.0),
-                layer: None,
-                wanted: None,
-            });
-        }
-        lines
-    }
-
     /// The plane's events, noted and as the policy is told them.
     fn take_told(&mut self) -> Vec<Told> {
         let events = self.world.take_events();
@@ -362,76 +238,9 @@ impl<'a> Run<'a> {
             _ => return None,
         })
     }
-
-    fn decide(&mut self, events: Vec<Told>, policy: &mut dyn Policy) -> Result<(), String> {
-        let wishes = policy.decide(&self.situation(events))?;
-        for wanted in wishes {
-            self.wish(wanted);
-        }
-        Ok(())
-    }
-
-    fn wish(&mut self, wanted: Wanted) {
-        let (subscription, wish) = wanted.wish();
-        let Some(known) = self.subscriptions.iter_mut().find(|it| it.handle == subscription) else { return };
-        let paused = known.wanted.is_some_and(|before| before.paused);
-        if known.wanted.replace(wanted) == Some(wanted) {
-            return;
-        }
-        let joined = self.subscribers[known.subscriber];
-        if paused != wanted.paused
-            && let Some(peer) = joined.and_then(|joined| self.world.peers.get_mut(joined.peer))
-            && let Role::Subscriber { observer, .. } = &mut peer.role
-        {
-            observer.pauses.push((self.world.now, wanted.paused));
-        }
-        self.world.command(Command::Prefer { subscription, wish });
-    }
-
-    fn situation(&self, events: Vec<Told>) -> Situation {
-        let transport = |joined: &Joined| self.world.peers[joined.peer].transport;
-        let present = self.subscribers.iter().flatten().filter(|joined| joined.left.is_none());
-        let transports = present
-            .map(|joined| TransportView {
-                id: transport(joined).0,
-                estimate_bps: self.estimates.get(&transport(joined)).copied(),
-            })
-            .collect();
-        let publications = (0..self.publications.len()).map(|number| self.publication_view(number)).collect();
-        let subscriptions = self
-            .subscriptions
-            .iter()
-            .filter_map(|it| {
-                let joined = self.subscribers[it.subscriber].as_ref().filter(|joined| joined.left.is_none());
-                Some(SubscriptionView {
-                    id: it.handle.0,
-                    transport: transport(joined?).0,
-                    publication: self.publications[it.publication].handle.0,
-                    priority: it.priority,
-                    layer: it.layer,
-                })
-            })
-            .collect();
-        Situation { t_us: self.world.now.0, events, transports, publications, subscriptions }
-    }
-
-    fn publication_view(&self, number: usize) -> PublicationView {
-        let publication = &self.publications[number];
-        let video = publication.kind == Kind::Video;
-        let layers = (0..publication.layers)
-            .map(|layer| {
-                let temporals = if video { 0..TEMPORAL_LAYERS } else { 0..1 };
-                let rate = |temporal| self.world.rates.up_to(self.world.now, number, layer, temporal).0;
-                // Spatial layers of one source flow together.
-                let bit = if publication.layering == Layering::Svc { 0 } else { layer };
-                LayerView { active: publication.active & (1 << bit) != 0, bps: temporals.map(rate).collect() }
-            })
-            .collect();
-        PublicationView { id: publication.handle.0, kind: if video { "video" } else { "audio" }, layers }
-    }
 }
 
-fn link_config<'w>(
+pub(crate) fn link_config<'w>(
     scenario: &Scenario,
     link: &str,
     words: impl Iterator<Item = (&'w String, &'w Value)>,
@@ -446,29 +255,4 @@ fn link_config<'w>(
         options.set(name, &text, &library::read).unwrap_or_else(unknown).map_err(problem)?;
     }
     options.config(seed, direction, at(scenario.duration_s).0).map_err(problem)
-}
-
-fn publisher_config(spec: &PublisherSpec, n: usize, seed: u64) -> PublisherConfig {
-    PublisherConfig {
-        ladder_bps: spec.ladder_kbps.iter().map(|kbps| kbps * 1_000).collect(),
-        layering: spec.layering,
-        audio_bps: (spec.audio_kbps > 0).then_some(spec.audio_kbps * 1_000),
-        obeys_feedback: spec.obeys_feedback,
-        ssrc: 1_000 + 100 * n as u32,
-        seed: loupe_netem::random::derive(
-            seed,
-            Direction::Forward,
-            loupe_netem::random::Stage::Source(n as u32),
-        ),
-    }
-}
-
-fn subscriber_config(spec: &SubscriberSpec) -> SubscriberConfig {
-    let percentile = spec.audio_percentile.unwrap_or(PlayoutConfig::SOUND.percentile);
-    SubscriberConfig {
-        transport_cc: spec.transport_cc,
-        remb: spec.remb,
-        pictures: PlayoutConfig::PICTURES,
-        sound: PlayoutConfig { percentile, ..PlayoutConfig::SOUND },
-    }
 }
