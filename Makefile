@@ -4,14 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo serve loadtest test test-rust test-python test-web test-slow check lint types architecture \
-        format bench fuzz clean
+        format bench bench-adaptation fuzz clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find dataplane -name '*.rs' -o -name Cargo.toml | grep -v /target/)
-PLANE_SOURCES := $(filter-out dataplane/loadtest/% dataplane/netem/% dataplane/fuzz/%,$(RUST_SOURCES))
+PLANE_SOURCES := $(filter-out dataplane/adaptation/% dataplane/loadtest/% dataplane/netem/% dataplane/fuzz/%,$(RUST_SOURCES))
 WEB_SOURCES := $(shell find web_client -type f -not -path '*/node_modules/*' -not -path '*/tests/*')
 JOBS ?= 2
 # One line per step, with what it took.
@@ -19,7 +19,7 @@ step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2
        || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # ---- set-up: never needs root, quick the second time ----
 
@@ -55,6 +55,10 @@ $(STAMPS)/interop: $(STAMPS)/tools tests/interop/package-lock.json
 $(BIN)/loupe-loadtest: $(STAMPS)/tools $(RUST_SOURCES)
 	$(call step,Load client (Rust),cargo build --release --locked -p loupe-loadtest,loadtest)
 	@install -m 755 target/release/loupe-loadtest target/release/floor $(BIN)/
+
+$(BIN)/loupe-adaptation: $(STAMPS)/tools $(RUST_SOURCES) $(wildcard dataplane/adaptation/scenarios/*.json)
+	$(call step,Adaptation scenarios (Rust),cargo build --release --locked -p loupe-adaptation,adaptation)
+	@install -m 755 target/release/loupe-adaptation $(BIN)/
 
 loadtest: $(BIN)/loupe-loadtest ## build the load client behind `loupe loadtest`
 
@@ -112,6 +116,9 @@ format: $(STAMPS)/extras ## format everything
 
 bench: setup $(STAMPS)/extras $(BIN)/loupe-loadtest ## all benchmarks, as one table (root: two network namespaces)
 	$(BIN)/python benchmarks/report.py
+
+bench-adaptation: setup $(STAMPS)/extras $(BIN)/loupe-adaptation ## poor links in virtual time (ARGS="s1 --seeds 5", or a link of your own)
+	$(BIN)/python benchmarks/adaptation.py $(ARGS)
 
 fuzz: setup $(STAMPS)/extras ## every fuzz target for FUZZ_SECONDS (60)
 	$(BIN)/uv pip install -q --python $(BIN)/python -r pyproject.toml --extra fuzz

@@ -143,3 +143,42 @@ def join_table(found: dict[str, Any]) -> str:
         )
     head = ["viewers", "joins", "connected p50/p95 ms", "first frame p50/p95 ms"]
     return f"{table(head, rows)}\n\n{found['place']}; load before: {found['machine']['load_before']}"
+
+
+_MEASURED = (
+    "utilisation",
+    "ladder_efficiency",
+    "queue_p95_ms",
+    "freeze_percent",
+    "harmonic_fps",
+    "frame_delay_p95_ms",
+    "concealment_percent",
+    "audio_delay_p95_ms",
+    "overhead_percent",
+)
+"""Figures that are shown of a scenario that has no goals."""
+
+
+def adaptation_table(found: dict[str, Any]) -> str:
+    """Figures against goals, over all seeds; of scenarios without goals the usual figures."""
+    head = ["scenario", "of", "metric", "goal", "median", "worst", "seeds", "met"]
+    rows = []
+    for scenario in found["scenarios"]:
+        for goal in scenario["goals"]:
+            numbers = [number(goal["median"]), number(goal["worst"])]
+            seeds = f"{goal['seeds']}/{scenario['seeds']}"
+            met = "yes" if goal["met"] else "**no**"
+            rows.append(
+                [scenario["scenario"], goal["of"], goal["metric"], goal["goal"], *numbers, seeds, met]
+            )
+        if scenario["goals"]:
+            continue
+        for name, spread in scenario["metrics"].items():
+            of, metric = name.split(" ", 1)
+            if metric in _MEASURED and spread:
+                middle, least, most = spread
+                numbers = [number(middle), f"{number(least)} to {number(most)}"]
+                rows.append([scenario["scenario"], of, metric, "", *numbers, str(scenario["seeds"]), ""])
+    left_out = [f"left out: {name} (needs {', '.join(files)})" for name, files in found["left_out"].items()]
+    note = [f"layers chosen by: {found['policy']}", *left_out]
+    return f"{table(head, rows)}\n\n" + "\n".join(note)

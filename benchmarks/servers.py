@@ -56,12 +56,12 @@ def loupe() -> list[str]:
     return [str(installed)] if installed.exists() else [sys.executable, "-m", "signalling"]
 
 
-def binary(name: str) -> str:
-    """A program of ``dataplane/loadtest``: the newer of what is built and what is installed."""
+def binary(name: str, crate: str = "loupe-loadtest") -> str:
+    """A program of a crate in ``dataplane``: the newer of what is built and what is installed."""
     places = [ROOT / "target" / "release" / name, ROOT / ".venv" / "bin" / name]
     there = [place for place in places if place.exists()]
     if not there:
-        sys.exit(f"{name} is not built: cargo build --release -p loupe-loadtest")
+        sys.exit(f"{name} is not built: cargo build --release -p {crate}")
     return str(max(there, key=lambda place: place.stat().st_mtime))
 
 

@@ -1,6 +1,6 @@
 //! The loss profiles that the acceptance scenarios name.
 
-use crate::delay::DelayStep;
+use crate::delay::{DelayStep, Jitter};
 use crate::loss::Loss;
 use crate::random::{Direction, Random, Stage};
 
@@ -42,9 +42,50 @@ pub fn satellite(delay_us: u64, duration_us: u64, seed: u64, direction: Directio
     (Loss::Any(vec![Loss::Iid(0.01), Loss::Schedule(gaps)]), steps)
 }
 
+/// A Wi-Fi link that now and then holds everything back and then lets it go at once: stalls of 0.2 to 1 s, evenly
+/// drawn, exponentially apart with `mean_gap_us` between the end of one and the start of the next.
+pub fn wifi_stalls(mean_gap_us: u64, duration_us: u64, seed: u64, direction: Direction) -> Jitter {
+    const SHORTEST_US: u64 = 200_000;
+    const LONGEST_US: u64 = 1_000_000;
+    /// Steps in which the extra delay falls to zero: the end of a stall is sharp to within one.
+    const STEP_US: u64 = 1_000;
+    let mut random = Random::stream(seed, direction, Stage::DelaySpikes);
+    let mut extra = Vec::new();
+    let mut t = 0_u64;
+    loop {
+        let start = t.saturating_add((random.exponential() * mean_gap_us as f64) as u64);
+        let length = SHORTEST_US + random.below(LONGEST_US - SHORTEST_US + 1);
+        if start >= duration_us {
+            return Jitter::Trace(extra);
+        }
+        extra.extend((0..=length / STEP_US).map(|n| (start + n * STEP_US, length - n * STEP_US)));
+        extra.push((start + length, 0));
+        t = start + length;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stalls_hold_back_for_as_long_as_they_last() {
+        let Jitter::Trace(extra) = wifi_stalls(15_000_000, 600_000_000, 3, Direction::Forward) else {
+            unreachable!()
+        };
+        let starts: Vec<(u64, u64)> =
+            extra.windows(2).filter(|pair| pair[0].1 == 0 && pair[1].1 > 0).map(|pair| pair[1]).collect();
+        // 600 s with 15.6 s from one to the next: about 38.
+        assert!((20..60).contains(&starts.len()), "{}", starts.len());
+        assert!(starts.iter().all(|(_, length)| (200_000..=1_000_000).contains(length)));
+        // What enters at any moment of a stall leaves at its end.
+        assert!(extra.windows(2).all(|pair| pair[1].0 >= pair[0].0));
+        let (start, length) = starts[0];
+        let at = |t| extra.iter().rev().find(|step| step.0 <= t).map_or(0, |step| step.1);
+        let middle = start + length / 2;
+        assert!((middle + at(middle)).abs_diff(start + length) <= 1_000);
+        assert_eq!(at(start + length), 0);
+    }
 
     #[test]
     fn satellite_steps_every_15_s_within_20_ms() {

@@ -12,6 +12,8 @@ pub enum Limit {
     Unbounded,
     /// Bytes, headers counted.
     Bytes(u64),
+    /// Packets, whatever their size.
+    Packets(u64),
     /// Drain time at the current rate, in microseconds. When the rate falls the queue keeps what it holds and refuses
     /// until it is below again. A link without a rate has no such bound.
     DrainTime(u64),
@@ -97,16 +99,18 @@ impl<T> Queue<T> {
     /// Takes a packet in, or gives false when it does not fit. An empty queue takes any packet, or a link whose limit
     /// is below one packet would carry nothing.
     pub(crate) fn offer(&mut self, packet: Waiting<T>, rate_bps: Option<u64>) -> bool {
-        let limit = match self.config.limit {
-            Limit::Unbounded => u64::MAX,
-            Limit::Bytes(bytes) => bytes,
-            Limit::DrainTime(us) => {
-                rate_bps.map_or(u64::MAX, |rate| (u128::from(us) * u128::from(rate) / 8_000_000) as u64)
-            }
-        };
         let urgent = self.config.strict_priority && packet.urgent;
         let lane = if urgent { &mut self.urgent } else { &mut self.ordinary };
-        if !lane.packets.is_empty() && lane.bytes.saturating_add(packet.bytes) > limit {
+        let bytes = lane.bytes.saturating_add(packet.bytes);
+        let fits = match self.config.limit {
+            Limit::Unbounded => true,
+            Limit::Bytes(limit) => bytes <= limit,
+            Limit::Packets(limit) => (lane.packets.len() as u64) < limit,
+            Limit::DrainTime(us) => {
+                rate_bps.is_none_or(|rate| u128::from(bytes) * 8_000_000 <= u128::from(us) * u128::from(rate))
+            }
+        };
+        if !fits && !lane.packets.is_empty() {
             return false;
         }
         lane.bytes += packet.bytes;
@@ -165,6 +169,17 @@ mod tests {
         assert!(queue.offer(packet(3, 400, 0, false), None));
         assert!(!queue.offer(packet(4, 1, 0, false), None));
         assert_eq!(queue.bytes(), 1_000);
+    }
+
+    #[test]
+    fn packets_are_counted_whatever_their_size() {
+        let mut queue = Queue::new(QueueConfig { limit: Limit::Packets(14), ..QueueConfig::default() });
+        let fits = (0..100).filter(|id| queue.offer(packet(*id, 40 + id * 10, 0, false), None)).count();
+        assert_eq!(fits, 14);
+        assert_eq!(served(queue.take(0)), Some(0));
+        assert!(
+            queue.offer(packet(200, 1_500, 0, false), None) && !queue.offer(packet(201, 1, 0, false), None)
+        );
     }
 
     #[test]

@@ -27,8 +27,12 @@ pub enum Stage {
     Reordering,
     /// Steps of the base delay.
     DelaySteps,
+    /// Times and sizes of delay spikes.
+    DelaySpikes,
     /// Not a stage of a link: the n-th link of a topology derives its own seed.
     Link(u32),
+    /// Not a stage of a link: the n-th source of traffic draws from a stream of its own.
+    Source(u32),
 }
 
 impl Stage {
@@ -40,6 +44,8 @@ impl Stage {
             Stage::Reordering => 4 << 32,
             Stage::DelaySteps => 5 << 32,
             Stage::Link(index) => (6 << 32) | u64::from(index),
+            Stage::DelaySpikes => 7 << 32,
+            Stage::Source(index) => (8 << 32) | u64::from(index),
         }
     }
 }

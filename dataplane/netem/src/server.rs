@@ -2,6 +2,7 @@
 
 use crate::opportunities::Opportunities;
 use crate::rate::RateSteps;
+use crate::trace::TraceError;
 
 /// What a link can carry.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,6 +40,15 @@ impl Capacity {
             Capacity::Unlimited => Capacity::Unlimited,
             Capacity::Steps(steps) => Capacity::Steps(steps.scaled(permille)),
             Capacity::Opportunities(trace) => Capacity::Opportunities(trace.scaled(permille)),
+        }
+    }
+
+    /// The same, beginning again after `period_us`. Opportunities always do, after their last; they and an unlimited
+    /// capacity stay as they are. Refuses a period that ends before the last step begins.
+    pub fn looped(self, period_us: u64) -> Result<Capacity, TraceError> {
+        match self {
+            Capacity::Steps(steps) => steps.looped(period_us).map(Capacity::Steps),
+            other => Ok(other),
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use crate::cross::ConstantRate;
 use crate::link::{Link, LinkConfig, Tag};
-use crate::random::{Direction, Stage, derive};
+use crate::random::{Direction, Random, Stage, derive};
+use crate::tcp::{TcpFigures, TcpFlow, TcpPacket, TcpSource};
 
 /// An endpoint of one topology.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -13,6 +14,10 @@ pub struct EndpointId(usize);
 /// A link of one topology.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LinkId(usize);
+
+/// A source of TCP traffic of one topology.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TcpId(usize);
 
 /// A payload at its destination.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +46,12 @@ enum Transit<T> {
     },
     /// Leaves the topology at the end of its link.
     Cross,
+    /// A segment or an acknowledgement, on the way to the other end of its source.
+    Tcp {
+        source: usize,
+        hop: usize,
+        packet: TcpPacket,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +75,15 @@ impl CrossSource {
     }
 }
 
+/// A TCP source, with the links of its segments and of its acknowledgements.
+#[derive(Clone, Debug)]
+struct TcpRoute {
+    flow: TcpFlow,
+    there: Vec<LinkId>,
+    back: Vec<LinkId>,
+    number: u32,
+}
+
 /// Endpoints, links and routes in virtual time. Times are microseconds and do not run backwards.
 #[derive(Clone, Debug)]
 pub struct Topology<T> {
@@ -72,6 +92,7 @@ pub struct Topology<T> {
     links: Vec<Link<Transit<T>>>,
     routes: Vec<Route>,
     cross: Vec<CrossSource>,
+    tcp: Vec<TcpRoute>,
     arrivals: VecDeque<Arrival<T>>,
 }
 
@@ -84,6 +105,7 @@ impl<T: Clone> Topology<T> {
             links: Vec::new(),
             routes: Vec::new(),
             cross: Vec::new(),
+            tcp: Vec::new(),
             arrivals: VecDeque::new(),
         }
     }
@@ -132,10 +154,35 @@ impl<T: Clone> Topology<T> {
     /// Datagrams of a constant rate that take room on a link and reach nobody; returns the number of the flow in the
     /// link's log. Add it before time passes its start.
     pub fn add_cross_traffic(&mut self, link: LinkId, source: ConstantRate) -> u32 {
-        // Counted down from above, that no route has the same.
-        let flow = u32::MAX - self.cross.len() as u32;
+        let flow = self.cross_flow();
         self.cross.push(CrossSource { link, source, sent: 0, flow });
         flow
+    }
+
+    /// A source of TCP traffic whose segments pass the links `there`, and whose acknowledgements pass `back`; returns it
+    /// and the number that both have as a flow in the links' logs. Add it before time passes its start.
+    pub fn add_tcp(&mut self, there: &[LinkId], back: &[LinkId], source: TcpSource) -> (TcpId, u32) {
+        let number = self.cross_flow();
+        let index = self.tcp.len();
+        let seed = derive(self.seed, Direction::Forward, Stage::Source(index as u32));
+        let flow = TcpFlow::new(source, Random::new(seed));
+        self.tcp.push(TcpRoute { flow, there: there.to_vec(), back: back.to_vec(), number });
+        (TcpId(index), number)
+    }
+
+    /// A number for a flow, counted down from above, that no route has the same.
+    fn cross_flow(&self) -> u32 {
+        u32::MAX - (self.cross.len() + self.tcp.len()) as u32
+    }
+
+    /// Figures of a TCP source.
+    pub fn tcp(&self, source: TcpId) -> Option<TcpFigures> {
+        Some(self.tcp.get(source.0)?.flow.figures())
+    }
+
+    /// Whether a TCP source has a connection now.
+    pub fn tcp_is_busy(&self, source: TcpId) -> bool {
+        self.tcp.get(source.0).is_some_and(|route| route.flow.is_busy())
     }
 
     /// Sends a payload of `bytes`. False when no route leads there.
@@ -168,20 +215,26 @@ impl<T: Clone> Topology<T> {
         Some(LinkView { log: link.log(), counts: link.counts(), queue_bytes: link.queue_bytes() })
     }
 
-    /// The earliest thing to happen. At one moment, cross traffic goes before links, and each in the order added: a
+    /// The earliest thing to happen. At one moment, cross traffic goes before TCP, that before links, and each in the order added: a
     /// fixed order, so that runs repeat.
     fn next_inner(&self) -> Option<(u64, Actor)> {
         let cross =
             self.cross.iter().enumerate().filter_map(|(n, cross)| Some((cross.next()?, Actor::Cross(n))));
+        let tcp =
+            self.tcp.iter().enumerate().filter_map(|(n, it)| Some((it.flow.next_timeout()?, Actor::Tcp(n))));
         let links =
             self.links.iter().enumerate().filter_map(|(n, link)| Some((link.next_event()?, Actor::Link(n))));
-        cross.chain(links).min_by_key(|(t, _)| *t)
+        cross.chain(tcp).chain(links).min_by_key(|(t, _)| *t)
     }
 
     fn advance(&mut self, t_us: u64) {
         while let Some((t, actor)) = self.next_inner().filter(|(t, _)| *t <= t_us) {
             match actor {
                 Actor::Cross(n) => self.send_cross(t, n),
+                Actor::Tcp(n) => {
+                    let packets = self.tcp.get_mut(n).map(|route| route.flow.handle_timeout(t));
+                    self.send_tcp(t, n, packets.unwrap_or_default());
+                }
                 Actor::Link(n) => self.take_from(t, n),
             }
         }
@@ -198,11 +251,35 @@ impl<T: Clone> Topology<T> {
 
     fn take_from(&mut self, t: u64, n: usize) {
         while let Some(delivery) = self.links.get_mut(n).and_then(|link| link.pop_delivery(t)) {
-            if let Transit::Routed { route, hop, bytes, marked, payload } = delivery.payload {
-                let marked = marked || delivery.marked;
-                let transit = Transit::Routed { route, hop: hop + 1, bytes, marked, payload };
-                self.enter(delivery.t_out, transit);
+            match delivery.payload {
+                Transit::Routed { route, hop, bytes, marked, payload } => {
+                    let marked = marked || delivery.marked;
+                    let transit = Transit::Routed { route, hop: hop + 1, bytes, marked, payload };
+                    self.enter(delivery.t_out, transit);
+                }
+                Transit::Tcp { source, hop, packet } => {
+                    self.pass_tcp(delivery.t_out, source, hop + 1, packet);
+                }
+                Transit::Cross => {}
             }
+        }
+    }
+
+    fn send_tcp(&mut self, t_us: u64, source: usize, packets: Vec<TcpPacket>) {
+        packets.into_iter().for_each(|packet| self.pass_tcp(t_us, source, 0, packet));
+    }
+
+    /// Puts a packet of a TCP source on the link of its hop, or hands it to its end when there is no further.
+    fn pass_tcp(&mut self, t_us: u64, source: usize, hop: usize, packet: TcpPacket) {
+        let Some(route) = self.tcp.get_mut(source) else { return };
+        let links = if packet.goes_there() { &route.there } else { &route.back };
+        if let Some(link) = links.get(hop).and_then(|link| self.links.get_mut(link.0)) {
+            let tag = Tag { flow: route.number, urgent: false };
+            let bytes = packet.payload_bytes();
+            link.push_tagged(t_us, bytes, Transit::Tcp { source, hop, packet }, tag);
+        } else {
+            let answers = route.flow.receive(t_us, packet);
+            self.send_tcp(t_us, source, answers);
         }
     }
 
@@ -226,6 +303,7 @@ impl<T: Clone> Topology<T> {
 #[derive(Clone, Copy, Debug)]
 enum Actor {
     Cross(usize),
+    Tcp(usize),
     Link(usize),
 }
 

@@ -71,16 +71,30 @@ pub fn parse_mahimahi(text: &str) -> Result<Opportunities, TraceError> {
 
 /// Lines of `t_ms,kbps`, with or without that heading; the last rate stays.
 pub fn parse_csv(text: &str) -> Result<RateSteps, TraceError> {
+    RateSteps::new(&parse_table(text, "t_ms,kbps")?)
+}
+
+/// Two columns, each a thousandfold: microseconds, and bits per second or microseconds.
+fn parse_table(text: &str, heading: &str) -> Result<Vec<(u64, u64)>, TraceError> {
     let mut steps = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        if line.is_empty() || (index == 0 && line == "t_ms,kbps") {
+        if line.is_empty() || (index == 0 && line == heading) {
             continue;
         }
-        let step = line.split_once(',').and_then(|(t, rate)| Some((thousandfold(t)?, thousandfold(rate)?)));
+        let step = line.split_once(',').and_then(|(t, value)| Some((thousandfold(t)?, thousandfold(value)?)));
         steps.push(step.ok_or(TraceError::Malformed { entry: index + 1 })?);
     }
-    RateSteps::new(&steps)
+    Ok(steps)
+}
+
+/// Lines of `t_ms,extra_ms`, with or without that heading, as microseconds by rising time.
+pub fn parse_delays(text: &str) -> Result<Vec<(u64, u64)>, TraceError> {
+    let steps = parse_table(text, "t_ms,extra_ms")?;
+    if let Some(fall) = steps.windows(2).position(|pair| pair[1].0 < pair[0].0) {
+        return Err(TraceError::NotRising { entry: fall + 2 });
+    }
+    if steps.is_empty() { Err(TraceError::Empty) } else { Ok(steps) }
 }
 
 /// `{"uplink": {"trace_pattern": [{"duration": ms, "capacity": kbit/s}, ...]}}` (or `downlink`, when the uplink has
@@ -137,6 +151,13 @@ mod tests {
         assert_eq!(parse_csv("0;1\n"), Err(TraceError::Malformed { entry: 1 }));
         assert_eq!(parse_csv("0,-1\n"), Err(TraceError::Malformed { entry: 1 }));
         assert_eq!(parse_csv("9,1\n3,1\n"), Err(TraceError::NotRising { entry: 2 }));
+    }
+
+    #[test]
+    fn delays_are_a_table_by_time() {
+        assert_eq!(parse_delays("t_ms,extra_ms\n0,5\n20,0.25\n"), Ok(vec![(0, 5_000), (20_000, 250)]));
+        assert_eq!(parse_delays("9,1\n3,1\n"), Err(TraceError::NotRising { entry: 2 }));
+        assert_eq!(parse_delays(""), Err(TraceError::Empty));
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--help") {
-        println!("{}", options::USAGE);
+        println!("{}", options::usage());
         return ExitCode::SUCCESS;
     }
     match options::Options::parse(&arguments).and_then(|options| real_time::run(&options)) {

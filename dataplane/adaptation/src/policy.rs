@@ -1,0 +1,342 @@
+//! Who chooses layers: production's own code at the other end of two pipes, or a plain rule for tests.
+
+use std::io::{BufRead, Write};
+
+use loupe_core::io::{Handle, Wish};
+use serde::{Deserialize, Serialize};
+
+/// Part of the estimate that the greedy rule spends.
+const GREEDY_PART: f64 = 0.9;
+
+/// What a decision is made of: all that the control plane knows at a moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Situation {
+    /// Virtual time, microseconds.
+    pub t_us: u64,
+    /// Why this is asked: the plane's events since the last time; empty at a control tick.
+    pub events: Vec<Told>,
+    /// Subscribers' transports.
+    pub transports: Vec<TransportView>,
+    /// What is published.
+    pub publications: Vec<PublicationView>,
+    /// Who receives it.
+    pub subscriptions: Vec<SubscriptionView>,
+}
+
+/// One event of the plane.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Told {
+    /// A run begins: nothing of an earlier one counts.
+    Begin {
+        /// The scenario.
+        scenario: String,
+        /// The seed.
+        seed: u64,
+    },
+    /// A subscriber joined.
+    Joined {
+        /// Its transport.
+        transport: u64,
+    },
+    /// A new estimate.
+    Bandwidth {
+        /// Of this transport.
+        transport: u64,
+        /// Bits per second.
+        estimate_bps: u64,
+    },
+    /// Other layers flow than before.
+    LayersChanged {
+        /// Of this publication.
+        publication: u64,
+        /// Bit n for layer n.
+        active: u32,
+    },
+    /// A subscription forwards another layer than before.
+    LayerForwarded {
+        /// This subscription.
+        subscription: u64,
+        /// The layer; none when nothing is forwarded.
+        layer: Option<u8>,
+    },
+    /// A source is silent, or flows again (0).
+    Stalled {
+        /// This publication.
+        publication: u64,
+        /// For how long.
+        silent_ms: u32,
+    },
+}
+
+impl Told {
+    /// Whether layers are to be chosen anew at once; what only informs waits for the next tick.
+    pub fn wants_decision(&self) -> bool {
+        !matches!(self, Told::LayerForwarded { .. } | Told::Stalled { .. })
+    }
+}
+
+/// A subscriber's transport.
+#[derive(Clone, Debug, Serialize)]
+pub struct TransportView {
+    /// Its number.
+    pub id: u64,
+    /// What its link carries, as the plane last said.
+    pub estimate_bps: Option<u64>,
+}
+
+/// A publication.
+#[derive(Clone, Debug, Serialize)]
+pub struct PublicationView {
+    /// Its number.
+    pub id: u64,
+    /// `video` or `audio`.
+    pub kind: &'static str,
+    /// Its layers, lowest first.
+    pub layers: Vec<LayerView>,
+}
+
+/// A layer of a publication.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerView {
+    /// Whether it flows.
+    pub active: bool,
+    /// Bits per second of its temporal layers up to the first, the second, ...
+    pub bps: Vec<u64>,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, Serialize)]
+pub struct SubscriptionView {
+    /// Its number.
+    pub id: u64,
+    /// Its transport.
+    pub transport: u64,
+    /// Its publication.
+    pub publication: u64,
+    /// Its weight among the pictures of its transport.
+    pub priority: f64,
+    /// The layer that is forwarded.
+    pub layer: Option<u8>,
+}
+
+/// A wish for one subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    /// The subscription.
+    pub subscription: u64,
+    /// The layer; none takes the highest that flows.
+    #[serde(default)]
+    pub layer: Option<u8>,
+    /// The temporal layer; none takes all.
+    #[serde(default)]
+    pub temporal: Option<u8>,
+    /// Send nothing.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+impl Wanted {
+    /// The plane's own words.
+    pub fn wish(&self) -> (Handle, Wish) {
+        (Handle(self.subscription), Wish { layer: self.layer, paused: self.paused })
+    }
+}
+
+/// Who decides.
+pub trait Policy {
+    /// What shall be forwarded from now on; subscriptions that are not named stay as they are.
+    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String>;
+}
+
+/// Always the same layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed(pub u8);
+
+impl Policy for Fixed {
+    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+        let videos = situation.subscriptions.iter().filter(|it| situation.is_video(it));
+        Ok(videos
+            .map(|it| Wanted { subscription: it.id, layer: Some(self.0), temporal: None, paused: false })
+            .collect())
+    }
+}
+
+/// The highest layers whose rates fit into nine tenths of the estimate, one step for each subscription in turn, those
+/// of higher priority first; the lowest layer always. For tests: it knows no hysteresis.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Greedy;
+
+impl Policy for Greedy {
+    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+        Ok(situation.transports.iter().flat_map(|transport| share(situation, transport)).collect())
+    }
+}
+
+fn share(situation: &Situation, transport: &TransportView) -> Vec<Wanted> {
+    let of_it = |it: &&SubscriptionView| it.transport == transport.id;
+    let sound: u64 = situation
+        .subscriptions
+        .iter()
+        .filter(of_it)
+        .filter(|it| !situation.is_video(it))
+        .map(|it| situation.rate(it, 0))
+        .sum();
+    let mut videos: Vec<&SubscriptionView> =
+        situation.subscriptions.iter().filter(of_it).filter(|it| situation.is_video(it)).collect();
+    videos.sort_by(|a, b| b.priority.total_cmp(&a.priority));
+    let budget = transport.estimate_bps.unwrap_or(0) as f64 * GREEDY_PART;
+    let mut left = budget - sound as f64 - videos.iter().map(|it| situation.rate(it, 0)).sum::<u64>() as f64;
+    let mut layers = vec![0_u8; videos.len()];
+    loop {
+        let mut rose = false;
+        for (video, layer) in videos.iter().zip(&mut layers) {
+            let next = *layer + 1;
+            let more = situation.rate(video, next).saturating_sub(situation.rate(video, *layer)) as f64;
+            if situation.flows(video, next) && more <= left {
+                left -= more;
+                *layer = next;
+                rose = true;
+            }
+        }
+        if !rose {
+            break;
+        }
+    }
+    let wanted = |(video, layer): (&&SubscriptionView, &u8)| Wanted {
+        subscription: video.id,
+        layer: Some(*layer),
+        temporal: None,
+        paused: false,
+    };
+    videos.iter().zip(&layers).map(wanted).collect()
+}
+
+impl Situation {
+    fn publication(&self, of: &SubscriptionView) -> Option<&PublicationView> {
+        self.publications.iter().find(|it| it.id == of.publication)
+    }
+
+    fn is_video(&self, of: &SubscriptionView) -> bool {
+        self.publication(of).is_some_and(|it| it.kind == "video")
+    }
+
+    fn layer(&self, of: &SubscriptionView, layer: u8) -> Option<&LayerView> {
+        self.publication(of)?.layers.get(usize::from(layer))
+    }
+
+    /// Whether a layer flows and its rate is known.
+    fn flows(&self, of: &SubscriptionView, layer: u8) -> bool {
+        self.layer(of, layer).is_some_and(|it| it.active) && self.rate(of, layer) > 0
+    }
+
+    /// A layer with all its temporal layers, bits per second.
+    fn rate(&self, of: &SubscriptionView, layer: u8) -> u64 {
+        self.layer(of, layer).and_then(|layer| layer.bps.last().copied()).unwrap_or(0)
+    }
+}
+
+/// Asks whoever holds the other ends of two pipes: one line of JSON there, one back (`{"wishes": [...]}`).
+pub struct Asked<R, W> {
+    input: R,
+    output: W,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    wishes: Vec<Wanted>,
+}
+
+impl<R: BufRead, W: Write> Asked<R, W> {
+    /// Over these pipes.
+    pub fn new(input: R, output: W) -> Asked<R, W> {
+        Asked { input, output }
+    }
+}
+
+impl<R: BufRead, W: Write> Policy for Asked<R, W> {
+    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+        let problem = |error: std::io::Error| format!("the policy does not answer: {error}");
+        let mut line = serde_json::to_string(situation).map_err(|error| error.to_string())?;
+        line.push('\n');
+        self.output.write_all(line.as_bytes()).and_then(|()| self.output.flush()).map_err(problem)?;
+        let mut answer = String::new();
+        if self.input.read_line(&mut answer).map_err(problem)? == 0 {
+            return Err("the policy ended".to_owned());
+        }
+        let answer: Answer =
+            serde_json::from_str(&answer).map_err(|error| format!("the policy's answer: {error}"))?;
+        Ok(answer.wishes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn situation(estimate_bps: Option<u64>) -> Situation {
+        let layer = |bps| LayerView { active: true, bps: vec![bps * 6 / 10, bps] };
+        let video = |id| PublicationView {
+            id,
+            kind: "video",
+            layers: vec![layer(150_000), layer(500_000), layer(1_700_000)],
+        };
+        let sound = PublicationView {
+            id: 3,
+            kind: "audio",
+            layers: vec![LayerView { active: true, bps: vec![30_000] }],
+        };
+        let subscription = |id, publication, priority| SubscriptionView {
+            id,
+            transport: 9,
+            publication,
+            priority,
+            layer: None,
+        };
+        Situation {
+            t_us: 0,
+            events: Vec::new(),
+            transports: vec![TransportView { id: 9, estimate_bps }],
+            publications: vec![video(1), video(2), sound],
+            subscriptions: vec![subscription(11, 1, 1.0), subscription(12, 2, 2.0), subscription(13, 3, 1.0)],
+        }
+    }
+
+    fn layers(estimate_bps: Option<u64>) -> Vec<(u64, Option<u8>)> {
+        let wanted = Greedy.decide(&situation(estimate_bps)).unwrap();
+        wanted.into_iter().map(|it| (it.subscription, it.layer)).collect()
+    }
+
+    #[test]
+    fn greedy_takes_what_fits_and_higher_priorities_first() {
+        assert_eq!(layers(None), [(12, Some(0)), (11, Some(0))]);
+        assert_eq!(layers(Some(760_000)), [(12, Some(1)), (11, Some(0))]);
+        assert_eq!(layers(Some(2_000_000)), [(12, Some(1)), (11, Some(1))]);
+        assert_eq!(layers(Some(4_000_000)), [(12, Some(2)), (11, Some(2))]);
+    }
+
+    #[test]
+    fn a_layer_that_does_not_flow_or_whose_rate_is_unknown_is_not_taken() {
+        let mut situation = situation(Some(9_000_000));
+        situation.publications[1].layers[2].active = false;
+        situation.publications[0].layers[1].bps = vec![0, 0];
+        let layers: Vec<Option<u8>> = Greedy.decide(&situation).unwrap().iter().map(|it| it.layer).collect();
+        assert_eq!(layers, [Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn asks_by_one_line_and_takes_one_line() {
+        let mut output = Vec::new();
+        let answer = &b"{\"wishes\":[{\"subscription\":11,\"layer\":1,\"temporal\":0}]}\n"[..];
+        let mut asked = Asked::new(answer, &mut output);
+        let wanted = asked.decide(&situation(Some(1))).unwrap();
+        assert_eq!(wanted, [Wanted { subscription: 11, layer: Some(1), temporal: Some(0), paused: false }]);
+        assert!(asked.decide(&situation(None)).is_err(), "it ended");
+        let line: serde_json::Value =
+            serde_json::from_slice(output.split(|b| *b == b'\n').next().unwrap()).unwrap();
+        assert_eq!(line["transports"][0]["estimate_bps"], 1);
+        assert_eq!(output.split(|byte| *byte == b'\n').count(), 3, "two lines, and nothing after");
+    }
+}
