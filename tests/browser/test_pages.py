@@ -247,7 +247,7 @@ async def test_a_source_that_a_new_session_refuses_says_so_and_can_be_sent_again
     async with Wire(server.url) as wire:
         theatre = await visit()
         await theatre.page.add_init_script("media.replaceDevices(640, 360, 15)")
-        theatre.origin = wire.url
+        theatre.origins.append(wire.url)
         await theatre.page.goto(
             server.page("theatre", room, Role.SURGEON).replace(server.url, wire.url), wait_until="load"
         )

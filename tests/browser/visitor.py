@@ -50,7 +50,8 @@ class Visitor:
     page: Page
     server: Server
     pictures: Path
-    origin: str
+    origins: list[str]
+    """Whom its pages may ask for something; who is no longer asked may still get a late request."""
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -69,9 +70,8 @@ class Visitor:
             f"localStorage.setItem('loupe.language', localStorage.getItem('loupe.language') ?? '{language}')"
         )
         url = path if path.startswith("http") else server.url + path
-        visitor = cls(
-            context, await context.new_page(), server, pictures, origin="/".join(url.split("/")[:3])
-        )
+        origin = "/".join(url.split("/")[:3])
+        visitor = cls(context, await context.new_page(), server, pictures, [origin])
         visitor._listen()
         await visitor.page.goto(url)
         return visitor
@@ -83,8 +83,8 @@ class Visitor:
                 self.problems.append(f"console: {message.text}")
 
         def requested(request: Request) -> None:
-            own = (self.origin, self.origin.replace("http", "ws"), "blob:", "data:")
-            if not request.url.startswith(own):
+            sockets = [origin.replace("http", "ws") for origin in self.origins]
+            if not request.url.startswith((*self.origins, *sockets, "blob:", "data:")):
                 self.problems.append(f"foreign request: {request.url}")
 
         self.page.on("console", console)
