@@ -30,6 +30,7 @@ impl Time {
     }
 
     /// The next multiple of `grid` (not zero) that is not before this; [`Time::NEVER`] stays what it is.
+    #[must_use]
     pub const fn round_up(self, grid: Duration) -> Time {
         let grid = grid.as_micros() as u64;
         match self.0.checked_next_multiple_of(grid) {
