@@ -48,8 +48,6 @@ impl Plane {
         }
         if receives {
             next = next.min(self.serve_viewer(now, key));
-            self.watch_reports(now, key);
-            self.pace(now, key);
         }
         self.wake(key, next);
     }
@@ -186,7 +184,7 @@ impl Plane {
         let mut next = outgoing.next_report;
         for subscription in &subscriptions {
             self.want_keyframe(now, *subscription);
-            next = next.min(self.next_keyframe_request(now, *subscription));
+            next = next.min(self.subscriptions[*subscription].switch.next_timeout());
         }
         if reports {
             self.write_sender_reports(now, key, &subscriptions);
