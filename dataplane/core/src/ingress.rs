@@ -265,6 +265,9 @@ fn keep(
         layer.keyframes_seen += 1;
         layer.keyframes.satisfy();
     }
+    let descriptor = extensions.dependency_descriptor.map(|span| span.of(bytes)).unwrap_or_default();
+    let mark = layer.marks.read(codec, payload, descriptor);
+    layer.note_wire_bytes(now, mark.temporal, bytes.len());
     let entry = StoredPacket {
         seq,
         time,
@@ -272,6 +275,7 @@ fn keep(
         header_length: packet.header_length as u16,
         marker: packet.marker,
         keyframe_start,
+        mark,
         picture: layer.pictures.read(codec, payload),
         extensions,
         bytes: Vec::new(),

@@ -105,6 +105,20 @@ impl LayerSwitch {
         self.state = Forwarding::NothingFlows;
     }
 
+    /// The wish.
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// Packets of `layer` could not leave: what follows needs a key frame.
+    pub fn cut(&mut self, now: Time, layer: u8) {
+        if self.forwarded() == Some(layer) {
+            let target = self.awaited().unwrap_or(layer);
+            self.state = Forwarding::AwaitingKeyframe(target);
+            self.next_request = now;
+        }
+    }
+
     /// Decides about one packet of `layer`.
     pub fn judge(&mut self, layer: u8, keyframe_start: bool) -> Verdict {
         match self.state {
@@ -149,7 +163,7 @@ mod tests {
     use super::*;
 
     fn wish(layer: u8) -> Wish {
-        Wish { layer: Some(layer), paused: false }
+        Wish { layer: Some(layer), ..Wish::default() }
     }
 
     #[test]
@@ -196,7 +210,7 @@ mod tests {
         switch.decide(1);
         assert_eq!(switch.judge(0, false), Verdict::Switch);
         assert_eq!(switch.keyframe_due(Time::ZERO), None);
-        switch.wish_for(Wish { layer: None, paused: true });
+        switch.wish_for(Wish { paused: true, ..Wish::default() });
         switch.decide(1);
         assert_eq!(switch.judge(0, false), Verdict::Paused);
         switch.wish_for(Wish::default());

@@ -1,18 +1,20 @@
-//! Rates over the last second, and the jitter of RFC 3550.
+//! Rates over the last second or half of one, and the jitter of RFC 3550.
 
 use crate::units::{Bitrate, MediaTime, Time};
 
 const BUCKETS: usize = 10;
-const BUCKET_MICROS: u64 = 100_000;
 
-/// Bytes over the last full second.
+/// Bytes over ten buckets of time: one full second unless a type says otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct RateMeter {
+pub struct RateMeter<const BUCKET_MICROS: u64 = 100_000> {
     buckets: [u64; BUCKETS],
     current: u64,
 }
 
-impl RateMeter {
+/// Bytes over the last half second.
+pub type ShortRateMeter = RateMeter<50_000>;
+
+impl<const BUCKET_MICROS: u64> RateMeter<BUCKET_MICROS> {
     /// Adds bytes.
     pub fn add(&mut self, now: Time, bytes: usize) {
         self.advance(now);
@@ -24,7 +26,7 @@ impl RateMeter {
         let mut copy = self.clone();
         copy.advance(now);
         // The running bucket is part of the window: at most 10 % too low, never too high.
-        Bitrate(copy.buckets.iter().sum::<u64>() * 8)
+        Bitrate(copy.buckets.iter().sum::<u64>() * 8_000_000 / (BUCKETS as u64 * BUCKET_MICROS))
     }
 
     fn advance(&mut self, now: Time) {
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn measures_a_constant_rate_and_forgets_it() {
-        let mut meter = RateMeter::default();
+        let mut meter: RateMeter = RateMeter::default();
         for ms in 0..3_000 {
             meter.add(Time::from_millis(ms), 125);
         }

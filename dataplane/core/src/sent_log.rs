@@ -108,6 +108,15 @@ impl SentLog {
         new
     }
 
+    /// The packet sent `back` numbers before the newest, if it may be sent again: its number, layer and number at the
+    /// publisher.
+    pub fn recent(&self, back: u64) -> Option<(SeqNo, u8, SeqNo)> {
+        let out = self.numbers.newest()?.0.checked_sub(back)?;
+        let entry = self.ring.get(if self.ring.is_empty() { return None } else { self.index(out) })?;
+        let sent = entry.used && entry.out == out as u32 && entry.answers != FORGOTTEN;
+        sent.then(|| (SeqNo(out), entry.layer, SeqNo(self.originals.peek(entry.seq) - UNWRAPPED_FROM)))
+    }
+
     /// Nothing before this may be asked again; that it left is still known.
     pub fn forget(&mut self) {
         self.ring.iter_mut().for_each(|entry| entry.answers = FORGOTTEN);

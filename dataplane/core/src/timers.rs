@@ -48,6 +48,8 @@ impl Plane {
         }
         if receives {
             next = next.min(self.serve_viewer(now, key));
+            self.watch_reports(now, key);
+            self.pace(now, key);
         }
         self.wake(key, next);
     }
@@ -184,7 +186,7 @@ impl Plane {
         let mut next = outgoing.next_report;
         for subscription in &subscriptions {
             self.want_keyframe(now, *subscription);
-            next = next.min(self.subscriptions[*subscription].switch.next_timeout());
+            next = next.min(self.next_keyframe_request(now, *subscription));
         }
         if reports {
             self.write_sender_reports(now, key, &subscriptions);

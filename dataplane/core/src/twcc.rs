@@ -77,24 +77,40 @@ const MAX_SENT: usize = 8_192;
 /// A report that comes later than this tells nothing about the link as it is.
 const REPORTED_WITHIN: Duration = Duration::from_millis(1_500);
 
+/// What is known of a packet that was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Known {
+    #[default]
+    Nothing,
+    Missing,
+    Received,
+}
+
 /// One packet on its way to a viewer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sent {
     seq: u32,
     bytes: u16,
-    settled: bool,
+    known: Known,
+    cluster: u8,
     at: Time,
 }
 
 /// What a viewer's report told about one packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fate {
+    /// Its transport-wide number.
+    pub seq: SeqNo,
     /// When it was sent.
     pub sent: Time,
     /// UDP payload bytes.
     pub bytes: u16,
-    /// When it arrived, by the viewer's own clock; `None`: not (yet).
+    /// The probe cluster it was sent with; 0: none.
+    pub cluster: u8,
+    /// When it arrived, by the viewer's own clock in microseconds; `None`: not (yet).
     pub received: Option<i64>,
+    /// Whether an earlier report called it missing.
+    pub missed_before: bool,
 }
 
 /// What was sent to one viewer, numbered for transport-wide feedback.
@@ -112,12 +128,14 @@ impl Default for SendHistory {
 }
 
 impl SendHistory {
-    /// Notes a packet that leaves now under the number [`SendHistory::next_seq`]; `bytes` of UDP payload.
-    pub fn send(&mut self, now: Time, bytes: usize) {
+    /// Notes a packet that leaves now under the number [`SendHistory::next_seq`]; `bytes` of UDP payload, sent with
+    /// the probe cluster `cluster` (0: none).
+    pub fn send(&mut self, now: Time, bytes: usize, cluster: u8) {
         let seq = self.next;
         self.make_room(now, seq);
         let index = self.index(seq);
-        self.ring[index] = Sent { seq: seq.0 as u32, bytes: bytes as u16, settled: false, at: now };
+        let sent = Sent { seq: seq.0 as u32, bytes: bytes as u16, known: Known::Nothing, cluster, at: now };
+        self.ring[index] = sent;
         self.numbers.commit(seq);
         self.next = SeqNo(seq.0 + 1);
     }
@@ -132,11 +150,23 @@ impl SendHistory {
         let seq = self.numbers.peek(wire);
         let index = if self.ring.is_empty() { return None } else { self.index(seq) };
         let sent = self.ring.get_mut(index)?;
-        if sent.seq != seq.0 as u32 || sent.settled || seq >= self.next {
+        if sent.seq != seq.0 as u32 || sent.known == Known::Received || seq >= self.next {
             return None;
         }
-        sent.settled = received.is_some();
-        Some(Fate { sent: sent.at, bytes: sent.bytes, received })
+        let missed_before = sent.known == Known::Missing;
+        sent.known = if received.is_some() { Known::Received } else { Known::Missing };
+        let Sent { bytes, cluster, at, .. } = *sent;
+        Some(Fate { seq, sent: at, bytes, cluster, received, missed_before })
+    }
+
+    /// (when, UDP payload bytes) of what was sent after the packet `seq`, as far as it is kept.
+    pub fn sent_after(&self, seq: SeqNo) -> impl Iterator<Item = (Time, u64)> + '_ {
+        let kept = self.next.0.saturating_sub(self.ring.len() as u64).max(FIRST_OUT.0);
+        let after = seq.0.saturating_add(1).max(kept)..self.next.0;
+        after.map(|seq| {
+            let sent = self.ring[self.index(SeqNo(seq))];
+            (sent.at, u64::from(sent.bytes))
+        })
     }
 
     fn index(&self, seq: SeqNo) -> usize {
@@ -196,7 +226,7 @@ mod tests {
             let first = history.next_seq().0;
             let count = packets_a_second * 4;
             for number in 0..count {
-                history.send(Time(number * 1_000_000 / packets_a_second), 100);
+                history.send(Time(number * 1_000_000 / packets_a_second), 100, 0);
             }
             let asked = SeqNo(first + count - packets_a_second);
             assert_eq!(history.settle(asked.wire(), Some(1)).unwrap().sent, Time::from_millis(3_000));
@@ -207,15 +237,18 @@ mod tests {
     fn settles_each_packet_once() {
         let mut history = SendHistory::default();
         let first = history.next_seq().wire();
-        history.send(Time::from_millis(1), 1_200);
+        history.send(Time::from_millis(1), 1_200, 3);
         let second = history.next_seq().wire();
-        history.send(Time::from_millis(2), 100);
+        history.send(Time::from_millis(2), 100, 0);
+        let after = |seq| history.sent_after(seq).map(|(_, bytes)| bytes).collect::<Vec<_>>();
+        assert_eq!([after(FIRST_OUT), after(SeqNo(0))], [vec![100], vec![1_200, 100]]);
         assert_eq!(history.settle(first, None).unwrap().received, None);
-        assert_eq!(history.settle(first, Some(7)).unwrap().bytes, 1_200);
+        let fate = history.settle(first, Some(7)).unwrap();
+        assert_eq!((fate.bytes, fate.cluster, fate.missed_before), (1_200, 3, true));
         assert_eq!(history.settle(first, Some(7)), None);
         assert_eq!(history.settle(history.next_seq().wire(), Some(7)), None);
         for _ in 0..MAX_SENT {
-            history.send(Time::from_millis(3), 1);
+            history.send(Time::from_millis(3), 1, 0);
         }
         assert_eq!(history.settle(second, Some(9)), None);
     }

@@ -89,6 +89,9 @@ impl Line {
         if repaired {
             assert_eq!(Some(header.payload_type), self.media.rtx_payload_type);
             self.rtx_packets.push((now, header.sequence));
+            if payload.len() < 2 {
+                return; // Padding.
+            }
             wire = u16::from_be_bytes([payload[0], payload[1]]);
             payload.drain(..2);
         } else {
@@ -172,6 +175,7 @@ pub struct Viewer {
     pub arrivals: Vec<(SeqNo, Time)>,
     transport_seqs: SeqUnwrapper,
     reported: usize,
+    next_base: Option<SeqNo>,
     builder: TwccBuilder,
     next_tick: Time,
     next_report: Time,
@@ -188,6 +192,7 @@ impl Viewer {
             arrivals: Vec::new(),
             transport_seqs: SeqUnwrapper::default(),
             reported: 0,
+            next_base: None,
             builder: TwccBuilder::new(),
             next_tick: Time::NEVER,
             next_report: Time::ZERO,
@@ -261,8 +266,13 @@ impl Viewer {
         self.reported = self.arrivals.len();
         let media = self.lines.first().map_or(Ssrc(0), |line| line.media.ssrc);
         let mut rest = &rest[..];
-        while let Some((base, _)) = rest.first().copied() {
+        while let Some((first, _)) = rest.first().copied() {
+            // What is missing since the last report is named.
+            let base = self.next_base.map_or(first, |next| next.min(first));
             let written = self.builder.write(bytes, (self.ssrc, media), base, rest);
+            let last = rest[written - 1].0;
+            self.next_base =
+                Some(self.next_base.map_or(SeqNo(last.0 + 1), |next| next.max(SeqNo(last.0 + 1))));
             rest = &rest[written..];
         }
     }
