@@ -140,7 +140,7 @@ pub struct Wanted {
 impl Wanted {
     /// The plane's own words.
     pub fn wish(&self) -> (Handle, Wish) {
-        (Handle(self.subscription), Wish { layer: self.layer, paused: self.paused })
+        (Handle(self.subscription), Wish { layer: self.layer, paused: self.paused, ..Wish::default() })
     }
 }
 

@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, event: &Event) -> Option<Told> {
         Some(match event {
-            Event::Bandwidth { transport, estimate } => {
+            Event::Bandwidth { transport, estimate, .. } => {
                 self.estimates.insert(*transport, estimate.0);
                 let now = self.world.now;
                 let peer = self.world.peers.iter_mut().find(|peer| peer.transport == *transport)?;

@@ -10,7 +10,7 @@ use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
 use crate::seq::abs_send_time;
 use crate::stats::{Counter, Counters, Drop};
 use crate::subscription::Subscription;
-use crate::transport::Transport;
+use crate::transport::{Cause, Transport};
 use crate::twcc::FIRST_OUT;
 use crate::units::{MediaTime, SeqNo, Ssrc, Time};
 
@@ -162,7 +162,7 @@ pub(crate) fn depart(
         seq,
         time,
         original: None,
-        probe: false,
+        cause: Cause::Media,
     };
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
@@ -196,8 +196,9 @@ pub fn retransmit(
         return Err(Drop::RtxBudget);
     }
     let time = MediaTime(subscription.times.peek(packet.time.0));
-    let seq = (subscription.take_rtx(), Some(seq));
-    let out = Outgoing { payload_type, ssrc, seq: seq.0, time, original: seq.1, probe: false };
+    let original = Some(seq);
+    let seq = subscription.take_rtx();
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
     Ok(())
@@ -226,7 +227,7 @@ pub(crate) fn send_probe(
     };
     let time = MediaTime(subscription.times.peek(packet.time.0));
     let seq = subscription.take_rtx();
-    let out = Outgoing { payload_type, ssrc, seq, time, original: Some(original), probe: true };
+    let out = Outgoing { payload_type, ssrc, seq, time, original: Some(original), cause: Cause::Probe };
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
 }
 
@@ -261,7 +262,7 @@ fn send_padding(
         return Err(Drop::SendFailed);
     }
     let length = outbox.bytes.len() - start;
-    outgoing.account(now, length, true, subscription.media.extensions.transport_cc != 0);
+    outgoing.account(now, length, Cause::Probe, subscription.media.extensions.transport_cc != 0);
     outbox.push(path, start);
     Ok(())
 }
@@ -302,8 +303,8 @@ struct Outgoing {
     time: MediaTime,
     /// For a retransmission: the number it repeats.
     original: Option<SeqNo>,
-    /// Whether it leaves for a probe alone.
-    probe: bool,
+    /// Why it leaves.
+    cause: Cause,
 }
 
 /// Builds, protects and queues one packet; returns its payload bytes.
@@ -349,7 +350,7 @@ fn write(
         return Err(Drop::SendFailed);
     }
     let length = outbox.bytes.len() - start;
-    outgoing.account(now, length, out.probe, subscription.media.extensions.transport_cc != 0);
+    outgoing.account(now, length, out.cause, subscription.media.extensions.transport_cc != 0);
     outbox.push(path, start);
     Ok(payload)
 }

@@ -141,8 +141,10 @@ impl Plane {
     }
 
     fn note_remb(&mut self, now: Time, key: usize, remb: &Remb<'_>) {
+        let demand = self.demand(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         outgoing.remb = Some(remb.bitrate);
+        outgoing.bandwidth.want(demand);
         outgoing.bandwidth.hear_remb(now, remb.bitrate);
         if outgoing.bandwidth.goes_without(now) {
             self.apply_estimate(now, key);
@@ -151,7 +153,7 @@ impl Plane {
 
     /// What became of each packet sent to a viewer.
     fn note_transport_feedback(&mut self, now: Time, key: usize, feedback: &TransportFeedback<'_>) {
-        let begins = self.awaits_keyframe(key);
+        let demand = self.demand(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         let reference = outgoing.reference_times.unwrap(feedback.reference_time) as i64;
         let reference = reference.saturating_mul(REFERENCE_MICROS);
@@ -161,7 +163,7 @@ impl Plane {
             self.fates.extend(outgoing.sent.settle(status.sequence, arrival));
         }
         if !self.fates.is_empty() {
-            outgoing.bandwidth.hold_probes(begins && outgoing.pacer.waiting.is_empty());
+            outgoing.bandwidth.want(demand);
             outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
             self.apply_estimate(now, key);
             self.watch_reports(now, key);

@@ -142,13 +142,13 @@ mod tests {
     #[test]
     fn a_descriptor_needs_the_structure_of_its_key_frame() {
         let mut reader = MarkReader::default();
-        let unknown = reader.read(Codec::Av1, &[0x10, 0x30], &[0xc0 | 62, 0, 9]);
+        let unknown = reader.read(Codec::Av1, &[0x10, 0x30], &[0xfe, 0, 9]);
         assert_eq!(unknown, FrameMark::default());
         let key = crate::rtp::dependency_descriptor::samples::two_temporal_layers();
         let key = reader.read(Codec::Av1, &[0x18, 0x30], &key);
         assert_eq!((key.spatial, key.temporal, key.opens), (0, 0, 1));
         assert!(key.begins_spatial());
-        let upper = reader.read(Codec::Av1, &[0x10, 0x30], &[0xc0 | 62, 0, 9]);
+        let upper = reader.read(Codec::Av1, &[0x10, 0x30], &[0xfe, 0, 9]);
         assert_eq!((upper.temporal, upper.opens), (1, 0));
         assert_eq!(reader.read(Codec::H264, &[0x41, 0x9a], &[]), FrameMark::default());
     }

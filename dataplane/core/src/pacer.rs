@@ -320,8 +320,7 @@ mod tests {
 
     #[test]
     fn while_the_gate_is_shut_only_staleness_wakes() {
-        let mut pacer = Pacer::default();
-        pacer.gate = Gate::Sound;
+        let mut pacer = Pacer { gate: Gate::Sound, ..Pacer::default() };
         pacer.wait(waiting(1, Time::from_millis(100)));
         assert!(!pacer.has_room(Time::from_millis(100)));
         assert_eq!(pacer.next_timeout(), Time::from_millis(500));

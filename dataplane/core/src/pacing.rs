@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bwe::Demand;
 use crate::egress::{depart, retransmit, send_probe};
 use crate::io::{Event, Kind, Phase};
 use crate::outbox::Outbox;
@@ -27,10 +28,9 @@ const PROBE_WINDOW: u64 = 24;
 impl Plane {
     /// Carries out what the estimator of a transport concludes.
     pub(crate) fn apply_estimate(&mut self, now: Time, key: usize) {
-        let ((wanted, more), careful) = (self.wanted(now, key), self.is_careful(key));
+        let careful = self.is_careful(key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         let bandwidth = &mut outgoing.bandwidth;
-        bandwidth.want(wanted, more);
         let gate = bandwidth.gate();
         outgoing.pacer.gate = gate;
         outgoing.pacer.silent = bandwidth.phase() == Phase::Silent;
@@ -49,11 +49,12 @@ impl Plane {
         self.pace(now, key);
     }
 
-    /// Up to which rate more would be useful to a viewer, and whether there is more than is sent.
-    fn wanted(&self, now: Time, key: usize) -> (Bitrate, bool) {
-        let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return (Bitrate(0), false) };
-        if let Some(wanted) = outgoing.wanted {
-            return (wanted, wanted > outgoing.bandwidth.estimate());
+    /// What a viewer could use.
+    pub(crate) fn demand(&self, now: Time, key: usize) -> Demand {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return Demand::default() };
+        let begins = outgoing.pacer.waiting.is_empty() && self.awaits_keyframe(key);
+        if let Some(rate) = outgoing.wanted {
+            return Demand { rate, more: rate > outgoing.bandwidth.estimate(), begins };
         }
         let (mut wanted, mut more) = (0, false);
         for subscription in outgoing.subscriptions.iter().map(|(_, key)| &self.subscriptions[*key]) {
@@ -61,7 +62,7 @@ impl Plane {
             if subscription.switch.wish().paused || publication.active == 0 || publication.muted {
                 continue;
             }
-            let highest = (31 - publication.active.leading_zeros()) as u8;
+            let highest = publication.active.ilog2() as u8;
             let layer = publication.layers.get(usize::from(highest));
             let rates = layer.map_or([0; MAX_TEMPORAL], |layer| layer.wire_rates(now));
             let whole = rates[MAX_TEMPORAL - 1];
@@ -73,7 +74,7 @@ impl Plane {
             more |= lower || thinned || wish.spatial.is_some();
         }
         let room = if more { WANTED_ROOM } else { SENT_ROOM };
-        (Bitrate((wanted as f64 * room) as u64), more)
+        Demand { rate: Bitrate((wanted as f64 * room) as u64), more, begins }
     }
 
     /// Whether an unknown path gets no more than it must: the lowest of several layers. Where there is no choice, or one
@@ -96,7 +97,7 @@ impl Plane {
         let subscription = &self.subscriptions[key];
         let (publication, viewer) = (subscription.publication, subscription.transport);
         let room =
-            subscription.switch.awaited().is_some_and(|it| self.has_room_for(now, viewer, publication, it));
+            subscription.switch.requested().is_some_and(|it| self.has_room_for(now, viewer, publication, it));
         if room { subscription.switch.next_timeout() } else { Time::NEVER }
     }
 

@@ -292,6 +292,7 @@ impl Publication {
         let sum = |field: fn(&Layer) -> u64| Figure::Count(self.layers.iter().map(field).sum());
         let rate: u64 = self.layers.iter().map(|layer| layer.meter.rate(now).0).sum();
         let jitter = self.layers.iter().map(|layer| layer.jitter.ticks()).max().unwrap_or(0);
+        let wire = self.layers.iter().flat_map(|layer| layer.wire_rates(now));
         let active = (0..self.layers.len() as u64).filter(|index| self.active & (1 << index) != 0);
         vec![
             ("packets", sum(|layer| layer.packets)),
@@ -301,6 +302,8 @@ impl Publication {
             ("keyframes", sum(|layer| layer.keyframes_seen)),
             ("plis_sent", sum(|layer| layer.keyframes.sent())),
             ("bits_per_second", Figure::Count(rate)),
+            // What a viewer's link carries of each layer: cumulative over its temporal layers, layer after layer.
+            ("wire_bits_per_second", Figure::List(wire.collect())),
             ("jitter_seconds", Figure::Measure(f64::from(jitter) / f64::from(self.media.clock_rate.max(1)))),
             ("age_ms", self.age_ms(now).map_or(Figure::Unknown, Figure::Count)),
             ("frame_interval_seconds", Figure::Measure(self.frame_interval.as_secs_f64())),

@@ -141,6 +141,21 @@ pub struct Outgoing {
     pub packets: u64,
     /// Bytes sent in UDP payloads.
     pub bytes: u64,
+    /// Of these, in retransmissions.
+    pub repair_bytes: u64,
+    /// Of these, in packets that left for a probe alone.
+    pub probe_bytes: u64,
+}
+
+/// Why a packet leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// For the first time.
+    Media,
+    /// Asked for again.
+    Repair,
+    /// For a probe alone.
+    Probe,
 }
 
 impl Outgoing {
@@ -150,20 +165,24 @@ impl Outgoing {
         self.watch || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
     }
 
-    /// Notes a packet of `length` bytes of UDP payload that leaves now; `probe`: for a probe alone; `reported`: it has a
-    /// transport-wide number.
+    /// Notes a packet of `length` bytes of UDP payload that leaves now; `numbered`: transport-wide.
     #[inline]
-    pub fn account(&mut self, now: Time, length: usize, probe: bool, reported: bool) {
+    pub fn account(&mut self, now: Time, length: usize, cause: Cause, numbered: bool) {
         let wire_bytes = length as u64 + HEADER_BYTES;
-        let cluster = if probe {
+        let cluster = if cause == Cause::Probe {
             self.pacer.spend_on_probe(now, wire_bytes)
         } else {
             self.pacer.spend(now, wire_bytes)
         };
-        if reported {
+        match cause {
+            Cause::Media => {}
+            Cause::Repair => self.repair_bytes += length as u64,
+            Cause::Probe => self.probe_bytes += length as u64,
+        }
+        if numbered {
             self.sent.send(now, length, cluster);
         }
-        self.watch |= self.bandwidth.send(now, wire_bytes, reported);
+        self.watch |= self.bandwidth.send(now, wire_bytes, numbered);
         self.packets += 1;
         self.bytes += length as u64;
     }
@@ -253,6 +272,8 @@ impl Transport {
                 ("inherent_loss_ratio", Figure::Measure(link.inherent_loss)),
                 ("volatility", Figure::Measure(link.volatility)),
                 ("paced_packets", Figure::Count(outgoing.pacer.waiting.len() as u64)),
+                ("repair_bytes", Figure::Count(outgoing.repair_bytes)),
+                ("probe_bytes", Figure::Count(outgoing.probe_bytes)),
                 ("probe_clusters", Figure::Count(outgoing.bandwidth.probes_sent())),
             ]);
         }

@@ -7,15 +7,24 @@ use crate::rtcp::TwccBuilder;
 use crate::seq::SeqUnwrapper;
 use crate::units::{SeqNo, Time};
 
-/// How often arrivals are reported; libwebrtc's estimator works best between 50 and 100 ms.
+/// How often arrivals are reported: libwebrtc's estimator works best between 50 and 100 ms. Where that would take more than
+/// [`REPORT_SHARE`] of what is reported on, less often.
 pub const FEEDBACK_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_FEEDBACK_INTERVAL: Duration = Duration::from_millis(250);
+/// Reports take at most this share of the bandwidth (RFC 3550 section 6.2), in percent.
+const REPORT_SHARE: usize = 5;
+/// Bytes of a report beside two for each packet: headers of IP, UDP and RTCP, the report's own, and SRTCP's trailer.
+const REPORT_BYTES: usize = 28 + 20 + 18;
 /// Arrivals kept between two reports; a publisher cannot make it grow.
 const MAX_ARRIVALS: usize = 2_048;
 
 /// Arrival times of a publisher's packets since the last report.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ArrivalLog {
     arrivals: Vec<(SeqNo, Time)>,
+    /// Of all arrivals since the last report.
+    bytes: usize,
+    interval: Duration,
     sorted: bool,
     next_report: Option<Time>,
     reported: Option<SeqNo>,
@@ -23,16 +32,31 @@ pub struct ArrivalLog {
     pub builder: TwccBuilder,
 }
 
+impl Default for ArrivalLog {
+    fn default() -> ArrivalLog {
+        ArrivalLog {
+            arrivals: Vec::new(),
+            bytes: 0,
+            interval: FEEDBACK_INTERVAL,
+            sorted: false,
+            next_report: None,
+            reported: None,
+            builder: TwccBuilder::default(),
+        }
+    }
+}
+
 impl ArrivalLog {
-    /// Notes a packet; false when there is no room for it.
-    pub fn receive(&mut self, now: Time, seq: SeqNo) -> bool {
+    /// Notes a packet of `bytes`; false when there is no room for it.
+    pub fn receive(&mut self, now: Time, seq: SeqNo, bytes: usize) -> bool {
         if self.arrivals.len() >= MAX_ARRIVALS {
             return false;
         }
         self.sorted = self.arrivals.is_empty()
             || (self.sorted && self.arrivals.last().is_some_and(|last| last.0 < seq));
         self.arrivals.push((seq, now));
-        self.next_report.get_or_insert(now + FEEDBACK_INTERVAL);
+        self.bytes += bytes;
+        self.next_report.get_or_insert(now + self.interval);
         true
     }
 
@@ -47,6 +71,7 @@ impl ArrivalLog {
             return None;
         }
         self.next_report = None;
+        self.fit_interval();
         let mut arrivals = std::mem::take(&mut self.arrivals);
         if !self.sorted {
             arrivals.sort_unstable();
@@ -58,6 +83,14 @@ impl ArrivalLog {
         let base = if last.0 - base.0 > MAX_ARRIVALS as u64 { first } else { base };
         self.reported = Some(self.reported.map_or(last, |reported| reported.max(last)));
         Some((base, arrivals))
+    }
+
+    /// Reports become rarer while they are a burden, and as often as before when they are none.
+    fn fit_interval(&mut self) {
+        let report = REPORT_BYTES + 2 * self.arrivals.len();
+        let burden = report * 100 > std::mem::take(&mut self.bytes) * REPORT_SHARE;
+        let next = if burden { self.interval * 5 / 4 } else { self.interval * 7 / 8 };
+        self.interval = next.clamp(FEEDBACK_INTERVAL, MAX_FEEDBACK_INTERVAL);
     }
 
     /// Gives the buffer of the last report back, to be filled again.
@@ -201,13 +234,13 @@ mod tests {
         let mut log = ArrivalLog::default();
         assert_eq!(log.next_timeout(), Time::NEVER);
         for seq in [10, 12, 11, 15] {
-            log.receive(Time::from_millis(seq), SeqNo(seq));
+            log.receive(Time::from_millis(seq), SeqNo(seq), 1_000);
         }
         assert!(log.take(Time::from_millis(40)).is_none());
         let (base, arrivals) = log.take(Time::from_millis(60)).unwrap();
         assert_eq!(base, SeqNo(10));
         assert_eq!(arrivals.iter().map(|arrival| arrival.0.0).collect::<Vec<_>>(), [10, 11, 12, 15]);
-        log.receive(Time::from_millis(70), SeqNo(18));
+        log.receive(Time::from_millis(70), SeqNo(18), 1_000);
         let (base, _) = log.take(Time::from_millis(200)).unwrap();
         assert_eq!(base, SeqNo(16));
     }
@@ -215,8 +248,31 @@ mod tests {
     #[test]
     fn a_flood_between_reports_is_bounded() {
         let mut log = ArrivalLog::default();
-        let kept = (0..100_000).filter(|seq| log.receive(Time::ZERO, SeqNo(*seq))).count();
+        let kept = (0..100_000).filter(|seq| log.receive(Time::ZERO, SeqNo(*seq), 100)).count();
         assert_eq!(kept, MAX_ARRIVALS);
+    }
+
+    #[test]
+    fn reports_on_little_are_rare_and_on_more_frequent_again() {
+        let mut log = ArrivalLog::default();
+        let (mut now, mut seq, mut reports) = (Time::ZERO, 0, 0);
+        let mut run = |bytes: usize, seconds: u64| {
+            let (end, before) = (now + Duration::from_secs(seconds), reports);
+            while now < end {
+                now += Duration::from_millis(10);
+                seq += 1;
+                log.receive(now, SeqNo(seq), bytes);
+                reports += usize::from(log.take(now).is_some());
+            }
+            reports - before
+        };
+        run(60, 5);
+        // 6 kB a second: 300 B for reports, of about 100 B each.
+        let few = run(60, 10);
+        assert!((36..=50).contains(&few), "{few}");
+        run(1_100, 3);
+        let many = run(1_100, 10);
+        assert!((160..=200).contains(&many), "{many}");
     }
 
     #[test]

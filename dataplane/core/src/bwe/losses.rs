@@ -33,11 +33,8 @@ const TRIAL: Duration = Duration::from_secs(3);
 pub enum Verdict {
     /// Nothing to be done.
     Inherent,
-    /// A queue overflows: only this share of what was sent, less the inherent loss, is carried.
-    Overflow {
-        /// 0 to 1.
-        carried: f64,
-    },
+    /// A queue overflows.
+    Overflow,
     /// More is lost than before, without a queue: try a lower rate.
     Doubtful,
     /// The lower rate lost less: it stays.
@@ -141,8 +138,7 @@ impl Losses {
         let significant = self.is_significant(window);
         if window.queued && significant {
             // What a full queue drops tells nothing of the path.
-            let carried = (1.0 - self.recent) / (1.0 - self.inherent).max(0.01);
-            return Verdict::Overflow { carried };
+            return Verdict::Overflow;
         }
         if window.queued {
             self.learn(Window { sent: window.sent / 4, ..window });
@@ -245,8 +241,7 @@ mod tests {
         let mut losses = Losses::default();
         run(&mut losses, (0, 5), false, 1e6, |packet| packet % 50 == 3);
         let verdicts = run(&mut losses, (5, 6), true, 1e6, |packet| packet % 2 == 0);
-        let Verdict::Overflow { carried } = verdicts[1] else { panic!("{verdicts:?}") };
-        assert!((0.45..0.6).contains(&carried), "{carried}");
+        assert_eq!(verdicts[1], Verdict::Overflow, "{verdicts:?}");
         assert!(losses.inherent() < 0.03);
     }
 

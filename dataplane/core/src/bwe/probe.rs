@@ -25,8 +25,8 @@ const STEP: f64 = 3.0;
 /// A report about a cluster that takes longer than the round trip and this does not come.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Between two probes after failures: the first, and the most.
-const FIRST_REST: Duration = Duration::from_millis(1_000);
-const MAX_REST: Duration = Duration::from_millis(3_000);
+const FIRST_REST: Duration = Duration::from_secs(1);
+const MAX_REST: Duration = Duration::from_secs(3);
 /// After a dip, probes at the old rate follow each other this soon, so many times.
 const RECOVERY_REST: Duration = Duration::from_millis(350);
 const RECOVERY_PROBES: u32 = 3;
@@ -211,18 +211,15 @@ impl Probes {
             self.state = State::Resting(now);
             return outcome;
         }
-        match outcome {
-            Some(Outcome { passed: true, reached, .. }) => {
-                self.failures = 0;
-                self.trusted = self.trusted.max(reached);
-                self.state = State::Resting(now);
-            }
-            _ => {
-                self.failures += 1;
-                self.recovery = self.recovery.saturating_sub(1);
-                self.trusted = 0.0;
-                self.rest(now);
-            }
+        if let Some(Outcome { passed: true, reached, .. }) = outcome {
+            self.failures = 0;
+            self.trusted = self.trusted.max(reached);
+            self.state = State::Resting(now);
+        } else {
+            self.failures += 1;
+            self.recovery = self.recovery.saturating_sub(1);
+            self.trusted = 0.0;
+            self.rest(now);
         }
         outcome
     }

@@ -27,6 +27,10 @@ const TEST_SPACING: Duration = Duration::from_millis(800);
 const GONE: Duration = Duration::from_secs(1);
 /// Without any sign of others for so long, the queue is our own.
 const OWN: Duration = Duration::from_secs(3);
+/// A queue grows when what arrived in so long (microseconds) was sent in so much less, in so many reports in a row.
+const GROWS_US: i64 = 150_000;
+const GROWS: f64 = 1.8;
+const GROWN: u32 = 6;
 /// Of the link's rate we take no more than this, at first this much, and losses do not make it less than this.
 const MOST: f64 = 0.7;
 const FIRST: f64 = 0.5;
@@ -43,7 +47,7 @@ const PACKET_BITS: f64 = 9_600.0;
 #[derive(Clone, Copy, Debug)]
 enum State {
     Absent { shown: u32, tests: u32 },
-    Present { since: Time, sign: Time, clear: Option<Time>, slow_start: bool, cut: Time },
+    Present { since: Time, sign: Time, clear: Option<Time>, slow_start: bool, cut: Time, grown: u32 },
 }
 
 /// The rival of one viewer's path.
@@ -70,8 +74,8 @@ pub struct Round {
     pub round_trip: Duration,
     /// Whether more packets were lost than the path loses by itself.
     pub lost: bool,
-    /// Whether what is sent is not too far below the estimate.
-    pub used: bool,
+    /// Up to where the rate may grow for what is sent, bits per second.
+    pub most: f64,
 }
 
 impl Rival {
@@ -83,7 +87,9 @@ impl Rival {
     /// Looks at a report. True when the rival left with it.
     pub fn watch(&mut self, now: Time, view: &View, tolerance: i64) -> bool {
         let paces = view.run.paces();
-        let between = paces.is_some_and(|(together, apart)| together > BETWEEN * apart);
+        // Of what a rival leaves us, as much arrives as we send; where it does not, the queue is our own.
+        let grows = view.run.span >= GROWS_US && view.run.span as f64 > GROWS * view.run.sent_span as f64;
+        let between = !grows && paces.is_some_and(|(together, apart)| together > BETWEEN * apart);
         if let Some((rate, _)) = paces.filter(|_| between) {
             self.link = if self.link == 0.0 { rate } else { self.link + (rate - self.link) / 8.0 };
         }
@@ -101,13 +107,14 @@ impl Rival {
                 }
                 false
             }
-            State::Present { sign, clear, .. } => {
+            State::Present { sign, clear, grown, .. } => {
+                *grown = if grows { *grown + 1 } else { 0 };
                 if between {
                     *sign = now;
                 }
                 *clear = if queued { None } else { Some(clear.unwrap_or(now)) };
                 let gone = clear.is_some_and(|since| now.since(since) >= GONE);
-                let own = paces.is_some() && now.since(*sign) >= OWN;
+                let own = *grown >= GROWN || (paces.is_some() && now.since(*sign) >= OWN);
                 if gone || own {
                     self.state = State::Absent { shown: 0, tests: 0 };
                 }
@@ -143,7 +150,14 @@ impl Rival {
     }
 
     fn appear(&mut self, now: Time) {
-        self.state = State::Present { since: now, sign: now, clear: None, slow_start: true, cut: Time::ZERO };
+        self.state = State::Present {
+            since: now,
+            sign: now,
+            clear: None,
+            slow_start: true,
+            cut: Time::ZERO,
+            grown: 0,
+        };
     }
 
     /// The next rate, from the present one and from what was carried before the rival came (bits per second, 0: not
@@ -158,15 +172,15 @@ impl Rival {
             *cut = now;
             return (rate * KEPT).max(rate.min(LEAST * link));
         }
-        if !round.used || round.lost {
+        if rate >= round.most || round.lost {
             return rate;
         }
         let turns = round.elapsed.as_secs_f64() / turn.as_secs_f64();
         if *slow_start && rate < FIRST * link {
-            return (rate * (1.0 + turns / 2.0)).min(FIRST * link);
+            return (rate * (1.0 + turns / 2.0)).min(FIRST * link).min(round.most);
         }
         let grown = rate + INCREASE_PACKETS * PACKET_BITS / turn.as_secs_f64() * turns;
-        grown.min((MOST * link).max(rate))
+        grown.min((MOST * link).max(rate)).min(round.most)
     }
 }
 
@@ -178,7 +192,7 @@ mod tests {
         elapsed: Duration::from_millis(100),
         round_trip: Duration::from_millis(300),
         lost: false,
-        used: true,
+        most: 1e9,
     };
 
     fn present() -> Rival {

@@ -66,11 +66,6 @@ impl Silence {
         !matches!(self.waiting, Waiting::Unheard)
     }
 
-    /// The usual time between two reports.
-    pub fn interval(&self) -> Duration {
-        self.interval
-    }
-
     /// From when on pictures better wait for the next report; `round_trip` as measured. Of a path that is `restless` the
     /// first report that is missing tells, of another one the second.
     pub fn late(&self, round_trip: Duration, restless: bool) -> Time {

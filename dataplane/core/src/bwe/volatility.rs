@@ -7,6 +7,9 @@ use crate::units::Time;
 /// How long a change is remembered.
 const MEMORY: Duration = Duration::from_secs(15);
 
+/// Of a restless path the estimate often changes by a third.
+const RESTLESS: f64 = 0.3;
+
 /// Spread of the estimate over time.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Volatility {
@@ -27,6 +30,11 @@ impl Volatility {
         let difference = level - self.mean;
         self.mean += share * difference;
         self.variance = (1.0 - share) * (self.variance + share * difference * difference);
+    }
+
+    /// Whether the path changes so much that the next change is better expected.
+    pub fn is_restless(&self) -> bool {
+        self.value() > RESTLESS
     }
 
     /// Standard deviation of the estimate's natural logarithm over the last quarter of a minute: 0 for a steady path,

@@ -36,6 +36,21 @@ pub fn vp8(content: Content, numbers: Numbers, length: usize) -> Vec<u8> {
     fill(payload, content, length)
 }
 
+/// A VP9 payload of `length` bytes in non-flexible mode (RFC 9628 section 4.2): I with 15 bits, P, L, B and E; the lowest
+/// spatial layer has `layer` 0.
+pub fn vp9(content: Content, numbers: Numbers, length: usize) -> Vec<u8> {
+    let id = (numbers.picture_id | 0x8000).to_be_bytes();
+    let starts = u8::from(content.index == 0) << 3;
+    let ends = u8::from(content.index + 1 == content.count) << 2;
+    let flags = 0xa0 | u8::from(!content.keyframe) << 6 | starts | ends;
+    // D: higher spatial layers refer to the one below.
+    let layers = content.layer << 1 | u8::from(content.layer > 0);
+    let mut payload = vec![flags, id[0], id[1], layers, numbers.tl0_pic_idx, 0];
+    payload.push(u8::from(!content.keyframe));
+    payload.extend_from_slice(&say(content));
+    fill(payload, content, length)
+}
+
 /// Sound: no descriptor.
 pub fn opus(content: Content, length: usize) -> Vec<u8> {
     let mut payload = vec![0; HEAD - 7];

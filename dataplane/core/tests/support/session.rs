@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 
 use loupe_core::io::{Command, Event, Handle, LinkState, Phase, Wish};
 use loupe_core::units::Time;
-use loupe_netem::{Link, LinkConfig, Log, percentile};
+use loupe_netem::{
+    Capacity, DelayConfig, Limit, Link, LinkConfig, Log, Loss, QueueConfig, RateSteps, percentile,
+};
 
 use super::media::{microphone, picture, simulcast, sound};
 use super::source::Encoder;
@@ -21,6 +23,19 @@ const SOUND: f64 = 56e3;
 const BASE_SHARE: f64 = 0.6;
 /// Layer choice looks at the estimate this often at the least.
 const TICK: u64 = 5;
+
+/// A link that carries `capacity`, takes `one_way_ms` and queues for `queue_ms` at most.
+pub fn thin(capacity: Capacity, one_way_ms: u64, queue_ms: u64, loss: Loss) -> LinkConfig {
+    let delay = DelayConfig { delay_us: one_way_ms * 1_000, ..DelayConfig::default() };
+    let queue = QueueConfig { limit: Limit::DrainTime(queue_ms * 1_000), ..QueueConfig::default() };
+    LinkConfig { capacity, delay, queue, loss, ..LinkConfig::default() }
+}
+
+/// Capacity in steps of (from which millisecond on, kbit/s).
+pub fn steps(steps: &[(u64, u64)]) -> Capacity {
+    let steps: Vec<(u64, u64)> = steps.iter().map(|(ms, kbits)| (ms * 1_000, kbits * 1_000)).collect();
+    Capacity::Steps(RateSteps::new(&steps).expect("rising"))
+}
 
 /// One moment of a run.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +72,7 @@ impl Session {
         for (source, rate) in camera.sources.iter_mut().zip(LADDER) {
             source.interval = std::time::Duration::from_millis(40);
             source.packet_bytes = 1_150;
-            source.encoder = Some(Encoder::new(rate, seed * 31 + source.ssrc as u64));
+            source.encoder = Some(Encoder::new(rate, seed * 31 + u64::from(source.ssrc)));
         }
         let video = world.publish(publisher, camera);
         let audio = world.publish(publisher, microphone(1_100));
@@ -91,7 +106,8 @@ impl Session {
         session
     }
 
-    fn prefer(&mut self, choice: usize) {
+    /// Takes an option from now on, by its place.
+    pub fn prefer(&mut self, choice: usize) {
         self.choice = choice;
         let (_, layer, temporal) = self.options[choice];
         let wish = Wish { layer: Some(layer), temporal, ..Wish::default() };
@@ -220,7 +236,28 @@ impl Session {
         (freezes.len(), freezes.iter().sum(), freezes.iter().copied().max().unwrap_or(0))
     }
 
-    /// The whole run as a table, a line for every 100 ms, to look at.
+    /// Waits of sound behind the queue between two moments, in milliseconds: 95th percentile and most.
+    pub fn sound_waits(&self, from: Time, to: Time) -> (u64, u64) {
+        let within = |record: &&loupe_netem::PacketRecord| {
+            record.t_in >= from.0 && record.t_in < to.0 && record.bytes < 200
+        };
+        let records = self.log().packets.iter().filter(within);
+        let mut waits: Vec<u64> = records.filter_map(loupe_netem::PacketRecord::queue_delay).collect();
+        waits.sort_unstable();
+        (percentile(&waits, 95).unwrap_or(0) / 1_000, percentile(&waits, 100).unwrap_or(0) / 1_000)
+    }
+
+    /// When the run began, and now.
+    pub fn span(&self) -> (Time, Time) {
+        (self.samples[0].at, self.world.now)
+    }
+
+    /// The moment `ms` after the beginning of the run.
+    pub fn at(&self, ms: u64) -> Time {
+        self.samples[0].at + millis(ms)
+    }
+
+    /// The whole run as a table, a line for every 100 ms, to look at when a test fails.
     pub fn table(&self) -> String {
         let mut text = String::from("      t  capacity  sent  queue  estimate  phase  loss%  choice\n");
         let log = self.log();

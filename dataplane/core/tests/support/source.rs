@@ -52,6 +52,10 @@ pub struct Source {
     pub packet_bytes: usize,
     /// An encoder of this many bits a second and two temporal layers, in place of frames of one size.
     pub encoder: Option<Encoder>,
+    /// Spatial layers of each picture, as VP9 has them; one: VP8.
+    pub spatial_layers: u8,
+    /// Every so many frames of the upper temporal layer, one refers to the lowest layer only.
+    pub sync_every: u32,
     /// The first sequence number; the counter goes on above 65,535.
     pub index: u64,
     pub rtx_index: u64,
@@ -87,6 +91,8 @@ impl Source {
             packets_per_frame: 5,
             packet_bytes: 1_100,
             encoder: None,
+            spatial_layers: 1,
+            sync_every: 1,
             // Near enough to the turns of all counters that every test passes them.
             index: 65_000 + u64::from(layer) * 37,
             rtx_index: 20_000,
@@ -135,15 +141,22 @@ impl Source {
         let keyframe = std::mem::take(&mut self.keyframe_wanted) || self.kind == Kind::Audio;
         let timestamp = self.timestamp(now);
         let (count, packet_bytes) = self.size_of_next(keyframe);
-        let packets = (0..count).map(|index| {
-            let content = Content { keyframe, layer: self.layer, frame: self.frame, index, count };
+        if self.numbers.temporal == 0 {
+            self.numbers.tl0_pic_idx = self.numbers.tl0_pic_idx.wrapping_add(1);
+        }
+        let svc = self.spatial_layers > 1;
+        let packets = (0..count * self.spatial_layers).map(|packet| {
+            let (spatial, index) = (packet / count, packet % count);
+            let layer = if svc { spatial } else { self.layer };
+            let content = Content { keyframe, layer, frame: self.frame, index, count };
             let payload = match self.kind {
+                Kind::Video if svc => content::vp9(content, self.numbers, packet_bytes),
                 Kind::Video => content::vp8(content, self.numbers, packet_bytes),
                 Kind::Audio => content::opus(content, self.packet_bytes),
             };
             let fixed = FixedHeader {
                 payload_type: self.payload_type,
-                marker: self.kind == Kind::Video && index + 1 == count,
+                marker: self.kind == Kind::Video && packet + 1 == count * self.spatial_layers,
                 sequence: self.index as u16,
                 timestamp,
                 ssrc: Ssrc(self.ssrc),
@@ -157,9 +170,6 @@ impl Source {
         let packets = packets.collect();
         self.frame += 1;
         self.numbers.picture_id = (self.numbers.picture_id + 1) & 0x7fff;
-        if self.numbers.temporal == 0 {
-            self.numbers.tl0_pic_idx = self.numbers.tl0_pic_idx.wrapping_add(1);
-        }
         packets
     }
 
@@ -169,7 +179,7 @@ impl Source {
         let Some(encoder) = &mut self.encoder else { return (self.packets_per_frame, self.packet_bytes) };
         let upper = !keyframe && self.numbers.temporal == 0 && self.frame > 0;
         self.numbers.temporal = u8::from(upper);
-        self.numbers.sync = upper;
+        self.numbers.sync = upper && self.frame / 2 % self.sync_every == 0;
         let bytes = encoder.frame_bytes(rate, keyframe, upper);
         let count = bytes.div_ceil(self.packet_bytes).clamp(1, 255);
         (count as u8, bytes / count)

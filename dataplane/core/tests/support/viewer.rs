@@ -58,6 +58,8 @@ pub struct Line {
     pub tries: u32,
     pub retry: Duration,
     pub rtx_packets: Vec<(Time, u16)>,
+    /// When each number was first asked for.
+    pub asked: BTreeMap<u64, Time>,
     seqs: SeqUnwrapper,
     times: TimestampUnwrapper,
     have: BTreeSet<u64>,
@@ -75,6 +77,7 @@ impl Line {
             tries: 10,
             retry: Duration::from_millis(60),
             rtx_packets: Vec::new(),
+            asked: BTreeMap::new(),
             seqs: SeqUnwrapper::default(),
             times: TimestampUnwrapper::default(),
             have: BTreeSet::new(),
@@ -125,6 +128,7 @@ impl Line {
         self.missing.retain(|_, missing| missing.tries < tries);
         let due = self.missing.iter_mut().filter(|(_, missing)| missing.next <= now).take(200);
         due.map(|(seq, missing)| {
+            self.asked.entry(*seq).or_insert(now);
             missing.tries += 1;
             missing.next = now + retry;
             SeqNo(*seq).wire()
@@ -171,6 +175,8 @@ pub struct Viewer {
     pub lines: Vec<Line>,
     /// Transport-wide feedback is sent.
     pub feedback: bool,
+    /// Receiver reports are sent, of a path without loss.
+    pub reports: bool,
     /// Transport-wide numbers and when they arrived.
     pub arrivals: Vec<(SeqNo, Time)>,
     transport_seqs: SeqUnwrapper,
@@ -189,6 +195,7 @@ impl Viewer {
             ssrc: Ssrc(900 + number as u32),
             lines: Vec::new(),
             feedback: true,
+            reports: true,
             arrivals: Vec::new(),
             transport_seqs: SeqUnwrapper::default(),
             reported: 0,
@@ -241,7 +248,7 @@ impl Viewer {
         }
         self.next_tick = now + TICK;
         let mut bytes = Vec::new();
-        if now >= self.next_report {
+        if self.reports && now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
             let blocks: Vec<ReportBlock> = self.lines.iter().filter_map(|line| block(now, line)).collect();
             write_receiver_report(&mut bytes, self.ssrc, &blocks);
