@@ -41,6 +41,7 @@ impl Plane {
                 let key = self.transport_key(transport);
                 if let Some(outgoing) = key.and_then(|key| self.transports[key].outgoing.as_deref_mut()) {
                     outgoing.wanted = rate;
+                    outgoing.next_demand = now;
                 }
             }
             Command::Mute { publication, muted } => self.mute(now, publication, muted),

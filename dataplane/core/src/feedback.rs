@@ -86,6 +86,7 @@ impl Plane {
         if let Some(worst) = worst {
             let round_trip = outgoing.round_trip;
             outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trip);
+            outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             if outgoing.bandwidth.goes_without(now) {
                 self.apply_estimate(now, key);
             }
@@ -100,7 +101,7 @@ impl Plane {
         let subscription = &mut self.subscriptions[subscription];
         let publication = &self.publications[subscription.publication];
         let transport = &mut self.transports[key];
-        if transport.outgoing.as_deref().is_some_and(|it| is_beyond(now, it, publication, subscription)) {
+        if transport.outgoing.as_deref().is_some_and(|it| is_beyond(it, publication, subscription)) {
             let refused = nack.lost().take(most).count();
             self.counters.drop_many(Drop::RtxBudget, refused as u64);
             return refused;
@@ -141,11 +142,11 @@ impl Plane {
     }
 
     fn note_remb(&mut self, now: Time, key: usize, remb: &Remb<'_>) {
-        let demand = self.demand(now, key);
+        self.tell_demand(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         outgoing.remb = Some(remb.bitrate);
-        outgoing.bandwidth.want(demand);
         outgoing.bandwidth.hear_remb(now, remb.bitrate);
+        outgoing.look_at = outgoing.bandwidth.next_timeout(now);
         if outgoing.bandwidth.goes_without(now) {
             self.apply_estimate(now, key);
         }
@@ -153,7 +154,7 @@ impl Plane {
 
     /// What became of each packet sent to a viewer.
     fn note_transport_feedback(&mut self, now: Time, key: usize, feedback: &TransportFeedback<'_>) {
-        let demand = self.demand(now, key);
+        self.tell_demand(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         let reference = outgoing.reference_times.unwrap(feedback.reference_time) as i64;
         let reference = reference.saturating_mul(REFERENCE_MICROS);
@@ -163,10 +164,9 @@ impl Plane {
             self.fates.extend(outgoing.sent.settle(status.sequence, arrival));
         }
         if !self.fates.is_empty() {
-            outgoing.bandwidth.want(demand);
             outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
+            outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             self.apply_estimate(now, key);
-            self.watch_reports(now, key);
         }
     }
 

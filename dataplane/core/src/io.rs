@@ -369,8 +369,8 @@ pub enum Event {
         /// Which transport.
         transport: Handle,
     },
-    /// What the link to a viewer carries: told at once when it changes by a tenth or the phase does, else at most five
-    /// times a second.
+    /// What the link to a viewer carries: told at once when it changes by a tenth or the phase does, at most five times a
+    /// second when something else does that layer choice reads, and not at all while nothing changes.
     Bandwidth {
         /// Which transport.
         transport: Handle,

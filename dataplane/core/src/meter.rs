@@ -23,10 +23,23 @@ impl<const BUCKET_MICROS: u64> RateMeter<BUCKET_MICROS> {
 
     /// The rate now.
     pub fn rate(&self, now: Time) -> Bitrate {
-        let mut copy = self.clone();
-        copy.advance(now);
+        // Buckets that have begun since the last byte are empty.
+        let elapsed = (now.micros() / BUCKET_MICROS).saturating_sub(self.current).min(BUCKETS as u64);
+        let oldest = self.current + 1 + elapsed;
+        let bytes: u64 =
+            (oldest..=self.current + BUCKETS as u64).map(|it| self.buckets[it as usize % BUCKETS]).sum();
         // The running bucket is part of the window: at most 10 % too low, never too high.
-        Bitrate(copy.buckets.iter().sum::<u64>() * 8_000_000 / (BUCKETS as u64 * BUCKET_MICROS))
+        Bitrate(bytes * 8_000_000 / (BUCKETS as u64 * BUCKET_MICROS))
+    }
+
+    /// Whether what is added now begins a bucket; the rate is then told exactly by [`RateMeter::rate_before`].
+    pub fn begins_bucket(&self, now: Time) -> bool {
+        now.micros() / BUCKET_MICROS > self.current
+    }
+
+    /// The rate over the full buckets that ended before the one of `now`.
+    pub fn rate_before(&self, now: Time) -> Bitrate {
+        self.rate(Time((now.micros() / BUCKET_MICROS * BUCKET_MICROS).saturating_sub(1)))
     }
 
     fn advance(&mut self, now: Time) {

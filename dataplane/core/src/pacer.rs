@@ -190,6 +190,12 @@ impl Pacer {
         (bytes * self.cost) >> 10
     }
 
+    /// Whether nothing waits and no probe is being sent.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.repairs.is_empty() && self.probe.is_none()
+    }
+
     /// Lets a packet wait; false when there is no room.
     pub fn wait(&mut self, waiting: Waiting) -> bool {
         let fits = self.waiting.len() < MAX_WAITING;

@@ -18,6 +18,8 @@ use crate::units::{Bitrate, Time};
 const WANTED_ROOM: f64 = 1.25;
 /// Where all that there is is sent already, nothing more is useful; its rate is not quite steady.
 const SENT_ROOM: f64 = 0.8;
+/// How often what a viewer could use is looked at while it has all of that.
+const DEMAND_SPACING: Duration = Duration::from_millis(500);
 /// From asking for a key frame to having it: a round trip to the publisher and a frame.
 const KEYFRAME_LEAD: Duration = Duration::from_millis(100);
 /// Packets of one burst of a viewer's pacer; the rest has its turn at the next timeout.
@@ -28,10 +30,12 @@ const PROBE_WINDOW: u64 = 24;
 impl Plane {
     /// Carries out what the estimator of a transport concludes.
     pub(crate) fn apply_estimate(&mut self, now: Time, key: usize) {
-        let careful = self.is_careful(key);
+        let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return };
+        let careful = outgoing.bandwidth.phase() == Phase::Start && self.is_careful(key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         let bandwidth = &mut outgoing.bandwidth;
         let gate = bandwidth.gate();
+        let settled = gate == Gate::Open && outgoing.pacer.gate == Gate::Open;
         outgoing.pacer.gate = gate;
         outgoing.pacer.silent = bandwidth.phase() == Phase::Silent;
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
@@ -45,12 +49,28 @@ impl Plane {
             let next = outgoing.sent.next_seq();
             outgoing.bandwidth.probe_left(now, next);
         }
+        let settled = settled && outgoing.pacer.is_idle();
         self.tell_bandwidth(now, key);
-        self.pace(now, key);
+        if !settled {
+            self.pace(now, key);
+        }
+    }
+
+    /// Tells the estimator what the viewer could use, when it may want to know.
+    pub(crate) fn tell_demand(&mut self, now: Time, key: usize) {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return };
+        if now < outgoing.next_demand && outgoing.bandwidth.is_sated() {
+            return;
+        }
+        let demand = self.demand(key);
+        if let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() {
+            outgoing.bandwidth.want(demand);
+            outgoing.next_demand = now + DEMAND_SPACING;
+        }
     }
 
     /// What a viewer could use.
-    pub(crate) fn demand(&self, now: Time, key: usize) -> Demand {
+    fn demand(&self, key: usize) -> Demand {
         let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return Demand::default() };
         let begins = outgoing.pacer.waiting.is_empty() && self.awaits_keyframe(key);
         if let Some(rate) = outgoing.wanted {
@@ -64,7 +84,7 @@ impl Plane {
             }
             let highest = publication.active.ilog2() as u8;
             let layer = publication.layers.get(usize::from(highest));
-            let rates = layer.map_or([0; MAX_TEMPORAL], |layer| layer.wire_rates(now));
+            let rates = layer.map_or([0; MAX_TEMPORAL], |layer| layer.usual_rates);
             let whole = rates[MAX_TEMPORAL - 1];
             wanted += whole;
             let wish = subscription.switch.wish();
@@ -88,7 +108,12 @@ impl Plane {
             let layer = subscription.switch.awaited().or(subscription.switch.forwarded());
             picture.then(|| publication.layers.len() > 1 && layer.unwrap_or(0) == 0)
         });
-        pictures.all(|lowest| lowest)
+        // Sound alone is never more than it must be.
+        let mut any = false;
+        pictures.all(|lowest| {
+            any = true;
+            lowest
+        }) && any
     }
 
     /// When to ask for the key frame that a subscription waits for; never while its path has no room for it: then the
@@ -142,18 +167,17 @@ impl Plane {
         }
     }
 
-    /// Watches over the silence of a viewer's reports.
+    /// Watches over the silence of a viewer's reports, when it is time to.
     pub(crate) fn watch_reports(&mut self, now: Time, key: usize) {
-        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        let outgoing = self.transports[key].outgoing.as_deref_mut().filter(|it| now >= it.look_at);
+        let Some(outgoing) = outgoing else { return };
         outgoing.bandwidth.handle_timeout(now);
         let silent = outgoing.bandwidth.phase() == Phase::Silent;
         if (outgoing.bandwidth.gate(), silent) != (outgoing.pacer.gate, outgoing.pacer.silent) {
             self.apply_estimate(now, key);
         }
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        outgoing.watch = false;
-        let at = outgoing.bandwidth.next_timeout(now);
-        self.wake(key, at);
+        outgoing.look_at = outgoing.bandwidth.next_timeout(now);
     }
 
     /// Sends what may leave by now to a viewer: repairs, then pictures, then what a probe needs.
@@ -213,7 +237,7 @@ impl Plane {
         let publication = &self.publications[subscription.publication];
         let transport = &mut self.transports[key];
         if let Some(outgoing) = transport.outgoing.as_deref()
-            && is_beyond(now, outgoing, publication, subscription)
+            && is_beyond(outgoing, publication, subscription)
         {
             self.counters.drop(Drop::Stale);
             return;
@@ -306,15 +330,12 @@ impl Plane {
     /// After packets were given to a viewer: whatever must be looked at later.
     pub(crate) fn wake_viewer(&mut self, now: Time, key: usize) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let (watch, start) = (outgoing.watch, outgoing.bandwidth.phase() == Phase::Start);
-        if start {
+        if outgoing.bandwidth.phase() == Phase::Start {
             let careful = self.is_careful(key);
             let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
             outgoing.pacer.set_rate(outgoing.bandwidth.pacing(careful));
         }
-        if watch {
-            self.watch_reports(now, key);
-        }
+        self.watch_reports(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
         let at = outgoing.pacer.next_timeout();
         self.wake(key, at.max(now + Duration::from_micros(1)));
@@ -323,14 +344,9 @@ impl Plane {
 
 /// Whether not even the lowest temporal layer of what is, or was, forwarded fits the path, as known: what is lost of it is not
 /// worth a repair, and a lower layer need not wait for it.
-pub(crate) fn is_beyond(
-    now: Time,
-    outgoing: &Outgoing,
-    publication: &Publication,
-    subscription: &Subscription,
-) -> bool {
+pub(crate) fn is_beyond(outgoing: &Outgoing, publication: &Publication, subscription: &Subscription) -> bool {
     let index = subscription.switch.forwarded().or(subscription.last_sent.map(|(_, layer, _)| layer));
     let layer = index.and_then(|layer| publication.layers.get(usize::from(layer)));
-    let least = layer.map_or(0, |layer| layer.wire_rates(now)[0]);
+    let least = layer.map_or(0, |layer| layer.usual_rates[0]);
     outgoing.bandwidth.phase() != Phase::Start && least > outgoing.bandwidth.estimate().0
 }

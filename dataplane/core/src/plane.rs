@@ -24,7 +24,7 @@ use crate::publication::{Fresh, Publication};
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
-use crate::transport::{Outgoing, Transport};
+use crate::transport::Transport;
 use crate::twcc::{ArrivalLog, Fate};
 use crate::units::{SeqNo, Time};
 
@@ -336,9 +336,10 @@ impl Plane {
                 break;
             }
             cursor += 1;
+            let viewer = self.subscriptions[subscription].transport;
+            self.watch_reports(now, viewer);
             let publication = &self.publications[key];
             let subscription = &mut self.subscriptions[subscription];
-            let viewer = subscription.transport;
             let transport = &mut self.transports[viewer];
             let before = subscription.switch.forwarded();
             let (outbox, counters) = (&mut self.outbox, &mut self.counters);
@@ -347,7 +348,7 @@ impl Plane {
             if layer != before {
                 self.events.push_back(Event::LayerForwarded { subscription: subscription.handle, layer });
             }
-            if transport.outgoing.as_deref().is_some_and(Outgoing::needs_look) {
+            if transport.outgoing.as_deref().is_some_and(|it| it.needs_look(now)) {
                 self.wake_viewer(now, viewer);
             }
         }
@@ -431,10 +432,13 @@ impl Plane {
         let outgoing = self.transports[subscription.transport].outgoing.as_deref_mut();
         if let (Forwarding::Switching(from, to), Some(outgoing)) = (subscription.switch.state(), outgoing)
             && to < from
-            && is_beyond(now, outgoing, publication, subscription)
+            && is_beyond(outgoing, publication, subscription)
         {
             subscription.switch.cut(now, from);
             outgoing.pacer.supersede(key, 0);
+        }
+        if let Some(outgoing) = self.transports[subscription.transport].outgoing.as_deref_mut() {
+            outgoing.next_demand = now;
         }
         let layer = subscription.switch.forwarded();
         if layer != before {

@@ -74,6 +74,8 @@ pub struct Layer {
     pub meter: RateMeter,
     /// What each temporal layer would take of a viewer's link, headers and tag counted.
     pub temporal_meters: [RateMeter; MAX_TEMPORAL],
+    /// [`Layer::wire_rates`] of the last full second, told anew ten times a second: for what reads it often.
+    pub usual_rates: [u64; MAX_TEMPORAL],
     /// Its jitter.
     pub jitter: Jitter,
     /// When its last packet came.
@@ -99,18 +101,18 @@ pub struct Layer {
 impl Layer {
     /// Notes a packet of `length` bytes for what the layer takes of a viewer's link.
     pub fn note_wire_bytes(&mut self, now: Time, temporal: u8, length: usize) {
-        let meter = &mut self.temporal_meters[usize::from(temporal).min(MAX_TEMPORAL - 1)];
-        meter.add(now, length + WIRE_BYTES);
+        let meter = usize::from(temporal).min(MAX_TEMPORAL - 1);
+        if self.temporal_meters[meter].begins_bucket(now) {
+            self.usual_rates =
+                cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate_before(now)));
+        }
+        self.temporal_meters[meter].add(now, length + WIRE_BYTES);
     }
 
     /// What a viewer's link carries of the layer up to each temporal layer, in bits per second: cumulative, headers and
     /// tag counted.
     pub fn wire_rates(&self, now: Time) -> [u64; MAX_TEMPORAL] {
-        let mut sum = 0;
-        self.temporal_meters.each_ref().map(|meter| {
-            sum += meter.rate(now).0;
-            sum
-        })
+        cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate(now)))
     }
 
     /// The whole of [`Layer::wire_rates`].
@@ -133,6 +135,15 @@ impl Layer {
         self.reported = (0, 0);
         self.packets_before = self.packets;
     }
+}
+
+/// Each rate with all before it.
+fn cumulative(rates: [Bitrate; MAX_TEMPORAL]) -> [u64; MAX_TEMPORAL] {
+    let mut sum = 0;
+    rates.map(|rate| {
+        sum += rate.0;
+        sum
+    })
 }
 
 /// A packet that has not been forwarded yet.

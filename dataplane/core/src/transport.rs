@@ -127,10 +127,13 @@ pub struct Outgoing {
     pub pacer: Pacer,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
+    /// When the estimator need not be told before what the viewer could use.
+    pub next_demand: Time,
     /// The viewer's clock of feedback, in units of 64 ms.
     pub reference_times: Unwrapper24,
-    /// Whether the silence of reports has to be watched from now on.
-    pub watch: bool,
+    /// What leaves from this moment on asks whether reports stay away: who is sent nothing need not be watched, and no
+    /// timer has to wake for those whose reports come.
+    pub look_at: Time,
     /// Measured round trip.
     pub round_trip: Option<Duration>,
     /// What the viewer's REMB told last.
@@ -161,8 +164,8 @@ pub enum Cause {
 impl Outgoing {
     /// Whether something must be looked at after packets were given to the viewer.
     #[inline]
-    pub fn needs_look(&self) -> bool {
-        self.watch || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
+    pub fn needs_look(&self, now: Time) -> bool {
+        now >= self.look_at || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
     }
 
     /// Notes a packet of `length` bytes of UDP payload that leaves now; `numbered`: transport-wide.
@@ -182,7 +185,9 @@ impl Outgoing {
         if numbered {
             self.sent.send(now, length, cluster);
         }
-        self.watch |= self.bandwidth.send(now, wire_bytes, numbered);
+        if self.bandwidth.send(now, wire_bytes, numbered) {
+            self.look_at = self.bandwidth.next_timeout(now);
+        }
         self.packets += 1;
         self.bytes += length as u64;
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::rtcp::TwccBuilder;
-use crate::seq::SeqUnwrapper;
+use crate::seq::{SeqUnwrapper, Unwrapper};
 use crate::units::{SeqNo, Time};
 
 /// How often arrivals are reported: libwebrtc's estimator works best between 50 and 100 ms. Where that would take more than
@@ -119,15 +119,20 @@ enum Known {
     Received,
 }
 
-/// One packet on its way to a viewer.
+/// One packet on its way to a viewer. Small, because every packet that leaves writes one; its number is that of its place.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sent {
-    seq: u32,
+    /// When, in microseconds, lower half.
+    at: u32,
     bytes: u16,
     known: Known,
     cluster: u8,
-    at: Time,
 }
+
+/// An unwrapper counts from one turn above zero.
+const UNWRAPPED_FROM: u64 = 1 << 32;
+/// After such a pause nothing of before is reported any more; it is well below half a turn of [`Sent::at`].
+const LONG_PAUSE: Duration = Duration::from_mins(10);
 
 /// What a viewer's report told about one packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,14 +154,27 @@ pub struct Fate {
 /// What was sent to one viewer, numbered for transport-wide feedback.
 #[derive(Debug)]
 pub struct SendHistory {
+    /// Packet `n` at `n` modulo the length, which is a power of two.
     ring: Vec<Sent>,
+    /// The lowest number that is kept.
+    oldest: SeqNo,
     next: SeqNo,
     numbers: SeqUnwrapper,
+    /// Finds the upper halves of times again.
+    times: Unwrapper<32>,
+    latest: Time,
 }
 
 impl Default for SendHistory {
     fn default() -> SendHistory {
-        SendHistory { ring: Vec::new(), next: FIRST_OUT, numbers: SeqUnwrapper::default() }
+        SendHistory {
+            ring: Vec::new(),
+            oldest: FIRST_OUT,
+            next: FIRST_OUT,
+            numbers: SeqUnwrapper::default(),
+            times: Unwrapper::default(),
+            latest: Time::ZERO,
+        }
     }
 }
 
@@ -165,11 +183,16 @@ impl SendHistory {
     /// the probe cluster `cluster` (0: none).
     pub fn send(&mut self, now: Time, bytes: usize, cluster: u8) {
         let seq = self.next;
+        if now.since(self.latest) > LONG_PAUSE {
+            self.oldest = seq;
+        }
         self.make_room(now, seq);
         let index = self.index(seq);
-        let sent = Sent { seq: seq.0 as u32, bytes: bytes as u16, known: Known::Nothing, cluster, at: now };
-        self.ring[index] = sent;
+        self.ring[index] =
+            Sent { at: now.micros() as u32, bytes: bytes as u16, known: Known::Nothing, cluster };
         self.numbers.commit(seq);
+        self.times.commit(now.micros() + UNWRAPPED_FROM);
+        self.latest = now;
         self.next = SeqNo(seq.0 + 1);
     }
 
@@ -181,47 +204,59 @@ impl SendHistory {
     /// What a report says about one packet, `wire` as it names it; `None` when it was told before or is not kept.
     pub fn settle(&mut self, wire: u16, received: Option<i64>) -> Option<Fate> {
         let seq = self.numbers.peek(wire);
-        let index = if self.ring.is_empty() { return None } else { self.index(seq) };
-        let sent = self.ring.get_mut(index)?;
-        if sent.seq != seq.0 as u32 || sent.known == Known::Received || seq >= self.next {
+        if seq < self.oldest || seq >= self.next {
+            return None;
+        }
+        let index = self.index(seq);
+        let sent = &mut self.ring[index];
+        if sent.known == Known::Received {
             return None;
         }
         let missed_before = sent.known == Known::Missing;
         sent.known = if received.is_some() { Known::Received } else { Known::Missing };
-        let Sent { bytes, cluster, at, .. } = *sent;
-        Some(Fate { seq, sent: at, bytes, cluster, received, missed_before })
+        let Sent { at, bytes, cluster, .. } = *sent;
+        Some(Fate { seq, sent: self.time(at), bytes, cluster, received, missed_before })
     }
 
     /// (when, UDP payload bytes) of what was sent after the packet `seq`, as far as it is kept.
     pub fn sent_after(&self, seq: SeqNo) -> impl Iterator<Item = (Time, u64)> + '_ {
-        let kept = self.next.0.saturating_sub(self.ring.len() as u64).max(FIRST_OUT.0);
-        let after = seq.0.saturating_add(1).max(kept)..self.next.0;
+        let after = seq.0.saturating_add(1).max(self.oldest.0)..self.next.0;
         after.map(|seq| {
             let sent = self.ring[self.index(SeqNo(seq))];
-            (sent.at, u64::from(sent.bytes))
+            (self.time(sent.at), u64::from(sent.bytes))
         })
+    }
+
+    fn time(&self, at: u32) -> Time {
+        Time(self.times.peek(at).saturating_sub(UNWRAPPED_FROM))
     }
 
     fn index(&self, seq: SeqNo) -> usize {
         seq.0 as usize & (self.ring.len() - 1)
     }
 
-    /// Doubles the ring when it turned too fast to remember long enough.
+    /// Lets the oldest packet go where the ring is full, or doubles the ring when it turned too fast to remember long
+    /// enough.
     fn make_room(&mut self, now: Time, seq: SeqNo) {
         if self.ring.is_empty() {
             self.ring.resize(INITIAL_SENT, Sent::default());
             return;
         }
-        let displaced = self.ring[self.index(seq)];
-        if displaced.seq == 0 || now.since(displaced.at) >= REPORTED_WITHIN || self.ring.len() >= MAX_SENT {
+        let length = self.ring.len() as u64;
+        if seq.0 - self.oldest.0 < length {
             return;
         }
-        let old = std::mem::take(&mut self.ring);
-        self.ring.resize(old.len() * 2, Sent::default());
-        for sent in old.into_iter().filter(|sent| sent.seq != 0) {
-            let index = self.index(SeqNo(u64::from(sent.seq)));
-            self.ring[index] = sent;
+        let displaced = self.time(self.ring[self.index(seq)].at);
+        if now.since(displaced) >= REPORTED_WITHIN || self.ring.len() >= MAX_SENT {
+            self.oldest = SeqNo(seq.0 + 1 - length);
+            return;
         }
+        let mut ring = vec![Sent::default(); self.ring.len() * 2];
+        let mask = ring.len() - 1;
+        for number in self.oldest.0..seq.0 {
+            ring[number as usize & mask] = self.ring[self.index(SeqNo(number))];
+        }
+        self.ring = ring;
     }
 }
 

@@ -33,6 +33,14 @@ const UNKNOWN_TURN: Duration = Duration::from_secs(1);
 /// Without transport-wide reports the estimate is filled up for so long, this often.
 const FILL: Duration = Duration::from_secs(1);
 const FILL_SPACING: Duration = Duration::from_secs(4);
+/// Between two messages about changes that are not urgent.
+const TELL_SPACING: Duration = Duration::from_millis(200);
+/// Between two about large changes: a viewer's own estimate may be another in every packet.
+const URGENT_SPACING: Duration = Duration::from_millis(50);
+/// The least that is a change: seconds of queue, a share of loss, and of the spread of the estimate.
+const TELL_DELAY: f64 = 0.01;
+const TELL_LOSS: f64 = 0.005;
+const TELL_VOLATILITY: f64 = 0.02;
 
 /// What a viewer could use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,15 +104,8 @@ pub struct Estimator {
     /// When the path will have carried what was sent, as the newest report shows; for the pacer.
     pub(super) carried: Option<Time>,
     pub(super) order: Option<Order>,
-    told: Told,
-}
-
-/// What layer choice was told.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    at: Option<Time>,
-    estimate: f64,
-    phase: Phase,
+    /// What layer choice was told last, and when.
+    told: Option<(Time, f64, LinkState)>,
 }
 
 impl Default for Estimator {
@@ -140,7 +141,7 @@ impl Default for Estimator {
             next_fill: Time::ZERO,
             carried: None,
             order: None,
-            told: Told { at: None, estimate: START, phase: Phase::Start },
+            told: None,
         }
     }
 }
@@ -258,6 +259,8 @@ impl Estimator {
     }
 
     fn note_passages(&mut self, now: Time, fates: &[Fate]) {
+        let mut arrived = 0;
+        let mut latest = Time::ZERO;
         for fate in fates {
             self.newest = self.newest.max(fate.seq);
             let arrival = fate.received.and_then(|arrival| self.clock.ours(now, arrival));
@@ -269,9 +272,13 @@ impl Estimator {
             if fate.cluster != 0 {
                 self.probes.pass(fate.cluster, passage);
             }
+            arrived += 1;
+            latest = latest.max(fate.sent);
+        }
+        if arrived > 0 {
             // Falls at once, rises slowly: the least is nearest to the truth.
-            let turn = now.since(fate.sent);
-            self.turn = turn.min(self.turn + turn.saturating_sub(self.turn) / 512);
+            let turn = now.since(latest);
+            self.turn = turn.min(self.turn + turn.saturating_sub(self.turn) * arrived / 512);
         }
     }
 
@@ -360,6 +367,11 @@ impl Estimator {
         Bitrate(self.estimate as u64)
     }
 
+    /// Whether the viewer has all that it could use, as last told.
+    pub fn is_sated(&self) -> bool {
+        self.phase == Phase::Steady && self.estimate >= self.demand.rate.0 as f64
+    }
+
     /// The phase.
     pub fn phase(&self) -> Phase {
         self.phase
@@ -408,7 +420,7 @@ impl Estimator {
         self.probes.sent()
     }
 
-    /// The state for whoever chooses layers.
+    /// The state for whoever chooses layers: what is told with the estimate.
     pub fn state(&self) -> LinkState {
         let standing = Duration::from_micros(self.view.standing.max(0) as u64);
         LinkState {
@@ -421,20 +433,31 @@ impl Estimator {
         }
     }
 
-    /// Whether something is worth telling now: a change of a tenth or of the phase at once, anything else five times a
-    /// second, and no change once a second.
+    /// Whether something is worth telling now: a change of a tenth or of the phase at once, and what else layer choice
+    /// would do something about at most five times a second.
     pub fn news(&mut self, now: Time) -> bool {
-        let change = (self.estimate / self.told.estimate).ln().abs();
-        let interval = match change {
-            _ if self.phase != self.told.phase => Duration::ZERO,
-            0.1.. => Duration::ZERO,
-            0.01.. => Duration::from_millis(200),
-            _ => Duration::from_secs(1),
-        };
-        let due = self.told.at.is_none_or(|at| now.since(at) >= interval);
-        if due {
-            self.told = Told { at: Some(now), estimate: self.estimate, phase: self.phase };
+        let Some((at, estimate, link)) = self.told else { return self.tell(now) };
+        let (since, grown) = (now.since(at), self.estimate / estimate);
+        if self.phase != link.phase || (since >= URGENT_SPACING && !(0.9..1.1).contains(&grown)) {
+            return self.tell(now);
         }
-        due
+        since >= TELL_SPACING && (!(0.98..1.02).contains(&grown) || self.is_other(&link)) && self.tell(now)
+    }
+
+    fn tell(&mut self, now: Time) -> bool {
+        self.told = Some((now, self.estimate, self.state()));
+        true
+    }
+
+    /// Whether the path is another than `told`, for whoever chooses layers.
+    fn is_other(&self, told: &LinkState) -> bool {
+        let link = self.state();
+        let differ = |one: f64, other: f64, much: f64| (one - other).abs() > much;
+        let delays = [link.queue_delay, told.queue_delay].map(|delay| delay.as_secs_f64());
+        differ(delays[0], delays[1], TELL_DELAY)
+            || differ(link.inherent_loss, told.inherent_loss, TELL_LOSS)
+            || differ(link.congestion_loss, told.congestion_loss, TELL_LOSS)
+            || differ(link.volatility, told.volatility, TELL_VOLATILITY)
+            || link.round_trip.is_some() != told.round_trip.is_some()
     }
 }

@@ -19,11 +19,10 @@ const SIGNS: usize = 3;
 /// Waits that a path of a certain rate would have made and did not.
 #[derive(Clone, Debug, Default)]
 pub struct Headroom {
-    /// Microseconds per byte of the path that is asked for.
+    /// Microseconds per byte of the path that is asked for; 0: nothing is asked.
     micros_per_byte: f64,
     /// When that path would be free.
     free: i64,
-    newest: i64,
     signs: VecDeque<i64>,
     ignored: bool,
 }
@@ -39,9 +38,16 @@ impl Headroom {
         }
     }
 
+    /// Nothing more would be of use: signs need not be looked for.
+    pub fn rest(&mut self) {
+        self.micros_per_byte = 0.0;
+    }
+
     /// Notes a packet that waited `wait` microseconds on a path that jitters by `jitter`.
     pub fn note(&mut self, passage: &Passage, wait: i64, jitter: i64) {
-        self.newest = passage.sent;
+        if self.micros_per_byte == 0.0 {
+            return;
+        }
         let expected = self.free - passage.sent;
         let service = (passage.bytes as f64 * self.micros_per_byte) as i64;
         self.free = self.free.max(passage.sent) + service;

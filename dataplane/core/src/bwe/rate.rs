@@ -234,6 +234,9 @@ impl Estimator {
         let phase = self.phase == Phase::Steady || (self.phase == Phase::Start && self.demand.more);
         let quiet = load == Load::Clear && phase;
         let goal = self.goal();
+        if self.estimate >= goal {
+            self.headroom.rest();
+        }
         if !quiet || self.demand.begins || self.estimate >= goal || self.before_trial.is_some() {
             return;
         }

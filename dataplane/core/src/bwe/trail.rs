@@ -5,8 +5,6 @@
 //! service, and bytes over time is the capacity, exactly and without a probe. Packets in such a row are a *busy run*.
 //! Where the server was idle, arrivals only repeat the distances of sending, and tell a lower bound of the capacity.
 
-use std::collections::VecDeque;
-
 use super::base_delay::BaseDelay;
 use crate::units::{Bitrate, SeqNo};
 
@@ -129,10 +127,54 @@ pub struct View {
     pub jitter: i64,
 }
 
+/// One packet against the one before it, microseconds. Small, because every packet that arrives writes one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Distance {
+    sent: u32,
+    arrival: u32,
+    bytes: u32,
+}
+
+/// Sums of the newest distances, as many as a delivered rate is taken of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    packets: usize,
+    bytes: i64,
+    sent: i64,
+    arrival: i64,
+}
+
+impl Window {
+    /// Never faster than we sent: a report may lie, or a spike have ended.
+    fn span(&self) -> i64 {
+        self.arrival.max(self.sent)
+    }
+
+    fn without(self, oldest: Distance) -> Window {
+        Window {
+            packets: self.packets - 1,
+            bytes: self.bytes - i64::from(oldest.bytes),
+            sent: self.sent - i64::from(oldest.sent),
+            arrival: self.arrival - i64::from(oldest.arrival),
+        }
+    }
+
+    /// Whether it is long enough to tell a rate.
+    fn suffices(&self) -> bool {
+        self.packets >= DELIVERED_PACKETS && self.span() >= DELIVERED_US
+    }
+}
+
 /// What arrived lately.
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
-    packets: VecDeque<Passage>,
+    /// The newest packet; the others follow from it, distance by distance.
+    newest: Option<Passage>,
+    /// The distance of the packet number `n` since the trail began from the one before it, at `n` modulo [`MAX_KEPT`].
+    distances: Vec<Distance>,
+    /// Packets since the trail began, the first not counted.
+    count: usize,
+    window: Window,
     base: BaseDelay,
     /// Sixteen times the mean change of wait between packets that did not queue.
     jitter_16: i64,
@@ -143,7 +185,7 @@ impl Trail {
     /// out.
     pub fn pass(&mut self, mut passage: Passage) {
         let delay = passage.arrival - passage.sent;
-        if let Some(last) = self.packets.back().copied() {
+        if let Some(last) = self.newest {
             if passage.seq <= last.seq {
                 return;
             }
@@ -152,18 +194,45 @@ impl Trail {
                 self.jitter_16 += change - self.jitter_16 / 16;
             }
             passage.arrival = passage.arrival.max(last.arrival);
+            self.keep(&last, &passage);
         }
         self.base.note(passage.sent, delay);
-        self.packets.push_back(passage);
-        let oldest = passage.arrival - KEPT_US;
-        while self.packets.len() > MAX_KEPT || self.packets.front().is_some_and(|it| it.arrival < oldest) {
-            self.packets.pop_front();
+        self.newest = Some(passage);
+    }
+
+    fn keep(&mut self, ahead: &Passage, next: &Passage) {
+        let (sent, arrival) = (next.sent - ahead.sent, next.arrival - ahead.arrival);
+        if arrival > KEPT_US {
+            (self.count, self.window) = (0, Window::default());
+            return;
+        }
+        let sent = sent.clamp(0, i64::from(u32::MAX)) as u32;
+        let distance = Distance { sent, arrival: arrival as u32, bytes: next.bytes as u32 };
+        let index = self.count % MAX_KEPT;
+        if index < self.distances.len() {
+            self.distances[index] = distance;
+        } else {
+            self.distances.push(distance);
+        }
+        self.count += 1;
+        let window = &mut self.window;
+        window.packets += 1;
+        window.bytes += i64::from(distance.bytes);
+        window.sent += i64::from(distance.sent);
+        window.arrival += i64::from(distance.arrival);
+        loop {
+            let oldest = (self.count - self.window.packets) % MAX_KEPT;
+            let without = self.window.without(self.distances[oldest]);
+            if self.window.packets < MAX_KEPT && !without.suffices() {
+                break;
+            }
+            self.window = without;
         }
     }
 
     /// The newest packet that arrived.
     pub fn newest(&self) -> Option<Passage> {
-        self.packets.back().copied()
+        self.newest
     }
 
     /// How long a packet waited, microseconds.
@@ -173,7 +242,7 @@ impl Trail {
 
     /// The path became longer: what now seems to wait does not.
     pub fn restart_base(&mut self) {
-        let latest = self.packets.iter().rev().take(32).map(|it| it.arrival - it.sent).min();
+        let latest = self.backwards().take(32).map(|it| it.arrival - it.sent).min();
         if let Some(least) = latest {
             self.base.restart(least);
         }
@@ -181,14 +250,37 @@ impl Trail {
 
     /// What the newest packets tell.
     pub fn view(&self) -> View {
-        let Some(newest) = self.packets.back() else { return View::default() };
+        let Some(newest) = &self.newest else { return View::default() };
         View {
             newest_wait: self.wait(newest),
             standing: self.standing(newest),
             run: self.run(newest),
-            delivered: self.delivered(newest),
+            delivered: self.delivered(),
             jitter: self.jitter_16 / 16,
         }
+    }
+
+    /// The packets, newest first; all but the newest without their numbers and sizes.
+    fn backwards(&self) -> impl Iterator<Item = Passage> {
+        let pairs = self.pairs().map(|(_, ahead)| ahead);
+        self.newest.into_iter().chain(pairs)
+    }
+
+    /// Each packet with the one ahead of it, newest first; of the one ahead only the times are known.
+    fn pairs(&self) -> impl Iterator<Item = (Passage, Passage)> {
+        let oldest = self.count.saturating_sub(MAX_KEPT - 1);
+        let mut next = self.newest;
+        (oldest..self.count).rev().map_while(move |number| {
+            let this = next?;
+            let Distance { sent, arrival, bytes } = self.distances[number % MAX_KEPT];
+            let ahead = Passage {
+                sent: this.sent - i64::from(sent),
+                arrival: this.arrival - i64::from(arrival),
+                ..this
+            };
+            next = Some(ahead);
+            Some((Passage { bytes: i64::from(bytes), ..this }, ahead))
+        })
     }
 
     /// Whether `next` found the server busy with `ahead`.
@@ -197,18 +289,18 @@ impl Trail {
     }
 
     fn standing(&self, newest: &Passage) -> i64 {
-        let recent = self.packets.iter().rev().enumerate().take_while(|(index, passage)| {
+        let recent = self.backwards().enumerate().take_while(|(index, passage)| {
             let age = newest.arrival - passage.arrival;
             age <= LOW_WINDOW_US || (*index < LOW_PACKETS && age <= LOW_LIMIT_US)
         });
-        recent.map(|(_, passage)| self.wait(passage)).min().unwrap_or(0)
+        recent.map(|(_, passage)| self.wait(&passage)).min().unwrap_or(0)
     }
 
     fn run(&self, newest: &Passage) -> Run {
         let mut run = Run { waits: (i64::MAX, 0), ..Run::default() };
-        let pairs = || self.packets.iter().rev().zip(self.packets.iter().rev().skip(1));
         let within = |ahead: &Passage| newest.arrival - ahead.arrival <= RUN_LIMIT_US;
-        for (next, ahead) in pairs().take_while(|(next, ahead)| within(ahead) && self.queued(ahead, next)) {
+        let queued = self.pairs().take_while(|(next, ahead)| within(ahead) && self.queued(ahead, next));
+        for (next, ahead) in queued {
             let (served, sent) = (next.arrival - ahead.arrival, next.sent - ahead.sent);
             run.packets += 1;
             run.bytes += next.bytes;
@@ -217,7 +309,7 @@ impl Trail {
             if run.newest.1 < CAPACITY_US || run.packets <= CAPACITY_PACKETS {
                 run.newest = (run.bytes, run.span);
             }
-            let wait = self.wait(next);
+            let wait = self.wait(&next);
             run.waits = (run.waits.0.min(wait), run.waits.1.max(wait));
         }
         if run.packets >= MIN_COMPARED {
@@ -229,11 +321,11 @@ impl Trail {
     /// Holds the run's arrivals against the two things that could have made them: one server that was busy all the time,
     /// or a path that is merely longer and otherwise idle, whose server is as fast as packets that left together show.
     fn compare(&self, run: &mut Run) {
-        let first = self.packets.len() - run.packets;
-        let pairs = || self.packets.range(first..).zip(self.packets.range(first - 1..));
+        let mut pairs: Vec<(Passage, Passage)> = self.pairs().take(run.packets).collect();
+        pairs.reverse();
         let busy = |bytes: i64| bytes * run.span / run.bytes.max(1);
         let (mut together, mut apart) = (Pairs::default(), Pairs::default());
-        for (next, ahead) in pairs() {
+        for (next, ahead) in &pairs {
             let close = (next.sent - ahead.sent) * 2 < busy(next.bytes);
             let kind = if close { &mut together } else { &mut apart };
             kind.add(next.bytes, next.arrival - ahead.arrival);
@@ -242,7 +334,7 @@ impl Trail {
         let Pairs { bytes, span, .. } = together;
         let idle = |packet: i64| if bytes > 0 { packet * span / bytes } else { 0 };
         let (mut free, mut before) = (i64::MIN, None);
-        for (next, ahead) in pairs() {
+        for (next, ahead) in &pairs {
             let served = next.arrival - ahead.arrival;
             run.service_error += (served - busy(next.bytes)).abs();
             free = free.max(next.sent) + idle(next.bytes);
@@ -251,20 +343,12 @@ impl Trail {
         }
     }
 
-    fn delivered(&self, newest: &Passage) -> Option<Bitrate> {
-        let mut bytes = 0;
-        let mut pairs = self.packets.iter().rev().zip(self.packets.iter().rev().skip(1));
-        let mut packets = 0;
-        let oldest = self.packets.front()?.seq;
-        pairs.find_map(|(next, ahead)| {
-            bytes += next.bytes;
-            packets += 1;
-            // Never faster than we sent: a report may lie, or a spike have ended.
-            let span = (newest.arrival - ahead.arrival).max(newest.sent - ahead.sent);
-            let first = ahead.seq == oldest && span >= FIRST_DELIVERED_US;
-            let enough = packets >= DELIVERED_PACKETS && (first || span >= DELIVERED_US);
-            enough.then(|| Bitrate(rate(bytes, span) as u64))
-        })
+    fn delivered(&self) -> Option<Bitrate> {
+        let whole = self.window.packets == self.count.min(MAX_KEPT - 1);
+        let first =
+            whole && self.window.packets >= DELIVERED_PACKETS && self.window.span() >= FIRST_DELIVERED_US;
+        let told = (first || self.window.suffices()) && self.window.span() <= KEPT_US;
+        told.then(|| Bitrate(rate(self.window.bytes, self.window.span()) as u64))
     }
 }
 

@@ -9,18 +9,26 @@ const MEMORY: Duration = Duration::from_secs(15);
 
 /// Of a restless path the estimate often changes by a third.
 const RESTLESS: f64 = 0.3;
+/// An estimate that stays is noted this often: what the average makes of it does not depend on that.
+const SPACING: Duration = Duration::from_secs(1);
 
 /// Spread of the estimate over time.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Volatility {
     mean: f64,
     variance: f64,
+    estimate: f64,
     updated: Option<Time>,
 }
 
 impl Volatility {
     /// Notes the estimate, in bits per second.
     pub fn note(&mut self, now: Time, estimate: f64) {
+        let stays = (estimate - self.estimate).abs() < 1e-4 * self.estimate;
+        if stays && self.updated.is_some_and(|updated| now.since(updated) < SPACING) {
+            return;
+        }
+        self.estimate = estimate;
         let level = estimate.max(1.0).ln();
         let Some(updated) = self.updated.replace(now) else {
             self.mean = level;
@@ -34,7 +42,7 @@ impl Volatility {
 
     /// Whether the path changes so much that the next change is better expected.
     pub fn is_restless(&self) -> bool {
-        self.value() > RESTLESS
+        self.variance > RESTLESS * RESTLESS
     }
 
     /// Standard deviation of the estimate's natural logarithm over the last quarter of a minute: 0 for a steady path,
