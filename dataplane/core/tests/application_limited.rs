@@ -8,7 +8,7 @@ use loupe_core::stats::Counter;
 use loupe_core::units::Bitrate;
 use loupe_netem::{Capacity, Loss};
 use support::session::{Session, thin};
-use support::{clean, millis};
+use support::clean;
 
 fn session(seed: u64, mbits: u64) -> Session {
     let link = thin(Capacity::constant(mbits * 1_000_000), 50, 300, Loss::None);

@@ -229,6 +229,8 @@ impl World {
         if self.due <= now {
             self.input(Input::Timeout);
             self.drain();
+            // A timer that finds nothing to do would wake its worker for ever.
+            assert!(self.due > now, "due at {:?}, looked at {now:?}", self.due);
         }
     }
 

@@ -179,7 +179,7 @@ impl Source {
         let Some(encoder) = &mut self.encoder else { return (self.packets_per_frame, self.packet_bytes) };
         let upper = !keyframe && self.numbers.temporal == 0 && self.frame > 0;
         self.numbers.temporal = u8::from(upper);
-        self.numbers.sync = upper && self.frame / 2 % self.sync_every == 0;
+        self.numbers.sync = upper && (self.frame / 2).is_multiple_of(self.sync_every);
         let bytes = encoder.frame_bytes(rate, keyframe, upper);
         let count = bytes.div_ceil(self.packet_bytes).clamp(1, 255);
         (count as u8, bytes / count)
