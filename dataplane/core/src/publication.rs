@@ -313,16 +313,12 @@ impl Publication {
             ("keyframes", sum(|layer| layer.keyframes_seen)),
             ("plis_sent", sum(|layer| layer.keyframes.sent())),
             ("bits_per_second", Figure::Count(rate)),
-            // What a viewer's link carries of each layer: cumulative over its temporal layers, layer after layer.
-            ("wire_bits_per_second", Figure::List(wire.collect())),
             ("jitter_seconds", Figure::Measure(f64::from(jitter) / f64::from(self.media.clock_rate.max(1)))),
             ("age_ms", self.age_ms(now).map_or(Figure::Unknown, Figure::Count)),
             ("frame_interval_seconds", Figure::Measure(self.frame_interval.as_secs_f64())),
             ("layers", Figure::List(active.collect())),
-            (
-                "wire_rates",
-                Figure::List(self.layers.iter().flat_map(|layer| layer.wire_rates(now)).collect()),
-            ),
+            // What a viewer's link carries of each layer: cumulative over its temporal layers, layer after layer.
+            ("wire_rates", Figure::List(wire.collect())),
             ("subscriptions", Figure::Count(self.subscriptions.len() as u64)),
         ]
     }

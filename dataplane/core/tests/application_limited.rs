@@ -7,8 +7,8 @@ use loupe_core::io::Command;
 use loupe_core::stats::Counter;
 use loupe_core::units::Bitrate;
 use loupe_netem::{Capacity, Loss};
-use support::session::{Session, thin};
 use support::clean;
+use support::session::{Session, thin};
 
 fn session(seed: u64, mbits: u64) -> Session {
     let link = thin(Capacity::constant(mbits * 1_000_000), 50, 300, Loss::None);
