@@ -96,7 +96,7 @@ class OutboundMedia:
 @final
 class LinkState:
     """The path to a viewer, for whoever chooses layers. Losses are shares of packets before repair; ``volatility`` is
-    the standard deviation of the estimate's natural logarithm over some 15 s."""
+    half the widest swing to and fro of the estimate's natural logarithm over some 15 s."""
 
     @property
     def phase(self) -> PhaseName: ...
@@ -149,7 +149,8 @@ class ConsentLost:
 class Bandwidth:
     """What the link to a viewer carries, in bits per second with all headers, and what layer choice needs beside it.
 
-    Told at once when it changes by a tenth or the phase does, else at most five times a second."""
+    Told at once when it changes by a tenth or the phase does, at most five times a second when anything else does that
+    layer choice reads, and not at all while nothing changes."""
 
     __match_args__ = ("transport", "estimate", "link")
     @property

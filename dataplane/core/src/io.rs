@@ -331,7 +331,7 @@ pub struct LinkState {
     pub congestion_loss: f64,
     /// The round trip, once known.
     pub round_trip: Option<Duration>,
-    /// Standard deviation of the natural logarithm of the estimate over some 15 s.
+    /// Half the widest swing to and fro of the natural logarithm of the estimate over some 15 s.
     pub volatility: f64,
 }
 

@@ -211,9 +211,8 @@ impl Estimator {
             self.rival.tested(now, reached, delivered, self.sending(now));
             return;
         }
-        let used = if passed { self.used() } else { USED * self.used() };
         if proven {
-            self.estimate = self.estimate.max(used * reached);
+            self.estimate = self.estimate.max(self.used() * reached);
         }
         if !passed {
             self.headroom.ignore();
