@@ -176,7 +176,7 @@ pub struct Wanted {
 
 impl Wanted {
     /// All of one layer.
-    fn layer(subscription: u64, layer: u8) -> Wanted {
+    pub fn layer(subscription: u64, layer: u8) -> Wanted {
         Wanted { subscription, layer: Some(layer), spatial: None, temporal: None, paused: false }
     }
 

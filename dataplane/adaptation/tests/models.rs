@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use loupe_adaptation::metrics::{Metrics, measure};
-use loupe_adaptation::policy::{Fixed, Policy, Situation, Wanted};
+use loupe_adaptation::policy::{Decided, Fixed, Policy, Situation, Wanted};
 use loupe_adaptation::run::Run;
 use loupe_adaptation::scenario::Scenario;
 
@@ -93,7 +93,7 @@ fn loss_is_repaired_by_requests_and_costs_what_was_lost() {
 struct Restless;
 
 impl Policy for Restless {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let layer = [2, 0, 1, 0, 2, 1][(situation.t_us / 2_000_000) as usize % 6];
         Ok(wish(situation, layer, false))
     }
@@ -103,7 +103,7 @@ impl Policy for Restless {
 struct Informed;
 
 impl Policy for Informed {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let low = (20_100_000..40_100_000).contains(&situation.t_us);
         Ok(wish(situation, if low { 0 } else { 2 }, false))
     }
@@ -113,15 +113,15 @@ impl Policy for Informed {
 struct Pausing;
 
 impl Policy for Pausing {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         Ok(wish(situation, 1, (10_000_000..20_000_000).contains(&situation.t_us)))
     }
 }
 
-fn wish(situation: &Situation, layer: u8, paused: bool) -> Vec<Wanted> {
+fn wish(situation: &Situation, layer: u8, paused: bool) -> Decided {
     let video = |id| situation.publications.iter().any(|it| it.id == id && it.kind == "video");
     let videos = situation.subscriptions.iter().filter(|it| video(it.publication));
-    videos.map(|it| Wanted { subscription: it.id, layer: Some(layer), temporal: None, paused }).collect()
+    videos.map(|it| Wanted { paused, ..Wanted::layer(it.id, layer) }).collect::<Vec<_>>().into()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A packet on its way out to one viewer.
 
+use std::time::Duration;
+
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
@@ -183,8 +185,10 @@ pub fn retransmit(
     else {
         return Err(Drop::RtxGone);
     };
-    let round_trip =
-        transport.outgoing.as_deref().and_then(|outgoing| outgoing.round_trip).unwrap_or_default();
+    // What was sent again before may still wait in the path's queue.
+    let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
+        outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
+    });
     let (seq, layer, original) = subscription.sent.answer(now, wire, round_trip).ok_or(Drop::RtxGone)?;
     // Of a layer that is not shown any more nothing is missed.
     if subscription.switch.forwarded() != Some(layer) {

@@ -20,7 +20,7 @@ fn any_link(random: &mut Random) -> LinkConfig {
     let loss = match random.below(3) {
         0 => Loss::None,
         1 => Loss::Iid(random.below(40) as f64 / 100.0),
-        _ => Loss::Schedule(vec![2_000_000..2_000_000 + random.below(3_000_000)]),
+        _ => Loss::Schedule(std::iter::once(2_000_000..2_000_000 + random.below(3_000_000)).collect()),
     };
     let capacity = Capacity::constant(rates[random.below(rates.len() as u64) as usize]);
     thin(capacity, random.below(200), 20 + random.below(600), loss)

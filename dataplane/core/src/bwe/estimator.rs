@@ -420,12 +420,16 @@ impl Estimator {
         self.probes.sent()
     }
 
+    /// How long packets wait in the path's queue, as far as it stands.
+    pub fn queue_delay(&self) -> Duration {
+        Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
+    }
+
     /// The state for whoever chooses layers: what is told with the estimate.
     pub fn state(&self) -> LinkState {
-        let standing = Duration::from_micros(self.view.standing.max(0) as u64);
         LinkState {
             phase: self.phase,
-            queue_delay: standing.max(self.reported.queue()),
+            queue_delay: self.queue_delay(),
             inherent_loss: self.losses.inherent().max(self.reported.inherent()),
             congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
             round_trip: (self.turn < UNKNOWN_TURN).then_some(self.turn),
