@@ -17,8 +17,8 @@ const SHOWN: u32 = 12;
 /// The same for what a test shows against what is delivered, and tests that must show it.
 const TESTED: f64 = 3.0;
 const TESTS: u32 = 2;
-/// A queue of others stays about as long as it was.
-const SAME_WAIT: std::ops::Range<f64> = 0.5..1.5;
+/// A queue of others stays so long as it was, in share, or grows.
+const STAYS: f64 = 0.5;
 /// A queue of ours is gone this long after it should be.
 const OVERDUE: Duration = Duration::from_millis(300);
 /// Between two tests of a queue that stays.
@@ -128,8 +128,8 @@ impl Rival {
     pub fn wants_test(&mut self, now: Time, drain: (Time, i64), wait: i64, round_trip: Duration) -> bool {
         let (since, before) = drain;
         let gone = since + Duration::from_micros(before.max(0) as u64) + round_trip + OVERDUE;
-        let same = SAME_WAIT.contains(&(wait as f64 / before.max(1) as f64));
-        let due = !self.is_present() && same && now >= gone && now >= self.next_test;
+        let stays = wait as f64 >= STAYS * before as f64;
+        let due = !self.is_present() && stays && now >= gone && now >= self.next_test;
         if due {
             self.next_test = now + TEST_SPACING;
         }
