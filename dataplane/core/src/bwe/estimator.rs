@@ -87,6 +87,8 @@ pub struct Estimator {
     pub(super) dip: Option<Dip>,
     /// When the present drain began, and how long packets waited then (microseconds).
     pub(super) drain: (Time, i64),
+    /// When the queue that stands now is to be looked into, and how long packets waited when it began.
+    pub(super) stood: Option<(Time, i64)>,
     /// What served the newest run that was long enough, and when.
     pub(super) measured: Option<(f64, Time)>,
     /// Packets sent before this moment met the rate before the last fall.
@@ -130,6 +132,7 @@ impl Default for Estimator {
             demand: Demand::default(),
             dip: None,
             drain: (Time::ZERO, 0),
+            stood: None,
             measured: None,
             fell: Time::ZERO,
             before_trial: None,
@@ -192,7 +195,8 @@ impl Estimator {
         let load = self.weigh(now, fates);
         self.forecast(now, fates, history, load);
         self.end_phases(now, load);
-        if self.overdue(now, history) < tolerance(&self.view) {
+        // A queue that stands makes all reports late; what is later still may be a new one.
+        if self.overdue(now, history) < tolerance(&self.view) + self.view.standing {
             self.plan_probe(now, load);
         }
         self.estimate = self.estimate.clamp(FLOOR, CEILING);

@@ -44,6 +44,8 @@ const EXPLORED: f64 = 2.0;
 const TRIED: f64 = 0.85;
 /// Packets of a test leave together: at a rate that no viewer's path has to carry for longer.
 const TEST_RATE: f64 = 20_000_000.0;
+/// While nothing drains, a queue is looked into when it has stood for so long.
+const STOOD: Duration = Duration::from_secs(2);
 /// The rate of a layer against that of the next lower one, sound included.
 const LAYER_STEP: f64 = 2.6;
 /// Longest time between two reports that growth is reckoned for.
@@ -222,10 +224,22 @@ impl Estimator {
         }
     }
 
+    /// Whether to find out whose queue it is that stands: in a drain when it should be gone, else when it stood for so long
+    /// that nothing of ours can explain it. A restless path makes such queues by itself.
+    fn wants_test(&mut self, now: Time) -> bool {
+        let stands = self.view.standing > 2 * tolerance(&self.view);
+        self.stood = stands.then(|| self.stood.unwrap_or((now + STOOD, self.view.newest_wait)));
+        let since = match (self.phase, self.stood) {
+            (Phase::Drain, Some(_)) => self.drain,
+            (Phase::Steady, Some(stood)) => stood,
+            _ => return false,
+        };
+        !self.volatility.is_restless() && self.rival.wants_test(now, since, self.view.newest_wait, self.turn)
+    }
+
     /// The next probe, if one makes sense now.
     pub(super) fn plan_probe(&mut self, now: Time, load: Load) {
-        let stays = self.phase == Phase::Drain && self.view.standing > 2 * tolerance(&self.view);
-        if stays && self.rival.wants_test(now, self.drain, self.view.newest_wait, self.turn) {
+        if self.wants_test(now) {
             self.order = self.probes.test(TEST_RATE);
             return;
         }
