@@ -52,7 +52,7 @@ pub fn receive_rtp(
     let (length, known) = unprotect(now, keys, incoming, &header, datagram)?;
     let plain = &mut datagram[..length];
     let extensions = ReceivedExtensions::read(plain, &header, incoming.streams.extensions());
-    note_arrival(now, incoming, &extensions);
+    note_arrival(now, incoming, &extensions, length);
     let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
@@ -111,10 +111,10 @@ fn unprotect(
     Ok((opened.map_err(SrtpError::rtp_drop)?.length, Err(replay)))
 }
 
-fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions) {
+fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions, length: usize) {
     if let (Some(arrivals), Some(wire)) = (&mut incoming.arrivals, extensions.transport_cc) {
         let seq = incoming.transport_seqs.unwrap(wire);
-        arrivals.receive(now, seq);
+        arrivals.receive(now, seq, length);
     }
 }
 
@@ -265,6 +265,9 @@ fn keep(
         layer.keyframes_seen += 1;
         layer.keyframes.satisfy();
     }
+    let descriptor = extensions.dependency_descriptor.map(|span| span.of(bytes)).unwrap_or_default();
+    let mark = layer.marks.read(codec, payload, descriptor);
+    layer.note_wire_bytes(now, mark.temporal, bytes.len());
     let entry = StoredPacket {
         seq,
         time,
@@ -272,6 +275,7 @@ fn keep(
         header_length: packet.header_length as u16,
         marker: packet.marker,
         keyframe_start,
+        mark,
         picture: layer.pictures.read(codec, payload),
         extensions,
         bytes: Vec::new(),

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+pub mod bwe;
 #[doc(hidden)]
 pub mod census;
 mod control;
@@ -12,6 +13,7 @@ pub mod demux;
 mod dtls_intake;
 pub mod egress;
 mod feedback;
+pub mod frame_mark;
 pub mod history;
 pub mod ice;
 pub mod ingress;
@@ -22,6 +24,8 @@ pub mod layer;
 pub mod loss;
 pub mod meter;
 pub mod outbox;
+pub mod pacer;
+mod pacing;
 pub mod picture;
 pub mod plane;
 pub mod publication;
@@ -35,6 +39,7 @@ pub mod srtp;
 pub mod stats;
 pub mod streams;
 pub mod stun;
+pub mod sublayers;
 pub mod subscription;
 mod timers;
 pub mod transport;

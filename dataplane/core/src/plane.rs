@@ -16,14 +16,16 @@ use crate::ice::{AnswerLimiter, IceEvent, Path};
 use crate::ingress::{Accepted, receive_rtp};
 use crate::io::{Event, Handle, Input, Kind, Output};
 use crate::keyframe_request::THROTTLE;
+use crate::layer::Forwarding;
 use crate::loss::Arrival;
 use crate::outbox::{Outbox, Run};
+use crate::pacing::is_beyond;
 use crate::publication::{Fresh, Publication};
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
 use crate::transport::Transport;
-use crate::twcc::ArrivalLog;
+use crate::twcc::{ArrivalLog, Fate};
 use crate::units::{SeqNo, Time};
 
 /// How long a packet may wait for the rest of its frame, so that one segmented send carries them all.
@@ -70,6 +72,8 @@ pub struct Plane {
     pub(crate) publisher_revision: u64,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// What a report tells, used again for each.
+    pub(crate) fates: Vec<Fate>,
     forward_delay: DelayHistogram,
 }
 
@@ -93,6 +97,7 @@ impl Plane {
             publisher_revision: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
+            fates: Vec::new(),
             forward_delay: DelayHistogram::default(),
         }
     }
@@ -326,20 +331,25 @@ impl Plane {
         let publication = &mut self.publications[key];
         let fresh = std::mem::take(&mut publication.fresh);
         let mut cursor = publication.cursor;
-        let publication = &self.publications[key];
-        while let Some(subscription) = publication.subscriptions.get(cursor).copied() {
+        while let Some(subscription) = self.publications[key].subscriptions.get(cursor).copied() {
             if self.outbox.is_full() {
                 break;
             }
             cursor += 1;
+            let viewer = self.subscriptions[subscription].transport;
+            self.watch_reports(now, viewer);
+            let publication = &self.publications[key];
             let subscription = &mut self.subscriptions[subscription];
-            let transport = &mut self.transports[subscription.transport];
+            let transport = &mut self.transports[viewer];
             let before = subscription.switch.forwarded();
             let (outbox, counters) = (&mut self.outbox, &mut self.counters);
             forward(now, publication, &fresh, subscription, transport, outbox, counters);
             let layer = subscription.switch.forwarded();
             if layer != before {
                 self.events.push_back(Event::LayerForwarded { subscription: subscription.handle, layer });
+            }
+            if transport.outgoing.as_deref().is_some_and(|it| it.needs_look(now)) {
+                self.wake_viewer(now, viewer);
             }
         }
         let publication = &mut self.publications[key];
@@ -419,22 +429,36 @@ impl Plane {
         let active = if publication.muted { 0 } else { publication.active };
         let before = subscription.switch.forwarded();
         subscription.switch.decide(active);
+        let outgoing = self.transports[subscription.transport].outgoing.as_deref_mut();
+        if let (Forwarding::Switching(from, to), Some(outgoing)) = (subscription.switch.state(), outgoing)
+            && to < from
+            && is_beyond(outgoing, publication, subscription)
+        {
+            subscription.switch.cut(now, from);
+            outgoing.pacer.supersede(key, 0);
+        }
+        if let Some(outgoing) = self.transports[subscription.transport].outgoing.as_deref_mut() {
+            outgoing.next_demand = now;
+        }
         let layer = subscription.switch.forwarded();
         if layer != before {
             self.events.push_back(Event::LayerForwarded { subscription: subscription.handle, layer });
         }
+        let viewer = subscription.transport;
+        self.wake_viewer(now, viewer);
         self.want_keyframe(now, key);
     }
 
     /// Asks for the key frame that a subscription waits for, if it is time.
     pub(crate) fn want_keyframe(&mut self, now: Time, key: usize) {
-        let subscription = &mut self.subscriptions[key];
-        let due = subscription.switch.keyframe_due(now);
+        let subscription = &self.subscriptions[key];
         let (publication, transport) = (subscription.publication, subscription.transport);
-        if let Some(layer) = due {
+        if self.next_keyframe_request(now, key) <= now
+            && let Some(layer) = self.subscriptions[key].switch.keyframe_due(now)
+        {
             self.want_layer(now, publication, layer);
         }
-        let again = self.subscriptions[key].switch.next_timeout();
+        let again = self.next_keyframe_request(now, key);
         self.wake(transport, again);
     }
 
