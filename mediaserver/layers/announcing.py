@@ -44,11 +44,13 @@ class Announced:
     better: bool = False
 
 
-def standing(step: Step, choices: Iterable[Choice], *, server_busy: bool) -> Standing:
-    """The standing that a decision means."""
+def standing(
+    step: Step, choices: Iterable[Choice], *, server_busy: bool, upload_broken: bool = False
+) -> Standing:
+    """The standing that a decision means. ``upload_broken``: a picture reaches the server damaged."""
     if step > Step.FULL:
         return Standing(step, Cause.SERVER if server_busy and step < Step.SILENT else Cause.LINK)
-    if any(choice.reason == Reason.PUBLISHER for choice in choices):
+    if upload_broken or any(choice.reason == Reason.PUBLISHER for choice in choices):
         return Standing(step, Cause.PUBLISHER)
     return Standing()
 
