@@ -69,9 +69,7 @@ def _demand(
         key=handle,
         kind=publication.kind,
         source_type=publication.source_type,
-        encodings=meters.encodings(
-            publication.handle, publication.encodings, _flowing(publication), active, now
-        ),
+        encodings=meters.encodings(publication, _flowing(publication), active, now),
         talkback=publication.kind == "audio" and publisher is not None and publisher.role in OPERATING,
         pinned=wish.pinned,
         hidden=wish.paused,

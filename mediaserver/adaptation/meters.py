@@ -8,6 +8,9 @@ from typing import Any, TypeAlias, cast
 
 from mediaserver._dataplane import Stats
 from mediaserver.layers import Encoding
+from mediaserver.layers.rates import SPEECH, nominal
+from mediaserver.layers.rungs import USUAL_HEIGHT
+from mediaserver.room import Publication
 
 TEMPORAL_LAYERS = 4
 """Figures for each encoding in the plane's ``wire_rates``."""
@@ -53,6 +56,8 @@ class _Source:
     unrestrained: dict[int, float] = field(default_factory=dict)
     flowing: dict[int, float] = field(default_factory=dict)
     """Encoding -> since when it flows."""
+    seen: int = 0
+    """Encodings up to the highest that ever flowed: an encoder may have fewer than it was given room for."""
     counters: tuple[int, int, int] = (0, 0, 0)
     uplink: Uplink = Uplink()
 
@@ -123,34 +128,39 @@ class Meters:
     # ---- Asking ----
 
     def encodings(
-        self, handle: int, count: int, flowing: Sequence[int], active: Sequence[bool] | None, now: float
+        self, publication: Publication, flowing: Sequence[int], active: Sequence[bool] | None, now: float
     ) -> tuple[Encoding, ...]:
         """A publication's encodings for layer choice. ``active``: what its publisher was asked to send."""
+        handle, count = publication.handle, publication.encodings
         source = self._sources.setdefault(handle, _Source())
+        source.seen = max(source.seen, *(index + 1 for index in flowing), 1)
         for gone in source.flowing.keys() - set(flowing):
             del source.flowing[gone]
         for index in flowing:
             source.flowing.setdefault(index, now)
         found = []
-        for index in range(count):
+        for index in range(min(source.seen, count)):
             since = source.flowing.get(index)
             row = source.rates[index] if index < len(source.rates) else ()
-            known = self.potential(handle, index)
             found.append(
                 Encoding(
                     rates=(row,) if row else (),
                     flows=since is not None,
                     settled=since is not None and now - since >= SETTLED_SECONDS,
                     dormant=since is None and active is not None and not active[index],
-                    potential=None if known is None else int(known),
+                    height=USUAL_HEIGHT >> (count - 1 - index),
+                    potential=self.potential(publication, index),
                 )
             )
         return tuple(found)
 
-    def potential(self, handle: int, index: int) -> float | None:
-        """What an encoding took when nothing restrained it, on the wire; ``None`` until that was measured."""
-        source = self._sources.get(handle)
-        return None if source is None else source.unrestrained.get(index)
+    def potential(self, publication: Publication, index: int) -> int:
+        """What an encoding takes on the wire if nothing restrains it: as measured, or by its profile."""
+        if publication.kind == "audio":
+            return int(SPEECH)
+        source = self._sources.get(publication.handle)
+        known = None if source is None else source.unrestrained.get(index)
+        return int(known or nominal(publication.source_type, publication.encodings, index))
 
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""

@@ -154,7 +154,8 @@ class Adaptation:
             for demand, choice in _decided(viewer):
                 entry = self._registry.subscriptions.get(demand.key)
                 if entry is not None and entry[2] in fitted:
-                    looking.setdefault(entry[2], []).append(Looking(demand, choice))
+                    known = viewer.link.estimate is not None and viewer.link.phase != "start"
+                    looking.setdefault(entry[2], []).append(Looking(demand, choice, known))
         for handle, (room, publication) in fitted.items():
             if publication.recorded:
                 wanted = self._uplinks.release(handle)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from mediaserver.adaptation.meters import Meters
 from mediaserver.events import EncodingWanted
 from mediaserver.layers import Choice, Demand, Fitted, Forward, Still, Viewing, fit
-from mediaserver.layers.rates import nominal
 from mediaserver.room import Publication
 
 
@@ -21,6 +20,8 @@ class Looking:
 
     demand: Demand
     choice: Choice
+    known: bool
+    """Whether their link is measured: before that their share says nothing."""
 
 
 class Uplinks:
@@ -59,8 +60,7 @@ class Uplinks:
         for index in range(count):
             if before is None or before.rates[index] is None:
                 meters.note_unrestrained(handle, index, now)
-            known = meters.potential(handle, index)
-            potentials.append(int(known or nominal(publication.source_type, count, index)))
+            potentials.append(meters.potential(publication, index))
         fitted = self._fitted[handle] = fit(now, potentials, list(_viewings(looking)), before)
         wanted = tuple(
             EncodingWanted(active, rate) for active, rate in zip(fitted.active, fitted.rates, strict=True)
@@ -77,4 +77,4 @@ def _viewings(looking: Sequence[Looking]) -> Iterator[Viewing]:
             continue
         sending = one.choice.sending
         taken = sending.option.encoding if isinstance(sending, Forward | Still) else None
-        yield Viewing(share=one.choice.share, cap=one.demand.cap, taken=taken)
+        yield Viewing(share=one.choice.share if one.known else 0.0, cap=one.demand.cap, taken=taken)
