@@ -240,8 +240,9 @@ def _choices(
         rung = claim.rungs[granted] if granted >= 0 else None
         sending = Pause() if rung is None else rung.sending
         rate = 0.0 if rung is None else rung.rate
-        why = reason(demand, claim, granted, situation, settling=division.settling[index])
         wanted = _wanted(offers[demand.key].asked, rate + left)
+        settling = division.settling[index]
+        why = reason(demand, claim, granted, situation, settling=settling, wanted=wanted)
         choices[demand.key] = Choice(sending, why, rate, rate + left, wanted)
     return choices
 
