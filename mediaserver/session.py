@@ -176,6 +176,7 @@ class Registry:
             "transports": self.transports,
             "publications": self.publications,
             "subscriptions": self.subscriptions,
+            "audience": self.audience,
         }
         return {name: len(content) for name, content in maps.items()} | {"handles": self.plane.open_handles}
 

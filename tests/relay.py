@@ -20,7 +20,9 @@ SECONDS = 300
 def program() -> str:
     """The relay's path; the test is left out where it was not built."""
     built = ROOT / "target" / "release" / "relay"
-    found = shutil.which("relay", path=str(ROOT / ".venv" / "bin")) or (str(built) if built.is_file() else None)
+    found = shutil.which("relay", path=str(ROOT / ".venv" / "bin")) or (
+        str(built) if built.is_file() else None
+    )
     if found is None:
         pytest.skip("no relay: cargo build --release -p loupe-netem")
     return found
