@@ -11,7 +11,7 @@ from mediaserver.adaptation.wishes import Wishes
 from mediaserver.events import Quality
 from mediaserver.layers import Decision, Demand, Link, Reason, State, Step, decide
 from mediaserver.layers.announcing import Announced, Standing, announce, standing
-from mediaserver.layers.choice import CALM_LOSS, CALM_QUEUE_SECONDS
+from mediaserver.layers.choice import is_calm
 
 COMFORT = 1.3
 """A link that carries so much more than is sent changes nothing by carrying a little less."""
@@ -87,7 +87,7 @@ class Viewer:
         decision, link = self.decision, self.link
         if decision is None or link.estimate is None or decision.step != Step.FULL:
             return False
-        if link.phase not in ("start", "steady") or not _is_calm(link):
+        if link.phase not in ("start", "steady") or not is_calm(link):
             return False
         if any(_waits(demand, decision) for demand in self.demands):
             return False
@@ -99,12 +99,8 @@ class Viewer:
         now, then = self.link, self.decided_by
         if self.decision is None or now.estimate is None or then.estimate is None:
             return False
-        same_state = (now.phase, _is_calm(now)) == (then.phase, _is_calm(then))
+        same_state = (now.phase, is_calm(now)) == (then.phase, is_calm(then))
         return same_state and abs(now.estimate - then.estimate) <= ESTIMATE_CHANGED * then.estimate
-
-
-def _is_calm(link: Link) -> bool:
-    return link.queue_delay_seconds <= CALM_QUEUE_SECONDS and link.congestion_loss <= CALM_LOSS
 
 
 def _waits(demand: Demand, decision: Decision) -> bool:

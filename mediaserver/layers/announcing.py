@@ -14,7 +14,7 @@ BETTER_SECONDS = 2.0
 PUBLISHER_SECONDS = 5.0
 """An encoder that begins sends its large picture late."""
 MEASURING_SECONDS = 3.0
-"""After which a new link's smaller picture is no longer a beginning."""
+"""After which a new link's smaller or missing picture is no longer a beginning."""
 
 
 class Cause(StrEnum):
@@ -71,6 +71,7 @@ def _patience(since: float, began: float, said: Standing, true: Standing) -> flo
         return BETTER_SECONDS
     if true.step == Step.FULL:
         return PUBLISHER_SECONDS if true.cause is Cause.PUBLISHER else BETTER_SECONDS
-    if true.step == Step.REDUCED:
-        return max(REDUCED_SECONDS, began + MEASURING_SECONDS - since)
-    return 0.0
+    if true.step == Step.SILENT:
+        return 0.0
+    measuring = began + MEASURING_SECONDS - since
+    return max(REDUCED_SECONDS if true.step == Step.REDUCED else 0.0, measuring)

