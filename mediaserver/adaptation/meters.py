@@ -80,12 +80,12 @@ class Meters:
         """Takes a snapshot; the publications of which a rate changed noticeably."""
         elapsed = now - self._read_at if self._read_at is not None else 0.0
         self._read_at = now
-        changed = self._read_publications(stats.publications)
+        changed = self._read_publications(stats.publications, now)
         self._read_transports(stats.transports, elapsed)
         self._read_workers(stats.workers, elapsed)
         return changed
 
-    def _read_publications(self, figures: Mapping[int, Figures]) -> list[int]:
+    def _read_publications(self, figures: Mapping[int, Figures], now: float) -> list[int]:
         for handle in self._sources.keys() - figures.keys():
             # One that began a moment ago is not in the snapshot yet; it begins again then.
             del self._sources[handle]
@@ -94,6 +94,7 @@ class Meters:
             source = self._sources.setdefault(handle, _Source())
             source.rates = _rows(found.get("wire_rates", ()))
             source.uplink = _uplink(source, found)
+            _flow(source, found.get("layers", ()), now)
             tops = tuple(row[-1] for row in source.rates)
             if _differ(tops, source.noticed):
                 source.noticed = tops
@@ -133,13 +134,9 @@ class Meters:
         """A publication's encodings for layer choice. ``active``: what its publisher was asked to send."""
         handle, count = publication.handle, publication.encodings
         source = self._sources.setdefault(handle, _Source())
-        source.seen = max(source.seen, *(index + 1 for index in flowing), 1)
-        for gone in source.flowing.keys() - set(flowing):
-            del source.flowing[gone]
-        for index in flowing:
-            source.flowing.setdefault(index, now)
+        _flow(source, flowing, now)
         found = []
-        for index in range(min(source.seen, count)):
+        for index in range(min(max(source.seen, 1), count)):
             since = source.flowing.get(index)
             row = source.rates[index] if index < len(source.rates) else ()
             found.append(
@@ -195,6 +192,14 @@ def _rows(flat: Sequence[float]) -> tuple[Row, ...]:
         tuple(float(rate) for rate in flat[index * TEMPORAL_LAYERS : (index + 1) * TEMPORAL_LAYERS])
         for index in range(count)
     )
+
+
+def _flow(source: _Source, flowing: Sequence[int], now: float) -> None:
+    for gone in source.flowing.keys() - set(flowing):
+        del source.flowing[gone]
+    for index in flowing:
+        source.flowing.setdefault(index, now)
+        source.seen = max(source.seen, index + 1)
 
 
 def _differ(new: Sequence[float], old: Sequence[float]) -> bool:

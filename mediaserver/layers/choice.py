@@ -188,8 +188,8 @@ def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Bu
     free = min(keep, carried)
     if calm and (now < state.trial_until or link.estimate is None or not link.probed):
         # On trial; or the estimate is the viewer's own, which follows what is sent: then only a queue or loss
-        # tells that the link does not carry it.
-        keep = max(keep, carried)
+        # tells that the link does not carry what it has.
+        keep = math.inf
     return Budget(
         keep=keep,
         carried=carried,

@@ -18,11 +18,11 @@ UNREAD = 'loupe_rtp_packets_dropped_total{reason="dtls_overflow"}'
 
 
 async def test_a_hostile_channel_costs_no_media(http: Client) -> None:
-    """Somebody publishes a picture and floods both channels: their picture and everybody's go on in order, and
-    what an honest participant says is passed on.
+    """Somebody publishes a picture and floods both channels: their picture and everybody's go on in order,
+    and what an honest participant says is passed on.
 
-    Not without a gap: all clients share one loop, which the flood holds up, and a viewer whose reports come late
-    is taken for one on a weak link.
+    Not without a gap: all clients share one loop, which the flood holds up, and a viewer whose reports come
+    late is taken for one on a weak link.
     """
     room = http.server.new_room()
     async with (

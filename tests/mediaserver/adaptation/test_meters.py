@@ -30,6 +30,17 @@ def test_rates_belong_to_encodings_and_temporal_layers() -> None:
     assert meters.encodings(publication(), (0, 1), None, 3.5)[0].settled
 
 
+def test_what_flowed_before_anybody_watched_is_known_when_they_come() -> None:
+    meters = Meters()
+    for now in (1.0, 2.0, 3.0):
+        read(meters, now, publications={7: {"wire_rates": FLAT, "layers": [0, 1]}})
+    assert [one.settled for one in meters.encodings(publication(), (0, 1, 2), None, 3.5)] == [
+        True,
+        True,
+        False,
+    ]
+
+
 def test_an_encoding_counts_once_it_flowed_and_is_missed_from_then_on() -> None:
     meters = Meters()
     assert len(meters.encodings(publication(), (), None, 1.0)) == 1

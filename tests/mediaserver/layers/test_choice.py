@@ -326,6 +326,11 @@ def test_what_is_on_trial_is_nobody_elses_proof() -> None:
         first = decide(now, unknown, [scope, face], first.state)
         assert first.choices[2].sending == Forward(Option(0))
         assert first.choices[3].sending == Pause()
+    # What the first estimate proves comes beside it.
+    both = decide(1.5, replace(unknown, estimate=720_000), [scope, face], first.state)
+    both = decide(2.0, replace(unknown, estimate=720_000), [scope, face], both.state)
+    assert both.choices[2].sending == Forward(Option(0))
+    assert both.choices[3].sending == Forward(Option(0))
 
 
 def test_a_viewers_own_estimate_takes_nothing_away_while_nothing_waits() -> None:
