@@ -188,8 +188,9 @@ class Adaptation:
         )
         if changed:
             self._apply(session.room, session.room.standing_changed(legs.standing_changed(id, standing)))
-        if not quality:
+        if not quality or now < viewer.look_at:
             return
+        viewer.looked(now)
         downlink = self._meters.downlink(viewer.transport)
         new = legs.quality(standing, viewer.link, viewer.round_trip, downlink, sources, self._meters)
         if legs.is_news(new, viewer.quality):

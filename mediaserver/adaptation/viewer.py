@@ -17,6 +17,8 @@ COMFORT = 1.3
 """A link that carries so much more than is sent changes nothing by carrying a little less."""
 ESTIMATE_CHANGED = 0.02
 """Where nothing is to spare, a smaller change of the estimate changes nothing either."""
+LOOK_SECONDS = 5.0
+"""Between looks at the figures of a viewer for whom nothing had to be decided; else every second."""
 NEVER = math.inf
 
 
@@ -38,6 +40,8 @@ class Viewer:
     announced: Announced = field(default_factory=Announced)
     quality: Quality | None = None
     """As last told."""
+    look_at: float = 0.0
+    """When to see whether it changed."""
 
     def heard(self, estimate: int, link: LinkState) -> bool:
         """The plane tells of the link; whether a decision could follow from it."""
@@ -62,7 +66,12 @@ class Viewer:
         decision = self.decision = decide(now, link, demands, self.state)
         self.state = decision.state
         self.due = NEVER if self._is_comfortable() else decision.ask_again_at
+        self.look_at = now
         return decision
+
+    def looked(self, now: float) -> None:
+        """Their quality was compared with what they were told."""
+        self.look_at = now + (LOOK_SECONDS if self.due == NEVER else 0.0)
 
     def stands(self, now: float, *, server_busy: bool, upload_broken: bool) -> tuple[Standing, bool]:
         """What is said of them from now on, and whether that is new."""
