@@ -75,7 +75,7 @@ async def bits(theatre: Visitor, seconds: float) -> float:
     before = await theatre.page.evaluate(SENT)
     await theatre.page.wait_for_timeout(seconds * 1_000)
     after = await theatre.page.evaluate(SENT)
-    return sum(new[1] - old[1] for new, old in zip(after, before, strict=True)) * 8 / seconds
+    return float(sum(new[1] - old[1] for new, old in zip(after, before, strict=True))) * 8 / seconds
 
 
 async def test_a_weak_link_is_named_in_words_to_the_viewer_and_the_surgeon(
