@@ -36,6 +36,7 @@ async def test_two_pictures_and_a_voice_reach_a_specialist(http: Client) -> None
         first, second = await specialist.watch(scope), await specialist.watch(overhead)
         # The second picture waits until the link is measured; a key frame may come before.
         await specialist.event("quality", all_is_sent)
+        await second.frames(5)
         seen, other = await asyncio.gather(first.frames(20), second.frames(20))
         assert_in_order(seen, loss=0.1)
         assert_in_order(other, loss=0.1)

@@ -195,3 +195,14 @@ async def test_a_muted_picture_is_nobodys_fault(room: Theatre) -> None:
     room.settle(viewer, 4_000_000, 7.0)
     assert news(viewer, StandingChanged) == []
     assert news(viewer, Quality)[-1].sources[-1].reason == "muted"
+
+
+async def test_who_tells_when_packets_arrived_is_probed_and_nobody_else(room: Theatre) -> None:
+    viewer = await room.enter()
+    side = room.server.registry.sessions[viewer.id].subscribing
+    assert side is not None
+    for measured in (side.transport.measured, not side.transport.measured):
+        side.transport.measured = measured
+        room.server.registry.unsettle(room.picture.handle)
+        room.turn()
+        assert room.viewer(viewer).link.probed is measured
