@@ -19,6 +19,7 @@ import structlog
 
 from mediaserver import publish_side, subscribe_side, watch_side
 from mediaserver._dataplane import Event
+from mediaserver.adaptation.turn import Adaptation
 from mediaserver.config import Settings
 from mediaserver.dispatch import Dispatcher
 from mediaserver.errors import (
@@ -52,7 +53,7 @@ from mediaserver.publish_side import PublishAnswer, SourceSpec
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
-from mediaserver.session import HttpSession, Registry, Session
+from mediaserver.session import HttpSession, Registry, Session, Wish
 from mediaserver.transport.transport import Transport
 
 __all__ = ["HttpSession", "Identity", "Participant", "PublishAnswer", "Server", "SourceSpec"]
@@ -77,8 +78,9 @@ class Server:
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics(self._registry)
+        self.adaptation = Adaptation(self._registry, self._apply)
         self._dispatcher = Dispatcher(
-            self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
+            self._registry, self.adaptation, self._apply, self._transport_over, self._close, self.metrics
         )
 
     # ---- Life ----
@@ -107,7 +109,8 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
-        for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
+        lag = self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)
+        for work in (self._take_events(), self.adaptation.run(), lag):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -220,18 +223,12 @@ class Server:
         if offer is not None:
             participant.outbox.put(offer)
 
-    def prefer(
-        self,
-        participant: Participant,
-        publication: PublicationId,
-        layer: int | None = None,
-        paused: bool = False,
-    ) -> None:
+    def prefer(self, participant: Participant, publication: PublicationId, wish: Wish) -> None:
         """A wish about one publication. Raises ``NotPermitted``, ``UnknownPublication``."""
         session = self._registry.session(participant)
         session.room.allowed(participant.id, Right.SUBSCRIBE)
         session.room.publication(publication)
-        subscribe_side.prefer(self._registry, session, publication, layer, paused)
+        subscribe_side.prefer(self._registry, session, publication, wish)
 
     def mute(self, participant: Participant, publication: PublicationId, muted: bool) -> None:
         """Stops or resumes forwarding. Raises ``NotPermitted``, ``UnknownPublication``."""
@@ -444,7 +441,7 @@ class Server:
                 case EndPublication(handle):
                     self._registry.end_publication(handle)
                 case Silence(handle, muted):
-                    self._plane.mute(handle, muted)
+                    self._registry.mute(handle, muted)
                 case _:
                     assert_never(effect)
         for participant in renegotiate:

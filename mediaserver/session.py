@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mediaserver.attention import Attention
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
@@ -38,6 +39,17 @@ class PublishSide:
     publications: dict[str, PublicationId] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a participant wants of one publication; layer choice gives no more than that."""
+
+    layer: int | None = None
+    """The highest encoding of use to them; ``None``: the best."""
+    paused: bool = False
+    pinned: bool = False
+    """They look at this one before all others."""
+
+
 @dataclass(slots=True)
 class SubscribeSide:
     """The transport a browser participant is sent publications on; one offer is out at a time."""
@@ -53,7 +65,7 @@ class SubscribeSide:
     accepted: dict[PublicationId, OutboundMedia] = field(default_factory=dict)
     """What the last answer accepted and the transport does not carry yet."""
     subscriptions: dict[PublicationId, int] = field(default_factory=dict)
-    wishes: dict[PublicationId, tuple[int | None, bool]] = field(default_factory=dict)
+    wishes: dict[PublicationId, Wish] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -143,6 +155,10 @@ class Registry:
         self.publications: dict[int, tuple[Room, PublicationId]] = {}
         self.subscriptions: dict[int, tuple[Session, PublicationId, int]] = {}
         """Subscription handle -> whose, of what, and the publication's handle."""
+        self.audience: Counter[int] = Counter()
+        """Publication handle -> how many subscriptions of it run."""
+        self.unsettled: Attention[Session] = Attention()
+        """Whose layers are to be chosen anew."""
         self._gates: dict[int, HandshakeGate] = {}
 
     @property
@@ -160,6 +176,7 @@ class Registry:
             "transports": self.transports,
             "publications": self.publications,
             "subscriptions": self.subscriptions,
+            "audience": self.audience,
         }
         return {name: len(content) for name, content in maps.items()} | {"handles": self.plane.open_handles}
 
@@ -210,6 +227,9 @@ class Registry:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
+        transport.measured |= media.extensions.transport_cc != 0
+        self.unsettled.add(session)
+        self._count(publication.handle, 1)
         return handle
 
     def end_subscription(self, handle: int) -> None:
@@ -217,7 +237,9 @@ class Registry:
         entry = self.subscriptions.pop(handle, None)
         if entry is None:
             return
-        session, publication, _ = entry
+        session, publication, source = entry
+        self.unsettled.add(session)
+        self._count(source, -1)
         if session.subscribing is not None:
             session.subscribing.subscriptions.pop(publication, None)
         if session.watching is not None:
@@ -232,7 +254,25 @@ class Registry:
             if source == handle:
                 self.end_subscription(subscription)
         self.publications.pop(handle, None)
+        self.audience.pop(handle, None)
         self.plane.close(handle)
+
+    def _count(self, publication: int, change: int) -> None:
+        self.audience[publication] += change
+        if self.audience[publication] in (1, 2):
+            # What one viewer may have for themselves, two may not.
+            self.unsettle(publication)
+
+    def mute(self, handle: int, muted: bool) -> None:
+        """Forwards nothing of a publication while muted."""
+        self.plane.mute(handle, muted)
+        self.unsettle(handle)
+
+    def unsettle(self, publication: int) -> None:
+        """Something about this publication changed: its viewers' layers are to be chosen anew."""
+        self.unsettled.add_all(
+            session for session, _, source in self.subscriptions.values() if source == publication
+        )
 
 
 def new_ssrc() -> int:

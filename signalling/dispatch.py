@@ -11,6 +11,7 @@ from typing import assert_never
 from mediaserver.ids import ParticipantId, PublicationId
 from mediaserver.participant import Participant
 from mediaserver.server import Server, SourceSpec
+from mediaserver.session import Wish
 from signalling import messages
 from signalling.errors import MalformedMessage, OutOfOrder
 from signalling.names import clean
@@ -29,8 +30,8 @@ async def perform(  # noqa: C901 - one case per message
             await server.answer(participant, generation, sdp)
         case messages.RestartIce():
             server.restart_ice(participant)
-        case messages.Prefer(publication=publication, layer=layer, paused=paused):
-            server.prefer(participant, PublicationId(publication), layer, paused)
+        case messages.Prefer(publication=publication, layer=layer, paused=paused, pinned=pinned):
+            server.prefer(participant, PublicationId(publication), Wish(layer, paused, pinned))
         case messages.Mute(publication=publication, muted=muted):
             server.mute(participant, PublicationId(publication), muted)
         case messages.Chat(text=text):

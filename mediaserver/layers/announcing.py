@@ -14,7 +14,7 @@ BETTER_SECONDS = 2.0
 PUBLISHER_SECONDS = 5.0
 """An encoder that begins sends its large picture late."""
 MEASURING_SECONDS = 3.0
-"""After which a new link's smaller picture is no longer a beginning."""
+"""After which a new link's smaller or missing picture is no longer a beginning."""
 
 
 class Cause(StrEnum):
@@ -44,11 +44,13 @@ class Announced:
     better: bool = False
 
 
-def standing(step: Step, choices: Iterable[Choice], *, server_busy: bool) -> Standing:
-    """The standing that a decision means."""
+def standing(
+    step: Step, choices: Iterable[Choice], *, server_busy: bool, upload_broken: bool = False
+) -> Standing:
+    """The standing that a decision means. ``upload_broken``: a picture reaches the server damaged."""
     if step > Step.FULL:
         return Standing(step, Cause.SERVER if server_busy and step < Step.SILENT else Cause.LINK)
-    if any(choice.reason == Reason.PUBLISHER for choice in choices):
+    if upload_broken or any(choice.reason == Reason.PUBLISHER for choice in choices):
         return Standing(step, Cause.PUBLISHER)
     return Standing()
 
@@ -69,6 +71,7 @@ def _patience(since: float, began: float, said: Standing, true: Standing) -> flo
         return BETTER_SECONDS
     if true.step == Step.FULL:
         return PUBLISHER_SECONDS if true.cause is Cause.PUBLISHER else BETTER_SECONDS
-    if true.step == Step.REDUCED:
-        return max(REDUCED_SECONDS, began + MEASURING_SECONDS - since)
-    return 0.0
+    if true.step == Step.SILENT:
+        return 0.0
+    measuring = began + MEASURING_SECONDS - since
+    return max(REDUCED_SECONDS if true.step == Step.REDUCED else 0.0, measuring)

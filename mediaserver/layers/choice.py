@@ -25,6 +25,8 @@ DIP_EXCESS = 1.12
 DIP_SECONDS = 1.0
 """So far, and for so long, while the estimate dips and nothing waits or is lost: noise of the measurement."""
 CALM_QUEUE_SECONDS = 0.03
+CALM_REPORTED_SECONDS = 0.25
+"""The same where a queue is only guessed from round trips: a viewer's own slowness is in them."""
 CALM_LOSS = 0.01
 WANT_MARGIN = 1.05
 """Beyond what everything would take: an up-switch must find its proof."""
@@ -167,25 +169,31 @@ def _usable(link: Link) -> float:
     return min(1.0 - loss, 1.0 / (1.0 + max(link.repair_overhead, 0.0)))
 
 
-def _is_calm(link: Link) -> bool:
-    calm = link.queue_delay_seconds <= CALM_QUEUE_SECONDS and link.congestion_loss <= CALM_LOSS
+def is_calm(link: Link) -> bool:
+    """Whether nothing waits and nothing is lost beyond the usual."""
+    queue = CALM_QUEUE_SECONDS if link.probed else CALM_REPORTED_SECONDS
+    calm = link.queue_delay_seconds <= queue and link.congestion_loss <= CALM_LOSS
     return calm and link.phase != "drain"
 
 
 def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Budget:
     """``state`` with the newest estimate noted."""
-    usable, calm = _usable(link), _is_calm(link)
+    usable, calm = _usable(link), is_calm(link)
     carried = sum(claim.rungs[claim.current].rate for claim in claims if claim.current >= 0)
     estimate = START_ESTIMATE if link.estimate is None else float(link.estimate)
     keep = estimate * usable
     if calm:
         dip = min(estimate * DIP_EXCESS, proof.greatest(state.peaks, now - DIP_SECONDS))
         keep = max(estimate * CALM_EXCESS, dip) * usable
-        if now < state.trial_until or link.estimate is None:
-            keep = max(keep, carried)
+    free = min(keep, carried)
+    if calm and (now < state.trial_until or link.estimate is None or not link.probed):
+        # On trial; or the estimate is the viewer's own, which follows what is sent: then only a queue or loss
+        # tells that the link does not carry what it has.
+        keep = math.inf
     return Budget(
         keep=keep,
         carried=carried,
+        free=free,
         start=estimate * START_EXCESS * usable if link.phase == "start" else 0.0,
         usable=usable,
         history=state.history or proof.note((), now, START_ESTIMATE),
@@ -240,8 +248,9 @@ def _choices(
         rung = claim.rungs[granted] if granted >= 0 else None
         sending = Pause() if rung is None else rung.sending
         rate = 0.0 if rung is None else rung.rate
-        why = reason(demand, claim, granted, situation, settling=division.settling[index])
         wanted = _wanted(offers[demand.key].asked, rate + left)
+        settling = division.settling[index]
+        why = reason(demand, claim, granted, situation, settling=settling, wanted=wanted)
         choices[demand.key] = Choice(sending, why, rate, rate + left, wanted)
     return choices
 

@@ -38,6 +38,8 @@ class Viewing:
 
     share: float
     cap: int | None = None
+    taken: int | None = None
+    """What they are sent now: it is not left out under their eyes, whatever the figures say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ def _needed(wire: Sequence[float], viewers: Sequence[Viewing]) -> list[bool]:
         top = len(wire) - 1 if viewer.cap is None else min(viewer.cap, len(wire) - 1)
         fitting = [index for index in range(top + 1) if wire[index] <= viewer.share]
         needed[fitting[-1] if fitting else 0] = True
+        if viewer.taken is not None and viewer.taken < len(wire):
+            needed[viewer.taken] = True
     return needed
 
 

@@ -37,7 +37,9 @@ class Budget:
     keep: float
     """On what is sent already."""
     carried: float
-    """What is sent now: as much needs no proof, however it is divided."""
+    """What is sent now."""
+    free: float
+    """Of that, as much needs no proof, however it is divided: all but what is on trial."""
     start: float
     """On the lowest rung of the first picture while the link is first measured."""
     usable: float
@@ -156,9 +158,8 @@ class _Ready:
 
     def proven(self, total: float, *, sound: bool) -> float:
         """The greatest total that needs no further proof, as far as it concerns this one."""
-        carried = min(self.budget.carried, self.budget.keep)
         first = self.now if sound else self._least
-        return max(carried, self._after_failure if self._fails(total) else first)
+        return max(self.budget.free, self._after_failure if self._fails(total) else first)
 
     def moment(self, total: float) -> float:
         """When this total will be proven."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from mediaserver.events import SourceType
 from mediaserver.layers.terms import Demand, Encoding
 
 SMOOTHING_SECONDS = 2.0
@@ -17,7 +18,7 @@ HEADERS = 1.08
 """What RTP, SRTP, UDP and IP add to a picture's rate."""
 
 _CAMERA = (150_000.0, 500_000.0, 1_700_000.0)
-_OF_SOURCE: dict[str, tuple[float, float, float]] = {
+_OF_SOURCE: dict[SourceType, tuple[float, float, float]] = {
     "monitor": (50_000.0, 150_000.0, 500_000.0),
     "room": (60_000.0, 120_000.0, 300_000.0),
     "ultrasound": (220_000.0, 740_000.0, 2_500_000.0),
@@ -49,8 +50,13 @@ def usual(demand: Demand, encoding: int) -> float:
         return float(potential)
     if demand.kind == "audio":
         return SPEECH
-    sizes = _OF_SOURCE.get(demand.source_type, _CAMERA)
-    below_top = len(demand.encodings) - 1 - encoding
+    return nominal(demand.source_type, len(demand.encodings), encoding)
+
+
+def nominal(source_type: SourceType, count: int, encoding: int) -> float:
+    """What one of ``count`` encodings of a picture takes by its publish profile."""
+    sizes = _OF_SOURCE.get(source_type, _CAMERA)
+    below_top = count - 1 - encoding
     return sizes[max(len(sizes) - 1 - below_top, 0)] * HEADERS
 
 

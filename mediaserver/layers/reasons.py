@@ -24,15 +24,20 @@ class Situation:
     """What the link carries beside the sound."""
 
 
-def reason(demand: Demand, claim: Claim, granted: int, situation: Situation, *, settling: bool) -> Reason:
-    """Why ``granted`` (an index of the claim's rungs, -1 for nothing) and not more."""
+def reason(
+    demand: Demand, claim: Claim, granted: int, situation: Situation, *, settling: bool, wanted: int | None
+) -> Reason:
+    """Why ``granted`` (an index of the claim's rungs, -1 for nothing) and not more.
+
+    ``wanted``: the encoding that would be taken if every dormant one flowed.
+    """
     source = _of_the_source(demand)
     if source is not None:
         return source
     if situation.silent:
         return Reason.SILENT
     if granted == len(claim.rungs) - 1:
-        return _at_the_top(demand)
+        return _at_the_top(demand, claim, wanted)
     if settling:
         return Reason.SETTLING
     if situation.link.phase == "start":
@@ -49,11 +54,17 @@ def _of_the_source(demand: Demand) -> Reason | None:
     return None if any(encoding.flows for encoding in demand.encodings) else Reason.NO_SIGNAL
 
 
-def _at_the_top(demand: Demand) -> Reason:
+def _at_the_top(demand: Demand, claim: Claim, wanted: int | None) -> Reason:
     top = len(demand.encodings) - 1
-    wanted = top if demand.cap is None else min(demand.cap, top)
-    if any(encoding.flows or encoding.dormant for encoding in demand.encodings[wanted:]):
-        return Reason.SHOWN_SMALL if wanted < top else Reason.FULL
+    best = top if demand.cap is None else min(demand.cap, top)
+    held = claim.rungs[-1].sending.option.encoding if claim.rungs else 0
+    above = demand.encodings[held + 1 : best + 1]
+    left_out = any(encoding.dormant for encoding in above) and not any(one.flows for one in above)
+    if left_out and wanted is not None and wanted <= held:
+        # It does not come because this link could not carry it.
+        return Reason.LINK
+    if any(encoding.flows or encoding.dormant for encoding in demand.encodings[best:]):
+        return Reason.SHOWN_SMALL if best < top else Reason.FULL
     return Reason.PUBLISHER
 
 

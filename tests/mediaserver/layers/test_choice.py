@@ -314,3 +314,36 @@ def test_the_same_again_is_the_same_and_is_asked_for_in_time(
     assert once == twice
     assert all(i * TICK < d.ask_again_at <= i * TICK + 1 + 1e-9 for i, d in enumerate(once))
     assert all(set(d.choices) == {demand.key for demand in demands} for d in once)
+
+
+def test_what_is_on_trial_is_nobody_elses_proof() -> None:
+    """An encoder's only picture is tried before anything is known of the link: no face takes its place."""
+    scope, face = picture(2, ladder=((1_830_000.0,),)), picture(3, "room", ladder=((200_000.0,),))
+    unknown = Link(probed=False)
+    first = decide(0.0, unknown, [scope], State())
+    assert first.choices[2].sending == Forward(Option(0))
+    for now in (0.1, 1.0):
+        first = decide(now, unknown, [scope, face], first.state)
+        assert first.choices[2].sending == Forward(Option(0))
+        assert first.choices[3].sending == Pause()
+    # What the first estimate proves comes beside it.
+    both = decide(1.5, replace(unknown, estimate=720_000), [scope, face], first.state)
+    both = decide(2.0, replace(unknown, estimate=720_000), [scope, face], both.state)
+    assert both.choices[2].sending == Forward(Option(0))
+    assert both.choices[3].sending == Forward(Option(0))
+
+
+def test_a_viewers_own_estimate_takes_nothing_away_while_nothing_waits() -> None:
+    """It follows what is sent. A queue says that the link does not carry it."""
+    link = replace(steady(3_000_000), probed=False)
+    sent = decide(0.0, link, ENDOSCOPE, State())
+    for now in (1.0, 2.0, 3.0):
+        sent = decide(now, link, ENDOSCOPE, sent.state)
+    before = sent.choices[2].sending
+    lower = replace(link, estimate=400_000)
+    sent = decide(4.0, lower, ENDOSCOPE, sent.state)
+    assert sent.choices[2].sending == before
+    waits = decide(5.0, replace(lower, queue_delay_seconds=0.3), ENDOSCOPE, sent.state)
+    assert waits.choices[2].rate < sent.choices[2].rate
+    probed = decide(5.0, replace(lower, probed=True), ENDOSCOPE, sent.state)
+    assert probed.choices[2].rate < sent.choices[2].rate

@@ -47,6 +47,7 @@ def budget(
     return Budget(
         keep=amount,
         carried=carried,
+        free=min(carried, amount),
         start=start,
         usable=1.0,
         history=((math.inf, amount),) if history is None else history,

@@ -35,6 +35,7 @@ def without_top(*, dormant: bool) -> Demand:
         (steady(5_000_000), picture(muted=True), Reason.MUTED, Step.FULL),
         (steady(5_000_000), without_top(dormant=False), Reason.PUBLISHER, Step.FULL),
         (steady(5_000_000), without_top(dormant=True), Reason.FULL, Step.FULL),
+        (steady(800_000), without_top(dormant=True), Reason.LINK, Step.REDUCED),
         (
             steady(5_000_000),
             replace(picture(), encodings=(Encoding(flows=False),)),

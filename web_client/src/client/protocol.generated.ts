@@ -9,6 +9,9 @@ export type Event =
   | PublicationChanged
   | Unpublished
   | LayerForwarded
+  | StandingChanged
+  | Quality
+  | SendingWanted
   | ChatLine
   | TransportState
   | Closing;
@@ -16,6 +19,21 @@ export type Event =
  * What a participant is in a room.
  */
 export type Role = "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+/**
+ * Why this much and not more.
+ */
+export type Reason =
+  | "full"
+  | "hidden"
+  | "link"
+  | "measuring"
+  | "muted"
+  | "no_signal"
+  | "priority"
+  | "publisher"
+  | "settling"
+  | "shown_small"
+  | "silent";
 /**
  * What a token may let its holder do in its room.
  */
@@ -28,6 +46,7 @@ export interface ProtocolTypes {
   Chat?: Chat;
   ChatLine?: ChatLine;
   Closing?: Closing;
+  EncodingWanted?: EncodingWanted;
   Error?: Error;
   Event?: Event;
   Hello?: Hello;
@@ -52,6 +71,8 @@ export interface ProtocolTypes {
   Published?: Published;
   PublishedAnswer?: PublishedAnswer;
   PublishedSource?: PublishedSource;
+  Quality?: Quality;
+  Reason?: Reason;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -60,7 +81,10 @@ export interface ProtocolTypes {
   Right?: Right;
   Role?: Role;
   RoomInfo?: RoomInfo;
+  SendingWanted?: SendingWanted;
   Source?: Source;
+  SourceQuality?: SourceQuality;
+  StandingChanged?: StandingChanged;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
@@ -102,6 +126,13 @@ export interface Closing {
   seq: number;
   reason: "removed" | "replaced" | "room_closed" | "server_draining" | "worker_failed";
   reconnect: boolean;
+}
+/**
+ * What one layer of one's own publication shall be.
+ */
+export interface EncodingWanted {
+  active: boolean;
+  max_bitrate: number | null;
 }
 /**
  * The request was not done.
@@ -188,6 +219,7 @@ export interface PublicationInfo {
   muted: boolean;
   layers: number[];
   silent_ms: number;
+  encodings: number;
 }
 /**
  * A source was muted, fell silent, flows again, or its layers changed.
@@ -213,6 +245,56 @@ export interface LayerForwarded {
   seq: number;
   publication: string;
   layer: number | null;
+}
+/**
+ * A participant's place on the survival ladder, told to themselves, to surgeons and to moderators.
+ *
+ *     ``full``: every picture as well as it is wanted; ``reduced``: smaller, slower or fewer; ``stills``: the
+ *     chosen picture is a still now and then; ``sound``: no picture; ``silent``: nothing is heard of them.
+ *     ``cause`` says whose trouble it is: the participant's own link, the publisher, or the server.
+ */
+export interface StandingChanged {
+  type: "standing";
+  seq: number;
+  participant: string;
+  step: "full" | "reduced" | "silent" | "sound" | "stills";
+  cause: ("link" | "publisher" | "server") | null;
+}
+/**
+ * The client's leg from the server and what it carries: when it changed, at most once a second.
+ */
+export interface Quality {
+  type: "quality";
+  seq: number;
+  step: "full" | "reduced" | "silent" | "sound" | "stills";
+  cause: ("link" | "publisher" | "server") | null;
+  estimate_kbit: number | null;
+  sent_kbit: number;
+  loss: number;
+  rtt_ms: number | null;
+  queue_ms: number;
+  repair_overhead: number;
+  sources: SourceQuality[];
+}
+/**
+ * How one publication reaches this client, and why not better.
+ */
+export interface SourceQuality {
+  publication: string;
+  layer: number | null;
+  still_seconds: number | null;
+  reason: Reason;
+  upload_loss: number;
+  upload_jitter_ms: number;
+}
+/**
+ * What is worth sending of one's own publication, by layer, lowest first: nobody needs more.
+ */
+export interface SendingWanted {
+  type: "sending_wanted";
+  seq: number;
+  publication: string;
+  encodings: EncodingWanted[];
 }
 /**
  * The state of one of this client's two transports as the server sees it.
@@ -328,7 +410,10 @@ export interface Pong {
   server_time_ms: number;
 }
 /**
- * A wish about one subscription: which layer (lowest 0, none: highest), or pause. ``ok``.
+ * A wish about one subscription. ``ok``.
+ *
+ *     ``layer`` is the highest of use (lowest 0, none: the best); the link decides whether so much is sent. What
+ *     is ``paused`` is not sent; what is ``pinned`` comes before all other pictures.
  */
 export interface Prefer {
   type: "prefer";
@@ -336,6 +421,7 @@ export interface Prefer {
   publication: string;
   layer?: number | null;
   paused?: boolean;
+  pinned?: boolean;
 }
 /**
  * An SDP offer of all sources this participant sends; also an ICE restart.

@@ -82,7 +82,11 @@ impl Reported {
     /// The estimate in bits per second; `None` before anything was reported.
     pub fn estimate(&self, now: Time) -> Option<f64> {
         let remb = self.remb.filter(|(_, at)| now.since(*at) < REMB_LASTS).map(|(rate, _)| rate);
-        remb.or(self.estimate)
+        match (remb, self.estimate) {
+            // A viewer's own estimate follows what it is sent. Before anything ever waited or got lost it is no limit.
+            (Some(remb), Some(estimate)) if !self.troubled => Some(remb.max(estimate)),
+            (remb, estimate) => remb.or(estimate),
+        }
     }
 
     /// Whether the estimate tells more than that nothing went wrong so far.
@@ -147,8 +151,19 @@ mod tests {
     fn the_viewer_s_own_estimate_counts_while_it_is_fresh() {
         let mut reported = Reported::default();
         report(&mut reported, 0.0, 100, 1e6);
+        report(&mut reported, 0.0, 300, 1e6);
         reported.remb(Time::from_millis(1_000), 3e5);
         assert_eq!(reported.estimate(Time::from_millis(2_000)), Some(3e5));
-        assert!(reported.estimate(Time::from_millis(12_000)).unwrap() > 9e5);
+        assert!(reported.estimate(Time::from_millis(12_000)).unwrap() > 7e5);
+    }
+
+    #[test]
+    fn the_viewer_s_own_estimate_is_no_limit_before_anything_waited_or_got_lost() {
+        let mut reported = Reported::default();
+        report(&mut reported, 0.0, 100, 1e6);
+        reported.remb(Time::from_millis(1_000), 7e4);
+        assert!(reported.estimate(Time::from_millis(2_000)).unwrap() > 9e5);
+        reported.remb(Time::from_millis(1_000), 5e6);
+        assert_eq!(reported.estimate(Time::from_millis(2_000)), Some(5e6));
     }
 }
