@@ -124,16 +124,19 @@ async def run(
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
     from mediaserver.plane import open_plane
     from mediaserver.server import Server
+    from mediaserver.store.store import Store
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
-    server = Server(settings, open_plane(settings.media))
+    store = Store.open(settings)
+    server = Server(settings, open_plane(settings.media), store.audit)
     await server.start()
+    await store.start(server.witness)
     opened: Listener | None = None
     try:
-        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle)
+        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)
         opened = await listener.open_listener(
             app.build(parts), settings.listen.host, settings.listen.port, secure
         )
@@ -159,6 +162,7 @@ async def run(
         if opened is not None:
             await opened.close()
         await server.stop()
+        await store.close()
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:
