@@ -48,7 +48,7 @@ export const en: Dictionary = {
   },
   roles: {
     surgeon: "Operating surgeon", staff: "Theatre staff", specialist: "Specialist", moderator: "Moderator",
-    observer: "Observer", operator: "Operator",
+    observer: "Observer", operator: "Operator", auditor: "Auditor",
   },
   levels: { good: "Good", fair: "Fair", poor: "Poor", lost: "Disconnected", unknown: "Measuring", present: "Connected" },
   causes: { upload: "your upload", download: "your download", device: "this device is overloaded", remote: "the other side" },

@@ -17,7 +17,7 @@ const sourceTypes: Record<SourceType, string> = {
 
 const roles: Record<Role, string> = {
   surgeon: "Phẫu thuật viên chính", staff: "Ê-kíp phòng mổ", specialist: "Chuyên gia", moderator: "Điều phối viên",
-  observer: "Người quan sát", operator: "Vận hành",
+  observer: "Người quan sát", operator: "Vận hành", auditor: "Cán bộ bảo vệ dữ liệu",
 };
 
 const levels: Record<Level, string> = {
