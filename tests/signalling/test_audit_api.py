@@ -14,7 +14,8 @@ async def test_an_auditor_reads_it_page_by_page(house: House) -> None:
         house.store.audit.append(Event.VIEW_START, actor="p", room=room, details={"n": [1, 2]})
     await house.store.audit.flush()
     auditor = house.bearer("auditor", "*")
-    seen, after = [], 0
+    seen: list[int] = []
+    after: int | None = 0
     while after is not None:
         status, page = await call(house, "GET", f"{AUDIT}?after={after}&limit=2&room=a", auditor)
         assert status == 200
