@@ -112,6 +112,9 @@ class Recording(Section):
     The environment variable ``LOUPE_RECORDING_MASTER_KEY`` wins over it.
     """
 
+    second_folder: Path | None = None
+    """On another disk: where recordings go on when the data folder's disk is full."""
+
 
 class Retention(Section):
     """How long recordings are kept, by class, before two people may delete them; how much they may hold."""
@@ -128,6 +131,26 @@ class Retention(Section):
         return {"clinical": self.clinical_days, "teaching": self.teaching_days, "test": self.test_days}[
             retention_class
         ]
+
+
+class Storage(Section):
+    """Where sealed recordings move to; without ``url`` they stay in the data folder."""
+
+    url: str | None = None
+    """``s3://bucket/prefix``, or ``file:///folder`` of a network share."""
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    allow_http: bool = False
+    """For a store on the same machine or in a closed network."""
+
+    @field_validator("url")
+    @classmethod
+    def _schemes(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("s3://", "file:///")):
+            raise ValueError("must start with s3:// or file:///")
+        return value
 
 
 class Limits(Section):
@@ -219,6 +242,7 @@ class Settings(BaseSettings):
     data: Data = Data()
     recording: Recording = Recording()
     retention: Retention = Retention()
+    storage: Storage = Storage()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
@@ -415,6 +439,13 @@ _SAMPLE = """\
 
 [recording]
 # master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
+# second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
+
+[storage]
+# url = "s3://loupe/recordings"   # sealed segments move there; absent: they stay in the data folder
+# endpoint = "https://s3.example"
+# region = "us-east-1"
+# access_key_id = "loupe"         # secret_access_key better as a secret file
 
 [retention]
 # clinical_days = 3650

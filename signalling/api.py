@@ -13,7 +13,7 @@ from mediaserver.audit import Event
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import audit_api, body, messages, openapi, procedures_api, tokens, translate
+from signalling import audit_api, body, keeping_api, messages, openapi, procedures_api, tokens, translate
 from signalling.auditing import actor
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
@@ -243,6 +243,7 @@ _MODERATE = "the right `moderate` in this room, or `inspect`"
 ROUTES: tuple[Route, ...] = (
     *procedures_api.ROUTES,
     *audit_api.ROUTES,
+    *keeping_api.ROUTES,
     Route(
         method="GET",
         path="/api/v1/rooms",

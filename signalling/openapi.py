@@ -50,6 +50,7 @@ def json_response(value: object) -> web.Response:
 _PARAMETERS = {
     "room": {"type": "string", "pattern": ROOM_PATTERN, "description": "The room's name."},
     "participant": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A participant's id."},
+    "recording": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A recording's id."},
     "procedure": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A procedure's id."},
     "number": {"type": "integer", "minimum": 0, "description": "A number, counted from 1."},
 }
