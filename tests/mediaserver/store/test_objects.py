@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from mediaserver.config import Storage
 from mediaserver.errors import InvalidSettings
@@ -36,8 +37,8 @@ def s3() -> Iterator[Storage]:
         region="us-east-1",
         allow_http=True,
         access_key_id="test",
-        secret_access_key="test",
-    )  # type: ignore[arg-type]
+        secret_access_key=SecretStr("test"),
+    )
     server.stop()
 
 
@@ -101,8 +102,8 @@ def test_a_store_that_is_away_is_an_error_without_its_address() -> None:
             region="us-east-1",
             allow_http=True,
             access_key_id="test",
-            secret_access_key="geheim",
-        )  # type: ignore[arg-type]
+            secret_access_key=SecretStr("geheim"),
+        )
     )
     assert away is not None
     with pytest.raises(StorageFailed) as failure:
