@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import assert_never
 
-from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
 from mediaserver.server import Server, SourceSpec
 from signalling import messages
@@ -35,6 +35,10 @@ async def perform(  # noqa: C901 - one case per message
             server.mute(participant, PublicationId(publication), muted)
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
+        case messages.StartRecording(procedure=procedure):
+            await server.start_recording(participant, ProcedureId(procedure))
+        case messages.StopRecording():
+            server.stop_recording(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
         case messages.Ping(id=request_id):

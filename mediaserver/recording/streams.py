@@ -116,7 +116,6 @@ class Capture:
         self._clock_rate = clock_rate
         self._start = start_monotonic_micros
         self._shift = 0
-        self._heard = False
         self.streams: dict[StreamKey, Stream] = {}
         self.changes: list[Change] = []
         self.newest = 0.0
