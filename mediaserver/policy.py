@@ -28,17 +28,30 @@ class Right(StrEnum):
     CHAT = "chat"
     MODERATE = "moderate"
     """Mute and remove others, invite, withdraw what was given out."""
+    RECORD = "record"
+    """Start and stop the recording of the room."""
     INSPECT = "inspect"
     """Read rooms and participants by REST; never pictures."""
 
 
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.SURGEON: frozenset(
-        {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}
+        {
+            Right.PUBLISH_VIDEO,
+            Right.PUBLISH_AUDIO,
+            Right.SUBSCRIBE,
+            Right.CHAT,
+            Right.MODERATE,
+            Right.RECORD,
+        }
     ),
-    Role.STAFF: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
+    Role.STAFF: frozenset(
+        {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.RECORD}
+    ),
     Role.SPECIALIST: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
-    Role.MODERATOR: frozenset({Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}),
+    Role.MODERATOR: frozenset(
+        {Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE, Right.RECORD}
+    ),
     Role.OBSERVER: frozenset({Right.SUBSCRIBE}),
     Role.OPERATOR: frozenset({Right.INSPECT}),
 }

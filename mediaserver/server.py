@@ -109,6 +109,8 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
+        if self.recordings is not None:
+            self.recordings.start_recorder()
         for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from typing import assert_never
 
+from mediaserver.errors import RecordingOff
 from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
+from mediaserver.recording.control import Recordings
 from mediaserver.server import Server, SourceSpec
 from signalling import messages
 from signalling.errors import MalformedMessage, OutOfOrder
@@ -36,9 +38,9 @@ async def perform(  # noqa: C901 - one case per message
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
         case messages.StartRecording(procedure=procedure):
-            await server.start_recording(participant, ProcedureId(procedure))
+            await recordings(server).start_by(participant, ProcedureId(procedure))
         case messages.StopRecording():
-            server.stop_recording(participant)
+            recordings(server).stop_by(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
         case messages.Ping(id=request_id):
@@ -48,6 +50,13 @@ async def perform(  # noqa: C901 - one case per message
         case _:
             assert_never(request)
     return messages.Ok(id=request.id)
+
+
+def recordings(server: Server) -> Recordings:
+    """Raises ``RecordingOff`` where nothing is recorded."""
+    if server.recordings is None:
+        raise RecordingOff
+    return server.recordings
 
 
 def _chat_text(text: str) -> str:

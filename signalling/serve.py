@@ -123,6 +123,7 @@ async def run(
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
     from mediaserver.plane import open_plane
+    from mediaserver.recording.opening import open_recordings
     from mediaserver.server import Server
     from signalling import app, keys, listener, tls
 
@@ -130,6 +131,7 @@ async def run(
     secure = tls_context(settings, plain_http)
     raise_file_limit()
     server = Server(settings, open_plane(settings.media))
+    server.recordings = open_recordings(server, settings)
     await server.start()
     opened: Listener | None = None
     try:

@@ -11,14 +11,17 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import structlog
 
+from mediaserver.audit import SYSTEM, Actor, Audit, Detail, NoAudit, Outcome
+from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
-from mediaserver.errors import LimitReached, LoupeError, NotPermitted, UnknownRoom
+from mediaserver.errors import AlreadyRecording, ConsentMissing, NotRecording, UnknownRoom
 from mediaserver.events import RecordingChanged
 from mediaserver.ids import (
     ParticipantId,
@@ -30,6 +33,8 @@ from mediaserver.ids import (
     new_recording_id,
     new_track_id,
 )
+from mediaserver.participant import Participant
+from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
@@ -44,41 +49,11 @@ State = Literal["recording", "sealed", "withdrawn"]
 _log = structlog.stdlib.get_logger(__name__)
 
 
-class ConsentMissing(NotPermitted):
-    """Nobody has consented to recording in this procedure, or the consent was withdrawn."""
-
-    code = "consent_missing"
-    default = "there is no consent to recording for this procedure"
-
-
-class NotRecording(LoupeError):
-    """The room is not being recorded."""
-
-    code = "not_recording"
-    default = "this room is not being recorded"
-
-
 class Consents(Protocol):
     """Who consented to what."""
 
     async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
         """Whether a valid consent of the procedure covers this purpose now."""
-
-
-class Audit(Protocol):
-    """Where what happened is kept."""
-
-    def append(
-        self,
-        event: str,
-        *,
-        actor: str,
-        room: str | None = None,
-        subject: str | None = None,
-        outcome: str = "success",
-        details: dict[str, Any] | None = None,
-    ) -> None:
-        """Queues one entry; never raises."""
 
 
 @dataclass(slots=True)
@@ -118,7 +93,7 @@ class Recordings:
         self._registry = registry
         self._vault = vault
         self._consents = consents
-        self._audit = audit
+        self._audit: Audit = audit or NoAudit()
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
@@ -137,7 +112,7 @@ class Recordings:
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals. Idempotent."""
         for taking in list(self._taking.values()):
-            self._stop(taking, "sealed", actor="server")
+            self._stop(taking, "sealed", actor=SYSTEM)
         ending = list(self._ending.values())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
@@ -160,15 +135,15 @@ class Recordings:
         taking = self._taking.get(room)
         return taking.event() if taking is not None else None
 
-    async def start(self, room: Room, procedure: ProcedureId, *, actor: str) -> RecordingChanged:
-        """Begins to record a room. Raises ``ConsentMissing``, ``LimitReached``, ``UnknownRoom``."""
+    async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
+        """Begins to record a room. Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``."""
         if room.id in self._taking:
-            raise LimitReached("this room is being recorded already")
+            raise AlreadyRecording
         if not await self._consents.permits(procedure, "recording"):
-            self._note("recording.start", actor, room.id, None, outcome="denied", details={"procedure": procedure})
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
             raise ConsentMissing
         if room.id in self._taking:
-            raise LimitReached("this room is being recorded already")
+            raise AlreadyRecording
         if self._registry.rooms.get(room.id) is not room:
             raise UnknownRoom
         id = new_recording_id()
@@ -182,24 +157,24 @@ class Recordings:
         }
         taking = self._taking[room.id] = Taking(id, room.id, procedure, begin)
         self._process.send({"do": "start", "recording": taking.id, "begin": begin})
-        self._note("recording.start", actor, room.id, taking.id, details={"procedure": procedure})
+        self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
         self.follow(room)
         return taking.event()
 
-    def stop(self, room: RoomId, *, actor: str) -> RecordingChanged:
+    def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
         """Ends a room's recording. Raises ``NotRecording``."""
         taking = self._taking.get(room)
         if taking is None:
             raise NotRecording
         return self._stop(taking, "sealed", actor=actor)
 
-    def withdraw(self, procedure: ProcedureId, *, actor: str) -> None:
+    def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
         """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
             self._stop(taking, "withdrawn", actor=actor)
 
-    def _stop(self, taking: Taking, state: State, *, actor: str) -> RecordingChanged:
+    def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
         self._ending[taking.id] = taking
         taking.state = state
@@ -208,12 +183,29 @@ class Recordings:
         if state == "withdrawn":
             self._tell_event(taking, "consent_withdrawn", {})
         self._process.send({"do": "stop", "recording": taking.id, "state": state})
-        self._note("recording.stop", actor, taking.room, taking.id, details={"state": state})
+        self._note(
+            Audited.RECORDING_STOP, actor, taking.room, taking.procedure, taking.id, details={"state": state}
+        )
         _log.info("recording stopped", room=taking.room, recording=taking.id, state=state)
         changed = taking.event()
         if (room := self._registry.rooms.get(taking.room)) is not None:
             self._tell_room(room.members.keys(), changed)
         return changed
+
+    async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
+        """As ``start``, for somebody in the room. Raises ``NotPermitted`` without the right to record too."""
+        room = self._registry.session(participant).room
+        actor = _actor(participant)
+        if Right.RECORD not in participant.rights:
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
+        require(participant.rights, Right.RECORD)
+        await self.start(room, procedure, actor=actor)
+
+    def stop_by(self, participant: Participant) -> None:
+        """As ``stop``, for somebody in the room. Raises ``NotPermitted``, ``NotRecording``."""
+        room = self._registry.session(participant).room
+        require(participant.rights, Right.RECORD)
+        self.stop(room.id, actor=_actor(participant))
 
     # ---- Following a room ----
 
@@ -238,7 +230,7 @@ class Recordings:
             if publication.id not in known and publication.codec.name.upper() in RECORDABLE:
                 self._tap(taking, publication)
         if room.empty:
-            self._stop(taking, "sealed", actor="server")
+            self._stop(taking, "sealed", actor=SYSTEM)
 
     def _tap(self, taking: Taking, publication: Publication) -> None:
         identity = (publication.kind, publication.source_type, publication.label)
@@ -291,7 +283,8 @@ class Recordings:
                             track.tap.close()
                     taking.stopped.set()
             case "sealed" if message["state"] is not None and message["failure"] is None:
-                self._note("recording.finalise", "server", None, RecordingId(message["recording"]))
+                recording = RecordingId(message["recording"])
+                self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
             case "sealed" if message["failure"] is not None:
                 _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
             case "disk_full":
@@ -323,7 +316,7 @@ class Recordings:
         order = {"do": "event", "recording": taking.id, "name": name, "monotonic_micros": micros}
         self._process.send({**order, "details": details})
 
-    def _tell_room(self, members: Any, event: RecordingChanged) -> None:
+    def _tell_room(self, members: Iterable[ParticipantId], event: RecordingChanged) -> None:
         for id in members:
             session = self._registry.sessions.get(id)
             if session is not None and session.http is None:
@@ -331,18 +324,28 @@ class Recordings:
 
     def _note(  # noqa: PLR0913 - the fields of an entry
         self,
-        event: str,
-        actor: str,
+        event: Audited,
+        actor: Actor,
         room: RoomId | None,
+        procedure: ProcedureId | None,
         recording: RecordingId | None,
         *,
-        outcome: str = "success",
-        details: dict[str, Any] | None = None,
+        outcome: Outcome = "success",
+        details: Mapping[str, Detail] | None = None,
     ) -> None:
-        if self._audit is not None:
-            self._audit.append(
-                event, actor=actor, room=room, subject=recording, outcome=outcome, details=details or {}
-            )
+        self._audit.append(
+            event,
+            actor=actor,
+            room=room,
+            procedure=procedure,
+            subject=recording,
+            outcome=outcome,
+            details=details,
+        )
+
+
+def _actor(participant: Participant) -> Actor:
+    return Actor(id=participant.id, role=participant.role, name=participant.name)
 
 
 async def _all_stopped(takings: list[Taking]) -> None:
