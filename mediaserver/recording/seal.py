@@ -95,7 +95,7 @@ class _Track:
         self._id = TrackId(track["track"])
         self._done = [line for line in lines if line["type"] == "segment" and line["track"] == self._id]
         start = next(line["monotonic_micros"] for line in lines if line["type"] == "begin")
-        self._capture = Capture(track["clock_rate"], start)
+        self._capture = Capture(track["clock_rate"], start, sound=track["kind"] == "audio")
         self._files: list[tuple[Path, float]] = []
         """Journals read, and the last arrival in each."""
         self._shift = 0
