@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import structlog
 
-from mediaserver.audit import SYSTEM, Actor, Audit, Detail, NoAudit, Outcome
+from mediaserver.audit import SYSTEM, Actor, Audit, Details, NoAudit
 from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
 from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
@@ -164,6 +164,8 @@ class Recordings:
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
         self.follow(room)
+        room.recording = taking.event()
+        self._tell_room(room, taking.event())
         return taking.event()
 
     def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
@@ -191,10 +193,10 @@ class Recordings:
             Audited.RECORDING_STOP, actor, taking.room, taking.procedure, taking.id, details={"state": state}
         )
         _log.info("recording stopped", room=taking.room, recording=taking.id, state=state)
-        changed = taking.event()
         if (room := self._registry.rooms.get(taking.room)) is not None:
-            self._tell_room(room.members.keys(), changed)
-        return changed
+            room.recording = None
+            self._tell_room(room, taking.event())
+        return taking.event()
 
     async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
         """As ``start``, for somebody in the room. Raises ``NotPermitted`` without the right to record too."""
@@ -223,7 +225,6 @@ class Recordings:
             self._tell_event(taking, "joined", {"value": id})
         for id in taking.members - present:
             self._tell_event(taking, "left", {"value": id})
-        self._tell_room(present - taking.members, taking.event())
         taking.members = present
         for track in taking.tracks:
             if track.publication is not None and track.publication not in room.publications:
@@ -325,8 +326,8 @@ class Recordings:
         order = {"do": "event", "recording": taking.id, "name": name, "monotonic_micros": micros}
         self._process.send({**order, "details": details})
 
-    def _tell_room(self, members: Iterable[ParticipantId], event: RecordingChanged) -> None:
-        for id in members:
+    def _tell_room(self, room: Room, event: RecordingChanged) -> None:
+        for id in room.members:
             session = self._registry.sessions.get(id)
             if session is not None and session.http is None:
                 session.participant.outbox.put(event)
@@ -339,8 +340,8 @@ class Recordings:
         procedure: ProcedureId | None,
         recording: RecordingId | None,
         *,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> None:
         self._audit.append(
             event,
