@@ -127,7 +127,8 @@ class Chat(ClientMessage, tag="chat", frozen=True, kw_only=True):
 
 
 class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
-    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then ``recording``."""
+    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+    ``recording``."""
 
     procedure: Id
 

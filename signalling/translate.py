@@ -58,7 +58,7 @@ def _offer(seq: int, event: events.Offer) -> messages.Offer:
     )
 
 
-def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911 - one case each
+def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911, PLR0912 - one case each
     """One event with its place in the participant's order."""
     match happened:
         case events.Offer():

@@ -1,4 +1,5 @@
-"""``python -m tests.recording_server DATA KEY PORT``: the server as shipped, with a register in which one procedure,
+"""``python -m tests.recording_server DATA KEY PORT``: the server as shipped, with a register in which one
+procedure,
 ``p1``, has consent to recording until a line comes on standard input."""
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Recording by the server as it is shipped, with media that really flows: consent, kills, withdrawal, what lies on the disk."""
+"""Recording by the server as it is shipped, with media that really flows: consent, kills, withdrawal, what
+lies on the disk."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import random
 import signal
@@ -13,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import av
 import numpy as np
 import pytest
 
@@ -26,9 +29,6 @@ from signalling.demo.tracks import VoiceTrack
 from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
 from tests.member import Member, about
 from tests.running import ROOT, Client, Server, _ready_line, free_udp_port, until
-
-import av
-import io
 
 ALLOWED_MS = 300
 
@@ -57,13 +57,19 @@ class RecordingServer(Server):
 
     @property
     def vault(self) -> Vault:
-        return Vault.open(Settings(data=Data(folder=self.data), recording=Recording(master_key_file=self.key)))
+        return Vault.open(
+            Settings(data=Data(folder=self.data), recording=Recording(master_key_file=self.key))
+        )
 
     @property
     def recorder(self) -> int:
         """The recorder's process."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        found = [int(pid) for pid in children if b"record" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+        found = [
+            int(pid)
+            for pid in children
+            if b"record" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        ]
         return found[0] if found else 0
 
     def recordings(self) -> list[RecordingFolder]:
@@ -98,7 +104,7 @@ def marks_of(reader: Reader) -> list[marks.Mark]:
     track = next(track for track in reader.tracks if track.kind == "video")
     found: list[marks.Mark] = []
     for segment in reader.segments(track):
-        with av.open(io.BytesIO(reader.read(segment, 0, segment.size))) as file:
+        with av.open(io.BytesIO(reader.read(segment, 0, segment.size)), "r") as file:
             for picture in file.decode(video=0):
                 mark = marks.read(np.asarray(picture.to_ndarray(format="gray"), np.uint8))
                 if mark is not None:
@@ -125,7 +131,9 @@ async def test_without_consent_nothing_is_recorded_and_no_byte_written(
     assert not root.exists() or not [path for path in root.iterdir() if path.is_dir()]
 
 
-async def test_a_room_is_recorded_in_step_and_everyone_is_told(theatre: tuple[RecordingServer, Client]) -> None:
+async def test_a_room_is_recorded_in_step_and_everyone_is_told(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
     server, http = theatre
     room = server.new_room()
     async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
@@ -257,4 +265,6 @@ async def test_nothing_that_lies_on_the_disk_can_be_read(theatre: tuple[Recordin
 
 
 def contents(folder: Path) -> list[tuple[Path, bytes]]:
-    return [(path, path.read_bytes()) for path in folder.rglob("*") if path.is_file() and path.name != "ballast"]
+    return [
+        (path, path.read_bytes()) for path in folder.rglob("*") if path.is_file() and path.name != "ballast"
+    ]
