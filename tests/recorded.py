@@ -42,7 +42,8 @@ def encoded(codec: str, count: int, every: int = 30, size: tuple[int, int] = (16
     """Pictures (30 a second, a key frame ``every`` so many) or packets of sound (20 ms) of a real encoder."""
     if codec == "OPUS":
         return _sound(count)
-    context = av.VideoCodecContext.create(_ENCODERS[codec], "w")
+    context = av.CodecContext.create(_ENCODERS[codec], "w")
+    assert isinstance(context, av.VideoCodecContext)
     context.width, context.height = size
     context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 30), Fraction(30)
     context.gop_size, context.bit_rate = every, 300_000
@@ -59,7 +60,7 @@ def encoded(codec: str, count: int, every: int = 30, size: tuple[int, int] = (16
 
 
 def _sound(count: int) -> tuple[bytes, ...]:
-    context = av.AudioCodecContext.create("libopus", "w")
+    context = av.CodecContext.create("libopus", "w")
     context.sample_rate, context.format, context.layout = 48_000, "s16", "stereo"
     found: list[bytes] = []
     for index in range(count + 2):
