@@ -12,10 +12,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
-from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId
+from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId, new_session_id
 from mediaserver.negotiation.answer import Bundled
 from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
 from mediaserver.negotiation.offer import SdpLimits
@@ -26,6 +27,7 @@ from mediaserver.room import Publication, Room
 from mediaserver.transport.certificate import CertificateStore
 from mediaserver.transport.dtls import DtlsCounters
 from mediaserver.transport.transport import HandshakeGate, Transport
+from mediaserver.witness import Witness
 
 
 @dataclass(slots=True)
@@ -129,9 +131,10 @@ class HttpSession:
 class Registry:
     """Every map of the server, and nothing else: what stands, found by id or by the plane's handle."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit) -> None:
         self.settings = settings
         self.plane = plane
+        self.witness = Witness(audit)
         self.certificates = CertificateStore()
         self.dtls_counters = DtlsCounters()
         self.data_channels_refused: Counter[str] = Counter()
@@ -204,13 +207,35 @@ class Registry:
                             self.end_subscription(handle)
         transport.close()
 
+    def open_http(self, session: Session, answer: str) -> HttpSession:
+        """What a WHIP or WHEP client gets after its offer was answered."""
+        side = session.publishing or session.watching
+        assert side is not None  # negotiated a moment ago
+        http = HttpSession(
+            id=new_session_id(),
+            participant=session.participant,
+            answer=answer,
+            sections=side.sections,
+            direction="whip" if session.publishing is not None else "whep",
+            transport=side.transport,
+        )
+        session.http = http.id
+        self.http[http.id] = http
+        return http
+
     def subscribe(
         self, session: Session, publication: Publication, transport: Transport, media: OutboundMedia
     ) -> int:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
+        self.witness.watches(handle, session.participant, publication)
         return handle
+
+    def prefer(self, handle: int, publication: Publication, layer: int | None, paused: bool) -> None:
+        """Passes a wish on; who pauses watches no more."""
+        self.plane.prefer(handle, layer=layer, paused=paused)
+        self.witness.paused(handle, self.subscriptions[handle][0].participant, publication, paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""
@@ -218,6 +243,7 @@ class Registry:
         if entry is None:
             return
         session, publication, _ = entry
+        self.witness.watches_no_more(handle)
         if session.subscribing is not None:
             session.subscribing.subscriptions.pop(publication, None)
         if session.watching is not None:
@@ -232,6 +258,7 @@ class Registry:
             if source == handle:
                 self.end_subscription(subscription)
         self.publications.pop(handle, None)
+        self.witness.unpublished(handle)
         self.plane.close(handle)
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
+from mediaserver.store.store import Store
 from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
 from signalling.admission import Admission
 from signalling.auth import Authenticator
@@ -28,6 +29,7 @@ def services(
     limits: HttpLimits | None = None,
     now: Callable[[], float] = time.time,
     lenient_trickle: bool = False,
+    store: Store | None = None,
 ) -> Services:
     """The parts of one process.
 
@@ -54,6 +56,7 @@ def services(
             per_identity=bounds.connections_per_identity,
             per_invitation=bounds.sessions_per_invitation,
         ),
+        store=store,
         lenient_trickle=lenient_trickle,
     )
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from mediaserver.errors import RecordingOff
 from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
-from mediaserver.recording.control import Recordings
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.server import Server, SourceSpec
 from signalling import messages
 from signalling.errors import MalformedMessage, OutOfOrder
@@ -54,7 +54,7 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
 
 def recordings(server: Server) -> Recordings:
     """Raises ``RecordingOff`` where nothing is recorded."""
-    if server.recordings is None:
+    if isinstance(server.recordings, NoRecordings):
         raise RecordingOff
     return server.recordings
 
