@@ -40,7 +40,6 @@ from mediaserver.ids import (
     RoomId,
     SessionId,
     new_participant_id,
-    new_session_id,
 )
 from mediaserver.metrics import Metrics
 from mediaserver.negotiation.answer import parse_fragment, render_fragment
@@ -50,6 +49,7 @@ from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
@@ -77,6 +77,7 @@ class Server:
         self._rooms = Rooms(self._registry)
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
         self._dispatcher = Dispatcher(
             self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
@@ -108,6 +109,7 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
+        self.recordings.start_recorder()
         for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
@@ -131,6 +133,7 @@ class Server:
         """Drains, then ends the plane. Idempotent."""
         await self.drain()
         self._phase = "stopped"
+        await self.recordings.end()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -268,7 +271,7 @@ class Server:
             self._close(session, None)
             raise
         self._serve_publishing(session, result)
-        return self._http(session, result.answer.sdp)
+        return self._registry.open_http(session, result.answer.sdp)
 
     async def whep(self, identity: Identity, name: str, sdp: str, source: str | None = None) -> HttpSession:
         """A viewer watches one source.
@@ -290,7 +293,7 @@ class Server:
         side = session.watching
         assert side is not None  # opened in the line above
         session.run(self._serve(session, side.transport, None))
-        return self._http(session, text)
+        return self._registry.open_http(session, text)
 
     def http_session(self, id: SessionId) -> HttpSession:
         """Raises ``UnknownParticipant``."""
@@ -356,21 +359,6 @@ class Server:
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session
-
-    def _http(self, session: Session, answer: str) -> HttpSession:
-        side = session.publishing or session.watching
-        assert side is not None  # negotiated a moment ago
-        http = HttpSession(
-            id=new_session_id(),
-            participant=session.participant,
-            answer=answer,
-            sections=side.sections,
-            direction="whip" if session.publishing is not None else "whep",
-            transport=side.transport,
-        )
-        session.http = http.id
-        self._registry.http[http.id] = http
-        return http
 
     # ---- Transports ----
 
@@ -452,6 +440,7 @@ class Server:
                     self._plane.mute(handle, muted)
                 case _:
                     assert_never(effect)
+        self.recordings.follow(room)
         for participant in renegotiate:
             try:
                 self._renegotiate(participant)

@@ -13,7 +13,17 @@ from mediaserver.audit import Event
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import audit_api, body, keeping_api, messages, openapi, procedures_api, tokens, translate
+from signalling import (
+    audit_api,
+    body,
+    keeping_api,
+    messages,
+    openapi,
+    procedures_api,
+    recording,
+    tokens,
+    translate,
+)
 from signalling.auditing import actor
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
@@ -308,6 +318,7 @@ ROUTES: tuple[Route, ...] = (
         rights=_MODERATE,
         problems=(401, 403, 429),
     ),
+    *recording.ROUTES,
 )
 
 

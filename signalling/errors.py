@@ -152,6 +152,9 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
+    errors.RecordingOff: 503,
+    errors.AlreadyRecording: 409,
+    errors.NotRecording: 409,
 }
 
 

@@ -137,12 +137,14 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
+    from mediaserver.recording.opening import open_recordings
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
     store, server = _open(settings)
+    server.recordings = open_recordings(server, store)
     await server.start()
     await store.start(server.registry.witness)
     opened: Listener | None = None

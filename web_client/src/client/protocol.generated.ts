@@ -10,6 +10,7 @@ export type Event =
   | Unpublished
   | LayerForwarded
   | ChatLine
+  | RecordingChanged
   | TransportState
   | Closing;
 /**
@@ -33,7 +34,20 @@ export type Right =
   | "record"
   | "review"
   | "subscribe";
-export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
+export type Request =
+  | Join
+  | Publish
+  | Subscribe
+  | Answer
+  | RestartIce
+  | Prefer
+  | Mute
+  | Chat
+  | StartRecording
+  | StopRecording
+  | Remove
+  | Leave
+  | Ping;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -65,6 +79,7 @@ export interface ProtocolTypes {
   Published?: Published;
   PublishedAnswer?: PublishedAnswer;
   PublishedSource?: PublishedSource;
+  RecordingChanged?: RecordingChanged;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -73,7 +88,10 @@ export interface ProtocolTypes {
   Right?: Right;
   Role?: Role;
   RoomInfo?: RoomInfo;
+  RoomRecording?: RoomRecording;
   Source?: Source;
+  StartRecording?: StartRecording;
+  StopRecording?: StopRecording;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
@@ -228,6 +246,16 @@ export interface LayerForwarded {
   layer: number | null;
 }
 /**
+ * The room is being recorded since this moment, or no longer; everyone who is in it shall see it.
+ */
+export interface RecordingChanged {
+  type: "recording";
+  seq: number;
+  state: "recording" | "sealed" | "withdrawn";
+  recording: string;
+  since_ms: number;
+}
+/**
  * The state of one of this client's two transports as the server sees it.
  */
 export interface TransportState {
@@ -262,6 +290,14 @@ export interface RoomInfo {
   id: string;
   participants: ParticipantInfo[];
   publications: PublicationInfo[];
+  recording?: RoomRecording | null;
+}
+/**
+ * What records the room now.
+ */
+export interface RoomRecording {
+  recording: string;
+  since_ms: number;
 }
 /**
  * As the browser's ``RTCIceServer``.
@@ -412,5 +448,21 @@ export interface Subscribe {
  */
 export interface RestartIce {
   type: "restart_ice";
+  id: number;
+}
+/**
+ * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+ *     ``recording``.
+ */
+export interface StartRecording {
+  type: "start_recording";
+  id: number;
+  procedure: string;
+}
+/**
+ * Ends the room's recording (right ``record``). ``ok``, then ``recording``.
+ */
+export interface StopRecording {
+  type: "stop_recording";
   id: number;
 }

@@ -1,5 +1,6 @@
 /** English: the second language; the type makes sure that nothing is left out. */
 import { procedure } from "./procedure.en";
+import { recordingFaults } from "./recording.en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -143,6 +144,7 @@ export const en: Dictionary = {
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",
   },
   procedure,
+  recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",
