@@ -103,15 +103,28 @@ class NoRecordings:
         """Nothing was begun."""
 
 
+class Index(Protocol):
+    """What is known of recordings that were made."""
+
+    async def check_quota(self) -> None:
+        """Raises ``QuotaReached``."""
+
+
 class Recordings:
     """All recordings of a server. Calls that change anything are made on its event loop."""
 
     def __init__(
-        self, registry: Registry, vault: Vault, consents: Consents, audit: Audit | None = None
+        self,
+        registry: Registry,
+        vault: Vault,
+        consents: Consents,
+        audit: Audit | None = None,
+        index: Index | None = None,
     ) -> None:
         self._registry = registry
         self._vault = vault
         self._consents = consents
+        self._index = index
         self._audit: Audit = audit or NoAudit()
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
@@ -157,12 +170,17 @@ class Recordings:
         return taking.event() if taking is not None else None
 
     async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
-        """Begins to record a room. Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``."""
+        """Begins to record a room.
+
+        Raises ``ConsentMissing``, ``QuotaReached``, ``AlreadyRecording``, ``UnknownRoom``.
+        """
         if room.id in self._taking:
             raise AlreadyRecording
         if not await self._consents.permits(procedure, Purpose.RECORDING):
             self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
             raise ConsentMissing
+        if self._index is not None:
+            await self._index.check_quota()
         if room.id in self._taking:
             raise AlreadyRecording
         if self._registry.rooms.get(room.id) is not room:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.recording.indexing import Indexing
 from mediaserver.server import Server
 from mediaserver.store.store import Store
 from mediaserver.vault import NoMasterKey
@@ -17,4 +18,6 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
     if store.vault is None:
         _log.info("recording is off", reason=NoMasterKey.default)
         return NoRecordings()
-    return Recordings(server.registry, store.vault, store.consents, store.audit)
+    root = store.roots[0]
+    store.keep_running(Indexing(root, store.vault, store.recordings))
+    return Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)

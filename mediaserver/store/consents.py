@@ -8,10 +8,11 @@ never overrules a refusal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -20,7 +21,7 @@ from mediaserver.audit import Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
 from mediaserver.ids import ProcedureId, Redacted
 from mediaserver.store.audit import AuditTrail
-from mediaserver.store.database import Database
+from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.procedures import ProcedureClosed, UnknownProcedure
 from mediaserver.store.schema import break_glass, consents, now, procedures
 from mediaserver.vault import Vault
@@ -273,13 +274,15 @@ class Consents:
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         """Purposes that stop being permitted from now on, whichever process took the decision down."""
-        newest = select(func.coalesce(func.max(consents.c.id), 0))
-        seen = await self.database.read(lambda connection: int(connection.execute(newest).scalar_one()))
+        seen: int | None = None
         while True:
-            query = select(consents).where(consents.c.id > seen).order_by(consents.c.id)
-            rows = await self.database.read(
-                lambda connection, query=query: connection.execute(query).all()  # type: ignore[misc]
-            )
+            try:
+                if seen is None:
+                    seen = await self.database.read(_newest)
+                rows = await self.database.read(partial(_decided_after, seen))
+            except DatabaseFailed:  # whoever waits must hear of what comes when it returns
+                await self._wait()
+                continue
             for row in rows:
                 seen = row.id
                 if row.decision != Decision.GIVEN:
@@ -361,6 +364,14 @@ class Consents:
             reviewed_by=row.reviewed_by,
             finding=None if finding is None else Redacted(self.vault.open_field(finding, f"{place}/finding")),
         )
+
+
+def _newest(connection: Connection) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(consents.c.id), 0))).scalar_one())
+
+
+def _decided_after(id: int, connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(select(consents).where(consents.c.id > id).order_by(consents.c.id)).all()
 
 
 def _room(connection: Connection, procedure: ProcedureId) -> tuple[str, bool]:

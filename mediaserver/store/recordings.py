@@ -93,6 +93,12 @@ class Recordings:
     audit: AuditTrail
     retention: Retention
 
+    async def check_quota(self) -> None:
+        """Before anything is recorded. Raises ``QuotaReached``."""
+        quota = self.retention.quota_bytes
+        if quota is not None and await self.used_bytes() >= quota:
+            raise QuotaReached
+
     async def begin(
         self,
         id: RecordingId,
@@ -103,7 +109,7 @@ class Recordings:
     ) -> RecordingRow:
         """A recording begins, and with it the time that it is kept for.
 
-        Raises ``UnknownProcedure``, ``QuotaReached``.
+        Raises ``UnknownProcedure``.
         """
         kept_for = timedelta(days=self.retention.days(retention_class))
 
@@ -111,9 +117,6 @@ class Recordings:
             known = select(procedures.c.id).where(procedures.c.id == procedure, procedures.c.room == room)
             if connection.execute(known).first() is None:
                 raise UnknownProcedure
-            quota = self.retention.quota_bytes
-            if quota is not None and used_bytes(connection) >= quota:
-                raise QuotaReached
             statement = upsert(recordings).values(
                 id=id,
                 procedure=procedure,

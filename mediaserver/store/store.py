@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -39,6 +39,13 @@ def recording_roots(settings: Settings) -> tuple[Path, ...]:
     return (settings.data.folder / "recordings", *(() if second is None else (second,)))
 
 
+class Runs(Protocol):
+    """Work beside the live sessions."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+
+
 @dataclass(slots=True)
 class Store:
     """Opened once by a server, and by each command; ``start`` and ``close`` are for the event loop."""
@@ -54,6 +61,9 @@ class Store:
     offload: Offload | None = None
     """None without object storage."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    roots: tuple[Path, ...] = ()
+    """Folders that hold recordings."""
+    _works: list[Runs] = field(default_factory=list)
     _writing: asyncio.Task[None] | None = field(default=None)
 
     @classmethod
@@ -81,6 +91,7 @@ class Store:
             Bookmarks(database, vault, audit),
             Deletions(database, vault, audit, roots, objects),
             None if objects is None else Offload(database, recordings, objects, roots),
+            roots=roots,
         )
 
     @property
@@ -133,10 +144,15 @@ class Store:
                 witness.serves(procedure.room, procedure.id)
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
-        for work in (self._finish_deletions(), None if self.offload is None else self.offload.run()):
+        self._run(self._finish_deletions())
+        for work in (self.offload, *self._works):
             if work is not None:
-                self._run(work)
+                self._run(work.run())
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())
+
+    def keep_running(self, work: Runs) -> None:
+        """From ``start`` to ``close``."""
+        self._works.append(work)
 
     async def _finish_deletions(self) -> None:
         try:

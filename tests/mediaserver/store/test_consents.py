@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,7 @@ from mediaserver.store.consents import (
     Purpose,
     Revoked,
 )
-from mediaserver.store.database import Database
+from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.procedures import ProcedureClosed, Procedures, UnknownProcedure
 from mediaserver.store.schema import now
 from mediaserver.vault import Vault
@@ -177,4 +178,28 @@ async def test_whoever_serves_a_purpose_hears_of_its_end_within_two_seconds(
     await by.decide(procedure, WITHDRAWN, NURSE)
     async with asyncio.timeout(2):
         assert await waiting == Revoked(procedure, Purpose.RECORDING)
+    await ended.aclose()  # type: ignore[attr-defined] # a generator
+
+
+async def test_a_database_that_fails_for_a_while_delays_the_news_only(
+    consents: Consents, procedure: ProcedureId, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await consents.decide(procedure, GIVEN, NURSE)
+    ended = consents.revoked()
+    waiting = asyncio.ensure_future(anext(ended))
+    while not consents._decided._waiters:  # type: ignore[attr-defined] # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    read, failures = database.read, [1, 2]
+
+    async def failing(work: Any) -> Any:
+        if failures:
+            failures.pop()
+            raise DatabaseFailed
+        return await read(work)
+
+    monkeypatch.setattr(Database, "read", lambda _, work: failing(work))
+    await consents.decide(procedure, WITHDRAWN, NURSE)
+    async with asyncio.timeout(3):
+        assert await waiting == Revoked(procedure, Purpose.RECORDING)
+    assert failures == []
     await ended.aclose()  # type: ignore[attr-defined] # a generator

@@ -67,11 +67,12 @@ async def test_nothing_begins_without_its_procedure_or_over_the_quota(
         await recordings.add(RecordingId("none"), [SEGMENT])
     with pytest.raises(UnknownRecording):
         await recordings.change(RecordingId("none"), "sealed")
+    await recordings.check_quota()
     id = new_recording_id()
     await recordings.begin(id, procedure, ROOM, now())
     await recordings.add(id, [replace(SEGMENT, encrypted_bytes=3000)])
     with pytest.raises(QuotaReached):
-        await recordings.begin(new_recording_id(), procedure, ROOM, now())
+        await recordings.check_quota()
 
 
 async def test_what_is_due_is_found_when_its_time_is_over_and_no_hold_stands(
