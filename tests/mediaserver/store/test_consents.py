@@ -187,7 +187,7 @@ async def test_a_database_that_fails_for_a_while_delays_the_news_only(
     await consents.decide(procedure, GIVEN, NURSE)
     ended = consents.revoked()
     waiting = asyncio.ensure_future(anext(ended))
-    while not consents._decided._waiters:  # type: ignore[attr-defined] # noqa: ASYNC110
+    while not consents._decided._waiters:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     read, failures = database.read, [1, 2]
 
