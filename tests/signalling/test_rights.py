@@ -211,6 +211,8 @@ APART = {
             ("GET", "audit/verification"),
         )
     },
+    "GET /api/v1/rooms/{room}/recording": "test_recording.py",
+    "POST /api/v1/rooms/{room}/recording": "test_recording.py",
     "GET /ws": "asks for the token in its first message: the commands above",
 }
 PUBLIC = {
