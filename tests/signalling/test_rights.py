@@ -56,6 +56,9 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.Mute: Command(frozenset({Right.MODERATE}), addressed=True),
     messages.Chat: Command(frozenset({Right.CHAT})),
     messages.Remove: Command(frozenset({Right.MODERATE}), addressed=True),
+    # This server records nothing; who may is tested in test_recording.py.
+    messages.StartRecording: Command(ends_as=frozenset({"recording_off"})),
+    messages.StopRecording: Command(ends_as=frozenset({"recording_off"})),
     # These touch nothing but one's own session.
     messages.Join: Command(ends_as=frozenset({"out_of_order"})),
     messages.Answer: Command(ends_as=frozenset({"stale_generation"})),
@@ -89,6 +92,7 @@ def fields(
         messages.Mute: {"publication": publication, "muted": True},
         messages.Chat: {"text": "x"},
         messages.Remove: {"participant": participant},
+        messages.StartRecording: {"procedure": "p"},
         messages.Join: {"token": token},
         messages.Answer: {"generation": 999, "sdp": "v=0"},
     }
