@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 
 Kind: TypeAlias = Literal["audio", "video"]
@@ -51,12 +51,22 @@ class ParticipantInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The room is being recorded since this moment (Unix time in milliseconds), or no longer."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: RecordingId
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoomInfo:
     """The room at one moment."""
 
     id: RoomId
     participants: tuple[ParticipantInfo, ...]
     publications: tuple[PublicationInfo, ...]
+    recording: RecordingChanged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +241,7 @@ Event: TypeAlias = (
     | Quality
     | SendingWanted
     | ChatLine
+    | RecordingChanged
     | TransportState
     | Closing
 )

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mediaserver.attention import Attention
+from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
-from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId
+from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId, new_session_id
 from mediaserver.negotiation.answer import Bundled
 from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
 from mediaserver.negotiation.offer import SdpLimits
@@ -27,6 +28,7 @@ from mediaserver.room import Publication, Room
 from mediaserver.transport.certificate import CertificateStore
 from mediaserver.transport.dtls import DtlsCounters
 from mediaserver.transport.transport import HandshakeGate, Transport
+from mediaserver.witness import Witness
 
 
 @dataclass(slots=True)
@@ -141,9 +143,10 @@ class HttpSession:
 class Registry:
     """Every map of the server, and nothing else: what stands, found by id or by the plane's handle."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit) -> None:
         self.settings = settings
         self.plane = plane
+        self.witness = Witness(audit)
         self.certificates = CertificateStore()
         self.dtls_counters = DtlsCounters()
         self.data_channels_refused: Counter[str] = Counter()
@@ -221,6 +224,22 @@ class Registry:
                             self.end_subscription(handle)
         transport.close()
 
+    def open_http(self, session: Session, answer: str) -> HttpSession:
+        """What a WHIP or WHEP client gets after its offer was answered."""
+        side = session.publishing or session.watching
+        assert side is not None  # negotiated a moment ago
+        http = HttpSession(
+            id=new_session_id(),
+            participant=session.participant,
+            answer=answer,
+            sections=side.sections,
+            direction="whip" if session.publishing is not None else "whep",
+            transport=side.transport,
+        )
+        session.http = http.id
+        self.http[http.id] = http
+        return http
+
     def subscribe(
         self, session: Session, publication: Publication, transport: Transport, media: OutboundMedia
     ) -> int:
@@ -230,7 +249,14 @@ class Registry:
         transport.measured |= media.extensions.transport_cc != 0
         self.unsettled.add(session)
         self._count(publication.handle, 1)
+        self.witness.watches(handle, session.participant, publication)
         return handle
+
+    def watched(self, handle: int, paused: bool) -> None:
+        """Whether its viewer sees anything of a subscription now; for the audit."""
+        entry = self.subscriptions.get(handle)
+        if entry is not None and (found := self.publications.get(entry[2])) is not None:
+            self.witness.paused(handle, entry[0].participant, found[1], paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""
@@ -240,6 +266,7 @@ class Registry:
         session, publication, source = entry
         self.unsettled.add(session)
         self._count(source, -1)
+        self.witness.watches_no_more(handle)
         if session.subscribing is not None:
             session.subscribing.subscriptions.pop(publication, None)
         if session.watching is not None:
@@ -255,6 +282,7 @@ class Registry:
                 self.end_subscription(subscription)
         self.publications.pop(handle, None)
         self.audience.pop(handle, None)
+        self.witness.unpublished(handle)
         self.plane.close(handle)
 
     def _count(self, publication: int, change: int) -> None:

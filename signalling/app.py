@@ -10,6 +10,8 @@ from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
+from mediaserver.store.metrics import StoreCollector
+from mediaserver.store.store import Store
 from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
 from signalling.admission import Admission
 from signalling.auth import Authenticator
@@ -28,6 +30,7 @@ def services(
     limits: HttpLimits | None = None,
     now: Callable[[], float] = time.time,
     lenient_trickle: bool = False,
+    store: Store | None = None,
 ) -> Services:
     """The parts of one process.
 
@@ -39,6 +42,8 @@ def services(
     holders = Holders(server.has_http_session)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
+    if store is not None:
+        server.metrics.registry.register(StoreCollector(store))
     return Services(
         server=server,
         settings=settings,
@@ -54,6 +59,7 @@ def services(
             per_identity=bounds.connections_per_identity,
             per_invitation=bounds.sessions_per_invitation,
         ),
+        store=store,
         lenient_trickle=lenient_trickle,
     )
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from typing import assert_never
 
-from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.errors import RecordingOff
+from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.server import Server, SourceSpec
 from mediaserver.session import Wish
 from signalling import messages
@@ -17,7 +19,7 @@ from signalling.errors import MalformedMessage, OutOfOrder
 from signalling.names import clean
 
 
-async def perform(  # noqa: C901 - one case per message
+async def perform(  # noqa: C901, PLR0912 - one case per message
     server: Server, participant: Participant, request: messages.Request
 ) -> messages.ServerMessage:
     """Does it and gives the answer. Raises ``LoupeError``."""
@@ -36,6 +38,10 @@ async def perform(  # noqa: C901 - one case per message
             server.mute(participant, PublicationId(publication), muted)
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
+        case messages.StartRecording(procedure=procedure):
+            await recordings(server).start_by(participant, ProcedureId(procedure))
+        case messages.StopRecording():
+            recordings(server).stop_by(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
         case messages.Ping(id=request_id):
@@ -45,6 +51,13 @@ async def perform(  # noqa: C901 - one case per message
         case _:
             assert_never(request)
     return messages.Ok(id=request.id)
+
+
+def recordings(server: Server) -> Recordings:
+    """Raises ``RecordingOff`` where nothing is recorded."""
+    if isinstance(server.recordings, NoRecordings):
+        raise RecordingOff
+    return server.recordings
 
 
 def _chat_text(text: str) -> str:

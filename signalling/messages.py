@@ -134,6 +134,17 @@ class Chat(ClientMessage, tag="chat", frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
+class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
+    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+    ``recording``."""
+
+    procedure: Id
+
+
+class StopRecording(ClientMessage, tag="stop_recording", frozen=True, kw_only=True):
+    """Ends the room's recording (right ``record``). ``ok``, then ``recording``."""
+
+
 class Remove(ClientMessage, tag="remove", frozen=True, kw_only=True):
     """Removes a participant (right ``moderate``). ``ok``."""
 
@@ -148,7 +159,21 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
     """Keeps the session alive and measures the way: answered by ``pong``."""
 
 
-Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping
+Request = (
+    Join
+    | Publish
+    | Subscribe
+    | Answer
+    | RestartIce
+    | Prefer
+    | Mute
+    | Chat
+    | StartRecording
+    | StopRecording
+    | Remove
+    | Leave
+    | Ping
+)
 
 
 # ---- What the server sends ----
@@ -186,12 +211,22 @@ class ParticipantInfo(Struct, frozen=True, kw_only=True):
     """False while their socket is away and may still resume."""
 
 
+class RoomRecording(Struct, frozen=True, kw_only=True):
+    """What records the room now."""
+
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class RoomInfo(Struct, frozen=True, kw_only=True):
     """The room at one moment."""
 
     id: str
     participants: list[ParticipantInfo]
     publications: list[PublicationInfo]
+    recording: RoomRecording | None = None
+    """Null while nothing is recorded."""
 
 
 class IceServer(Struct, frozen=True, kw_only=True):
@@ -326,6 +361,15 @@ class PublicationChanged(ServerEvent, tag="publication_changed", frozen=True, kw
     publication: PublicationInfo
 
 
+class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
+    """The room is being recorded since this moment, or no longer; everyone who is in it shall see it."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):
     """A source ended."""
 
@@ -435,6 +479,7 @@ Event = (
     | Quality
     | SendingWanted
     | ChatLine
+    | RecordingChanged
     | TransportState
     | Closing
 )

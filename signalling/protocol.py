@@ -100,6 +100,8 @@ _REQUESTS: Final = (
     messages.Prefer,
     messages.Mute,
     messages.Chat,
+    messages.StartRecording,
+    messages.StopRecording,
     messages.Remove,
     messages.Ping,
 )

@@ -38,7 +38,14 @@ def room(info: events.RoomInfo) -> messages.RoomInfo:
         id=info.id,
         participants=[participant(one) for one in info.participants],
         publications=[publication(one) for one in info.publications],
+        recording=_recording(info.recording),
     )
+
+
+def _recording(changed: events.RecordingChanged | None) -> messages.RoomRecording | None:
+    if changed is None:
+        return None
+    return messages.RoomRecording(recording=changed.recording, since_ms=changed.since_ms)
 
 
 def _offer(seq: int, event: events.Offer) -> messages.Offer:
@@ -122,8 +129,10 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 text=happened.text.reveal(),
                 time_ms=happened.time_ms,
             )
-        case events.TransportState(direction=direction, state=state):
-            return messages.TransportState(seq=seq, direction=direction, state=state)
+        case events.RecordingChanged(state=state, recording=recording, since_ms=since):
+            return messages.RecordingChanged(seq=seq, state=state, recording=recording, since_ms=since)
+        case events.TransportState(direction=direction, state=phase):
+            return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):
             return messages.Closing(seq=seq, reason=reason, reconnect=reconnect)
         case _:

@@ -22,7 +22,7 @@ from mediaserver.adaptation.uplinks import Looking, Uplinks
 from mediaserver.adaptation.viewer import Viewer
 from mediaserver.events import Quality, SendingWanted
 from mediaserver.ids import ParticipantId, PublicationId
-from mediaserver.layers import Choice, Demand
+from mediaserver.layers import Choice, Demand, Pause
 from mediaserver.room import Effect, Publication, Room, Tell
 from mediaserver.session import Registry, Session
 from mediaserver.transport.transport import Transport
@@ -132,6 +132,8 @@ class Adaptation:
         decision = viewer.decide(wanted, link, now)
         plane = self._registry.plane
         viewer.wishes.carry_out(plane, decision.choices, float(link.estimate or 0), now)
+        for subscription, choice in decision.choices.items():
+            self._registry.watched(subscription, isinstance(choice.sending, Pause))
         viewer.wishes.want(plane, transport.handle, decision.want)
 
     # ---- Publishers ----

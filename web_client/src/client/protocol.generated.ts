@@ -18,7 +18,7 @@ export type Event =
 /**
  * What a participant is in a room.
  */
-export type Role = "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+export type Role = "auditor" | "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
 /**
  * Why this much and not more.
  */
@@ -37,7 +37,20 @@ export type Reason =
 /**
  * What a token may let its holder do in its room.
  */
-export type Right = "chat" | "inspect" | "moderate" | "publish_audio" | "publish_video" | "subscribe";
+export type Right =
+  | "audit"
+  | "chat"
+  | "consent"
+  | "delete"
+  | "export"
+  | "inspect"
+  | "mark"
+  | "moderate"
+  | "publish_audio"
+  | "publish_video"
+  | "record"
+  | "review"
+  | "subscribe";
 export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 

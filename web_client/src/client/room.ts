@@ -1,6 +1,6 @@
 /** The room as this client knows it: a value, and one pure function from event to next value. */
 import type {
-  ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, ServedQuality, ServerEvent, SourceQuality, Standing,
+  ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, RoomRecording, ServedQuality, ServerEvent, SourceQuality, Standing,
 } from "./protocol";
 
 /** A publication and when (page clock, ms) its state was told: `silent_ms` counts on from there. */
@@ -19,12 +19,16 @@ export interface Room {
   standings: ReadonlyMap<string, Standing>;
   /** How this client is served, as last told; null before the first word. */
   quality: ServedQuality | null;
+  /** While the room is being recorded; its moment is of the server's clock. */
+  recording: RoomRecording | null;
 }
 
 /** Lines kept; older ones fall off so that a long operation does not fill the page. */
 const MAX_CHAT_LINES = 500;
 
-export const EMPTY_ROOM: Room = { id: "", participants: new Map(), publications: new Map(), chat: [], standings: new Map(), quality: null };
+export const EMPTY_ROOM: Room = {
+  id: "", participants: new Map(), publications: new Map(), chat: [], standings: new Map(), quality: null, recording: null,
+};
 
 /** The room a `hello` tells; what a hello does not repeat is kept: the chat, and how everybody is served. */
 export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROOM): Room {
@@ -37,6 +41,7 @@ export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROO
     chat: previous.chat,
     standings: previous.standings,
     quality: previous.quality,
+    recording: info.recording ?? null,
   };
 }
 
@@ -71,6 +76,11 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
       return { ...room, quality: event };
     case "chat_line":
       return { ...room, chat: [...room.chat, event].slice(-MAX_CHAT_LINES) };
+    case "recording":
+      return {
+        ...room,
+        recording: event.state === "recording" ? { recording: event.recording, since_ms: event.since_ms } : null,
+      };
     case "offer":
     case "sending_wanted":
     case "transport":

@@ -1,4 +1,6 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
+import { procedure } from "./procedure.vi";
+import { recordingFaults } from "./recording.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Reason, Role, SourceType, Step, TroubleCause } from "../client/protocol";
@@ -17,7 +19,7 @@ const sourceTypes: Record<SourceType, string> = {
 
 const roles: Record<Role, string> = {
   surgeon: "Phẫu thuật viên chính", staff: "Ê-kíp phòng mổ", specialist: "Chuyên gia", moderator: "Điều phối viên",
-  observer: "Người quan sát", operator: "Vận hành",
+  observer: "Người quan sát", operator: "Vận hành", auditor: "Cán bộ bảo vệ dữ liệu",
 };
 
 const levels: Record<Level, string> = {
@@ -218,6 +220,11 @@ export const vi = {
     deviceAdded: "Có thiết bị mới vừa cắm vào", deviceRemoved: "Một thiết bị vừa bị rút ra",
     joined: (n: string) => `${n} vừa vào`, left: (n: string) => `${n} đã rời đi`, someone: "Một người",
     backOnline: "Đã kết nối lại",
+  },
+  procedure,
+  recording: {
+    on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",
+    faults: recordingFaults,
   },
   keys: {
     title: "Phím tắt", close: "Đóng", mute: "Bật hoặc tắt micro", talk: "Giữ để nói", camera: "Bật hoặc tắt camera",

@@ -7,6 +7,7 @@ import { Icon } from "./icons";
 import { LinkQuality, LinkSentence, ownStanding, useStandingNews } from "./link";
 import { Notices } from "./notices";
 import { Button } from "./parts";
+import { RecordingMark } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
@@ -77,6 +78,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
         <p class={`standing ${tone}`} role="status" aria-live="assertive">
           <Icon name={bad || few !== undefined ? "warning" : frozen ? "frozen" : shownLive ? "live" : "check"} /> {text}
         </p>
+        <RecordingMark session={session} />
         <LinkQuality session={session} />
         <div class="bar-actions">
           {actions}
