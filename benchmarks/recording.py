@@ -1,7 +1,7 @@
 """What the recorder costs: ten cameras of 6 Mbit/s fed to its taps in real time, sealing included.
 
-``python -m benchmarks.recording [--seconds 130]`` prints the processor time of the recorder and of its sealing
-worker as a share of one core, and the share of the time that was sealed.
+``python -m benchmarks.recording [--seconds 130]`` prints the processor time of the recorder and of its
+sealing worker as a share of one core, and the share of the time that was sealed.
 """
 
 from __future__ import annotations

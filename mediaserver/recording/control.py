@@ -181,7 +181,7 @@ class Recordings:
         if self._registry.rooms.get(room.id) is not room:
             raise UnknownRoom
         id = new_recording_id()
-        begin = {
+        begin: dict[str, Any] = {
             # A room's name is its users' choice and may say whom it is about.
             "room": self._vault.seal_field(room.id, f"recording/{id}/room").hex(),
             "procedure": procedure,
