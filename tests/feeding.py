@@ -108,7 +108,7 @@ class Feeder:
         self.taps[name] = (ours, theirs)
         self._hand_over(name)
 
-    async def told(self, wanted: Callable[[Message], bool], seconds: float = 15.0) -> Message:
+    async def told(self, wanted: Callable[[Message], bool], seconds: float = 60.0) -> Message:
         """The first message like this, past or to come."""
         async with asyncio.timeout(seconds):
             while not (found := [m for m in self.messages if wanted(m)]):  # noqa: ASYNC110

@@ -40,6 +40,7 @@ from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
+from mediaserver.store.recordings import Recordings as Rows
 from mediaserver.vault import Vault
 
 END_SECONDS: Final = 15.0
@@ -119,13 +120,13 @@ class Recordings:
         vault: Vault,
         consents: Consents,
         audit: Audit | None = None,
-        index: Index | None = None,
+        rows: Rows | None = None,
     ) -> None:
         self._registry = registry
         self._vault = vault
         self._consents = consents
-        self._index = index
         self._audit: Audit = audit or NoAudit()
+        self._rows = rows
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
@@ -172,21 +173,21 @@ class Recordings:
     async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
         """Begins to record a room.
 
-        Raises ``ConsentMissing``, ``QuotaReached``, ``AlreadyRecording``, ``UnknownRoom``.
+        Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``, ``QuotaReached``.
         """
         if room.id in self._taking:
             raise AlreadyRecording
         if not await self._consents.permits(procedure, Purpose.RECORDING):
             self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
             raise ConsentMissing
-        if self._index is not None:
-            await self._index.check_quota()
+        if self._rows is not None:
+            await self._rows.check_quota()
         if room.id in self._taking:
             raise AlreadyRecording
         if self._registry.rooms.get(room.id) is not room:
             raise UnknownRoom
         id = new_recording_id()
-        begin = {
+        begin: dict[str, Any] = {
             # A room's name is its users' choice and may say whom it is about.
             "room": self._vault.seal_field(room.id, f"recording/{id}/room").hex(),
             "procedure": procedure,

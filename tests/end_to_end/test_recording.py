@@ -15,9 +15,11 @@ import av
 import numpy as np
 import pytest
 
+from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
 from mediaserver.recording.reader import Recording as Reader
+from mediaserver.store.store import Store
 from signalling.demo import marks
 from signalling.demo.tracks import VoiceTrack
 from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
@@ -104,6 +106,15 @@ async def test_a_room_is_recorded_in_step_and_everyone_is_told(
     assert names.count("joined") == 3
     assert "left" in names
     assert verify(RecordingFolder(server.data / "recordings" / reader.id), server.vault).closed
+    store = Store.open(
+        Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
+    )
+    try:
+        row = await store.recordings.get(reader.id)
+        assert (row.room, row.state) == (room, "sealed")
+        assert len(await store.recordings.segments(reader.id)) == 2
+    finally:
+        await store.close()
 
 
 async def test_a_withdrawal_stops_within_two_seconds(theatre: tuple[RecordingServer, Client]) -> None:

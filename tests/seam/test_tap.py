@@ -8,11 +8,11 @@ import time
 import pytest
 from pylibsrtp import Policy, Session
 
-from mediaserver._dataplane import DataPlane, Encoding, InboundMedia
+from mediaserver._dataplane import DataPlane, Encoding, InboundMedia, SrtpProfileName
 from mediaserver.recording.records import Record, RecordKind, scan
 from tests.seam.test_forwarding import PUBLICATION, PUBLISHER, connect, rtp
 
-PROFILE = "SRTP_AEAD_AES_128_GCM"
+PROFILE: SrtpProfileName = "SRTP_AEAD_AES_128_GCM"
 KEY = bytes(range(28))
 
 
