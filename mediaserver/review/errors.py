@@ -1,0 +1,27 @@
+"""What review refuses, as leaves of the tree in ``mediaserver/errors.py``."""
+
+from __future__ import annotations
+
+from mediaserver.errors import LoupeError
+
+
+class UnknownRecording(LoupeError):
+    """No recording, track, segment, bookmark or export of this id that this role may know of."""
+
+    code = "unknown_recording"
+    default = "no such recording, or part of one"
+
+
+class CannotExport(LoupeError):
+    """The order asks for what this recording cannot give; ``field`` names the part to blame."""
+
+    code = "cannot_export"
+    default = "this cannot be exported"
+
+
+class NotAccepted(LoupeError):
+    """An archive refused an object, or cannot be reached."""
+
+    code = "archive_refused"
+    retryable = True
+    default = "the archive did not take the object"
