@@ -103,6 +103,16 @@ class Data(Section):
     folder: Path = Path("loupe-data")
 
 
+class Recording(Section):
+    """What recording and procedures need; without a master key both are off."""
+
+    master_key_file: Path | None = None
+    """32 bytes as hex or base64, one key a line, the current one first; mode 0600, outside the data folder.
+
+    The environment variable ``LOUPE_RECORDING_MASTER_KEY`` wins over it.
+    """
+
+
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
 
@@ -190,6 +200,7 @@ class Settings(BaseSettings):
     tls: Tls = Tls()
     media: Media = Media()
     data: Data = Data()
+    recording: Recording = Recording()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
@@ -339,7 +350,9 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         raise InvalidSettings(f"{file}: {error}") from None
 
 
-_OTHER_VARIABLES = frozenset({"LOUPE_CONFIG", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"})
+_OTHER_VARIABLES = frozenset(
+    {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
+)
 
 
 def _refuse_unknown_environment() -> None:
@@ -381,6 +394,9 @@ _SAMPLE = """\
 # announced = ["198.51.100.10"]  # behind a static NAT: what clients shall use instead, in the same order
 # port = 7882                  # UDP; worker i uses port + i
 # workers = 0                  # 0: one per processor
+
+[recording]
+# master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
 
 [limits]
 # participants_per_room = 32
