@@ -181,7 +181,6 @@ def _say_derived(dataset: Dataset, about: Description) -> None:
 
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.LossyImageCompression = "01"
-    dataset.BurnedInAnnotation = "NO" if about.subject == Subject() else "YES"
     dataset.DerivationDescription = about.provenance.sentence
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator = "113040", "DCM"

@@ -18,7 +18,7 @@ from mediaserver.review.export.sound import CHANNELS, SAMPLES_PER_SECOND, Sample
 
 SOUND_FRAME_SAMPLES: Final = 1024
 """One AAC frame."""
-_SOUND_BITS_PER_SECOND: Final = 128_000
+_SOUND_BITS_PER_SECOND: Final = 96_000
 _BT709: Final = 1
 _LIMITED_RANGE: Final = 1
 _MAX_BITS_LEVEL_4_1: Final = 62_500_000
@@ -59,7 +59,7 @@ class Film:
         self._audio: AudioStream | None = None
         if sound:
             self._audio = cast(AudioStream, self._container.add_stream("aac", rate=SAMPLES_PER_SECOND))
-            self._audio.codec_context.layout = "stereo"
+            self._audio.codec_context.layout = "mono"
             self._audio.codec_context.bit_rate = _SOUND_BITS_PER_SECOND
         self._time_base = Fraction(1, frames_per_second)
         self._samples = 0
@@ -81,7 +81,7 @@ class Film:
         """The next samples, in any number."""
         assert self._audio is not None, "a film without sound gets none"
         planes = np.ascontiguousarray(samples.T)
-        frame = AudioFrame.from_ndarray(planes, format="fltp", layout="stereo")
+        frame = AudioFrame.from_ndarray(planes, format="fltp", layout="mono")
         frame.sample_rate, frame.pts = SAMPLES_PER_SECOND, self._samples
         frame.time_base = Fraction(1, SAMPLES_PER_SECOND)
         self._samples += len(samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -191,7 +192,7 @@ class _Course:
 
 
 def _metadata(made: Provenance) -> dict[str, str]:
-    return {"comment": made.sentence, "encoder": made.software, "creation_time": made.from_utc}
+    return {"comment": made.sentence, "creation_time": made.from_utc}
 
 
 def _spool(folder: Path | None) -> BinaryIO:
@@ -206,8 +207,9 @@ def plain_files(folder: Path) -> Iterator[OpenSink]:
     @contextlib.contextmanager
     def open_sink(name: str) -> Iterator[Sink]:
         path = folder / name
-        with path.open("xb", opener=lambda file, flags: os_open(file, flags)) as stream:
-            made.append(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        made.append(path)
+        with os.fdopen(descriptor, "wb") as stream:
             yield stream
 
     try:
@@ -217,9 +219,3 @@ def plain_files(folder: Path) -> Iterator[OpenSink]:
             path.unlink(missing_ok=True)
         raise
 
-
-def os_open(file: str, flags: int) -> int:
-    """For the owner's eyes only."""
-    import os
-
-    return os.open(file, flags, 0o600)

@@ -13,7 +13,8 @@ from mediaserver.review.segment_file import open_segment
 from mediaserver.review.source import Recording, Segment, Track
 
 SAMPLES_PER_SECOND = 48_000
-CHANNELS = 2
+CHANNELS = 1
+"""Microphones in a room: their places in it are not known, so there is no left and right."""
 TOLERANCE_SAMPLES = SAMPLES_PER_SECOND * 20 // 1000
 """A frame may be this far from where the one before ended and still follows it without a seam:
 time stamps jitter, and every seam is a click."""
@@ -89,7 +90,7 @@ def _segment(
         within = start_seconds - segment.start_seconds
         if within > 0 and stream.time_base is not None:
             container.seek(int(within / stream.time_base), stream=stream)
-        resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLES_PER_SECOND)
+        resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLES_PER_SECOND)
         for frame in container.decode(stream):
             for resampled in resampler.resample(frame):
                 if resampled.time is not None:
