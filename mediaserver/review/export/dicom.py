@@ -160,7 +160,6 @@ def _identify(dataset: Dataset, about: Description) -> None:
     dataset.PatientOrientation = ""
     dataset.ReferringPhysicianName = ""
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "", 1, about.instance
-    dataset.Laterality = ""
     dataset.Manufacturer, dataset.ManufacturerModelName = "Loupe", "Loupe"
     dataset.SoftwareVersions = __version__
     dataset.SeriesDescription = unicodedata.normalize("NFC", about.label)[:64]
@@ -177,18 +176,23 @@ def _say_when(dataset: Dataset, about: Description) -> None:
 
 def _say_derived(dataset: Dataset, about: Description) -> None:
     """PS3.3 C.7.6.1.1.2 and C.7.6.1.1.5: derived, and compressed with loss at least once, by the camera."""
-    from pydicom.dataset import Dataset
-
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.LossyImageCompression = "01"
     dataset.DerivationDescription = about.provenance.sentence
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator = "113040", "DCM"
-    code.CodeMeaning = "Lossy Compression"
-    dataset.DerivationCodeSequence = [code]
+    dataset.DerivationCodeSequence = [_code("DCM", "113040", "Lossy Compression")]
+    # Demanded of films (PS3.3 C.8.12.1); a camera does not know where it looks.
+    dataset.AnatomicRegionSequence = [_code("SCT", "38266002", "Entire body")]
     dataset.AcquisitionContextSequence = []
     private = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR, create=True)
     private.add_new(0x01, "UT", about.provenance.as_json().decode())
+
+
+def _code(scheme: str, value: str, meaning: str) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code
 
 
 def _write_header(dataset: Dataset, sink: Sink) -> None:

@@ -1,0 +1,153 @@
+"""An export in a process of its own: gets one line of work, says how far it is, ends when nobody listens.
+
+``python -m mediaserver.review.export`` reads a ``Work`` as one line of JSON from its standard input and
+writes a ``Report`` a line to its standard output. The end of its input, be it a cancellation or the death
+of the server, ends it and whatever it has begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO, Final
+
+import msgspec
+
+from mediaserver.errors import LoupeError
+from mediaserver.review.export.faststart import Sink
+from mediaserver.review.export.order import Order
+from mediaserver.review.export.run import Export, OpenSink
+from mediaserver.vault import ChunkWriter, DataKey
+
+NICENESS: Final = 15
+"""Below everything that is live on this machine."""
+TELL_SECONDS: Final = 0.5
+MAX_WORK_BYTES: Final = 64 * 1024
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What to export from where to where."""
+
+    order: Order
+    recording: str
+    """Its folder."""
+    data_folder: str
+    master_key_file: str | None
+    folder: str
+    """Where the files go, sealed; scratch files too."""
+    key: str
+    """Hex; seals the files. Never on a command line, which others can read."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """Seconds of film done, of how many."""
+
+    done_seconds: float
+    all_seconds: float
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
+    """The names of the files made."""
+
+    files: list[str]
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """Why not; the parts of a ``LoupeError``."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+Report = Progress | Finished | Failed
+
+
+class Cancelled(BaseException):
+    """Nobody wants it any more; files half made are taken away."""
+
+
+def context(name: str) -> str:
+    """What a sealed file of an export is bound to."""
+    return f"export/{name}"
+
+
+@contextlib.contextmanager
+def sealed_files(folder: Path, key: DataKey) -> Iterator[OpenSink]:
+    """Sinks that are sealed files in a folder, new, 0600."""
+
+    @contextlib.contextmanager
+    def open_sink(name: str) -> Iterator[Sink]:
+        path = folder / f"{name}.enc"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream, ChunkWriter(stream, key, context(name)) as sink:
+            yield sink
+
+    yield open_sink
+
+
+class _Teller:
+    """Progress at most every half second."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._told = 0.0
+
+    def progress(self, done: float, of: float) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            self.report(Progress(done_seconds=done, all_seconds=of))
+
+    def report(self, report: Report) -> None:
+        self._stream.write(msgspec.json.encode(report) + b"\n")
+        self._stream.flush()
+
+
+def _end_with(stream: BinaryIO) -> None:
+    """Waits for the end of our input, then interrupts the main thread."""
+    stream.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _cancel(_: int, __: FrameType | None) -> None:
+    raise Cancelled
+
+
+def perform(work: Work, teller: _Teller) -> Report:
+    """Does it. Raises ``Cancelled``."""
+    from mediaserver.review.opening import open_recording
+
+    folder = Path(work.folder)
+    try:
+        recording = open_recording(work)
+        with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
+            files = Export(work.order, recording, open_sink, teller.progress, scratch=folder).run()
+    except LoupeError as error:
+        return Failed(code=error.code, message=error.message, field=error.field)
+    except OSError as error:
+        return Failed(code="export_failed", message=error.strerror or "the files cannot be written")
+    return Finished(files=files)
+
+
+def main() -> int:
+    """0 done, 1 failed, 3 cancelled."""
+    os.nice(NICENESS)
+    signal.signal(signal.SIGTERM, _cancel)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the server, which ends us
+    teller = _Teller(sys.stdout.buffer)
+    try:
+        work = msgspec.json.decode(sys.stdin.buffer.readline(MAX_WORK_BYTES), type=Work)
+        threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+        report = perform(work, teller)
+    except Cancelled:
+        return 3
+    teller.report(report)
+    return 0 if isinstance(report, Finished) else 1
