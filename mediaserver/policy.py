@@ -28,17 +28,29 @@ class Right(StrEnum):
     CHAT = "chat"
     MODERATE = "moderate"
     """Mute and remove others, invite, withdraw what was given out."""
+    REVIEW = "review"
+    """Study recordings of the room."""
+    EXPORT = "export"
+    """Take copies of recordings out of the server."""
+    MARK = "mark"
+    """Mark moments, live or later."""
     INSPECT = "inspect"
     """Read rooms and participants by REST; never pictures."""
 
 
+_STUDY = frozenset({Right.REVIEW, Right.MARK})
 RIGHTS: dict[Role, frozenset[Right]] = {
     Role.SURGEON: frozenset(
-        {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}
-    ),
-    Role.STAFF: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
-    Role.SPECIALIST: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
-    Role.MODERATOR: frozenset({Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}),
+        {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE, Right.EXPORT}
+    )
+    | _STUDY,
+    Role.STAFF: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}) | _STUDY,
+    Role.SPECIALIST: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT})
+    | _STUDY,
+    Role.MODERATOR: frozenset(
+        {Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE, Right.EXPORT}
+    )
+    | _STUDY,
     Role.OBSERVER: frozenset({Right.SUBSCRIBE}),
     Role.OPERATOR: frozenset({Right.INSPECT}),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from mediaserver.config import Settings
+from mediaserver.review.desk import Desk
 from mediaserver.server import Server
 from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
@@ -29,6 +30,8 @@ class Services:
     connections: Connections
     holders: Holders
     admission: Admission
+    desk: Desk | None = None
+    """Where recordings are studied; None: this server keeps none."""
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

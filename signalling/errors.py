@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from mediaserver import errors
 from mediaserver.errors import LoupeError
+from mediaserver.review import errors as review
 
 
 class Unauthorized(LoupeError):
@@ -130,6 +131,11 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
+    review.UnknownRecording: 404,
+    review.CannotExport: 422,
+    review.NotAccepted: 502,
+    review.NothingToMark: 409,
+    review.ReviewOff: 404,
 }
 
 

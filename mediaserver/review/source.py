@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -41,6 +41,24 @@ class Track(Protocol):
     def kind(self) -> str: ...
     @property
     def source_type(self) -> str: ...
+    @property
+    def label(self) -> str:
+        """What its publisher called it."""
+
+
+class Happening(Protocol):
+    """Something that happened while it was recorded."""
+
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def subject(self) -> str:
+        """An opaque id."""
+
+    @property
+    def details(self) -> Mapping[str, object]: ...
 
 
 class Recording(Protocol):
@@ -52,6 +70,8 @@ class Recording(Protocol):
     def started_at(self) -> datetime: ...
     @property
     def tracks(self) -> Sequence[Track]: ...
+    @property
+    def events(self) -> Sequence[Happening]: ...
     def segments(self, track: Track) -> Sequence[Segment]:
         """In order."""
 

@@ -52,12 +52,12 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     frames_per_second: Annotated[int, Meta(ge=1, le=MAX_FRAMES_PER_SECOND)] = 25
     language: Literal["vi", "en"] = "vi"
     labels: dict[str, Label] = {}
-    """By track; without, the source's type is shown."""
+    """By track; without, what its publisher called it."""
     subject: Subject = Subject()
 
     def label(self, track: Track) -> str:
         """What the track is called in the copy."""
-        return self.labels.get(track.id) or track.source_type
+        return self.labels.get(track.id) or track.label or track.source_type
 
 
 def length(recording: Recording) -> float:

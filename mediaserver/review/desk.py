@@ -1,0 +1,82 @@
+"""All that review needs, put together once: the library, what opens a recording, views, exports, the audit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from mediaserver.review.errors import UnknownRecording
+from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.library import Entry, Library
+from mediaserver.review.source import Recording
+from mediaserver.review.views import View, Views
+
+T = TypeVar("T")
+
+
+class Audit(Protocol):
+    """Appends to the audit; never fails a caller."""
+
+    def append(
+        self,
+        event: str,
+        *,
+        actor: str,
+        room: str | None = None,
+        subject: str | None = None,
+        outcome: str = "success",
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        """Opaque ids only."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where recordings are studied."""
+
+    library: Library
+    folder_of: Callable[[str], Path]
+    open_folder: Callable[[Path], Recording]
+    """Blocking. Raises ``OSError``, ``LoupeError``."""
+    audit: Audit
+    jobs: Jobs
+    views: Views[Any]
+    reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review-read"))
+    """One thread decrypts for all: it is far faster than any link, and recordings are not shared by threads."""
+
+    async def entry(self, id: str, may_see: Callable[[str], bool]) -> Entry:
+        """A recording of a room that the asker may see. Raises ``UnknownRecording``, alike for both reasons."""
+        found = await self.library.entry(id)
+        if found is None or not may_see(found.room):
+            raise UnknownRecording
+        return found
+
+    async def open(self, id: str) -> Recording:
+        """Its tracks and segments. Raises ``UnknownRecording``."""
+        try:
+            return await self.in_reader(self.open_folder, self.folder_of(id))
+        except OSError:
+            raise UnknownRecording("the recording's files are not here") from None
+
+    async def in_reader(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Runs it on the thread that owns open recordings."""
+        return await asyncio.get_running_loop().run_in_executor(self.reader, work, *arguments)
+
+    def end_view(self, view: View[Any]) -> None:
+        """Into the audit: who watched what of which track."""
+        self.audit.append(
+            "view.stop", actor=view.subject, room=view.room, subject=view.recording.id,
+            details={"view": view.id, "watched": view.spans()},
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        """Ends exports and views."""
+        for view in [*self.views.expired(), *self.views.all()]:
+            self.views.close(view.secret)
+            self.end_view(view)
+        await self.jobs.close()
+        self.reader.shutdown(wait=False, cancel_futures=True)
