@@ -15,9 +15,8 @@ from mediaserver.policy import Right
 from mediaserver.review import library
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff, UnknownRecording
-from mediaserver.review.export.order import length
 from mediaserver.review.library import Bookmark, Entry
-from mediaserver.review.source import Recording, Track
+from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.thumbnails import thumbnail
 from mediaserver.review.views import VIEW_SECONDS, View
 from signalling import body, tokens
@@ -73,6 +72,11 @@ class SegmentPart(Struct, frozen=True, kw_only=True):
     media_type: str
     size: int
     gaps: list[GapPart]
+    dimensions: tuple[int, int] | None
+    """Width and height; None for sound."""
+    packets: int
+    lost: int
+    """Never came, in spite of repair."""
 
 
 class TrackPart(Struct, frozen=True, kw_only=True):
@@ -85,13 +89,13 @@ class TrackPart(Struct, frozen=True, kw_only=True):
     segments: list[SegmentPart]
 
 
-class HappeningPart(Struct, frozen=True, kw_only=True):
+class EventPart(Struct, frozen=True, kw_only=True):
     """Something that happened: who came or went (opaque ids), what changed."""
 
     seconds: float
-    kind: str
-    subject: str
-    details: dict[str, object]
+    name: str
+    track: str | None
+    value: int | str | None
 
 
 class BookmarkPart(Struct, frozen=True, kw_only=True):
@@ -109,7 +113,7 @@ class RecordingDetail(Struct, frozen=True, kw_only=True):
     entry: RecordingEntry
     seconds: float
     tracks: list[TrackPart]
-    events: list[HappeningPart]
+    events: list[EventPart]
     bookmarks: list[BookmarkPart]
     rights: list[str]
     """What the asker may do with it: ``mark``, ``export``."""
@@ -236,7 +240,7 @@ async def close_view(request: web.Request) -> web.Response:
 
 async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording) -> RecordingDetail:
     bookmarks = await at.library.bookmarks(entry)
-    tracks, events, seconds = await at.in_reader(_parts, recording)
+    tracks, events, seconds = await at.in_reader(_parts, recording, at.labels(recording))
     return RecordingDetail(
         entry=_entry(entry),
         seconds=seconds,
@@ -248,22 +252,22 @@ async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording) 
     )
 
 
-def _parts(recording: Recording) -> tuple[list[TrackPart], list[HappeningPart], float]:
+def _parts(recording: Recording, labels: dict[str, str]) -> tuple[list[TrackPart], list[EventPart], float]:
     tracks = [
         TrackPart(
             id=track.id,
             kind=track.kind,
             source_type=track.source_type,
-            label=track.label,
+            label=labels[track.id],
             segments=list(_segments(recording, track)),
         )
         for track in recording.tracks
     ]
     events = [
-        HappeningPart(seconds=one.seconds, kind=one.kind, subject=one.subject, details=dict(one.details))
+        EventPart(seconds=one.at_seconds, name=one.name, track=one.track, value=one.value)
         for one in recording.events
     ]
-    return tracks, events, length(recording)
+    return tracks, events, recording.duration_seconds
 
 
 def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
@@ -275,6 +279,9 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
             media_type=one.media_type,
             size=one.size,
             gaps=[GapPart(start=start, end=end, reason=reason) for start, end, reason in one.gaps],
+            dimensions=one.dimensions,
+            packets=one.packets,
+            lost=one.lost,
         )
 
 

@@ -11,9 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.labels import labels
 from mediaserver.review.library import Entry, Library
-from mediaserver.review.source import Recording
+from mediaserver.recording.reader import Recording
 from mediaserver.review.views import View, Views
+from mediaserver.vault import Vault
 
 T = TypeVar("T")
 
@@ -40,8 +42,7 @@ class Desk:
 
     library: Library
     folder_of: Callable[[str], Path]
-    open_folder: Callable[[Path], Recording]
-    """Blocking. Raises ``OSError``, ``LoupeError``."""
+    vault: Vault
     audit: Audit
     jobs: Jobs
     views: Views[Any]
@@ -58,9 +59,13 @@ class Desk:
     async def open(self, id: str) -> Recording:
         """Its tracks and segments. Raises ``UnknownRecording``."""
         try:
-            return await self.in_reader(self.open_folder, self.folder_of(id))
+            return await self.in_reader(Recording.open, self.folder_of(id), self.vault)
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
+
+    def labels(self, recording: Recording) -> dict[str, str]:
+        """What its sources were called."""
+        return labels(recording, self.vault)
 
     async def in_reader(self, work: Callable[..., T], *arguments: Any) -> T:
         """Runs it on the thread that owns open recordings."""

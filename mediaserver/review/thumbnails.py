@@ -10,7 +10,7 @@ import numpy as np
 
 from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.segment_file import open_segment
-from mediaserver.review.source import Recording, Track
+from mediaserver.recording.reader import Recording, Track
 
 WIDTH: Final = 160
 JPEG_QUALITY: Final = 70
@@ -24,11 +24,7 @@ def thumbnail(recording: Recording, track: Track, seconds: float) -> bytes:
             continue
         if any(start <= seconds < end for start, end, _ in segment.gaps):
             break  # what stood before a gap must not stand for what was during it
-
-        def read_at(offset: int, length: int, segment=segment) -> bytes:  # type: ignore[no-untyped-def]
-            return recording.read(segment, offset, length)
-
-        with av.open(open_segment(read_at, segment.size), mode="r") as container:
+        with av.open(open_segment(recording, segment), mode="r") as container:
             stream = container.streams.video[0]
             stream.codec_context.skip_frame = "NONKEY"
             if stream.time_base is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from mediaserver.review.errors import CannotExport
-from mediaserver.review.source import Recording, Track
+from mediaserver.recording.reader import Recording, Track
 
 MAX_CAMERAS: Final = 9
 """Three by three; smaller pictures show nothing."""
@@ -52,24 +52,12 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     frames_per_second: Annotated[int, Meta(ge=1, le=MAX_FRAMES_PER_SECOND)] = 25
     language: Literal["vi", "en"] = "vi"
     labels: dict[str, Label] = {}
-    """By track; without, what its publisher called it."""
+    """By track; without, what its publisher called it, or its type."""
     subject: Subject = Subject()
 
     def label(self, track: Track) -> str:
         """What the track is called in the copy."""
-        return self.labels.get(track.id) or track.label or track.source_type
-
-
-def length(recording: Recording) -> float:
-    """Seconds from the recording's start to the end of its last segment."""
-    return max(
-        (
-            segment.start_seconds + segment.duration_seconds
-            for track in recording.tracks
-            for segment in recording.segments(track)
-        ),
-        default=0.0,
-    )
+        return self.labels.get(track.id) or track.source_type
 
 
 def cameras(order: Order, recording: Recording) -> list[Track]:
@@ -89,7 +77,7 @@ def cameras(order: Order, recording: Recording) -> list[Track]:
 
 def span(order: Order, recording: Recording) -> tuple[float, float]:
     """Start and end in seconds. Raises ``CannotExport``."""
-    whole = length(recording)
+    whole = recording.duration_seconds
     end = whole if order.end_seconds is None else min(order.end_seconds, whole)
     if order.form in STILLS:
         if order.start_seconds > whole:

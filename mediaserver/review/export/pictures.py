@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from mediaserver.review.segment_file import open_segment
-from mediaserver.review.source import Recording, Segment, Track
+from mediaserver.recording.reader import Recording, Segment, Track
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Height x width x 3, BGR."""
@@ -38,7 +38,7 @@ class _Timed:
     frame: VideoFrame
 
 
-def gap_at(segments: list[Segment], seconds: float, end_seconds: float) -> Missing | None:
+def gap_at(segments: Sequence[Segment], seconds: float, end_seconds: float) -> Missing | None:
     """The gap that a moment lies in: one that a segment marks, or the space between segments."""
     for segment in segments:
         for start, end, reason in segment.gaps:
@@ -96,12 +96,8 @@ class TrackPictures:
         for segment in self._segments[first:]:
             if segment.start_seconds >= self._end_seconds:
                 return
-            plain = open_segment(self._reader(segment), segment.size)
-            with av.open(plain, mode="r") as container:
+            with av.open(open_segment(self._recording, segment), mode="r") as container:
                 yield from _frames(container, segment, start_seconds)
-
-    def _reader(self, segment: Segment):  # type: ignore[no-untyped-def]
-        return lambda offset, length: self._recording.read(segment, offset, length)
 
 
 def _frames(container: InputContainer, segment: Segment, start_seconds: float) -> Iterator[_Timed]:

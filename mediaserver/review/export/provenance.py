@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from mediaserver import __version__
-from mediaserver.review.source import Recording
+from mediaserver.recording.reader import Recording
 
 
 class SourceSegment(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from mediaserver.review.export.pictures import Missing, Picture, TrackPictures
 from mediaserver.review.export.provenance import Provenance
 from mediaserver.review.export.sound import SAMPLES_PER_SECOND, TrackSound, mix
 from mediaserver.review.export.spool import Spool
-from mediaserver.review.source import Recording, Track
+from mediaserver.recording.reader import Recording, Track
 
 MAX_PART_BYTES: Final = 4_000_000_000
 """Of media in one DICOM object: what the container adds stays below the 2^32 bytes of a fragment."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
 from mediaserver.review.segment_file import open_segment
-from mediaserver.review.source import Recording, Segment, Track
+from mediaserver.recording.reader import Recording, Segment, Track
 
 SAMPLES_PER_SECOND = 48_000
 CHANNELS = 1
@@ -84,8 +84,7 @@ def _decode(
 def _segment(
     recording: Recording, segment: Segment, start_seconds: float
 ) -> Iterator[tuple[float, Samples]]:
-    plain = open_segment(lambda offset, length: recording.read(segment, offset, length), segment.size)
-    with av.open(plain, mode="r") as container:
+    with av.open(open_segment(recording, segment), mode="r") as container:
         stream = container.streams.audio[0]
         within = start_seconds - segment.start_seconds
         if within > 0 and stream.time_base is not None:

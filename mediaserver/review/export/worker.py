@@ -20,11 +20,15 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from mediaserver import config
+from mediaserver.config import Data, Settings
 from mediaserver.errors import LoupeError
+from mediaserver.recording.reader import Recording
 from mediaserver.review.export.faststart import Sink
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.run import Export, OpenSink
-from mediaserver.vault import ChunkWriter, DataKey
+from mediaserver.review.labels import labels
+from mediaserver.vault import ChunkWriter, DataKey, Vault
 
 NICENESS: Final = 15
 """Below everything that is live on this machine."""
@@ -121,15 +125,21 @@ def _cancel(_: int, __: FrameType | None) -> None:
     raise Cancelled
 
 
+def open_vault(data_folder: Path, master_key_file: str | None) -> Vault:
+    """With the key file that the server uses; its environment we have anyway. Raises as ``Vault.open``."""
+    key = None if master_key_file is None else Path(master_key_file)
+    return Vault.open(Settings(data=Data(folder=data_folder), recording=config.Recording(master_key_file=key)))
+
+
 def perform(work: Work, teller: _Teller) -> Report:
     """Does it. Raises ``Cancelled``."""
-    from mediaserver.review.opening import open_recording
-
     folder = Path(work.folder)
     try:
-        recording = open_recording(work)
+        vault = open_vault(Path(work.data_folder), work.master_key_file)
+        recording = Recording.open(Path(work.recording), vault)
+        order = msgspec.structs.replace(work.order, labels={**labels(recording, vault), **work.order.labels})
         with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
-            files = Export(work.order, recording, open_sink, teller.progress, scratch=folder).run()
+            files = Export(order, recording, open_sink, teller.progress, scratch=folder).run()
     except LoupeError as error:
         return Failed(code=error.code, message=error.message, field=error.field)
     except OSError as error:

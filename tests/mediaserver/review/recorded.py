@@ -1,4 +1,4 @@
-"""A small recording with pictures whose content tells when they were taken, in the shape that review reads."""
+"""Small recordings in the real format, with pictures whose content tells when they were taken."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
-from hashlib import sha256
-from typing import Any, cast
+from functools import cache
+from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -17,55 +18,81 @@ from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from mediaserver.ids import RecordingId, TrackId
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.manifest import Manifest
+from mediaserver.recording.reader import Recording
+from mediaserver.vault import ChunkWriter, DataKey, Vault
+
+STARTED_AT = datetime(2026, 3, 9, 1, 30, tzinfo=UTC)
 Gap = tuple[float, float, str]
 
 
-@dataclass(frozen=True)
-class Segment:
-    """Sealed media, here in clear."""
-
-    number: int
-    start_seconds: float
-    duration_seconds: float
-    media_type: str
-    content: bytes
-    gaps: Sequence[Gap] = ()
-
-    @property
-    def size(self) -> int:
-        return len(self.content)
-
-    @property
-    def sha256(self) -> str:
-        return sha256(self.content).hexdigest()
-
-
-@dataclass(frozen=True)
-class Track:
-    """One publication."""
-
-    id: str
-    kind: str
-    source_type: str
+DIMENSIONS = {"video/webm": (320, 240), "video/mp4": (160, 240)}
 
 
 @dataclass
-class Recording:
-    """In memory."""
+class Writer:
+    """Writes a recording as the sealer does: keys, chunks, manifest; everything but the journals."""
 
-    id: str = "rec-1"
-    started_at: datetime = datetime(2026, 3, 9, 1, 30, tzinfo=UTC)
-    held: dict[Track, list[Segment]] = field(default_factory=dict)
+    folder: RecordingFolder
+    vault: Vault
+    key: DataKey = field(init=False)
+    manifest: Manifest = field(init=False)
 
-    @property
-    def tracks(self) -> list[Track]:
-        return list(self.held)
+    def __post_init__(self) -> None:
+        self.folder.make()
+        self.key = self.folder.create_key(self.vault)
+        self.manifest = Manifest(self.folder, self.vault)
 
-    def segments(self, track: Any) -> list[Segment]:
-        return self.held[track]
+    def begin(self, room: str, started_at: datetime, procedure: str | None = None) -> None:
+        micros = round(started_at.timestamp() * 1_000_000)
+        self.manifest.append(
+            {"type": "begin", "room": room, "procedure": procedure, "unix_micros": micros, "monotonic_micros": 0}
+        )
 
-    def read(self, segment: Any, offset: int, length: int) -> bytes:
-        return cast(bytes, segment.content[offset : offset + length])
+    def track(self, track: str, kind: str, source_type: str, codec: str, label: str = "") -> None:
+        sealed = self.vault.seal_field(label, f"track/{track}/label").hex() if label else ""
+        self.manifest.append(
+            {
+                "type": "track", "track": track, "kind": kind, "source_type": source_type, "codec": codec,
+                "participant": "p-surgeon", "label": sealed, "clock_rate": 90_000 if kind == "video" else 48_000,
+            }
+        )  # fmt: skip
+
+    def segment(
+        self,
+        track: str,
+        number: int,
+        start: float,
+        duration: float,
+        plain: bytes,
+        media_type: str,
+        gaps: Sequence[Gap] = (),
+        changes: Sequence[tuple[float, str, int]] = (),
+    ) -> None:
+        id, suffix = TrackId(track), media_type.partition("/")[2]
+        path = self.folder.segment(id, number, suffix)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with path.open("wb") as stream:
+            with ChunkWriter(stream, self.key, self.folder.segment_context(id, number)) as writer:
+                writer.write(plain)
+            digest = writer.sha256.hex()
+        is_video = media_type.startswith("video")
+        self.manifest.append(
+            {
+                "type": "segment", "track": track, "number": number, "suffix": suffix, "media_type": media_type,
+                "start": start, "duration": duration, "size": len(plain), "sha256": digest, "encoding": 0,
+                "dimensions": list(DIMENSIONS[media_type]) if is_video else [], "gaps": [list(gap) for gap in gaps],
+                "keyframes": [start], "changes": [list(change) for change in changes], "packets": 1000, "lost": 3,
+            }
+        )  # fmt: skip
+
+    def event(self, at: float, name: str, **details: object) -> None:
+        self.manifest.append({"type": "event", "at": at, "name": name, **details})
+
+    def end(self) -> None:
+        self.manifest.append({"type": "end", "state": "sealed", "recovered": False})
 
 
 def level(seconds: float) -> int:
@@ -110,15 +137,28 @@ def tone(seconds: float, hertz: float, loudness: float = 0.3) -> bytes:
     return stream.getvalue()
 
 
-def theatre() -> Recording:
+@cache
+def _media() -> tuple[bytes, bytes, bytes, bytes]:
+    late = film(1, 7, width=160, height=240, codec="libx264")
+    return film(0, 3), film(5, 3), late, tone(4, 440)
+
+
+VAULT = Vault([bytes(range(32))])
+RECORDING = RecordingId("rTheatre-1")
+
+
+def theatre(root: Path, vault: Vault = VAULT, id: RecordingId = RECORDING, room: str = "7QK2") -> Recording:
     """8 s: an endoscope with a gap of 2 s between its segments, a room camera in H.264 that begins late, a voice."""
-    recording = Recording()
-    recording.held[Track("cam-a", "video", "endoscope")] = [
-        Segment(0, 0.0, 3.0, "video/webm", film(0, 3)),
-        Segment(1, 5.0, 3.0, "video/webm", film(5, 3), gaps=((6.0, 6.5, "lost"),)),
-    ]
-    recording.held[Track("cam-b", "video", "room")] = [
-        Segment(0, 1.0, 7.0, "video/mp4", film(1, 7, width=160, height=240, codec="libx264")),
-    ]
-    recording.held[Track("mic", "audio", "microphone")] = [Segment(0, 2.0, 4.0, "audio/webm", tone(4, 440))]
-    return recording
+    first, second, late, voice = _media()
+    writer = Writer(RecordingFolder.of(root, id), vault)
+    writer.begin(room, STARTED_AT)
+    writer.track("t-cam-a", "video", "endoscope", "VP8", "Nội soi đường mật")
+    writer.track("t-cam-b", "video", "room", "H264")
+    writer.track("t-mic", "audio", "microphone", "OPUS", "Bác sĩ Ánh")
+    writer.event(0.5, "joined", value="surgeon")
+    writer.segment("t-cam-a", 0, 0.0, 3.0, first, "video/webm")
+    writer.segment("t-cam-a", 1, 5.0, 3.0, second, "video/webm", gaps=((3.0, 5.0, "muted"), (6.0, 6.5, "lost")))
+    writer.segment("t-cam-b", 0, 1.0, 7.0, late, "video/mp4")
+    writer.segment("t-mic", 0, 2.0, 4.0, voice, "audio/webm")
+    writer.end()
+    return Recording.open(writer.folder.path, vault)

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { chaptersOf, clockText, gapAt, gapsOf, momentFragment, momentOf, qualityOf, segmentAfter, segmentAt } from "../../src/review/model";
+import { chaptersOf, clockText, gapAt, gapsOf, momentFragment, momentOf, receptionOf, segmentAfter, segmentAt } from "../../src/review/model";
 import type { Detail, Segment, Track } from "../../src/review/model";
 
 const segment = (number: number, start: number, seconds: number, gaps: Segment["gaps"] = []): Segment => ({
-  number, start, seconds, media_type: "video/webm", size: 1, gaps,
+  number, start, seconds, media_type: "video/webm", size: 1, gaps, dimensions: [320, 240], packets: 1000, lost: 0,
 });
 const track = (...segments: Segment[]): Track => ({ id: "t1", kind: "video", source_type: "endoscope", label: "", segments });
 
@@ -52,10 +52,8 @@ const detail: Detail = {
   tracks: [],
   bookmarks: [{ id: "b", seconds: 50, label: "Kẹp động mạch", live: true }],
   events: [
-    { seconds: -1, kind: "joined", subject: "p1", details: { role: "surgeon" } },
-    { seconds: 10, kind: "layer", subject: "p2", details: { viewer: "p2", track: "t1", layer: 2 } },
-    { seconds: 30, kind: "layer", subject: "p2", details: { viewer: "p2", track: "t1", layer: 0 } },
-    { seconds: 40, kind: "layer", subject: "p2", details: { viewer: "p2", track: "t1", layer: null } },
+    { seconds: -1, name: "joined", track: null, value: "surgeon" },
+    { seconds: 10, name: "layers", track: "t1", value: 2 },
   ],
   rights: [],
   view_seconds: 1,
@@ -67,11 +65,13 @@ describe("chapters", () => {
   });
 });
 
-describe("quality", () => {
-  it("says what each viewer got from when to when", () => {
-    expect(qualityOf(detail)).toEqual([
-      { viewer: "p2", track: "t1", spans: [{ start: 10, end: 30, layer: 2 }, { start: 30, end: 40, layer: 0 }, { start: 40, end: 100, layer: null }] },
+describe("reception", () => {
+  it("is judged by what was lost of each segment", () => {
+    const three = track(segment(0, 0, 10), { ...segment(1, 10, 10), lost: 4 }, { ...segment(2, 20, 5), lost: 30 });
+    expect(receptionOf(three).map((one) => [one.start, one.end, one.level])).toEqual([
+      [0, 10, "good"], [10, 20, "fair"], [20, 25, "poor"],
     ]);
+    expect(receptionOf({ ...three, kind: "audio" }).at(-1)?.level).toBe("fair");
   });
 });
 

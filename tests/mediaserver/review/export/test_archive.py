@@ -51,8 +51,8 @@ def test_films_and_stills_arrive_as_they_were_made(scp: tuple[Archive, Path], tm
     film.mkdir()
     still.mkdir()
     files = [
-        *export(film, Order(form="dicom-video", tracks=["cam-a"], end_seconds=1.0, width=320, height=240)),
-        *export(still, Order(form="dicom-still", tracks=["cam-a"], start_seconds=1.0)),
+        *export(film, Order(form="dicom-video", tracks=["t-cam-a"], end_seconds=1.0, width=320, height=240)),
+        *export(still, Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0)),
     ]
     told: list[int] = []
     store(archive, files, told.append)
@@ -65,7 +65,7 @@ def test_films_and_stills_arrive_as_they_were_made(scp: tuple[Archive, Path], tm
 
 
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
-    files = export(tmp_path, Order(form="dicom-still", tracks=["cam-a"], start_seconds=1.0))
+    files = export(tmp_path, Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0))
     with pytest.raises(NotAccepted, match="reached"):
         store(Archive("PACS", "127.0.0.1", free_port()), files)
 

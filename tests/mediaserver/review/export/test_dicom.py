@@ -21,8 +21,9 @@ NAME = "Nguyễn Thị Ánh Đào"
 
 
 def export(folder: Path, order: Order, *, max_part_bytes: int = 4_000_000_000) -> list[Path]:
+    recorded = theatre(folder / "recordings")
     with plain_files(folder) as open_sink:
-        names = Export(order, theatre(), open_sink, lambda *_: None, max_part_bytes=max_part_bytes).run()
+        names = Export(order, recorded, open_sink, lambda *_: None, max_part_bytes=max_part_bytes).run()
     return [folder / name for name in names if name.endswith(".dcm")]
 
 
@@ -37,17 +38,17 @@ def errors(file: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("camera", "form", "sop_class", "modality"),
     [
-        ("cam-a", "dicom-video", "1.2.840.10008.5.1.4.1.1.77.1.1.1", "ES"),
-        ("cam-b", "dicom-video", "1.2.840.10008.5.1.4.1.1.77.1.4.1", "XC"),
-        ("cam-a", "dicom-still", "1.2.840.10008.5.1.4.1.1.77.1.1", "ES"),
-        ("cam-b", "dicom-still", "1.2.840.10008.5.1.4.1.1.77.1.4", "XC"),
+        ("t-cam-a", "dicom-video", "1.2.840.10008.5.1.4.1.1.77.1.1.1", "ES"),
+        ("t-cam-b", "dicom-video", "1.2.840.10008.5.1.4.1.1.77.1.4.1", "XC"),
+        ("t-cam-a", "dicom-still", "1.2.840.10008.5.1.4.1.1.77.1.1", "ES"),
+        ("t-cam-b", "dicom-still", "1.2.840.10008.5.1.4.1.1.77.1.4", "XC"),
     ],
 )
 def test_objects_are_valid(tmp_path: Path, camera: str, form: str, sop_class: str, modality: str) -> None:
     order = Order(
         form=form, tracks=[camera], start_seconds=1.5, end_seconds=2.5, width=320, height=240,  # type: ignore[arg-type]
         subject=Subject(patient_id="BN-001", patient_name=NAME, birth_date="19700102", sex="F"),
-        labels={"cam-a": "Nội soi đường mật"},
+        labels={"t-cam-a": "Nội soi đường mật"},
     )  # fmt: skip
     [file] = export(tmp_path, order)
     assert errors(file) == []
@@ -63,7 +64,7 @@ def test_objects_are_valid(tmp_path: Path, camera: str, form: str, sop_class: st
 
 
 def test_nobody_is_named_unless_asked(tmp_path: Path) -> None:
-    order = Order(form="dicom-still", tracks=["cam-a"], start_seconds=1.0)
+    order = Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0)
     [file] = export(tmp_path, order)
     assert errors(file) == []
     found = pydicom.dcmread(file)
@@ -71,7 +72,7 @@ def test_nobody_is_named_unless_asked(tmp_path: Path) -> None:
 
 
 def test_the_film_inside_plays_and_has_the_frames_it_says(tmp_path: Path) -> None:
-    order = Order(form="dicom-video", tracks=["cam-a"], sound=False, end_seconds=2.0, width=320, height=240, frames_per_second=10)
+    order = Order(form="dicom-video", tracks=["t-cam-a"], sound=False, end_seconds=2.0, width=320, height=240, frames_per_second=10)
     [file] = export(tmp_path, order)
     found = pydicom.dcmread(file)
     [mp4] = generate_frames(found.PixelData, number_of_frames=1)
@@ -85,7 +86,7 @@ def test_the_film_inside_plays_and_has_the_frames_it_says(tmp_path: Path) -> Non
 
 
 def test_a_long_film_becomes_several_objects_of_one_series(tmp_path: Path) -> None:
-    order = Order(form="dicom-video", tracks=["cam-a"], sound=False, end_seconds=3.0, width=320, height=240, frames_per_second=30)
+    order = Order(form="dicom-video", tracks=["t-cam-a"], sound=False, end_seconds=3.0, width=320, height=240, frames_per_second=30)
     files = export(tmp_path, order, max_part_bytes=1_500)
     parts = [pydicom.dcmread(file) for file in files]
     assert len(parts) >= 2
@@ -98,7 +99,7 @@ def test_a_long_film_becomes_several_objects_of_one_series(tmp_path: Path) -> No
 
 
 def test_a_stills_pixels_are_the_pictures(tmp_path: Path) -> None:
-    [file] = export(tmp_path, Order(form="dicom-still", tracks=["cam-a"], start_seconds=1.0))
+    [file] = export(tmp_path, Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0))
     pixels = pydicom.dcmread(file).pixel_array
     assert pixels.shape == (240, 320, 3)
     assert pixels.mean() == pytest.approx(level(1.0), abs=6)

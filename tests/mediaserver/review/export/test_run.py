@@ -12,16 +12,17 @@ import av
 import numpy as np
 import pytest
 
+from mediaserver.recording.reader import Recording
 from mediaserver.review.errors import CannotExport
 from mediaserver.review.export.film import Film
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.run import Export, plain_files
-from tests.mediaserver.review.recorded import Recording, level, theatre
+from tests.mediaserver.review.recorded import level, theatre
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
-    return theatre()
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return theatre(tmp_path_factory.mktemp("recordings"))
 
 
 def made(recording: Recording, order: Order, **more: Any) -> dict[str, bytes]:
@@ -45,7 +46,7 @@ def pictures(content: bytes) -> list[np.ndarray[Any, Any]]:
 
 
 def test_one_camera_shows_each_moment_and_a_card_where_none_was_recorded(recording: Recording) -> None:
-    order = Order(form="mp4", tracks=["cam-a"], width=320, height=240, frames_per_second=10)
+    order = Order(form="mp4", tracks=["t-cam-a"], width=320, height=240, frames_per_second=10)
     film = made(recording, order)["film.mp4"]
     shown = pictures(film)
     assert len(shown) == 80
@@ -58,7 +59,7 @@ def test_one_camera_shows_each_moment_and_a_card_where_none_was_recorded(recordi
 
 
 def test_the_film_plays_everywhere(recording: Recording) -> None:
-    film = made(recording, Order(form="mp4", tracks=["cam-a"], width=640, height=360))["film.mp4"]
+    film = made(recording, Order(form="mp4", tracks=["t-cam-a"], width=640, height=360))["film.mp4"]
     assert film.index(b"moov") < film.index(b"mdat"), "the index comes first"
     with av.open(io.BytesIO(film)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
@@ -68,11 +69,11 @@ def test_the_film_plays_everywhere(recording: Recording) -> None:
         assert (video.codec_context.colorspace, video.codec_context.color_range) == (1, 1)
         assert audio.codec_context.name == "aac"
         assert float(container.duration or 0) / av.time_base == pytest.approx(8.0, abs=0.1)
-        assert "Derived from Loupe recording rec-1" in container.metadata["comment"]
+        assert "Derived from Loupe recording rTheatre-1" in container.metadata["comment"]
 
 
 def test_the_sound_stands_where_it_was_spoken(recording: Recording) -> None:
-    film = made(recording, Order(form="mp4", tracks=["cam-a"], width=320, height=240))["film.mp4"]
+    film = made(recording, Order(form="mp4", tracks=["t-cam-a"], width=320, height=240))["film.mp4"]
     with av.open(io.BytesIO(film)) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     sound = np.concatenate(frames, axis=1)[0]
@@ -85,7 +86,7 @@ def test_the_sound_stands_where_it_was_spoken(recording: Recording) -> None:
 
 def test_a_clip_begins_and_ends_at_its_marks(recording: Recording) -> None:
     order = Order(
-        form="mp4", tracks=["cam-b"], start_seconds=2.5, end_seconds=4.0, width=160, height=240, frames_per_second=10
+        form="mp4", tracks=["t-cam-b"], start_seconds=2.5, end_seconds=4.0, width=160, height=240, frames_per_second=10
     )
     shown = pictures(made(recording, order)["film.mp4"])
     assert len(shown) == 15
@@ -121,25 +122,25 @@ def test_colours_survive(recording: Recording) -> None:
 
 
 def test_sources_are_named_with_their_hashes(recording: Recording) -> None:
-    order = Order(form="mp4", tracks=["cam-a"], end_seconds=2.0, width=320, height=240, frames_per_second=5)
+    order = Order(form="mp4", tracks=["t-cam-a"], end_seconds=2.0, width=320, height=240, frames_per_second=5)
     listed = json.loads(made(recording, order)["provenance.json"])
     assert listed["derived"] is True
     assert listed["from_utc"] == "2026-03-09T01:30:00.000Z"
     held = {track.id: recording.segments(track) for track in recording.tracks}
     assert [(one["track"], one["sha256"]) for one in listed["sources"]] == [
-        ("cam-a", held["cam-a"][0].sha256),
-        ("mic", held["mic"][0].sha256),
+        ("t-cam-a", held["t-cam-a"][0].sha256),
+        ("t-mic", held["t-mic"][0].sha256),
     ]
 
 
 @pytest.mark.parametrize(
     ("order", "field"),
     [
-        (Order(form="mp4", tracks=["cam-z"]), "$.tracks"),
-        (Order(form="mp4", tracks=["mic"]), "$.tracks"),
+        (Order(form="mp4", tracks=["t-cam-z"]), "$.tracks"),
+        (Order(form="mp4", tracks=["t-mic"]), "$.tracks"),
         (Order(form="png", start_seconds=1.0), "$.tracks"),
-        (Order(form="png", tracks=["cam-a"], start_seconds=4.0), "$.start_seconds"),
-        (Order(form="png", tracks=["cam-a"], start_seconds=9.0), "$.start_seconds"),
+        (Order(form="png", tracks=["t-cam-a"], start_seconds=4.0), "$.start_seconds"),
+        (Order(form="png", tracks=["t-cam-a"], start_seconds=9.0), "$.start_seconds"),
         (Order(form="mp4", start_seconds=5.0, end_seconds=5.0), "$.start_seconds"),
         (Order(form="mp4", width=1920, height=1080, frames_per_second=60), "$.frames_per_second"),
     ],
