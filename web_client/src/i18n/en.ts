@@ -1,4 +1,5 @@
 /** English: the second language; the type makes sure that nothing is left out. */
+import { review } from "./review.en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -40,7 +41,7 @@ export const en: Dictionary = {
   seconds: (s) => `${decimal.format(s)} s`,
   number: (n) => decimal.format(n),
   clock: (ms) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(ms),
-  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", start: "Enter a room" },
+  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", review: "Review", start: "Enter a room" },
   roomName: (id) => `Room ${id}`,
   sourceTypes: {
     endoscope: "Endoscope", overhead: "Overhead camera", ultrasound: "Ultrasound", monitor: "Vital-signs monitor",
@@ -141,6 +142,7 @@ export const en: Dictionary = {
     deviceAdded: "A new device was plugged in", deviceRemoved: "A device was unplugged",
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",
   },
+  review,
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

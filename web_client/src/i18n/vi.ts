@@ -1,4 +1,5 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
+import { review } from "./review.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Role, SourceType } from "../client/protocol";
@@ -114,7 +115,7 @@ export const vi = {
   number: (n: number) => decimal.format(n),
   clock: (ms: number) =>
     new Intl.DateTimeFormat("vi-VN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh" }).format(ms),
-  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", start: "Vào phòng" },
+  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", review: "Xem lại", start: "Vào phòng" },
   roomName: (id: string) => `Phòng ${id}`,
   sourceTypes,
   roles,
@@ -178,6 +179,7 @@ export const vi = {
     joined: (n: string) => `${n} vừa vào`, left: (n: string) => `${n} đã rời đi`, someone: "Một người",
     backOnline: "Đã kết nối lại",
   },
+  review,
   keys: {
     title: "Phím tắt", close: "Đóng", mute: "Bật hoặc tắt micro", talk: "Giữ để nói", camera: "Bật hoặc tắt camera",
     pin: "Phóng to nguồn số 1 đến 9", unpin: "Trở về tất cả", full: "Toàn màn hình", chat: "Mở hoặc đóng tin nhắn",

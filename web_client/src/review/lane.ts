@@ -18,8 +18,6 @@ export type LaneState = { kind: "gap"; gap: Gap } | { kind: "waiting" } | { kind
 interface Holder {
   element: HTMLVideoElement;
   segment: Segment | null;
-  /** Where it was last told to go, so that it is not told again while on the way. */
-  target: number | null;
 }
 
 export class Lane {
@@ -32,16 +30,12 @@ export class Lane {
   constructor(recording: string, track: Track, elements: readonly [HTMLVideoElement, HTMLVideoElement]) {
     this.#recording = recording;
     this.track = track;
-    this.#front = { element: elements[0], segment: null, target: null };
-    this.#back = { element: elements[1], segment: null, target: null };
+    this.#front = { element: elements[0], segment: null };
+    this.#back = { element: elements[1], segment: null };
     for (const element of elements) {
       element.addEventListener("error", this.#failed);
     }
     this.#show();
-  }
-
-  get element(): HTMLVideoElement {
-    return this.#front.element;
   }
 
   /** Brings the track where the clock is; called many times a second. */
@@ -59,17 +53,8 @@ export class Lane {
     return this.#steer(clock, at - segment.start);
   }
 
-  /** One frame on or back; gives where the recording stands then. */
-  step(frames: 1 | -1, clock: MasterClock, nowMs: number): void {
-    clock.run(false, nowMs);
-    clock.seek(clock.at(nowMs) + frames / FRAMES_PER_SECOND, nowMs);
-  }
-
-  setVolume(volume: number, muted: boolean): void {
-    for (const { element } of [this.#front, this.#back]) {
-      element.volume = volume;
-      element.muted = muted;
-    }
+  setMuted(muted: boolean): void {
+    for (const { element } of [this.#front, this.#back]) element.muted = muted;
   }
 
   close(): void {
@@ -92,7 +77,7 @@ export class Lane {
       this.#pause();
       if (Math.abs(drift) > 0.004) this.#jump(wanted);
     } else {
-      if (next.kind === "jump") this.#jump(wanted + (this.#failures > 0 ? 0 : clock.speed * 0.05));
+      if (next.kind === "jump") this.#jump(wanted);
       else this.#rate(next.kind === "rate" ? next.rate : clock.speed);
       // `play` rejects when `pause` comes before it began; the next call tries again.
       if (element.paused && !element.ended) element.play().catch(() => undefined);
@@ -101,7 +86,6 @@ export class Lane {
   }
 
   #jump(seconds: number): void {
-    this.#front.target = seconds;
     this.#front.element.currentTime = seconds;
   }
 
@@ -119,7 +103,6 @@ export class Lane {
 
   #load(holder: Holder, segment: Segment): void {
     holder.segment = segment;
-    holder.target = null;
     holder.element.preload = "auto";
     holder.element.src = segmentUrl(this.#recording, this.track.id, segment.number);
   }

@@ -9,7 +9,7 @@ import { Button, QualityView } from "./parts";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
-export type PageName = "theatre" | "consult" | "observe";
+export type PageName = "theatre" | "consult" | "observe" | "review";
 
 /** The connection in one word-group, the worst first. */
 export type Standing = "joining" | "connected" | "media_connecting" | "media_lost" | "reconnecting" | "ended";
