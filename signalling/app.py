@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from mediaserver.config import Settings
+from mediaserver.review.desk import Desk
 from mediaserver.server import Server
 from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
 from signalling.admission import Admission
@@ -28,6 +29,7 @@ def services(
     limits: HttpLimits | None = None,
     now: Callable[[], float] = time.time,
     lenient_trickle: bool = False,
+    desk: Desk | None = None,
 ) -> Services:
     """The parts of one process.
 
@@ -55,6 +57,7 @@ def services(
             per_invitation=bounds.sessions_per_invitation,
         ),
         lenient_trickle=lenient_trickle,
+        desk=desk,
     )
 
 

@@ -7,7 +7,8 @@ from typing import Literal, assert_never
 from aiohttp import web
 from msgspec import Struct
 
-from mediaserver.policy import Right
+from mediaserver.audit import Event
+from mediaserver.policy import Right, require
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
@@ -15,8 +16,9 @@ from mediaserver.review.export.order import Order, cameras, span
 from mediaserver.review.export.worker import Failed, Finished, Progress
 from signalling import body
 from signalling.context import services
+from signalling.limits import GuardedHandler
 from signalling.openapi import Route
-from signalling.review_api import BASE, json, permitted
+from signalling.review_api import BASE, json, permitted, viewing
 
 COPY_BYTES = 256 * 1024
 _TYPES = {
@@ -75,9 +77,9 @@ async def start_export(request: web.Request) -> web.Response:
     recording = await at.open(entry.id)
     cameras(order, recording)
     span(order, recording)
-    job = at.jobs.start(entry.id, at.folder_of(entry.id), order, asking.claims.sub)
+    job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub)
     at.audit.append(
-        "recording.export", actor=asking.claims.sub, room=entry.room, subject=entry.id,
+        Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room, subject=entry.id,
         details={"export": job.id, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
     )  # fmt: skip
     return json(_state(job))
@@ -110,8 +112,12 @@ async def cancel_export(request: web.Request) -> web.Response:
 
 
 async def take_file(request: web.Request) -> web.StreamResponse:
-    """One of its files, decrypted on the way."""
-    at, job = await _job(request)
+    """One of its files, decrypted on the way. By the cookie of a view, since a browser's download sends no token."""
+    at, view = viewing(request)
+    require(view.holder.granted(), Right.EXPORT)
+    job = at.jobs.get(request.match_info["export"])
+    if job.recording != view.recording.id:
+        raise UnknownRecording("no such export")
     name = request.match_info["file"]
     source, reader = await at.in_reader(job.open, name)
     try:
@@ -126,6 +132,8 @@ async def take_file(request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         for offset in range(0, reader.size, COPY_BYTES):
             await response.write(await at.in_reader(reader.read, offset, COPY_BYTES))
+            if isinstance(request.protocol, GuardedHandler):
+                request.protocol.request_began()  # a film takes long; every piece of it has the exchange's time
         await response.write_eof()
         return response
     finally:
@@ -155,6 +163,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="GET", path=f"{BASE}/{{recording}}/exports/{{export}}/files/{{file}}", handler=take_file,
         summary="A file of a finished export.", response=None, binary="application/octet-stream",
-        rights=_EXPORT, problems=_PROBLEMS,
+        bearer=None, rights="the cookie of a view, and the right `export`", problems=_PROBLEMS,
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from mediaserver.audit import Event
 from mediaserver.errors import NotPermitted
 from mediaserver.policy import Right
 from mediaserver.review import library
@@ -31,6 +32,8 @@ RANGE_BYTES = 1024 * 1024
 """Of one response: a server may send less of a range than was asked (RFC 9110 section 15.3.7), so nobody
 holds a connection, or much memory, while a film plays."""
 BASE = "/api/v1/recordings"
+MAX_DIGITS = 9
+"""Of a number in a path: more than any recording has segments or seconds."""
 
 
 class RecordingEntry(Struct, frozen=True, kw_only=True):
@@ -150,7 +153,7 @@ def holder(request: web.Request, right: Right) -> Bearer:
     asking = bearer(request)
     if right not in asking.rights:
         desk(request).audit.append(
-            "access.denied", actor=asking.claims.sub, room=asking.claims.room, outcome="failure",
+            Event.ACCESS_DENY, actor=asking.claims.sub, room=asking.claims.room, outcome="denied",
             details={"right": right.value},
         )  # fmt: skip
         raise NotPermitted(f"this needs the right {right.value}")
@@ -217,7 +220,7 @@ async def open_view(request: web.Request) -> web.Response:
     recording = await at.open(entry.id)
     view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording)
     at.audit.append(
-        "view.start", actor=view.subject, room=entry.room, subject=entry.id, details={"view": view.id}
+        Event.VIEW_START, actor=view.subject, room=entry.room, subject=entry.id, details={"view": view.id}
     )
     response = json(await _detail(at, asking, entry, recording))
     response.set_cookie(
@@ -285,7 +288,7 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
         )
 
 
-def _view(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
+def viewing(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
     """The view that the cookie opens. Raises ``UnknownRecording``; ``Unauthorized`` once the token is withdrawn."""
     at = desk(request)
     view = at.views.get(request.cookies.get(COOKIE, ""), request.match_info["recording"])
@@ -296,11 +299,18 @@ def _view(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
 # ---- Media ----
 
 
+def _number(request: web.Request, name: str) -> int:
+    text = request.match_info[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise UnknownRecording
+    return int(text)
+
+
 async def read_segment(request: web.Request) -> web.Response:
     """A range of a segment's plain bytes; only the chunks it lies in are decrypted."""
-    at, view = _view(request)
+    at, view = viewing(request)
     track = view.track(request.match_info["track"])
-    segment = view.segment(track, int(request.match_info["number"]))
+    segment = view.segment(track, _number(request, "number"))
     try:
         asked = request.http_range
     except ValueError:
@@ -323,11 +333,11 @@ async def read_segment(request: web.Request) -> web.Response:
 
 async def read_thumbnail(request: web.Request) -> web.Response:
     """A small picture of one camera at one second."""
-    at, view = _view(request)
+    at, view = viewing(request)
     track = view.track(request.match_info["track"])
     if track.kind != "video":
         raise UnknownRecording("this track has no picture")
-    second = int(request.match_info["second"])
+    second = _number(request, "second")
     made = await at.in_reader(thumbnail, view.recording, track, float(second))
     return web.Response(body=made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import logging
@@ -125,6 +126,7 @@ async def run(
     from mediaserver.plane import open_plane
     from mediaserver.server import Server
     from signalling import app, keys, listener, tls
+    from signalling.review_desk import opened_desk
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
@@ -132,8 +134,10 @@ async def run(
     server = Server(settings, open_plane(settings.media))
     await server.start()
     opened: Listener | None = None
+    kept = contextlib.AsyncExitStack()
     try:
-        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle)
+        desk = await kept.enter_async_context(opened_desk(settings))
+        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, desk=desk)
         opened = await listener.open_listener(
             app.build(parts), settings.listen.host, settings.listen.port, secure
         )
@@ -158,6 +162,7 @@ async def run(
     finally:
         if opened is not None:
             await opened.close()
+        await kept.aclose()
         await server.stop()
 
 

@@ -7,33 +7,20 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from mediaserver.audit import Audit, Event
+from mediaserver.ids import RecordingId
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.reader import Recording
 from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
 from mediaserver.review.library import Entry, Library
-from mediaserver.recording.reader import Recording
 from mediaserver.review.views import View, Views
 from mediaserver.vault import Vault
 
 T = TypeVar("T")
-
-
-class Audit(Protocol):
-    """Appends to the audit; never fails a caller."""
-
-    def append(
-        self,
-        event: str,
-        *,
-        actor: str,
-        room: str | None = None,
-        subject: str | None = None,
-        outcome: str = "success",
-        details: dict[str, Any] | None = None,
-    ) -> None:
-        """Opaque ids only."""
 
 
 @dataclass(slots=True)
@@ -41,7 +28,8 @@ class Desk:
     """Where recordings are studied."""
 
     library: Library
-    folder_of: Callable[[str], Path]
+    root: Path
+    """Of all recordings."""
     vault: Vault
     audit: Audit
     jobs: Jobs
@@ -59,9 +47,16 @@ class Desk:
     async def open(self, id: str) -> Recording:
         """Its tracks and segments. Raises ``UnknownRecording``."""
         try:
-            return await self.in_reader(Recording.open, self.folder_of(id), self.vault)
+            return await self.in_reader(Recording.open, self.folder(id), self.vault)
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
+
+    def folder(self, id: str) -> Path:
+        """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
+        try:
+            return RecordingFolder.of(self.root, RecordingId(id)).path
+        except ValueError:
+            raise UnknownRecording from None
 
     def labels(self, recording: Recording) -> dict[str, str]:
         """What its sources were called."""
@@ -74,8 +69,8 @@ class Desk:
     def end_view(self, view: View[Any]) -> None:
         """Into the audit: who watched what of which track."""
         self.audit.append(
-            "view.stop", actor=view.subject, room=view.room, subject=view.recording.id,
-            details={"view": view.id, "watched": view.spans()},
+            Event.VIEW_STOP, actor=view.subject, room=view.room, subject=view.recording.id,
+            details={"view": view.id, **{f"watched.{track}": spans for track, spans in view.spans().items()}},
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -58,21 +58,20 @@ class View(Generic[H]):
         """This was watched."""
         self.watched.setdefault(track.id, set()).add(segment.number)
 
-    def spans(self) -> dict[str, list[list[float]]]:
-        """What was watched: per track, from and to in seconds, neighbours joined."""
+    def spans(self) -> dict[str, str]:
+        """What was watched: per track, seconds from and to, neighbours joined: ``0-90,120-180``."""
         return {track: self._joined(track, numbers) for track, numbers in self.watched.items()}
 
-    def _joined(self, track: str, numbers: set[int]) -> list[list[float]]:
-        spans: list[list[float]] = []
+    def _joined(self, track: str, numbers: set[int]) -> str:
+        spans: list[tuple[float, float]] = []
         for segment in self.recording.segments(self.track(track)):
             if segment.number not in numbers:
                 continue
             start, end = segment.start_seconds, segment.start_seconds + segment.duration_seconds
             if spans and start - spans[-1][1] < 1.0:
-                spans[-1][1] = round(end, 3)
-            else:
-                spans.append([round(start, 3), round(end, 3)])
-        return spans
+                start = spans.pop()[0]
+            spans.append((start, end))
+        return ",".join(f"{start:.0f}-{end:.0f}" for start, end in spans)
 
 
 class Views(Generic[H]):

@@ -17,6 +17,7 @@ import pytest
 from mediaserver import config
 from mediaserver.plane import open_plane
 from mediaserver.policy import Right, Role
+from mediaserver.review.desk import Desk
 from mediaserver.server import Server
 from signalling import app, keys, listener, messages, tokens
 from signalling.context import Services
@@ -146,7 +147,10 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
     opened: list[House] = []
 
     async def start(
-        settings: dict[str, Any] | None = None, static: Path | None = None, **limits: Any
+        settings: dict[str, Any] | None = None,
+        static: Path | None = None,
+        desk: Desk | None = None,
+        **limits: Any,
     ) -> House:
         given = {
             "data": {"folder": tmp_path / "data"},
@@ -159,7 +163,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
         await server.start()
         clock = Clock()
         bounds: HttpLimits = replace(from_settings(configured), **{"connections_per_source": 1000, **limits})
-        parts = app.services(server, configured, token_keys, limits=bounds, now=clock)
+        parts = app.services(server, configured, token_keys, limits=bounds, now=clock, desk=desk)
         application = app.build(parts) if static is None else app.build(parts, static=static)
         listening = await listener.open_listener(application, "127.0.0.1", 0)
         house = House(parts, token_keys, listening, aiohttp.ClientSession(), clock)

@@ -147,15 +147,21 @@ VAULT = Vault([bytes(range(32))])
 RECORDING = RecordingId("rTheatre-1")
 
 
-def theatre(root: Path, vault: Vault = VAULT, id: RecordingId = RECORDING, room: str = "7QK2") -> Recording:
+def theatre(
+    root: Path,
+    vault: Vault = VAULT,
+    id: RecordingId = RECORDING,
+    room: str = "7QK2",
+    procedure: str | None = None,
+) -> Recording:
     """8 s: an endoscope with a gap of 2 s between its segments, a room camera in H.264 that begins late, a voice."""
     first, second, late, voice = _media()
     writer = Writer(RecordingFolder.of(root, id), vault)
-    writer.begin(room, STARTED_AT)
+    writer.begin(room, STARTED_AT, procedure)
     writer.track("t-cam-a", "video", "endoscope", "VP8", "Nội soi đường mật")
     writer.track("t-cam-b", "video", "room", "H264")
     writer.track("t-mic", "audio", "microphone", "OPUS", "Bác sĩ Ánh")
-    writer.event(0.5, "joined", value="surgeon")
+    writer.event(0.5, "joined", participant="p-surgeon")
     writer.segment("t-cam-a", 0, 0.0, 3.0, first, "video/webm")
     writer.segment("t-cam-a", 1, 5.0, 3.0, second, "video/webm", gaps=((3.0, 5.0, "muted"), (6.0, 6.5, "lost")))
     writer.segment("t-cam-b", 0, 1.0, 7.0, late, "video/mp4")

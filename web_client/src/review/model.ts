@@ -112,7 +112,7 @@ export function gapsOf(track: Track, end: number): Gap[] {
   return gaps;
 }
 
-const CHAPTER_KINDS: Record<string, Chapter["kind"]> = { joined: "joined", left: "left", withdrawn: "withdrawn" };
+const CHAPTER_KINDS: Record<string, Chapter["kind"]> = { joined: "joined", left: "left", consent_withdrawn: "withdrawn" };
 
 export function chaptersOf(detail: Detail): Chapter[] {
   const chapters: Chapter[] = [{ seconds: 0, kind: "start", label: "" }];
