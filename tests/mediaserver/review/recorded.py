@@ -23,6 +23,7 @@ from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import Manifest
 from mediaserver.recording.reader import Recording
 from mediaserver.vault import ChunkWriter, DataKey, Vault
+from signalling.demo import marks
 
 STARTED_AT = datetime(2026, 3, 9, 1, 30, tzinfo=UTC)
 Gap = tuple[float, float, str]
@@ -166,5 +167,50 @@ def theatre(
     writer.segment("t-cam-a", 1, 5.0, 3.0, second, "video/webm", gaps=((3.0, 5.0, "muted"), (6.0, 6.5, "lost")))
     writer.segment("t-cam-b", 0, 1.0, 7.0, late, "video/mp4")
     writer.segment("t-mic", 0, 2.0, 4.0, voice, "audio/webm")
+    writer.end()
+    return Recording.open(writer.folder.path, vault)
+
+
+MARKED = (680, 96)
+"""Wide enough for large marks, flat to be cheap."""
+
+
+@cache
+def marked_minute() -> bytes:
+    """60 s at 25 pictures a second, a key frame every 10 s; each picture's mark says its milliseconds."""
+    stream, (width, height), fps = io.BytesIO(), MARKED, 25
+    container = av.open(stream, "w", format="webm")
+    video = cast(VideoStream, container.add_stream("libvpx", rate=fps))
+    video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+    video.bit_rate = 400_000
+    video.codec_context.gop_size = 10 * fps
+    video.codec_context.options = {"deadline": "realtime", "cpu-used": "8"}
+    for index in range(60 * fps):
+        picture = np.full((height, width, 3), 60, np.uint8)
+        marks.draw(picture, marks.Mark(index * 1000 // fps, 0))
+        frame = VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, fps)
+        container.mux(video.encode(frame))
+    container.mux(video.encode(None))
+    container.close()
+    return stream.getvalue()
+
+
+def minutes(
+    root: Path, vault: Vault, id: RecordingId, room: str, count: int, procedure: str | None = None
+) -> Recording:
+    """Two cameras and a microphone in segments of a minute; the second camera paused from 30 s to 40 s."""
+    picture, sound = marked_minute(), tone(60, 330)
+    writer = Writer(RecordingFolder.of(root, id), vault)
+    writer.begin(room, STARTED_AT, procedure)
+    writer.track("t-scope", "video", "endoscope", "VP8", "Nội soi")
+    writer.track("t-room", "video", "room", "VP8")
+    writer.track("t-mic", "audio", "microphone", "OPUS")
+    for number in range(count):
+        start = number * 60.0
+        gaps = ((30.0, 40.0, "muted"),) if number == 0 else ()
+        writer.segment("t-scope", number, start, 60.0, picture, "video/webm")
+        writer.segment("t-room", number, start, 60.0, picture, "video/webm", gaps)
+        writer.segment("t-mic", number, start, 60.0, sound, "audio/webm")
     writer.end()
     return Recording.open(writer.folder.path, vault)

@@ -10,6 +10,8 @@ import type { Gap, Segment, Track } from "./model";
 
 /** The next segment is fetched this long before it is needed, times the speed. */
 const AHEAD_SECONDS = 8;
+/** A moment is the picture that begins with it: a rounding error must not show the one before. */
+const WITHIN_FRAME_SECONDS = 0.001;
 /** What stands still for less is not called waiting. */
 const ENOUGH = HTMLMediaElement.HAVE_CURRENT_DATA;
 
@@ -50,7 +52,7 @@ export class Lane {
     }
     if (this.#front.segment?.number !== segment.number) this.#turnTo(segment);
     this.#prepareNext(segment, at, clock.speed);
-    return this.#steer(clock, at - segment.start);
+    return this.#steer(clock, at - segment.start + WITHIN_FRAME_SECONDS);
   }
 
   setMuted(muted: boolean): void {
@@ -82,7 +84,7 @@ export class Lane {
       // `play` rejects when `pause` comes before it began; the next call tries again.
       if (element.paused && !element.ended) element.play().catch(() => undefined);
     }
-    return element.readyState < ENOUGH ? { kind: "waiting" } : { kind: "shown", drift };
+    return element.seeking || element.readyState < ENOUGH ? { kind: "waiting" } : { kind: "shown", drift };
   }
 
   #jump(seconds: number): void {

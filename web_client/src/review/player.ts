@@ -53,6 +53,7 @@ export class Player {
   seek(seconds: number): void {
     this.#clock.seek(seconds, performance.now());
     this.#waitingSinceMs = null;
+    this.#latest = new Map();
     this.#tell(performance.now(), true);
   }
 
