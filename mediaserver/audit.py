@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mediaserver.ids import Redacted
 from mediaserver.policy import Role
 
-Outcome: TypeAlias = Literal["success", "denied", "failed"]
 AddressClass: TypeAlias = Literal["loopback", "private", "public"]
-Detail: TypeAlias = str | int | float | bool | None
+Details: TypeAlias = Mapping[str, Any]
+"""Ids and figures that JSON can hold; never free text."""
 
 
 class Event(StrEnum):
@@ -86,16 +86,16 @@ class Audit(Protocol):
 
     def append(
         self,
-        event: Event | str,
+        event: str,
         *,
         actor: Actor | str,
         room: str | None = None,
         procedure: str | None = None,
         subject: str | None = None,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> None:
-        """``subject``: the id of what it was done to. ``details``: ids and figures, never free text."""
+        """``subject``: the id of what it was done to; ``outcome``: success, denied or failed."""
 
 
 class NoAudit:
@@ -103,13 +103,13 @@ class NoAudit:
 
     def append(
         self,
-        event: Event | str,
+        event: str,
         *,
         actor: Actor | str,
         room: str | None = None,
         procedure: str | None = None,
         subject: str | None = None,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> None:
         """Forgets it."""

@@ -136,7 +136,8 @@ class Authenticator:
 _RANK = {Role.OBSERVER: 0, Role.STAFF: 1, Role.SPECIALIST: 1, Role.MODERATOR: 2, Role.SURGEON: 3}
 """Who may invite whom: never above oneself.
 
-An operator stands outside: no pictures, so no token that shows any.
+An operator stands outside: no pictures, so no token that shows any. So does an auditor, whom nobody whose
+doings are audited can make: `loupe token` alone does.
 """
 
 
@@ -150,7 +151,7 @@ def may_invite(inviter: Bearer, room: str, role: Role) -> bool:
         return False
     if role is Role.OPERATOR:
         return Right.INSPECT in inviter.rights
-    if not {Right.MODERATE, Right.SUBSCRIBE} <= inviter.rights:
+    if role not in _RANK or not {Right.MODERATE, Right.SUBSCRIBE} <= inviter.rights:
         return False
     # A narrowed token could make a wider one of its own role.
     narrowed = inviter.rights != RIGHTS[inviter.role]

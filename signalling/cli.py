@@ -192,8 +192,10 @@ def _run(settings: Settings, plain_http: bool, lenient_trickle: bool, drain_seco
 
 @app.command()
 def token(
-    room: Annotated[str, typer.Option(help="The room; '*' for an operator of all rooms.")],
-    role: Annotated[str, typer.Option(help="surgeon, staff, specialist, moderator, observer or operator.")],
+    room: Annotated[str, typer.Option(help="The room; '*' for an operator or auditor of all rooms.")],
+    role: Annotated[
+        str, typer.Option(help="surgeon, staff, specialist, moderator, observer, operator, auditor.")
+    ],
     data: DataOption = None,
     config: ConfigOption = None,
     name: Annotated[

@@ -126,7 +126,7 @@ async def run(
     from mediaserver.plane import open_plane
     from mediaserver.server import Server
     from signalling import app, keys, listener, tls
-    from signalling.review_desk import opened_desk
+    from signalling.review_desk import opened_desk, opened_store
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
@@ -136,7 +136,8 @@ async def run(
     opened: Listener | None = None
     kept = contextlib.AsyncExitStack()
     try:
-        desk = await kept.enter_async_context(opened_desk(settings))
+        store = await kept.enter_async_context(opened_store(settings))
+        desk = await kept.enter_async_context(opened_desk(settings, store))
         parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, desk=desk)
         opened = await listener.open_listener(
             app.build(parts), settings.listen.host, settings.listen.port, secure

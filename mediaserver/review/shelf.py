@@ -17,7 +17,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from mediaserver.audit import Audit, Event
 from mediaserver.errors import LimitReached
-from mediaserver.ids import RecordingId
+from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.recording.folder import RecordingFolder, folders
 from mediaserver.recording.reader import Recording
 from mediaserver.review.errors import NothingToMark, UnknownRecording
@@ -25,19 +25,11 @@ from mediaserver.review.folding import holds
 from mediaserver.review.library import MAX_BOOKMARKS, MAX_FOUND, Bookmark, Entry, Query
 from mediaserver.store import schema
 from mediaserver.store.database import Database
+from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
 from mediaserver.vault import NotAuthentic, Vault
 
 LOCAL: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 """Days are the theatre's."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What the database knows of a procedure."""
-
-    title: str = ""
-    reference: str = ""
-    staff: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,7 @@ class Shelf:
     vault: Vault
     database: Database
     audit: Audit
+    procedures: Procedures
     _known: dict[str, _Known] = field(default_factory=dict)
     """Read manifests, by recording, as long as they do not change."""
 
@@ -165,20 +158,11 @@ class Shelf:
 
     # ---- Database ----
 
-    def _case(self, connection: Connection, procedure: str | None) -> _Case:
-        procedures, staff = schema.procedures, schema.staff
-        row = connection.execute(select(procedures).where(procedures.c.id == procedure)).first()
-        if row is None:
-            return _Case()
-        order = select(staff).where(staff.c.procedure == procedure).order_by(staff.c.position)
-        return _Case(
-            title=self._opened(row.sealed_title, f"procedure/{procedure}/title"),
-            reference=self._opened(row.sealed_reference, f"procedure/{procedure}/reference"),
-            staff=tuple(
-                self._opened(one.sealed_name, f"procedure/{procedure}/staff/{one.position}")
-                for one in connection.execute(order)
-            ),
-        )
+    def _case(self, connection: Connection, procedure: str | None) -> Procedure | None:
+        try:
+            return self.procedures.load(connection, ProcedureId(procedure or ""))
+        except (UnknownProcedure, NotAuthentic):
+            return None  # a recording can be studied without what an index says of it
 
     def _opened(self, sealed: bytes, context: str) -> str:
         try:
@@ -229,7 +213,7 @@ def _fits(known: _Known, query: Query) -> bool:
     )
 
 
-def _entry(id: str, known: _Known, case: _Case) -> Entry:
+def _entry(id: str, known: _Known, case: Procedure | None) -> Entry:
     is_over = known.state in ("sealed", "withdrawn")
     return Entry(
         id=id,
@@ -237,7 +221,7 @@ def _entry(id: str, known: _Known, case: _Case) -> Entry:
         state=known.state,
         started_at=known.started_at,
         ended_at=known.started_at + timedelta(seconds=known.seconds) if is_over else None,
-        title=case.title,
-        reference=case.reference,
-        staff=case.staff,
+        title="" if case is None else case.title.reveal(),
+        reference="" if case is None else case.reference.reveal(),
+        staff=() if case is None else tuple(one.name.reveal() for one in case.staff),
     )

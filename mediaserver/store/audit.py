@@ -12,14 +12,15 @@ import hashlib
 import json
 import struct
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select
 
-from mediaserver.audit import SYSTEM, Actor, Detail, Event, Outcome
+from mediaserver.audit import SYSTEM, Actor, Details, Event
+from mediaserver.policy import Role
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.schema import audit, audit_checkpoints, now
 from mediaserver.vault import Vault
@@ -132,14 +133,14 @@ class AuditTrail:
 
     def record(
         self,
-        event: Event | str,
+        event: str,
         *,
         actor: Actor | str,
         room: str | None = None,
         procedure: str | None = None,
         subject: str | None = None,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> Record:
         """A record of this moment, without its place in the chain."""
         who = Actor(id=actor) if isinstance(actor, str) else actor
@@ -165,14 +166,14 @@ class AuditTrail:
 
     def append(
         self,
-        event: Event | str,
+        event: str,
         *,
         actor: Actor | str,
         room: str | None = None,
         procedure: str | None = None,
         subject: str | None = None,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> None:
         """Spools it; at once, whatever state the database is in."""
         if len(self._spool) >= MAX_SPOOLED:
@@ -191,6 +192,25 @@ class AuditTrail:
             )
         )
         self._wake.set()
+
+    def denied(self, action: str, *, subject: str, role: str, room: str | None) -> None:
+        """Somebody asked for what they have no right to. ``subject`` is a token's, not a name."""
+        self.append(
+            Event.ACCESS_DENY,
+            actor=Actor(id=subject, role=Role(role)),
+            room=room,
+            outcome="denied",
+            details={"action": action},
+        )
+
+    def read(self, action: str, *, subject: str, role: str, room: str | None) -> None:
+        """Somebody read what is not for everybody: reports, histories, the audit."""
+        self.append(
+            Event.AUDIT_READ,
+            actor=Actor(id=subject, role=Role(role)),
+            room=room,
+            details={"action": action},
+        )
 
     def within(self, connection: Connection, event: Event, **what: Any) -> None:
         """Writes it in the caller's transaction: both or neither. Arguments as ``append``."""

@@ -20,7 +20,7 @@ from mediaserver.review.shelf import Shelf
 from mediaserver.store import schema
 from mediaserver.store.audit import AuditTrail, find
 from mediaserver.vault import Vault, make_master_key
-from signalling.review_desk import opened_desk
+from signalling.review_desk import opened_desk, opened_store
 from tests.mediaserver.review.recorded import RECORDING, STARTED_AT, theatre
 from tests.signalling.conftest import Clock, House, OpenHouse
 
@@ -92,7 +92,7 @@ async def reviewed(open_house: OpenHouse, folder: Path, **limits: Any) -> AsyncI
     """Everything real: vault, database, audit, folders, HTTP."""
     given = settings(folder)
     configured = config.load(given)
-    async with opened_desk(configured, Clock()) as desk:
+    async with opened_store(configured) as store, opened_desk(configured, store, Clock()) as desk:
         assert desk is not None
         assert isinstance(desk.library, Shelf)
         theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
