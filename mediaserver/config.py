@@ -112,6 +112,9 @@ class Recording(Section):
     The environment variable ``LOUPE_RECORDING_MASTER_KEY`` wins over it.
     """
 
+    second_folder: Path | None = None
+    """On another disk: where recordings go on when the data folder's disk is full."""
+
 
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
@@ -397,6 +400,7 @@ _SAMPLE = """\
 
 [recording]
 # master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
+# second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
 
 [limits]
 # participants_per_room = 32

@@ -128,6 +128,34 @@ class WorkerGone(LoupeError):
     default = "the media worker of this room failed"
 
 
+class ConsentMissing(NotPermitted):
+    """Nobody has consented to recording in this procedure, or the consent was withdrawn."""
+
+    code = "consent_missing"
+    default = "there is no consent to recording for this procedure"
+
+
+class RecordingOff(LoupeError):
+    """This server records nothing: it has no master key."""
+
+    code = "recording_off"
+    default = "this server has no master key for recordings"
+
+
+class AlreadyRecording(LoupeError):
+    """The room is being recorded."""
+
+    code = "already_recording"
+    default = "this room is being recorded already"
+
+
+class NotRecording(LoupeError):
+    """The room is not being recorded."""
+
+    code = "not_recording"
+    default = "this room is not being recorded"
+
+
 class InvalidSettings(LoupeError):
     """The configuration cannot be used; ``message`` is one line that names the key and what to do."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 
 Kind: TypeAlias = Literal["audio", "video"]
@@ -112,6 +112,15 @@ class PublicationChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The room is being recorded since this moment (Unix time in milliseconds), or no longer."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: RecordingId
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unpublished:
     """A source ended."""
 
@@ -162,6 +171,7 @@ Event: TypeAlias = (
     | Unpublished
     | LayerForwarded
     | ChatLine
+    | RecordingChanged
     | TransportState
     | Closing
 )

@@ -49,6 +49,7 @@ from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
+from mediaserver.recording.control import Recordings
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
@@ -76,6 +77,7 @@ class Server:
         self._rooms = Rooms(self._registry)
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recordings: Recordings | None = None
         self.metrics = Metrics(self._registry)
         self._dispatcher = Dispatcher(
             self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
@@ -107,6 +109,8 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
+        if self.recordings is not None:
+            self.recordings.start_recorder()
         for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
@@ -130,6 +134,8 @@ class Server:
         """Drains, then ends the plane. Idempotent."""
         await self.drain()
         self._phase = "stopped"
+        if self.recordings is not None:
+            await self.recordings.end()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -447,6 +453,8 @@ class Server:
                     self._plane.mute(handle, muted)
                 case _:
                     assert_never(effect)
+        if self.recordings is not None:
+            self.recordings.follow(room)
         for participant in renegotiate:
             try:
                 self._renegotiate(participant)

@@ -13,7 +13,7 @@ from mediaserver import __version__, errors, events
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import body, export_api, messages, openapi, review_api, tokens, translate
+from signalling import body, export_api, messages, openapi, recording, review_api, tokens, translate
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
@@ -296,6 +296,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     *review_api.ROUTES,
     *export_api.ROUTES,
+    *recording.ROUTES,
 )
 
 

@@ -136,6 +136,9 @@ _STATUS: dict[type[LoupeError], int] = {
     review.NotAccepted: 502,
     review.NothingToMark: 409,
     review.ReviewOff: 404,
+    errors.RecordingOff: 503,
+    errors.AlreadyRecording: 409,
+    errors.NotRecording: 409,
 }
 
 

@@ -20,6 +20,7 @@ VERSION = 1
 
 MAX_SDP_BYTES = 64 * 1024
 MAX_CHAT_CHARACTERS = 2_000
+MAX_MARK_CHARACTERS = 200
 MAX_NAME_CHARACTERS = 64
 MAX_LABEL_CHARACTERS = 64
 MAX_SOURCES = 8
@@ -126,6 +127,22 @@ class Chat(ClientMessage, tag="chat", frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
+class Mark(ClientMessage, tag="mark", frozen=True, kw_only=True):
+    """Marks this moment of the procedure for review (right ``mark``). ``ok``."""
+
+    label: Annotated[str, Meta(max_length=MAX_MARK_CHARACTERS)] = ""
+
+
+class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
+    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then ``recording``."""
+
+    procedure: Id
+
+
+class StopRecording(ClientMessage, tag="stop_recording", frozen=True, kw_only=True):
+    """Ends the room's recording (right ``record``). ``ok``, then ``recording``."""
+
+
 class Remove(ClientMessage, tag="remove", frozen=True, kw_only=True):
     """Removes a participant (right ``moderate``). ``ok``."""
 
@@ -140,7 +157,22 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
     """Keeps the session alive and measures the way: answered by ``pong``."""
 
 
-Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping
+Request = (
+    Join
+    | Publish
+    | Subscribe
+    | Answer
+    | RestartIce
+    | Prefer
+    | Mute
+    | Chat
+    | Mark
+    | StartRecording
+    | StopRecording
+    | Remove
+    | Leave
+    | Ping
+)
 
 
 # ---- What the server sends ----
@@ -316,6 +348,15 @@ class PublicationChanged(ServerEvent, tag="publication_changed", frozen=True, kw
     publication: PublicationInfo
 
 
+class RecordingState(ServerEvent, tag="recording", frozen=True, kw_only=True):
+    """The room is being recorded since this moment, or no longer; everyone who is in it shall see it."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):
     """A source ended."""
 
@@ -362,6 +403,7 @@ Event = (
     | Unpublished
     | LayerForwarded
     | ChatLine
+    | RecordingState
     | TransportState
     | Closing
 )

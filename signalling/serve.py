@@ -124,6 +124,7 @@ async def run(
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
     from mediaserver.plane import open_plane
+    from mediaserver.recording.opening import open_recordings
     from mediaserver.server import Server
     from signalling import app, keys, listener, tls
     from signalling.review_desk import opened_desk, opened_store
@@ -132,11 +133,13 @@ async def run(
     secure = tls_context(settings, plain_http)
     raise_file_limit()
     server = Server(settings, open_plane(settings.media))
+    kept = contextlib.AsyncExitStack()
+    store = await kept.enter_async_context(opened_store(settings))
+    consents = None if store.vault is None else store.consents
+    server.recordings = open_recordings(server, settings, consents, store.audit)
     await server.start()
     opened: Listener | None = None
-    kept = contextlib.AsyncExitStack()
     try:
-        store = await kept.enter_async_context(opened_store(settings))
         desk = await kept.enter_async_context(opened_desk(settings, store))
         parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, desk=desk)
         opened = await listener.open_listener(
@@ -163,8 +166,8 @@ async def run(
     finally:
         if opened is not None:
             await opened.close()
-        await kept.aclose()
         await server.stop()
+        await kept.aclose()
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:

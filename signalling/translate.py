@@ -78,8 +78,10 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 text=happened.text.reveal(),
                 time_ms=happened.time_ms,
             )
-        case events.TransportState(direction=direction, state=state):
-            return messages.TransportState(seq=seq, direction=direction, state=state)
+        case events.RecordingChanged(state=state, recording=recording, since_ms=since):
+            return messages.RecordingState(seq=seq, state=state, recording=recording, since_ms=since)
+        case events.TransportState(direction=direction, state=phase):
+            return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):
             return messages.Closing(seq=seq, reason=reason, reconnect=reconnect)
         case _:

@@ -13,8 +13,10 @@ from typing import Final, NamedTuple
 
 NTP_UNIT: Final = 1 / (1 << 32)
 """Seconds of one unit of an NTP timestamp."""
-WINDOW_SECONDS: Final = 10.0
-"""Long enough to hold a report that nothing delayed, short enough that 200 ppm drift by 2 ms only."""
+WINDOW_SECONDS: Final = 60.0
+"""Long enough to hold several reports that nothing delayed, short enough that drift is even in it."""
+DRIFT_LIMIT: Final = 0.001
+"""1,000 ppm: no clock of a computer is so far off; what looks like it is a network whose delay changed."""
 STEP_SECONDS: Final = 1.0
 """A publisher's wall clock that moved by more against ours was set."""
 _SLOPE_TOLERANCE: Final = 0.02
@@ -50,18 +52,48 @@ class Line:
 
 
 def least_delays(samples: Iterable[tuple[float, float]]) -> Line:
-    """The lower envelope of (moment, delay) samples: the least delay of every window. Needs one sample."""
+    """The least delay as it drifts, from (moment, delay) samples. Needs one sample.
+
+    In every window the line below all samples that lies closest to them, for a network only adds to the delay
+    and clocks drift evenly for a minute: the edge of the lower convex hull that spans the middle (Moon, Skelly,
+    Towsley 1999). Between the middles of windows it goes straight.
+    """
     windows: list[list[tuple[float, float]]] = []
-    begun = float("-inf")
-    for moment, delay in sorted(samples):
-        if moment >= begun + WINDOW_SECONDS:
+    for sample in sorted(samples):
+        if not windows or sample[0] >= windows[-1][0][0] + WINDOW_SECONDS:
             windows.append([])
-            begun = moment
-        windows[-1].append((moment, delay))
-    # A window that only began has not seen its least delay yet.
-    if len(windows) > 1 and len(windows[-1]) * 2 < len(windows[-2]):
-        windows[-2] += windows.pop()
-    return Line([min(window, key=lambda sample: sample[1]) for window in windows], 0.0)
+        windows[-1].append(sample)
+    # A window that only began says too little by itself.
+    if len(windows) > 1 and windows[-1][-1][0] - windows[-1][0][0] < WINDOW_SECONDS / 2:
+        last = windows.pop()
+        windows[-1] += last
+    lines = [_below(window) for window in windows]
+    middles = [(window[0][0] + window[-1][0]) / 2 for window in windows]
+    first, last = windows[0][0][0], windows[-1][-1][0]
+    points = [(first, lines[0](first)), *zip(middles, (line(x) for line, x in zip(lines, middles, strict=True)), strict=True)]
+    return Line([*points, (last, lines[-1](last))], 0.0)
+
+
+def _below(samples: Sequence[tuple[float, float]]) -> Line:
+    """The closest line below samples that are sorted by their moment."""
+    lowest = min(samples, key=lambda sample: sample[1])
+    middle = (samples[0][0] + samples[-1][0]) / 2
+    hull: list[tuple[float, float]] = []
+    for point in samples:
+        while len(hull) > 1 and _turns_up(hull[-2], hull[-1], point) <= 0:
+            hull.pop()
+        if hull and hull[-1][0] == point[0]:
+            continue
+        hull.append(point)
+    for (x0, y0), (x1, y1) in zip(hull, hull[1:], strict=False):
+        if x0 <= middle <= x1 and abs(y1 - y0) <= DRIFT_LIMIT * (x1 - x0):
+            return Line([(x0, y0)], (y1 - y0) / (x1 - x0))
+    # Too few, or a slope that no clock has: without drift.
+    return Line([lowest], 0.0)
+
+
+def _turns_up(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def publisher_offset(reports: Sequence[Report]) -> dict[int, float]:
@@ -102,7 +134,7 @@ def by_arrivals(packets: Iterable[tuple[int, float]], clock_rate: int) -> Line:
     base = seen[0][0]
     delays = least_delays([((rtp - base) * nominal, arrival - (rtp - base) * nominal) for rtp, arrival in seen])
     first, last = min(rtp for rtp, _ in seen), max(rtp for rtp, _ in seen)
-    step = max(1, int(clock_rate * WINDOW_SECONDS))
+    step = max(1, int(clock_rate * WINDOW_SECONDS / 4))
     corners = [*range(first, last, step), last]
     points = [(float(rtp), (rtp - base) * nominal + delays((rtp - base) * nominal)) for rtp in corners]
     return Line(points, nominal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -63,6 +64,16 @@ class RecordingFolder:
     def open_key(self, vault: Vault) -> DataKey:
         """Raises ``NotAuthentic``, ``OSError``."""
         return vault.unwrap((self.path / "key").read_bytes(), self._context)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One at a time seals it, also where a worker outlived its recorder. Raises ``OSError``."""
+        descriptor = os.open(self.path / "key", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     @property
     def _context(self) -> str:

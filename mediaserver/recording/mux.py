@@ -9,11 +9,12 @@ from fractions import Fraction
 from typing import Final
 
 import av
+from av.container import OutputContainer
+from av.stream import Stream
 
 from mediaserver.recording.parts import Picture
 
-_OPUS_HEAD: Final = b"OpusHead\x01\x02\x00\x00" + (48_000).to_bytes(4, "little") + b"\x00\x00\x00"
-"""RFC 7845 section 5.1: two channels, no pre-skip, no gain."""
+_TEMPORAL_DELIMITER: Final = b"\x12\x00"
 _OPUS_FRAME_MS: Final = (10, 20, 40, 60)
 
 
@@ -46,7 +47,8 @@ def mux(codec: str, pictures: Sequence[Picture], last_seconds: float) -> bytes:
     base = Fraction(1, container.ticks)
     out = io.BytesIO()
     with av.open(out, "w", format=container.format) as file:
-        stream = file.add_mux_stream(container.codec, **_parameters(codec.upper(), pictures), time_base=base)
+        stream = _stream(file, container, pictures)
+        stream.time_base = base
         times = _ticks(pictures, container.ticks)
         ends = [*times[1:], times[-1] + max(1, round(last_seconds * container.ticks))]
         for picture, time, end in zip(pictures, times, ends, strict=True):
@@ -60,15 +62,16 @@ def mux(codec: str, pictures: Sequence[Picture], last_seconds: float) -> bytes:
     return out.getvalue()
 
 
-def _parameters(codec: str, pictures: Sequence[Picture]) -> dict[str, object]:
-    if codec == "OPUS":
-        return {"sample_rate": 48_000, "layout": "stereo", "extradata": _OPUS_HEAD}
+def _stream(file: OutputContainer, container: Container, pictures: Sequence[Picture]) -> Stream:
+    if container.codec == "opus":
+        # Its encoder is never fed: it is there for the header (RFC 7845 section 5.1), whose pre-skip is libopus's.
+        return file.add_stream("libopus", rate=48_000, layout="stereo")
     first = next((picture.unit for picture in pictures if picture.unit.size), pictures[0].unit)
+    if container.codec == "av1" and first.setup:
+        with av.open(io.BytesIO(_TEMPORAL_DELIMITER + first.data), format="obu") as sequence:
+            return file.add_stream_from_template(sequence.streams.video[0], opaque=True)
     width, height = first.size or (16, 16)
-    parameters: dict[str, object] = {"width": width, "height": height}
-    if first.setup:
-        parameters["extradata"] = first.setup
-    return parameters
+    return file.add_mux_stream(container.codec, width=width, height=height)
 
 
 def _ticks(pictures: Sequence[Picture], ticks: int) -> list[int]:

@@ -84,7 +84,7 @@ class Splitter:
     def take(self, groups: Iterable[Group]) -> None:
         """Pictures by their place on the axis."""
         for group in self._new(groups):
-            self._lost_before(group)
+            self._count(group)
             if not group.whole:
                 self._miss(group.at, "lost")
                 continue
@@ -107,14 +107,17 @@ class Splitter:
         after = last[-1].rtp
         return [g for g in found if (g.rtp > after if g.key == sealed.key else g.at > last[-1].at)]
 
-    def _lost_before(self, group: Group) -> None:
+    def _count(self, group: Group) -> None:
+        if group.missing:
+            self._miss(group.at, "lost")
         if self.parts:
             self.parts[-1].lost += group.missing
             self.parts[-1].packets += len(group.packets)
 
     def _miss(self, at: float, reason: str) -> None:
+        """Nothing to show from the last picture on, or from here where there was none."""
         if self._missed is None:
-            self._missed = Gap(at, at, reason)
+            self._missed = Gap(self._last_at or at, at, reason)
 
     def _place(self, group: Group, unit: Unit) -> None:
         if self._video and not self._chosen(group, unit):

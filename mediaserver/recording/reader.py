@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, cast
 
-from mediaserver.ids import ParticipantId, RecordingId, TrackId
+from mediaserver.ids import ParticipantId, ProcedureId, RecordingId, RoomId, TrackId
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import Line, Manifest
 from mediaserver.vault import ChunkReader, DataKey, FileBytes, NotAuthentic, Vault
@@ -64,15 +64,15 @@ class Event:
 class Recording:
     """Read-only; open it anew to see what was sealed since."""
 
-    def __init__(self, folder: RecordingFolder, key: DataKey, lines: list[Line]) -> None:
+    def __init__(self, folder: RecordingFolder, vault: Vault, key: DataKey, lines: list[Line]) -> None:
         self._folder = folder
         self._key = key
         begin = next((line for line in lines if line["type"] == "begin"), None)
         if begin is None:
             raise NotAuthentic("the manifest has no beginning")
         self.id = RecordingId(folder.id)
-        self.room: str = begin["room"]
-        self.procedure: str | None = begin.get("procedure")
+        self.room = RoomId(vault.open_field(bytes.fromhex(begin["room"]), f"recording/{folder.id}/room"))
+        self.procedure = ProcedureId(begin["procedure"])
         self.started_at = datetime.fromtimestamp(begin["unix_micros"] / 1_000_000, UTC)
         self.state = _state(lines)
         self.tracks = tuple(_track(line) for line in lines if line["type"] == "track")
@@ -83,7 +83,7 @@ class Recording:
     def open(cls, folder: Path, vault: Vault) -> Recording:
         """Raises ``NotAuthentic`` without its key or manifest, ``OSError``."""
         place = RecordingFolder(folder)
-        return cls(place, place.open_key(vault), Manifest(place, vault).lines())
+        return cls(place, vault, place.open_key(vault), Manifest(place, vault).lines())
 
     @property
     def duration_seconds(self) -> float:

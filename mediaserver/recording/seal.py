@@ -58,6 +58,11 @@ def seal(order: Order, vault: Vault) -> Outcome:
     """One round. Raises ``OSError`` when the disk does not take it, ``NotAuthentic`` without the recording's key."""
     key = order.folder.open_key(vault)
     manifest = Manifest(order.folder, vault)
+    with order.folder.locked():
+        return _seal(order, key, manifest)
+
+
+def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
     lines = manifest.lines()
     if any(line["type"] == "end" for line in lines):
         return Outcome()
@@ -66,7 +71,7 @@ def seal(order: Order, vault: Vault) -> Outcome:
         if line["type"] == "track":
             _Track(order, key, manifest, lines, line, outcome).seal()
     if order.state is not None:
-        manifest.append({"type": "end", "state": order.state, "recovered": False})
+        manifest.append({"type": "end", "state": order.state})
     return outcome
 
 
@@ -90,9 +95,10 @@ class _Track:
         self._id = TrackId(track["track"])
         self._done = [line for line in lines if line["type"] == "segment" and line["track"] == self._id]
         start = next(line["monotonic_micros"] for line in lines if line["type"] == "begin")
-        self._capture = Capture(track["clock_rate"], start)
+        self._capture = Capture(track["clock_rate"], start, sound=track["kind"] == "audio")
         self._files: list[tuple[Path, float]] = []
         """Journals read, and the last arrival in each."""
+        self._shift = 0
 
     def seal(self) -> None:
         """Reads, splits, writes, and lets go what is written."""
@@ -114,7 +120,8 @@ class _Track:
         self._forget(since)
 
     def _read(self) -> None:
-        shift = 0
+        shift = self._done[-1]["last"]["shift"] if self._done else 0
+        self._capture.shift(shift)
         for path in _journal_files((self._order.folder, *self._order.others), self._id):
             try:
                 chunks = read_journal(path, self._key)
@@ -126,6 +133,7 @@ class _Track:
                 self._capture.feed(chunk)
             shift = self._capture.worker_shift
             self._files.append((path, self._capture.newest))
+        self._shift = shift
 
     def _sealed(self) -> Sealed | None:
         if not self._done:
@@ -165,7 +173,7 @@ class _Track:
             "gaps": [[round(gap.start, 6), round(gap.end, 6), gap.reason] for gap in part.gaps],
             "keyframes": self._keyframes(part),
             "changes": [[round(change.at, 6), change.name, change.value] for change in changes],
-            "last": {**last.key._asdict(), "rtp": last.rtp & 0xFFFFFFFF, "at": round(last.at, 6)},
+            "last": {**last.key._asdict(), "rtp": last.rtp & 0xFFFFFFFF, "at": round(last.at, 6), "shift": self._shift},
         }
         self._manifest.append(line)
         self._done.append(line)

@@ -84,8 +84,8 @@ class Stream:
             time = self._rtp + ((rtp - self._rtp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
             self.reports.append(Report(arrival, ntp * NTP_UNIT, time))
 
-    def groups(self, line: Line) -> Iterator[Group]:
-        """Its pictures by number; ``line`` is its clock."""
+    def groups(self, line: Line, *, sound: bool) -> Iterator[Group]:
+        """Its pictures by number; ``line`` is its clock. A packet of sound is whole by itself."""
         numbers = sorted(self.packets)
         start, expected = 0, numbers[0] if numbers else 0
         after_marker = True
@@ -98,11 +98,11 @@ class Stream:
             inside = numbers[end - 1] - numbers[start] + 1 - len(packets)
             before = numbers[start] - expected
             # The next of another timestamp, directly after the last: nothing of this one is missing.
-            ends = packets[-1].marker or (end < len(numbers) and numbers[end] == numbers[end - 1] + 1)
+            ends = sound or packets[-1].marker or (end < len(numbers) and numbers[end] == numbers[end - 1] + 1)
             expected = numbers[end - 1] + 1
             payloads = [packet for packet in packets if packet.payload]
             if payloads:
-                whole = not inside and ends and (not before or after_marker)
+                whole = not inside and ends and (sound or not before or after_marker)
                 latest = max(packet.arrival for packet in packets)
                 yield Group(self.key, rtp, line(rtp), payloads, whole, before + inside, latest)
             after_marker = packets[-1].marker
@@ -112,11 +112,11 @@ class Stream:
 class Capture:
     """All streams of one track, from the chunks of its journals in order."""
 
-    def __init__(self, clock_rate: int, start_monotonic_micros: int) -> None:
+    def __init__(self, clock_rate: int, start_monotonic_micros: int, *, sound: bool) -> None:
         self._clock_rate = clock_rate
+        self._sound = sound
         self._start = start_monotonic_micros
         self._shift = 0
-        self._heard = False
         self.streams: dict[StreamKey, Stream] = {}
         self.changes: list[Change] = []
         self.newest = 0.0
@@ -208,7 +208,7 @@ class Capture:
         found = [
             group
             for key, line in self.lines().items()
-            for group in self.streams[key].groups(line)
+            for group in self.streams[key].groups(line, sound=self._sound)
         ]
         found.sort(key=lambda group: group.at)
         return found
