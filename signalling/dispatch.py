@@ -69,7 +69,7 @@ async def _mark(desk: Desk | None, participant: Participant, label: str) -> None
     if desk is None:
         raise ReviewOff
     cleaned = clean(label, messages.MAX_MARK_CHARACTERS)
-    await desk.library.mark_live(participant.room, cleaned, participant.subject)
+    await desk.library.mark_live(participant.room, cleaned, participant.id)
 
 
 def _chat_text(text: str) -> str:

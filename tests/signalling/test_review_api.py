@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mediaserver.ids import RecordingId
 from mediaserver.policy import Role
 from mediaserver.recording.reader import Recording
 from signalling.review_api import COOKIE, RANGE_BYTES
-from tests.mediaserver.review.recorded import RECORDING
+from tests.mediaserver.review.recorded import RECORDING, theatre
 from tests.signalling.conftest import OpenHouse
-from tests.signalling.reviewing import Reviewed, reviewed
+from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
 
 SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
 
@@ -178,6 +180,22 @@ async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
     events = [event for event, _, _ in await here.audited()]
     assert "bookmark.create" in events
     assert "bookmark.remove" in events
+
+
+async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
+    now = datetime.now(UTC)
+    live = RecordingId("rLive-1")
+    theatre(here.desk.root, here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3))
+    socket, _ = await here.house.join(Role.STAFF)
+    assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
+    opened = await (await here.ask("POST", f"/{live}/views")).json()
+    [mark] = opened["bookmarks"]
+    assert (mark["label"], mark["live"]) == ("Chảy máu", True)
+    assert 2.9 < mark["seconds"] < 8
+    elsewhere, _ = await here.house.join(Role.STAFF, "room-without")
+    assert (await elsewhere.ask("mark"))["code"] == "nothing_to_mark"
+    observer, _ = await here.house.join(Role.OBSERVER)
+    assert (await observer.ask("mark"))["code"] == "not_permitted"
 
 
 async def test_bad_requests_are_named(here: Reviewed) -> None:

@@ -154,11 +154,12 @@ def theatre(
     id: RecordingId = RECORDING,
     room: str = "7QK2",
     procedure: str | None = None,
+    started_at: datetime = STARTED_AT,
 ) -> Recording:
     """8 s: an endoscope with a gap of 2 s between its segments, a room camera in H.264 that begins late, a voice."""
     first, second, late, voice = _media()
     writer = Writer(RecordingFolder.of(root, id), vault)
-    writer.begin(room, STARTED_AT, procedure)
+    writer.begin(room, started_at, procedure)
     writer.track("t-cam-a", "video", "endoscope", "VP8", "Nội soi đường mật")
     writer.track("t-cam-b", "video", "room", "H264")
     writer.track("t-mic", "audio", "microphone", "OPUS", "Bác sĩ Ánh")

@@ -10,17 +10,45 @@ export type Event =
   | Unpublished
   | LayerForwarded
   | ChatLine
+  | RecordingState
   | TransportState
   | Closing;
 /**
  * What a participant is in a room.
  */
-export type Role = "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+export type Role = "auditor" | "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
 /**
  * What a token may let its holder do in its room.
  */
-export type Right = "chat" | "inspect" | "moderate" | "publish_audio" | "publish_video" | "subscribe";
-export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
+export type Right =
+  | "audit"
+  | "chat"
+  | "consent"
+  | "delete"
+  | "export"
+  | "inspect"
+  | "mark"
+  | "moderate"
+  | "publish_audio"
+  | "publish_video"
+  | "record"
+  | "review"
+  | "subscribe";
+export type Request =
+  | Join
+  | Publish
+  | Subscribe
+  | Answer
+  | RestartIce
+  | Prefer
+  | Mute
+  | Chat
+  | Mark
+  | StartRecording
+  | StopRecording
+  | Remove
+  | Leave
+  | Ping;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -36,6 +64,7 @@ export interface ProtocolTypes {
   LayerForwarded?: LayerForwarded;
   Leave?: Leave;
   Limits?: Limits;
+  Mark?: Mark;
   Mute?: Mute;
   Offer?: Offer;
   Ok?: Ok;
@@ -52,6 +81,7 @@ export interface ProtocolTypes {
   Published?: Published;
   PublishedAnswer?: PublishedAnswer;
   PublishedSource?: PublishedSource;
+  RecordingState?: RecordingState;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -61,6 +91,8 @@ export interface ProtocolTypes {
   Role?: Role;
   RoomInfo?: RoomInfo;
   Source?: Source;
+  StartRecording?: StartRecording;
+  StopRecording?: StopRecording;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
@@ -215,6 +247,16 @@ export interface LayerForwarded {
   layer: number | null;
 }
 /**
+ * The room is being recorded since this moment, or no longer; everyone who is in it shall see it.
+ */
+export interface RecordingState {
+  type: "recording";
+  seq: number;
+  state: "recording" | "sealed" | "withdrawn";
+  recording: string;
+  since_ms: number;
+}
+/**
  * The state of one of this client's two transports as the server sees it.
  */
 export interface TransportState {
@@ -293,6 +335,14 @@ export interface Resume {
 export interface Leave {
   type: "leave";
   id: number;
+}
+/**
+ * Marks this moment of the procedure for review (right ``mark``). ``ok``.
+ */
+export interface Mark {
+  type: "mark";
+  id: number;
+  label?: string;
 }
 /**
  * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.
@@ -399,5 +449,20 @@ export interface Subscribe {
  */
 export interface RestartIce {
   type: "restart_ice";
+  id: number;
+}
+/**
+ * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then ``recording``.
+ */
+export interface StartRecording {
+  type: "start_recording";
+  id: number;
+  procedure: string;
+}
+/**
+ * Ends the room's recording (right ``record``). ``ok``, then ``recording``.
+ */
+export interface StopRecording {
+  type: "stop_recording";
   id: number;
 }

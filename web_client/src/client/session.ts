@@ -138,6 +138,11 @@ export class Session {
     await this.signalling.request({ type: "chat", text });
   }
 
+  /** Marks this moment of the operation, to be found again in review. */
+  async mark(label = ""): Promise<void> {
+    await this.signalling.request({ type: "mark", label });
+  }
+
   /** Which layer of a publication is wanted (null: the best), or none of it. */
   async prefer(publication: string, layer: number | null, paused: boolean): Promise<void> {
     this.wishes.set(publication, { layer, paused });

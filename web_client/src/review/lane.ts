@@ -12,6 +12,8 @@ import type { Gap, Segment, Track } from "./model";
 const AHEAD_SECONDS = 8;
 /** A moment is the picture that begins with it: a rounding error must not show the one before. */
 const WITHIN_FRAME_SECONDS = 0.001;
+/** A track that stands is put right to within this: less than any frame lasts. */
+const EXACT_SECONDS = 0.004;
 /** What stands still for less is not called waiting. */
 const ENOUGH = HTMLMediaElement.HAVE_CURRENT_DATA;
 
@@ -75,20 +77,17 @@ export class Lane {
     if (element.seeking) return { kind: "waiting" };
     const drift = element.currentTime - wanted;
     const next = correction(drift, clock.speed);
-    if (!clock.running) {
-      this.#pause();
-      if (Math.abs(drift) > 0.004) this.#jump(wanted);
-    } else {
-      if (next.kind === "jump") this.#jump(wanted);
-      else this.#rate(next.kind === "rate" ? next.rate : clock.speed);
+    if (!clock.running) this.#pause();
+    if (clock.running ? next.kind === "jump" : Math.abs(drift) > EXACT_SECONDS) {
+      element.currentTime = wanted;
+      return { kind: "waiting" };
+    }
+    if (clock.running) {
+      this.#rate(next.kind === "rate" ? next.rate : clock.speed);
       // `play` rejects when `pause` comes before it began; the next call tries again.
       if (element.paused && !element.ended) element.play().catch(() => undefined);
     }
-    return element.seeking || element.readyState < ENOUGH ? { kind: "waiting" } : { kind: "shown", drift };
-  }
-
-  #jump(seconds: number): void {
-    this.#front.element.currentTime = seconds;
+    return element.readyState < ENOUGH ? { kind: "waiting" } : { kind: "shown", drift };
   }
 
   #rate(rate: number): void {

@@ -22,14 +22,16 @@ async function find(api: ReviewApi): Promise<void> {
   }
 }
 
-function Field({ id, name, type = "text", word }: { id: string; name: keyof Search; type?: "text" | "search" | "date"; word: string }) {
+function Field({ id, name, word, day }: { id: string; name: keyof Search; word: string; day?: boolean }) {
+  const typed = (event: { currentTarget: HTMLInputElement }): void => {
+    search.value = { ...search.value, [name]: event.currentTarget.value };
+  };
   return (
     <div class="field">
       <label for={id}>{word}</label>
-      <input
-        id={id} type={type} value={search.value[name]} maxLength={200} autocomplete="off"
-        onInput={(event) => (search.value = { ...search.value, [name]: event.currentTarget.value })}
-      />
+      {day
+        ? <input id={id} type="date" value={search.value[name]} onInput={typed} />
+        : <input id={id} type="text" value={search.value[name]} maxLength={200} autocomplete="off" onInput={typed} />}
     </div>
   );
 }
@@ -47,10 +49,10 @@ export function Library({ api, open }: { api: ReviewApi; open: (entry: Entry) =>
           void find(api);
         }}
       >
-        <Field id="search-text" name="text" word={`${t.search} (${t.searchHelp})`} type="search" />
+        <Field id="search-text" name="text" word={`${t.search} (${t.searchHelp})`} />
         <Field id="search-staff" name="staff" word={t.staff} />
-        <Field id="search-from" name="from" type="date" word={t.from} />
-        <Field id="search-to" name="to" type="date" word={t.to} />
+        <Field id="search-from" name="from" day word={t.from} />
+        <Field id="search-to" name="to" day word={t.to} />
         <button type="submit" class="button main">{t.go}</button>
       </form>
       {fault.value !== null && <ErrorCard advice={adviceOn(fault.value)} code={`REVIEW-${fault.value}`} />}

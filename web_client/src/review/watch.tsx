@@ -48,8 +48,8 @@ export function Watch({ opened, seconds, api }: { opened: Detail; seconds: numbe
       <main class="review-main">
         <div class="screen">
           <Stage player={player} />
-          <Timeline player={player} />
           <Controls player={player} />
+          <Timeline player={player} />
         </div>
         <div class="side">
           <Bookmarks player={player} detail={detail} api={api} />
