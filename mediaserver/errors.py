@@ -128,13 +128,6 @@ class WorkerGone(LoupeError):
     default = "the media worker of this room failed"
 
 
-class ConsentMissing(NotPermitted):
-    """Nobody has consented to recording in this procedure, or the consent was withdrawn."""
-
-    code = "consent_missing"
-    default = "there is no consent to recording for this procedure"
-
-
 class RecordingOff(LoupeError):
     """This server records nothing: it has no master key."""
 

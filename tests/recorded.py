@@ -152,13 +152,15 @@ class Source:
     """Of its link."""
     worker_shift: int = START_MICROS - 1_000_000
     """What its worker's clock lacks to the system's."""
+    start_micros: int = START_MICROS
+    """The system's clock when the recording starts."""
 
     @property
     def clock_rate(self) -> int:
         return 48_000 if self.codec == "OPUS" else 90_000
 
     def _arrival(self, at: float) -> int:
-        return round((at + self.delay) * 1_000_000) + START_MICROS - self.worker_shift
+        return round((at + self.delay) * 1_000_000) + self.start_micros - self.worker_shift
 
     def _rtp(self, at: float) -> int:
         return (self.rtp + round(at * (1 + self.drift_ppm / 1e6) * self.clock_rate)) & 0xFFFF_FFFF

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -21,7 +21,7 @@ import structlog
 from mediaserver.audit import SYSTEM, Actor, Audit, Detail, NoAudit, Outcome
 from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
-from mediaserver.errors import AlreadyRecording, ConsentMissing, NotRecording, UnknownRoom
+from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
 from mediaserver.events import RecordingChanged
 from mediaserver.ids import (
     ParticipantId,
@@ -39,6 +39,7 @@ from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
+from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.vault import Vault
 
 END_SECONDS: Final = 15.0
@@ -54,6 +55,9 @@ class Consents(Protocol):
 
     async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
         """Whether a valid consent of the procedure covers this purpose now."""
+
+    def revoked(self) -> AsyncIterator[Revoked]:
+        """Purposes that stop being permitted from now on."""
 
 
 @dataclass(slots=True)
@@ -97,7 +101,7 @@ class Recordings:
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.figures: dict[str, Any] = {}
         """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``, ``seconds_left``."""
         self.disk_full = 0
@@ -107,7 +111,8 @@ class Recordings:
 
     def start_recorder(self) -> None:
         """Starts the recorder process, which seals what an earlier one left."""
-        self._task = asyncio.get_running_loop().create_task(self._listen())
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
 
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals. Idempotent."""
@@ -117,11 +122,10 @@ class Recordings:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
         await self._process.end(END_SECONDS)
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def recorder_pid(self) -> int | None:
@@ -139,7 +143,7 @@ class Recordings:
         """Begins to record a room. Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``."""
         if room.id in self._taking:
             raise AlreadyRecording
-        if not await self._consents.permits(procedure, "recording"):
+        if not await self._consents.permits(procedure, Purpose.RECORDING):
             self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
             raise ConsentMissing
         if room.id in self._taking:
@@ -271,6 +275,11 @@ class Recordings:
     async def _listen(self) -> None:
         async for message in self._process.messages():
             self._received(message)
+
+    async def _watch_consents(self) -> None:
+        async for revoked in self._consents.revoked():
+            if revoked.purpose == Purpose.RECORDING:
+                self.withdraw(revoked.procedure, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
         match message["event"]:

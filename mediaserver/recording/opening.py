@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import structlog
 
 from mediaserver.audit import Audit
@@ -9,6 +11,7 @@ from mediaserver.config import Settings
 from mediaserver.ids import ProcedureId
 from mediaserver.recording.control import Consents, Recordings
 from mediaserver.server import Server
+from mediaserver.store.consents import Revoked
 from mediaserver.vault import NoMasterKey, Vault
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -20,6 +23,11 @@ class NoConsents:
     async def permits(self, procedure: ProcedureId, purpose: str) -> bool:  # noqa: ARG002 - the protocol's
         """Never."""
         return False
+
+    async def revoked(self) -> AsyncIterator[Revoked]:
+        """Nothing was given that could be."""
+        for nothing in ():
+            yield nothing
 
 
 def open_recordings(
