@@ -129,6 +129,7 @@ def _begin(
     )
     registry.publications[publication.handle] = (session.room, publication.id)
     side.publications[media.mid] = publication.id
+    registry.witness.published(session.participant, publication)
     return session.room.publish(publication)
 
 

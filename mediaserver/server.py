@@ -19,6 +19,7 @@ import structlog
 
 from mediaserver import publish_side, subscribe_side, watch_side
 from mediaserver._dataplane import Event
+from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
 from mediaserver.dispatch import Dispatcher
 from mediaserver.errors import (
@@ -55,6 +56,7 @@ from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence,
 from mediaserver.rooms import Rooms
 from mediaserver.session import HttpSession, Registry, Session
 from mediaserver.transport.transport import Transport
+from mediaserver.witness import Witness
 
 __all__ = ["HttpSession", "Identity", "Participant", "PublishAnswer", "Server", "SourceSpec"]
 
@@ -71,8 +73,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class Server:
     """Owns rooms; rooms own participants. All calls are made on the event loop that ``start`` ran on."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
-        self._registry = Registry(settings, plane)
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit | None = None) -> None:
+        self._registry = Registry(settings, plane, audit or NoAudit())
         self._plane = plane
         self._rooms = Rooms(self._registry)
         self._phase = "new"
@@ -89,6 +91,11 @@ class Server:
     def registry(self) -> Registry:
         """What stands now; for metrics and tests."""
         return self._registry
+
+    @property
+    def witness(self) -> Witness:
+        """What tells the audit of live sessions."""
+        return self._registry.witness
 
     @property
     def rooms(self) -> Mapping[RoomId, Room]:
@@ -156,9 +163,10 @@ class Server:
         """A moderator sends somebody out. Raises ``NotPermitted``, ``UnknownParticipant``."""
         session = self._registry.session(participant)
         session.room.check_remove(participant.id, other)
+        self._registry.witness.removed(self._registry.sessions[other].participant, participant.id)
         self._close(self._registry.sessions[other], "removed")
 
-    def expel(self, room: RoomId, other: ParticipantId) -> None:
+    def expel(self, room: RoomId, other: ParticipantId, by: str = "system") -> None:
         """Sends somebody out from outside the room; the caller has checked that it may.
 
         Raises ``UnknownParticipant`` if nobody of this id is in this room.
@@ -166,6 +174,7 @@ class Server:
         session = self._registry.sessions.get(other)
         if session is None or session.room.id != room:
             raise UnknownParticipant
+        self._registry.witness.removed(session.participant, by)
         self._close(session, "removed")
 
     def set_connected(self, participant: Participant, connected: bool) -> None:
@@ -243,6 +252,7 @@ class Server:
         """Stops or resumes forwarding. Raises ``NotPermitted``, ``UnknownPublication``."""
         room = self._registry.session(participant).room
         self._apply(room, room.mute(participant.id, publication, muted))
+        self._registry.witness.muted(participant, room.publication(publication), muted)
 
     def chat(self, participant: Participant, text: str) -> None:
         """A line to the room. Raises ``NotPermitted``."""
@@ -354,6 +364,7 @@ class Server:
         participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
         session = self._registry.sessions[member.id] = Session(participant, room)
         self._rooms.entered(room)
+        self._registry.witness.joined(participant, identity, viewer=viewer)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session
@@ -495,4 +506,5 @@ class Server:
         if session.http is not None:
             self._registry.http.pop(session.http, None)
         self._rooms.left(session.room)
+        self._registry.witness.left(session.participant, reason)
         _log.info("left", room=session.room.id, participant=id, reason=reason)

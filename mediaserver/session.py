@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
@@ -26,6 +27,7 @@ from mediaserver.room import Publication, Room
 from mediaserver.transport.certificate import CertificateStore
 from mediaserver.transport.dtls import DtlsCounters
 from mediaserver.transport.transport import HandshakeGate, Transport
+from mediaserver.witness import Witness
 
 
 @dataclass(slots=True)
@@ -129,9 +131,10 @@ class HttpSession:
 class Registry:
     """Every map of the server, and nothing else: what stands, found by id or by the plane's handle."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit) -> None:
         self.settings = settings
         self.plane = plane
+        self.witness = Witness(audit)
         self.certificates = CertificateStore()
         self.dtls_counters = DtlsCounters()
         self.data_channels_refused: Counter[str] = Counter()
@@ -210,7 +213,13 @@ class Registry:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
+        self.witness.watches(handle, session.participant, publication)
         return handle
+
+    def prefer(self, handle: int, publication: Publication, layer: int | None, paused: bool) -> None:
+        """Passes a wish on; who pauses watches no more."""
+        self.plane.prefer(handle, layer=layer, paused=paused)
+        self.witness.paused(handle, self.subscriptions[handle][0].participant, publication, paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""
@@ -218,6 +227,7 @@ class Registry:
         if entry is None:
             return
         session, publication, _ = entry
+        self.witness.watches_no_more(handle)
         if session.subscribing is not None:
             session.subscribing.subscriptions.pop(publication, None)
         if session.watching is not None:
@@ -232,6 +242,7 @@ class Registry:
             if source == handle:
                 self.end_subscription(subscription)
         self.publications.pop(handle, None)
+        self.witness.unpublished(handle)
         self.plane.close(handle)
 
 

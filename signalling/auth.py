@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mediaserver.audit import AddressClass
 from mediaserver.errors import NotPermitted
 from mediaserver.ids import room_id
 from mediaserver.participant import Identity
@@ -34,11 +35,13 @@ class Bearer:
         """Whether the token speaks for this room at all."""
         return self.claims.room in (room, tokens.ANY_ROOM)
 
-    def identity(self) -> Identity:
+    def identity(self, address_class: AddressClass | None = None) -> Identity:
         """As the media server knows its holder. Raises ``Unauthorized`` for a token of all rooms."""
         if self.claims.room == tokens.ANY_ROOM:
             raise Unauthorized("this token inspects rooms and enters none")
-        return Identity(self.claims.sub, room_id(self.claims.room), self.claims.role, self.rights)
+        return Identity(
+            self.claims.sub, room_id(self.claims.room), self.claims.role, self.rights, address_class
+        )
 
 
 class Authenticator:
@@ -63,6 +66,10 @@ class Authenticator:
         """Who holds this token. What it may still open is asked of ``admission``. Raises ``Unauthorized``."""
         claims = tokens.read(self._keys, token, audience=audience, now_seconds=self._now())
         return self._unrevoked(claims)
+
+    def check_any(self, token: str) -> Bearer:
+        """Who holds this token or invitation: to know who it is that was refused. Raises ``Unauthorized``."""
+        return self._unrevoked(tokens.read(self._keys, token, audience=None, now_seconds=self._now()))
 
     def check_holder(self, token: str, jti: str) -> Bearer:
         """For PATCH and DELETE of a session that ``jti`` began:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from mediaserver.errors import LoupeError
+from signalling import store_cli
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
@@ -26,6 +27,9 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(store_cli.audit_app, name="audit")
+app.add_typer(store_cli.procedure_app, name="procedure")
+app.command("master-key")(store_cli.master_key)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder for secrets, configuration, recordings.")

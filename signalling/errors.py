@@ -6,6 +6,11 @@ from __future__ import annotations
 from mediaserver import errors
 from mediaserver.errors import LoupeError
 from mediaserver.review import errors as review
+from mediaserver.store.consents import NothingToWithdraw
+from mediaserver.store.database import DatabaseFailed
+from mediaserver.store.migration import MigrationFailed
+from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
+from mediaserver.vault import NoMasterKey, NotAuthentic
 
 
 class Unauthorized(LoupeError):
@@ -119,6 +124,14 @@ _STATUS: dict[type[LoupeError], int] = {
     Conflict: 412,
     PreconditionRequired: 428,
     errors.NotPermitted: 403,
+    UnknownProcedure: 404,
+    ProcedureOpen: 409,
+    ProcedureClosed: 409,
+    NothingToWithdraw: 409,
+    DatabaseFailed: 503,
+    MigrationFailed: 503,
+    NoMasterKey: 503,
+    NotAuthentic: 500,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,
     errors.UnknownParticipant: 404,

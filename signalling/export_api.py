@@ -17,8 +17,8 @@ from mediaserver.review.export.worker import Failed, Finished, Progress
 from signalling import body
 from signalling.context import services
 from signalling.limits import GuardedHandler
-from signalling.openapi import Route
-from signalling.review_api import BASE, json, permitted, viewing
+from signalling.openapi import Route, json_response
+from signalling.review_api import BASE, permitted, viewing
 
 COPY_BYTES = 256 * 1024
 _TYPES = {
@@ -82,7 +82,7 @@ async def start_export(request: web.Request) -> web.Response:
         Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room, subject=entry.id,
         details={"export": job.id, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
     )  # fmt: skip
-    return json(_state(job))
+    return json_response(_state(job))
 
 
 async def _job(request: web.Request) -> tuple[Desk, Job]:
@@ -96,12 +96,12 @@ async def _job(request: web.Request) -> tuple[Desk, Job]:
 async def list_exports(request: web.Request) -> web.Response:
     """All of a recording that are kept."""
     at, _, entry = await permitted(request, Right.EXPORT)
-    return json(ExportList(exports=[_state(job) for job in at.jobs.of(entry.id)]))
+    return json_response(ExportList(exports=[_state(job) for job in at.jobs.of(entry.id)]))
 
 
 async def show_export(request: web.Request) -> web.Response:
     """One."""
-    return json(_state((await _job(request))[1]))
+    return json_response(_state((await _job(request))[1]))
 
 
 async def cancel_export(request: web.Request) -> web.Response:

@@ -6,13 +6,11 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Annotated
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from mediaserver.audit import Event
-from mediaserver.errors import NotPermitted
-from mediaserver.policy import Right
+from mediaserver.policy import Right, require
 from mediaserver.review import library
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff, UnknownRecording
@@ -25,7 +23,7 @@ from signalling.auth import Bearer
 from signalling.context import bearer, services
 from signalling.errors import MalformedMessage
 from signalling.names import clean
-from signalling.openapi import Route
+from signalling.openapi import Route, json_response
 
 COOKIE = "loupe_view"
 RANGE_BYTES = 1024 * 1024
@@ -131,15 +129,6 @@ class MarkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     label: Annotated[str, Meta(max_length=library.MAX_LABEL_CHARACTERS)] = ""
 
 
-def json(value: object) -> web.Response:
-    """Never kept by any cache."""
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
 def desk(request: web.Request) -> Desk:
     """Raises ``ReviewOff``."""
     found = services(request).desk
@@ -149,14 +138,9 @@ def desk(request: web.Request) -> Desk:
 
 
 def holder(request: web.Request, right: Right) -> Bearer:
-    """Who asks, with this right. Raises ``Unauthorized``, ``NotPermitted``, the refusal audited."""
+    """Who asks, with this right. Raises ``Unauthorized``, ``NotPermitted``."""
     asking = bearer(request)
-    if right not in asking.rights:
-        desk(request).audit.append(
-            Event.ACCESS_DENY, actor=asking.claims.sub, room=asking.claims.room, outcome="denied",
-            details={"right": right.value},
-        )  # fmt: skip
-        raise NotPermitted(f"this needs the right {right.value}")
+    require(asking.rights, right)
     return asking
 
 
@@ -193,7 +177,7 @@ async def find_recordings(request: web.Request) -> web.Response:
         )
     )
     shown = [_entry(one) for one in found[: library.MAX_FOUND]]
-    return json(RecordingList(recordings=shown, more=len(found) >= library.MAX_FOUND))
+    return json_response(RecordingList(recordings=shown, more=len(found) >= library.MAX_FOUND))
 
 
 def _entry(entry: Entry) -> RecordingEntry:
@@ -222,7 +206,7 @@ async def open_view(request: web.Request) -> web.Response:
     at.audit.append(
         Event.VIEW_START, actor=view.subject, room=entry.room, subject=entry.id, details={"view": view.id}
     )
-    response = json(await _detail(at, asking, entry, recording))
+    response = json_response(await _detail(at, asking, entry, recording))
     response.set_cookie(
         COOKIE, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",
         secure=request.secure, max_age=round(VIEW_SECONDS),
@@ -354,7 +338,7 @@ async def add_bookmark(request: web.Request) -> web.Response:
     at, asking, entry = await permitted(request, Right.MARK)
     wish = await body.read_json(request, services(request).limits, MarkRequest)
     label = clean(wish.label, library.MAX_LABEL_CHARACTERS)
-    return json(_bookmark(await at.library.mark(entry, wish.seconds, label, asking.claims.sub)))
+    return json_response(_bookmark(await at.library.mark(entry, wish.seconds, label, asking.claims.sub)))
 
 
 async def remove_bookmark(request: web.Request) -> web.Response:

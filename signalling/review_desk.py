@@ -1,11 +1,11 @@
-"""Puts together what review needs when the server starts."""
+"""Puts together what review needs, and takes it apart with the application."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+
+from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.review.desk import Desk
@@ -13,21 +13,18 @@ from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.shelf import Shelf
 from mediaserver.review.views import Views
 from mediaserver.store.store import Store
+from signalling.context import SERVICES
 
 log = logging.getLogger("loupe.signalling")
 
 
-@contextlib.asynccontextmanager
-async def opened_desk(
-    settings: Settings, store: Store, now: Callable[[], float] = time.time
-) -> AsyncIterator[Desk | None]:
-    """None for a store without a vault: then nothing is recorded either."""
-    if store.vault is None:
+def open_desk(settings: Settings, store: Store | None, now: Callable[[], float]) -> Desk | None:
+    """None without a vault: then nothing is recorded either."""
+    if store is None or store.vault is None:
         log.info("review is off", extra={"reason": "no master key"})
-        yield None
-        return
+        return None
     root = settings.data.folder / "recordings"
-    desk = Desk(
+    return Desk(
         library=Shelf(root, store.vault, store.database, store.audit, store.procedures),
         root=root,
         vault=store.vault,
@@ -35,18 +32,10 @@ async def opened_desk(
         jobs=Jobs(settings.data.folder, settings.recording.master_key_file, now=now),
         views=Views(now),
     )
-    try:
-        yield desk
-    finally:
+
+
+async def close(application: web.Application) -> None:
+    """Ends exports and views; while the store still takes what the audit is told."""
+    desk = application[SERVICES].desk
+    if desk is not None:
         await desk.close()
-
-
-@contextlib.asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Store]:
-    """Raises as ``Store.open``."""
-    store = Store.open(settings)
-    store.start()
-    try:
-        yield store
-    finally:
-        await store.close()

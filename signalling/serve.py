@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import ipaddress
 import logging
@@ -126,22 +125,21 @@ async def run(
     from mediaserver.plane import open_plane
     from mediaserver.recording.opening import open_recordings
     from mediaserver.server import Server
+    from mediaserver.store.store import Store
     from signalling import app, keys, listener, tls
-    from signalling.review_desk import opened_desk, opened_store
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
-    server = Server(settings, open_plane(settings.media))
-    kept = contextlib.AsyncExitStack()
-    store = await kept.enter_async_context(opened_store(settings))
+    store = Store.open(settings)
+    server = Server(settings, open_plane(settings.media), store.audit)
     consents = None if store.vault is None else store.consents
     server.recordings = open_recordings(server, settings, consents, store.audit)
     await server.start()
+    await store.start(server.witness)
     opened: Listener | None = None
     try:
-        desk = await kept.enter_async_context(opened_desk(settings, store))
-        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, desk=desk)
+        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)
         opened = await listener.open_listener(
             app.build(parts), settings.listen.host, settings.listen.port, secure
         )
@@ -167,7 +165,7 @@ async def run(
         if opened is not None:
             await opened.close()
         await server.stop()
-        await kept.aclose()
+        await store.close()
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:

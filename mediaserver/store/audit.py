@@ -12,9 +12,10 @@ import hashlib
 import json
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, insert, select
@@ -294,3 +295,11 @@ def find(
     if until is not None:
         query = query.where(audit.c.time < until)
     return [from_row(row) for row in connection.execute(query)]
+
+
+def find_all(database: Database, **which: Any) -> Iterator[Record]:
+    """Every record that ``find`` would give, page by page, in the calling thread."""
+    after = 0
+    while page := database.read_now(partial(find, after=after, limit=MAX_BATCH, **which)):
+        yield from page
+        after = page[-1].seq

@@ -17,6 +17,7 @@ from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.procedures import Procedures
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
 from mediaserver.vault import NoMasterKey, Vault
+from mediaserver.witness import Witness
 
 CLOSE_SECONDS: Final = 10.0
 """For what waits to be written at the end."""
@@ -63,8 +64,14 @@ class Store:
             raise NoMasterKey
         return self._consents
 
-    def start(self) -> None:
-        """Begins to write the audit; says that it does, and with which key."""
+    async def start(self, witness: Witness | None = None) -> None:
+        """Begins to write the audit; tells the witness which procedures rooms serve.
+
+        Raises ``DatabaseFailed``.
+        """
+        if witness is not None and self._procedures is not None:
+            for procedure in await self._procedures.find(None, open_only=True):
+                witness.serves(procedure.room, procedure.id)
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())

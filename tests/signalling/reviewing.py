@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from sqlalchemy import Connection, insert
 
-from mediaserver import config
 from mediaserver.ids import RecordingId
 from mediaserver.policy import Role
 from mediaserver.review.desk import Desk
 from mediaserver.review.shelf import Shelf
 from mediaserver.store import schema
 from mediaserver.store.audit import AuditTrail, find
-from mediaserver.vault import Vault, make_master_key
-from signalling.review_desk import opened_desk, opened_store
+from mediaserver.vault import Vault
 from tests.mediaserver.review.recorded import RECORDING, STARTED_AT, theatre
-from tests.signalling.conftest import Clock, House, OpenHouse
+from tests.signalling.conftest import House, OpenHouse
 
 BASE = "/api/v1/recordings"
 PROCEDURE = "proc-1"
-
-
-def settings(folder: Path) -> dict[str, Any]:
-    """With a master key beside the data folder."""
-    key = folder / "master.key"
-    if not key.exists():
-        make_master_key(key)
-    return {"data": {"folder": folder / "data"}, "recording": {"master_key_file": key}}
 
 
 def add_procedure(connection: Connection, vault: Vault, id: str, room: str, title: str, names: list[str]) -> None:
@@ -87,21 +74,18 @@ class Reviewed:
         return [(record.event, record.outcome, record.subject) for record in records]
 
 
-@asynccontextmanager
-async def reviewed(open_house: OpenHouse, folder: Path, **limits: Any) -> AsyncIterator[Reviewed]:
+async def reviewed(open_house: OpenHouse) -> Reviewed:
     """Everything real: vault, database, audit, folders, HTTP."""
-    given = settings(folder)
-    configured = config.load(given)
-    async with opened_store(configured) as store, opened_desk(configured, store, Clock()) as desk:
-        assert desk is not None
-        assert isinstance(desk.library, Shelf)
-        theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
-        await desk.library.database.write(
-            lambda connection: add_procedure(
-                connection, desk.vault, PROCEDURE, "7QK2", "Cắt túi mật nội soi", ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
-            )
+    house = await open_house()
+    desk = house.parts.desk
+    assert desk is not None
+    assert isinstance(desk.library, Shelf)
+    theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
+    await desk.library.database.write(
+        lambda connection: add_procedure(
+            connection, desk.vault, PROCEDURE, "7QK2", "Cắt túi mật nội soi", ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
         )
-        house = await open_house(given, desk=desk, **limits)
-        await house.http.close()
-        house.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # of an address, not a name
-        yield Reviewed(house, desk)
+    )
+    await house.http.close()
+    house.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # of an address, not a name
+    return Reviewed(house, desk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,8 @@ SMALL = {"form": "mp4", "tracks": ["t-cam-a"], "width": 320, "height": 240, "fra
 
 
 @pytest.fixture
-async def here(open_house: OpenHouse, tmp_path: Path) -> AsyncIterator[Reviewed]:
-    async with reviewed(open_house, tmp_path) as found:
-        yield found
+async def here(open_house: OpenHouse) -> Reviewed:
+    return await reviewed(open_house)
 
 
 async def state(here: Reviewed, id: str) -> dict[str, Any]:
@@ -115,10 +113,11 @@ async def test_who_may_not_export_cannot(here: Reviewed, role: Role) -> None:
 
 
 async def test_exports_end_with_the_server(open_house: OpenHouse, tmp_path: Path) -> None:
-    async with reviewed(open_house, tmp_path) as here:
-        begun = await (await here.ask("POST", EXPORTS, json={"form": "mp4", "width": 1920, "height": 1080})).json()
-        job = here.desk.jobs.get(begun["id"])
-        while job.process is None:
-            await asyncio.sleep(0.01)
+    here = await reviewed(open_house)
+    begun = await (await here.ask("POST", EXPORTS, json={"form": "mp4", "width": 1920, "height": 1080})).json()
+    job = here.desk.jobs.get(begun["id"])
+    while job.process is None:
+        await asyncio.sleep(0.01)
+    await here.house.listener.close()
     assert job.process.returncode is not None
     assert not (tmp_path / "data" / "exports").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
 
 
 @pytest.fixture
-async def here(open_house: OpenHouse, tmp_path: Path) -> AsyncIterator[Reviewed]:
-    async with reviewed(open_house, tmp_path) as found:
-        yield found
+async def here(open_house: OpenHouse) -> Reviewed:
+    return await reviewed(open_house)
 
 
 def plain(here: Reviewed) -> bytes:
@@ -205,6 +203,6 @@ async def test_bad_requests_are_named(here: Reviewed) -> None:
 
 
 async def test_without_a_master_key_review_is_off(open_house: OpenHouse) -> None:
-    house = await open_house()
+    house = await open_house({"recording": {}})
     response = await house.http.get(f"{house.url}/api/v1/recordings", headers=house.bearer())
     assert (response.status, (await response.json())["code"]) == (404, "review_off")

@@ -24,7 +24,7 @@ async def test_with_a_key_everything_is_there_and_the_audit_is_signed(
     monkeypatch.setenv(MASTER_KEY_VARIABLE, secrets.token_hex(32))
     store = Store.open(settings_of(tmp_path))
     assert store.vault is not None
-    store.start()
+    await store.start()
     assert await store.procedures.find(None) == []
     await store.close()
     await store.close()
@@ -37,7 +37,7 @@ async def test_with_a_key_everything_is_there_and_the_audit_is_signed(
 async def test_without_a_key_only_the_audit_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MASTER_KEY_VARIABLE, raising=False)
     store = Store.open(settings_of(tmp_path))
-    store.start()
+    await store.start()
     with pytest.raises(NoMasterKey, match="master_key_file"):
         _ = store.procedures
     with pytest.raises(NoMasterKey):
