@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import structlog
 
-from mediaserver.audit import SYSTEM, Actor, Audit, Detail, NoAudit, Outcome
+from mediaserver.audit import SYSTEM, Actor, Audit, Details, NoAudit
 from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
 from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
@@ -339,8 +339,8 @@ class Recordings:
         procedure: ProcedureId | None,
         recording: RecordingId | None,
         *,
-        outcome: Outcome = "success",
-        details: Mapping[str, Detail] | None = None,
+        outcome: str = "success",
+        details: Details | None = None,
     ) -> None:
         self._audit.append(
             event,

@@ -36,7 +36,7 @@ LOCAL: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 class _Known:
     stamp: tuple[int, int]
     room: str
-    procedure: str | None
+    procedure: ProcedureId
     state: str
     started_at: datetime
     seconds: float
@@ -65,7 +65,7 @@ class Shelf:
     async def bookmarks(self, entry: Entry) -> list[Bookmark]:
         """Of the recording's procedure, as far as they lie within it."""
         known = self._manifest(entry.id)
-        if known is None or known.procedure is None:
+        if known is None:
             return []
         rows = await self.database.read(lambda connection: self._bookmarks(connection, known))
         return [self._bookmark(row, known) for row in rows]
@@ -73,7 +73,7 @@ class Shelf:
     async def mark(self, entry: Entry, seconds: float, label: str, by: str) -> Bookmark:
         """After the fact. Raises ``NothingToMark``, ``LimitReached``."""
         known = self._manifest(entry.id)
-        if known is None or known.procedure is None:
+        if known is None:
             raise NothingToMark
         at = known.started_at + timedelta(seconds=seconds)
         procedure = known.procedure
@@ -132,8 +132,8 @@ class Shelf:
         if known is None or known.stamp != stamp:
             try:
                 one = Recording.open(folder.path, self.vault)
-            except (NotAuthentic, OSError):
-                return None
+            except (NotAuthentic, OSError, ValueError, KeyError):
+                return None  # one that cannot be read must not hide the others
             known = _Known(stamp, one.room, one.procedure, one.state, one.started_at, one.duration_seconds)
             self._known[id] = known
         return known
@@ -158,9 +158,9 @@ class Shelf:
 
     # ---- Database ----
 
-    def _case(self, connection: Connection, procedure: str | None) -> Procedure | None:
+    def _case(self, connection: Connection, procedure: ProcedureId) -> Procedure | None:
         try:
-            return self.procedures.load(connection, ProcedureId(procedure or ""))
+            return self.procedures.load(connection, procedure)
         except (UnknownProcedure, NotAuthentic):
             return None  # a recording can be studied without what an index says of it
 

@@ -37,6 +37,7 @@ SAMPLES: dict[type[messages.ClientMessage], messages.Request] = {
     messages.Mute: messages.Mute(id=1, publication="p", muted=True),
     messages.Chat: messages.Chat(id=1, text="x"),
     messages.Remove: messages.Remove(id=1, participant="p"),
+    messages.Mark: messages.Mark(id=1),
     messages.Leave: messages.Leave(id=1),
     messages.Ping: messages.Ping(id=1),
 }

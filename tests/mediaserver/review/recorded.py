@@ -46,10 +46,11 @@ class Writer:
         self.key = self.folder.create_key(self.vault)
         self.manifest = Manifest(self.folder, self.vault)
 
-    def begin(self, room: str, started_at: datetime, procedure: str | None = None) -> None:
+    def begin(self, room: str, started_at: datetime, procedure: str) -> None:
+        sealed = self.vault.seal_field(room, f"recording/{self.folder.id}/room").hex()
         micros = round(started_at.timestamp() * 1_000_000)
         self.manifest.append(
-            {"type": "begin", "room": room, "procedure": procedure, "unix_micros": micros, "monotonic_micros": 0}
+            {"type": "begin", "room": sealed, "procedure": procedure, "unix_micros": micros, "monotonic_micros": 0}
         )
 
     def track(self, track: str, kind: str, source_type: str, codec: str, label: str = "") -> None:
@@ -153,7 +154,7 @@ def theatre(
     vault: Vault = VAULT,
     id: RecordingId = RECORDING,
     room: str = "7QK2",
-    procedure: str | None = None,
+    procedure: str = "proc-0",
     started_at: datetime = STARTED_AT,
 ) -> Recording:
     """8 s: an endoscope with a gap of 2 s between its segments, a room camera in H.264 that begins late, a voice."""
@@ -198,7 +199,7 @@ def marked_minute() -> bytes:
 
 
 def minutes(
-    root: Path, vault: Vault, id: RecordingId, room: str, count: int, procedure: str | None = None
+    root: Path, vault: Vault, id: RecordingId, room: str, count: int, procedure: str
 ) -> Recording:
     """Two cameras and a microphone in segments of a minute; the second camera paused from 30 s to 40 s."""
     picture, sound = marked_minute(), tone(60, 330)
