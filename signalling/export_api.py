@@ -112,7 +112,10 @@ async def cancel_export(request: web.Request) -> web.Response:
 
 
 async def take_file(request: web.Request) -> web.StreamResponse:
-    """One of its files, decrypted on the way. By the cookie of a view, since a browser's download sends no token."""
+    """One of its files, decrypted on the way.
+
+    By the cookie of a view, since a browser's download sends no token.
+    """
     at, view = viewing(request)
     require(view.holder.granted(), Right.EXPORT)
     job = at.jobs.get(request.match_info["export"])
@@ -133,7 +136,8 @@ async def take_file(request: web.Request) -> web.StreamResponse:
         for offset in range(0, reader.size, COPY_BYTES):
             await response.write(await at.in_reader(reader.read, offset, COPY_BYTES))
             if isinstance(request.protocol, GuardedHandler):
-                request.protocol.request_began()  # a film takes long; every piece of it has the exchange's time
+                # A film takes long: every piece of it has the time of a whole exchange.
+                request.protocol.request_began()
         await response.write_eof()
         return response
     finally:
@@ -145,8 +149,8 @@ _PROBLEMS = (401, 403, 404)
 
 ROUTES: tuple[Route, ...] = (
     Route(
-        method="POST", path=f"{BASE}/{{recording}}/exports", handler=start_export, summary="Starts an export.",
-        request=Order, response=ExportState, rights=_EXPORT, problems=(*_PROBLEMS, 422, 429),
+        method="POST", path=f"{BASE}/{{recording}}/exports", handler=start_export,
+        summary="Starts an export.", request=Order, response=ExportState, rights=_EXPORT, problems=(*_PROBLEMS, 422, 429),
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/exports", handler=list_exports,

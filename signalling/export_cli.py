@@ -71,7 +71,8 @@ def list_recordings(
         shelf = Shelf(kept.root, kept.vault, store.database, store.audit, store.procedures)
         for entry in asyncio.run(shelf.search(Query(room=room, text=text))):
             seconds = "-" if entry.seconds is None else f"{entry.seconds:.0f}"
-            print(f"{entry.id}  {entry.started_at:%Y-%m-%dT%H:%M:%SZ}  {seconds:>6}  {entry.state:<10} {entry.room}")
+            start = f"{entry.started_at:%Y-%m-%dT%H:%M:%SZ}"
+            print(f"{entry.id}  {start}  {seconds:>6}  {entry.state:<10} {entry.room}")
 
 
 @recording_app.command("export")
@@ -81,7 +82,8 @@ def export(
     by: ByOption,
     form: Annotated[str, typer.Option(help="mp4, png, jpeg, dicom-video or dicom-still.")] = "mp4",
     track: Annotated[
-        list[str] | None, typer.Option(help="Camera (id or source type); may be repeated. Default: all, as a grid.")
+        list[str] | None,
+        typer.Option(help="Camera (id or source type); may be repeated. Default: all, as a grid."),
     ] = None,
     start: Annotated[float, typer.Option(min=0, help="Seconds from the recording's start.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0, help="Default: its end.")] = None,
@@ -96,11 +98,13 @@ def export(
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make a copy: a film of one camera or of all, a still, a DICOM object. The recording itself is not changed."""
+    """Make a copy: a film of one camera or of all, a still, a DICOM object. The recording stays as it is."""
     wish: dict[str, Any] = {
         "form": form, "start_seconds": start, "end_seconds": end, "sound": sound, "language": language,
         "frames_per_second": rate, **_size(size),
-        "subject": {"patient_id": patient_id, "patient_name": patient_name, "birth_date": birth_date, "sex": sex},
+        "subject": {
+            "patient_id": patient_id, "patient_name": patient_name, "birth_date": birth_date, "sex": sex,
+        },
     }  # fmt: skip
     with _kept(data, config) as kept:
         opened = _open(kept, recording)
@@ -134,14 +138,19 @@ def _order(recording: Recording, vault: Vault, wish: dict[str, Any], cameras: li
 
     chosen: list[str] = []
     for name in cameras:
-        found = [one.id for one in recording.tracks if one.kind == "video" and name in (one.id, one.source_type)]
+        found = [
+            one.id for one in recording.tracks if one.kind == "video" and name in (one.id, one.source_type)
+        ]
         if len(found) != 1:
-            known = ", ".join(f"{one.id} ({one.source_type})" for one in recording.tracks if one.kind == "video")
+            known = ", ".join(
+                f"{one.id} ({one.source_type})" for one in recording.tracks if one.kind == "video"
+            )
             _fail(f"--track {name}: there is {'none' if not found else 'more than one'}; cameras: {known}", 2)
         chosen += found
     try:
         return msgspec.convert(
-            {**wish, "tracks": chosen, "labels": {k: v[:64] for k, v in labels(recording, vault).items()}}, Order
+            {**wish, "tracks": chosen, "labels": {k: v[:64] for k, v in labels(recording, vault).items()}},
+            Order,
         )
     except msgspec.ValidationError as error:
         _fail(str(error), 2)
@@ -170,7 +179,8 @@ def _export(store: Store, recording: Recording, order: Order, into: Path, by: st
         teller.end()
     store.audit.append(
         Event.RECORDING_EXPORT, actor=_actor(by), room=recording.room, procedure=recording.procedure,
-        subject=recording.id, details={"form": order.form, "from": order.start_seconds, "to": order.end_seconds},
+        subject=recording.id,
+        details={"form": order.form, "from": order.start_seconds, "to": order.end_seconds},
     )  # fmt: skip
     asyncio.run(store.audit.flush())
     for name in files:
@@ -204,7 +214,9 @@ class _Teller:
 @recording_app.command("send")
 def send(
     archive: Annotated[str, typer.Argument(help="TITLE@HOST:PORT of a DICOM archive.")],
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="DICOM objects to store there.")],
+    files: Annotated[
+        list[Path], typer.Argument(exists=True, dir_okay=False, help="DICOM objects to store there.")
+    ],
 ) -> None:
     """Hand exported DICOM objects to an archive (C-STORE)."""
     from mediaserver.review.export.archive import parse, store

@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 
 from mediaserver.audit import Event
 from mediaserver.policy import Right, require
+from mediaserver.recording.reader import Recording, Track
 from mediaserver.review import library
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff, UnknownRecording
 from mediaserver.review.library import Bookmark, Entry
-from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.thumbnails import thumbnail
 from mediaserver.review.views import VIEW_SECONDS, View
 from signalling import body, tokens
@@ -273,7 +273,10 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
 
 
 def viewing(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
-    """The view that the cookie opens. Raises ``UnknownRecording``; ``Unauthorized`` once the token is withdrawn."""
+    """The view that the cookie opens.
+
+    Raises ``UnknownRecording``; ``Unauthorized`` once the token is withdrawn.
+    """
     at = desk(request)
     view = at.views.get(request.cookies.get(COOKIE, ""), request.match_info["recording"])
     services(request).authenticator.check_standing(view.holder)

@@ -1,4 +1,4 @@
-"""All that review needs, put together once: the library, what opens a recording, views, exports, the audit."""
+"""All that review needs, put together once: library, recordings, views, exports, the audit."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Desk:
     audit: Audit
     jobs: Jobs
     views: Views[Any]
-    reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review-read"))
-    """One thread decrypts for all: it is far faster than any link, and recordings are not shared by threads."""
+    reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review"))
+    """One thread decrypts for all: it is faster than any link, and no recording is shared by threads."""
 
     async def entry(self, id: str, may_see: Callable[[str], bool]) -> Entry:
-        """A recording of a room that the asker may see. Raises ``UnknownRecording``, alike for both reasons."""
+        """A recording of a room that the asker may see. Raises ``UnknownRecording`` for both reasons."""
         found = await self.library.entry(id)
         if found is None or not may_see(found.room):
             raise UnknownRecording

@@ -1,4 +1,4 @@
-"""What review knows of recordings besides their media: where and when, who was there, which moments were marked."""
+"""What review knows of recordings besides their media: where, when, who, and which moments were marked."""
 
 from __future__ import annotations
 

@@ -93,7 +93,9 @@ class Shelf:
 
         def remove(connection: Connection) -> int:
             chosen = (table.c.id == int(bookmark)) & (table.c.procedure == known.procedure)
-            changed = update(table).where(chosen & table.c.removed_at.is_(None)).values(removed_at=schema.now())
+            changed = (
+                update(table).where(chosen & table.c.removed_at.is_(None)).values(removed_at=schema.now())
+            )
             return connection.execute(changed).rowcount
 
         if not await self.database.write(remove):
@@ -177,12 +179,14 @@ class Shelf:
         sealed = self.vault.seal_field(label, f"bookmark/{procedure}")
 
         def add(connection: Connection) -> Any:
-            standing = select(table.c.id).where((table.c.procedure == procedure) & table.c.removed_at.is_(None))
+            standing = select(table.c.id).where(
+                (table.c.procedure == procedure) & table.c.removed_at.is_(None)
+            )
             if len(connection.execute(standing).all()) >= MAX_BOOKMARKS:
                 raise LimitReached(f"a procedure has at most {MAX_BOOKMARKS} bookmarks")
             values = {
-                "procedure": procedure, "at": at, "sealed_label": sealed, "made_by": by, "made_at": schema.now(),
-                "live": live, "removed_at": None,
+                "procedure": procedure, "at": at, "sealed_label": sealed, "made_by": by,
+                "made_at": schema.now(), "live": live, "removed_at": None,
             }  # fmt: skip
             return connection.execute(insert(table).values(values).returning(table)).one()
 

@@ -8,16 +8,19 @@ import av
 import cv2
 import numpy as np
 
+from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.segment_file import open_segment
-from mediaserver.recording.reader import Recording, Track
 
 WIDTH: Final = 160
 JPEG_QUALITY: Final = 70
 
 
 def thumbnail(recording: Recording, track: Track, seconds: float) -> bytes:
-    """The key frame at or before a moment, as JPEG. Raises ``UnknownRecording`` where nothing was recorded."""
+    """The key frame at or before a moment, as JPEG.
+
+    Raises ``UnknownRecording`` where nothing was recorded.
+    """
     for segment in recording.segments(track):
         within = seconds - segment.start_seconds
         if not 0 <= within < segment.duration_seconds:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from mediaserver.errors import LimitReached
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.recording.reader import Recording, Segment, Track
+from mediaserver.review.errors import UnknownRecording
 
 VIEW_SECONDS: Final = 4 * 3600.0
 """A view of a long operation; the page opens the next by itself."""
@@ -120,4 +120,6 @@ class Views(Generic[H]):
     def expired(self) -> list[View[H]]:
         """Those whose time is over: taken out, for whoever tells the audit."""
         now = self._now()
-        return [self._by_secret.pop(view.secret) for view in list(self._by_secret.values()) if view.ends_at <= now]
+        return [
+            self._by_secret.pop(view.secret) for view in list(self._by_secret.values()) if view.ends_at <= now
+        ]

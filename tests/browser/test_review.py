@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from mediaserver.ids import RecordingId
 from mediaserver.store.database import Database
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
 from mediaserver.vault import Vault, make_master_key
-from tests.browser.test_accessibility import axe, violations  # noqa: F401 - a fixture
+from tests.browser.test_accessibility import axe as checker
+from tests.browser.test_accessibility import violations
 from tests.browser.visitor import NARROW, WIDE, Visitor
 from tests.mediaserver.review.recorded import MARKED, minutes
 from tests.running import CONFIGURATION, Server
@@ -27,6 +29,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("chromium"),
 ]
+axe = checker
 ROOM = "review-room"
 LONG = RecordingId("rLong-1")
 
@@ -44,7 +47,9 @@ def reviewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     minutes(running.data / "recordings", vault, LONG, ROOM, 10, "proc-1")
     database = Database.open(running.data / FILE_NAME, MIGRATIONS)
     database.submit(
-        lambda connection: add_procedure(connection, vault, "proc-1", ROOM, "Cắt túi mật nội soi", ["Lê Thị Hồng"])
+        lambda connection: add_procedure(
+            connection, vault, "proc-1", ROOM, "Cắt túi mật nội soi", ["Lê Thị Hồng"]
+        )
     ).result()
     database.close()
     yield running
@@ -61,20 +66,19 @@ class Reader(Visitor):
     async def seek(self, seconds: float) -> None:
         await self.page.evaluate("(s) => loupeReview.player.seek(s)", seconds)
         await self.page.wait_for_function(
-            """(s) => loupeReview.player.settled && [...document.querySelectorAll('.tile[data-state=shown]')].every((tile) => {
-                const video = tile.querySelector('video:not([hidden])');
-                return !video.seeking && video.readyState >= 2;
-            })""",
-            arg=seconds,
+            """() => loupeReview.player.settled
+                && [...document.querySelectorAll('.tile[data-state=shown] video:not([hidden])')]
+                    .every((video) => !video.seeking && video.readyState >= 2)"""
         )
 
     async def shown_ms(self) -> dict[str, int | None]:
         """What each camera's picture says of its time within its minute."""
         found: dict[str, int | None] = await self.page.evaluate(
-            """(width) => Object.fromEntries([...document.querySelectorAll('.tile[data-track]')].map((tile) => [
-                tile.dataset.track,
-                tile.dataset.state === 'gap' ? null : media.read(tile.querySelector('video:not([hidden])'), width)?.frame ?? -1,
-            ]))""",
+            """(width) => Object.fromEntries([...document.querySelectorAll('.tile[data-track]')].map((tile) => {
+                const video = tile.querySelector('video:not([hidden])');
+                const shown = tile.dataset.state === 'gap' ? null : media.read(video, width)?.frame ?? -1;
+                return [tile.dataset.track, shown];
+            }))""",
             MARKED[0],
         )
         return found
@@ -88,7 +92,12 @@ class Reader(Visitor):
 async def reader(chromium: Browser, reviewing: Server, tmp_path: Path) -> AsyncIterator[Reader]:
     """On the library's page; at the end nothing may have gone wrong in it."""
     visitor = await Reader.open(
-        chromium, reviewing, reviewing.page("review", ROOM, "surgeon"), language="vi", wide=True, pictures=tmp_path
+        chromium,
+        reviewing,
+        reviewing.page("review", ROOM, "surgeon"),
+        language="vi",
+        wide=True,
+        pictures=tmp_path,
     )
     yield visitor
     problems = visitor.problems
@@ -154,7 +163,9 @@ async def test_segments_follow_one_another_and_any_speed_is_held(reader: Reader)
     for speed in (0.25, 2.0, 4.0):
         await reader.page.select_option("#speed", f"{speed:g}")
         await reader.seek(58.0)
-        await reader.page.evaluate("() => { if (!loupeReview.player.playing.value) loupeReview.player.toggle(); }")
+        await reader.page.evaluate(
+            "() => { if (!loupeReview.player.playing.value) loupeReview.player.toggle(); }"
+        )
         end = 58.2 if speed < 1 else 62.5
         await reader.page.wait_for_function(f"() => loupeReview.player.position.value > {end}")
         shown = await reader.shown_ms()
@@ -164,7 +175,9 @@ async def test_segments_follow_one_another_and_any_speed_is_held(reader: Reader)
             assert abs(ms / 1000 - at % 60) < 0.5 * max(1.0, speed), (camera, speed)
 
 
-async def test_moments_are_marked_kept_and_linked(reader: Reader, chromium: Browser, reviewing: Server) -> None:
+async def test_moments_are_marked_kept_and_linked(
+    reader: Reader,
+) -> None:
     page = reader.page
     await page.wait_for_selector(".entry")
     await opened(reader)
@@ -196,14 +209,18 @@ async def test_an_export_runs_beside_it(reader: Reader) -> None:
     await page.wait_for_selector(".exports li[data-export=finished]", timeout=30_000)
     async with page.expect_download() as started:
         await page.click(".exports a:has-text('still.png')")
-    content = Path(await (await started.value).path()).read_bytes()
+    content = await asyncio.to_thread(Path(await (await started.value).path()).read_bytes)
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert "Nội soi".encode() in content
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_the_page_is_accessible(
-    chromium: Browser, reviewing: Server, tmp_path: Path, axe: str, language: str  # noqa: F811
+    chromium: Browser,
+    reviewing: Server,
+    tmp_path: Path,
+    axe: str,
+    language: str,
 ) -> None:
     link = reviewing.page("review", ROOM, "moderator")
     visitor = await Reader.open(chromium, reviewing, link, language=language, wide=True, pictures=tmp_path)

@@ -23,10 +23,14 @@ BASE = "/api/v1/recordings"
 PROCEDURE = "proc-1"
 
 
-def add_procedure(connection: Connection, vault: Vault, id: str, room: str, title: str, names: list[str]) -> None:
+def add_procedure(
+    connection: Connection, vault: Vault, id: str, room: str, title: str, names: list[str]
+) -> None:
     """As the procedures' own module writes it."""
     at = STARTED_AT - timedelta(minutes=5)
-    connection.execute(insert(schema.rooms).prefix_with("OR IGNORE").values(id=room, created_at=at, last_used_at=at))
+    connection.execute(
+        insert(schema.rooms).prefix_with("OR IGNORE").values(id=room, created_at=at, last_used_at=at)
+    )
     connection.execute(
         insert(schema.procedures).values(
             id=id, room=room, opened_at=at, opened_by="u1",
@@ -50,12 +54,20 @@ class Reviewed:
     recording: str = RECORDING
 
     async def ask(
-        self, method: str, path: str, *, role: Role | str | None = Role.SURGEON, room: str = "7QK2", **more: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        role: Role | str | None = Role.SURGEON,
+        room: str = "7QK2",
+        **more: Any,
     ) -> aiohttp.ClientResponse:
         headers = dict(more.pop("headers", {}))
         if role is not None:
             headers |= self.house.bearer(role, room)
-        response = await self.house.http.request(method, f"{self.house.url}{BASE}{path}", headers=headers, **more)
+        response = await self.house.http.request(
+            method, f"{self.house.url}{BASE}{path}", headers=headers, **more
+        )
         await response.read()
         return response
 
@@ -83,7 +95,12 @@ async def reviewed(open_house: OpenHouse) -> Reviewed:
     theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
     await desk.library.database.write(
         lambda connection: add_procedure(
-            connection, desk.vault, PROCEDURE, "7QK2", "Cắt túi mật nội soi", ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
+            connection,
+            desk.vault,
+            PROCEDURE,
+            "7QK2",
+            "Cắt túi mật nội soi",
+            ["Nguyễn Đức Đạt", "Lê Thị Hồng"],
         )
     )
     await house.http.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     assert begun["state"] in ("waiting", "running")
 
     async def finished() -> bool:
-        return (await state(here, begun["id"]))["state"] == "finished"
+        return bool((await state(here, begun["id"]))["state"] == "finished")
 
     await until(finished, 30, "the export")
     done = await state(here, begun["id"])
@@ -45,9 +44,11 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     taken = await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4", role=None)
     assert taken.status == 200
     assert taken.headers["Content-Disposition"].startswith("attachment")
-    with av.open(io.BytesIO(await taken.read())) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 80
-    on_disk = b"".join(path.read_bytes() for path in (tmp_path / "data" / "exports").rglob("*") if path.is_file())
+    with av.open(io.BytesIO(await taken.read()), "r") as container:
+        assert len(list(container.decode(video=0))) == 80
+    on_disk = b"".join(
+        path.read_bytes() for path in (tmp_path / "data" / "exports").rglob("*") if path.is_file()
+    )
     for readable in (b"ftyp", b"moov", b"avc1", RECORDING.encode(), b"Derived"):
         assert readable not in on_disk
     assert ("recording.export", "success", RECORDING) in await here.audited()
@@ -56,7 +57,7 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     assert not list((tmp_path / "data" / "exports").rglob("*.enc"))
 
 
-async def test_a_long_export_tells_its_progress_and_is_cancelled(here: Reviewed, tmp_path: Path) -> None:
+async def test_a_long_export_tells_its_progress_and_is_cancelled(here: Reviewed) -> None:
     long = {"form": "mp4", "width": 1920, "height": 1080, "frames_per_second": 30}
     begun = await (await here.ask("POST", EXPORTS, json=long)).json()
     waiting = await (await here.ask("POST", EXPORTS, json=SMALL)).json()
@@ -87,7 +88,9 @@ async def test_a_long_export_tells_its_progress_and_is_cancelled(here: Reviewed,
         ({"form": "mp4", "folder": "/etc"}, 400, "malformed_message"),
     ],
 )
-async def test_what_cannot_be_is_refused_at_once(here: Reviewed, order: dict[str, Any], status: int, code: str) -> None:
+async def test_what_cannot_be_is_refused_at_once(
+    here: Reviewed, order: dict[str, Any], status: int, code: str
+) -> None:
     response = await here.ask("POST", EXPORTS, json=order)
     assert (response.status, (await response.json())["code"]) == (status, code)
 
@@ -97,7 +100,7 @@ async def test_an_export_that_fails_says_why(here: Reviewed) -> None:
     begun = await (await here.ask("POST", EXPORTS, json=still)).json()
 
     async def over() -> bool:
-        return (await state(here, begun["id"]))["state"] == "failed"
+        return bool((await state(here, begun["id"]))["state"] == "failed")
 
     await until(over, 30, "the failure")
     assert (await state(here, begun["id"]))["code"] == "cannot_export"
@@ -114,10 +117,12 @@ async def test_who_may_not_export_cannot(here: Reviewed, role: Role) -> None:
 
 async def test_exports_end_with_the_server(open_house: OpenHouse, tmp_path: Path) -> None:
     here = await reviewed(open_house)
-    begun = await (await here.ask("POST", EXPORTS, json={"form": "mp4", "width": 1920, "height": 1080})).json()
+    begun = await (
+        await here.ask("POST", EXPORTS, json={"form": "mp4", "width": 1920, "height": 1080})
+    ).json()
     job = here.desk.jobs.get(begun["id"])
-    while job.process is None:
-        await asyncio.sleep(0.01)
+    await until(lambda: job.process is not None, 10, "the export's process")
+    assert job.process is not None
     await here.house.listener.close()
     assert job.process.returncode is not None
     assert not (tmp_path / "data" / "exports").exists()

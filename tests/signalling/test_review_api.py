@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,7 +158,10 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     await here.open()
     await here.ask("GET", SEGMENT, role=None)
     await here.ask("DELETE", f"/{RECORDING}/views", role=None)
-    assert [event for event, _, subject in await here.audited() if subject == RECORDING] == ["view.start", "view.stop"]
+    assert [event for event, _, subject in await here.audited() if subject == RECORDING] == [
+        "view.start",
+        "view.stop",
+    ]
     from mediaserver.store.audit import AuditTrail, find
 
     assert isinstance(here.desk.audit, AuditTrail)

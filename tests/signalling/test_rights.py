@@ -55,7 +55,7 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.Prefer: Command(frozenset({Right.SUBSCRIBE}), addressed=True),
     messages.Mute: Command(frozenset({Right.MODERATE}), addressed=True),
     messages.Chat: Command(frozenset({Right.CHAT})),
-    messages.Mark: Command(frozenset({Right.MARK}), ends_as=frozenset({"review_off"})),  # nothing is kept here
+    messages.Mark: Command(frozenset({Right.MARK}), ends_as=frozenset({"nothing_to_mark"})),
     messages.Remove: Command(frozenset({Right.MODERATE}), addressed=True),
     # These touch nothing but one's own session.
     messages.Join: Command(ends_as=frozenset({"out_of_order"})),

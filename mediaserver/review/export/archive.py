@@ -1,4 +1,7 @@
-"""Hands DICOM objects to a hospital's archive: C-STORE (PS3.4 annex B, PS3.7 section 9.1.1). Needs the extra ``dicom``."""
+"""Hands DICOM objects to a hospital's archive: C-STORE (PS3.4 annex B, PS3.7 section 9.1.1).
+
+Needs the extra ``dicom``.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def store(archive: Archive, files: Sequence[Path], tell: Callable[[int], None] =
     except ImportError:
         raise InvalidSettings("DICOM needs the extra 'dicom': pip install 'loupe[dicom]'") from None
     # Films are read from the disk as they are sent: none is held in memory.
-    pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # noqa: SLF001 - the library's documented switch
+    pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # the library's documented switch
     entity = pynetdicom.AE(ae_title=OWN_TITLE)
     entity.connection_timeout, entity.dimse_timeout, entity.network_timeout = (
         CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS,

@@ -149,10 +149,12 @@ def _dataset(about: Description, kinds: dict[str, Kind], syntax: str, size: tupl
 
 
 def _identify(dataset: Dataset, about: Description) -> None:
+    from pydicom.uid import UID
+
     provenance, subject = about.provenance, about.subject
     dataset.StudyInstanceUID = uid("study", provenance.recording)
     dataset.SeriesInstanceUID = uid("series", provenance.recording, about.label, provenance.made_utc)
-    instance = uid("instance", dataset.SeriesInstanceUID, provenance.digest, about.instance)
+    instance = UID(uid("instance", dataset.SeriesInstanceUID, provenance.digest, about.instance))
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = instance
     dataset.PatientName = unicodedata.normalize("NFC", subject.patient_name)
     dataset.PatientID, dataset.PatientBirthDate = subject.patient_id, subject.birth_date

@@ -40,7 +40,7 @@ def _boxes(stream: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _shift(index: bytearray, start: int, end: int, by: int) -> None:
-    """Adds to every chunk offset (``stco`` and ``co64``, section 8.7.5) between two positions of the index."""
+    """Adds to every chunk offset (``stco``, ``co64``, section 8.7.5) between two positions of the index."""
     while start < end:
         size, kind = _HEADER.unpack_from(index, start)
         if size < 8 or start + size > end:

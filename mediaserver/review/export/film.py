@@ -10,7 +10,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, ColorRange
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from mediaserver.review.export.pictures import Picture
@@ -43,7 +43,7 @@ class Film:
     ) -> None:
         self._container = av.open(cast(Any, stream), mode="w", format="mp4")
         self._container.metadata.update(metadata)
-        self._video = cast(VideoStream, self._container.add_stream("libx264", rate=frames_per_second))
+        self._video = self._container.add_stream("libx264", rate=frames_per_second)
         context = self._video.codec_context
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.profile = "High"
@@ -54,11 +54,12 @@ class Film:
             "preset": "veryfast",
             "crf": "20",
             "level": "4.1",
-            "x264-params": f"vbv-maxrate={_MAX_BITS_LEVEL_4_1 // 1000}:vbv-bufsize={_MAX_BITS_LEVEL_4_1 // 1000}",
+            "maxrate": str(_MAX_BITS_LEVEL_4_1),
+            "bufsize": str(_MAX_BITS_LEVEL_4_1),
         }
         self._audio: AudioStream | None = None
         if sound:
-            self._audio = cast(AudioStream, self._container.add_stream("aac", rate=SAMPLES_PER_SECOND))
+            self._audio = self._container.add_stream("aac", rate=SAMPLES_PER_SECOND)
             self._audio.codec_context.layout = "mono"
             self._audio.codec_context.bit_rate = _SOUND_BITS_PER_SECOND
         self._time_base = Fraction(1, frames_per_second)

@@ -89,9 +89,14 @@ def _fit(area: Picture, picture: Picture) -> None:
     scale = min(width / picture.shape[1], height / picture.shape[0])
     size = (max(2, round(picture.shape[1] * scale)), max(2, round(picture.shape[0] * scale)))
     if size != (picture.shape[1], picture.shape[0]):
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+        picture = _resized(picture, size, shrinks=scale < 1)
     left, top = (width - size[0]) // 2, (height - size[1]) // 2
     area[top : top + size[1], left : left + size[0]] = picture
+
+
+def _resized(picture: Picture, size: tuple[int, int], *, shrinks: bool) -> Picture:
+    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return np.asarray(resized, np.uint8)
 
 
 def write(area: Picture, text: str, x: int, y: int, size: int, weight: int = 500) -> int:
@@ -131,4 +136,6 @@ def draw_card(area: Picture, gap: Missing, label: str, language: str) -> None:
         fitted = size if index == 0 else size * 2 // 3
         while fitted > 8 and _width(line, fitted, weight) > width - 24:
             fitted -= 1
-        write(area, line, (width - _width(line, fitted, weight)) // 2, top + (index + 1) * size, fitted, weight)
+        write(
+            area, line, (width - _width(line, fitted, weight)) // 2, top + (index + 1) * size, fitted, weight
+        )

@@ -180,7 +180,7 @@ class Jobs:
         process.stdin.write(msgspec.json.encode(work) + b"\n")
         await process.stdin.drain()
         async for line in process.stdout:
-            report = msgspec.json.decode(line, type=Report)  # type: ignore[arg-type] # a union of types
+            report = msgspec.json.decode(line, type=Report)
             job.state = _state(report, self._now() - began)
         if not isinstance(job.state, Finished | Failed):
             job.state = Failed(code=CannotExport.code, message="the export process ended before it was done")

@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from mediaserver.review.errors import CannotExport
 from mediaserver.recording.reader import Recording, Track
+from mediaserver.review.errors import CannotExport
 
 MAX_CAMERAS: Final = 9
 """Three by three; smaller pictures show nothing."""
@@ -62,7 +62,7 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def cameras(order: Order, recording: Recording) -> list[Track]:
     """The video tracks that the order means. Raises ``CannotExport``."""
-    known = {track.id: track for track in recording.tracks if track.kind == "video"}
+    known = {str(track.id): track for track in recording.tracks if track.kind == "video"}
     if any(id not in known for id in order.tracks):
         raise CannotExport("no such camera in this recording", field="$.tracks")
     chosen = [known[id] for id in order.tracks] or list(known.values())

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from mediaserver.review.segment_file import open_segment
 from mediaserver.recording.reader import Recording, Segment, Track
+from mediaserver.review.segment_file import open_segment
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
 """Height x width x 3, BGR."""

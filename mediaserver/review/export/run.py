@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.errors import CannotExport
 from mediaserver.review.export import dicom, faststart, grid, provenance, still
 from mediaserver.review.export.faststart import Sink
@@ -20,7 +21,6 @@ from mediaserver.review.export.pictures import Missing, Picture, TrackPictures
 from mediaserver.review.export.provenance import Provenance
 from mediaserver.review.export.sound import SAMPLES_PER_SECOND, TrackSound, mix
 from mediaserver.review.export.spool import Spool
-from mediaserver.recording.reader import Recording, Track
 
 MAX_PART_BYTES: Final = 4_000_000_000
 """Of media in one DICOM object: what the container adds stays below the 2^32 bytes of a fragment."""
@@ -218,4 +218,3 @@ def plain_files(folder: Path) -> Iterator[OpenSink]:
         for path in made:
             path.unlink(missing_ok=True)
         raise
-

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
-from mediaserver.review.segment_file import open_segment
 from mediaserver.recording.reader import Recording, Segment, Track
+from mediaserver.review.segment_file import open_segment
 
 SAMPLES_PER_SECOND = 48_000
 CHANNELS = 1
@@ -81,9 +81,7 @@ def _decode(
             yield at, samples
 
 
-def _segment(
-    recording: Recording, segment: Segment, start_seconds: float
-) -> Iterator[tuple[float, Samples]]:
+def _segment(recording: Recording, segment: Segment, start_seconds: float) -> Iterator[tuple[float, Samples]]:
     with av.open(open_segment(recording, segment), mode="r") as container:
         stream = container.streams.audio[0]
         within = start_seconds - segment.start_seconds

@@ -35,7 +35,8 @@ def _xmp(provenance: Provenance, label: str) -> bytes:
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '
         'xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
-        f'xmlns:loupe="urn:loupe:provenance">{inner}</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+        f'xmlns:loupe="urn:loupe:provenance">{inner}</rdf:Description></rdf:RDF></x:xmpmeta>'
+        '<?xpacket end="r"?>'
     ).encode()
 
 

@@ -128,7 +128,9 @@ def _cancel(_: int, __: FrameType | None) -> None:
 def open_vault(data_folder: Path, master_key_file: str | None) -> Vault:
     """With the key file that the server uses; its environment we have anyway. Raises as ``Vault.open``."""
     key = None if master_key_file is None else Path(master_key_file)
-    return Vault.open(Settings(data=Data(folder=data_folder), recording=config.Recording(master_key_file=key)))
+    return Vault.open(
+        Settings(data=Data(folder=data_folder), recording=config.Recording(master_key_file=key))
+    )
 
 
 def perform(work: Work, teller: _Teller) -> Report:

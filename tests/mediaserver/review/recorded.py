@@ -14,7 +14,6 @@ from typing import cast
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -50,7 +49,13 @@ class Writer:
         sealed = self.vault.seal_field(room, f"recording/{self.folder.id}/room").hex()
         micros = round(started_at.timestamp() * 1_000_000)
         self.manifest.append(
-            {"type": "begin", "room": sealed, "procedure": procedure, "unix_micros": micros, "monotonic_micros": 0}
+            {
+                "type": "begin",
+                "room": sealed,
+                "procedure": procedure,
+                "unix_micros": micros,
+                "monotonic_micros": 0,
+            }
         )
 
     def track(self, track: str, kind: str, source_type: str, codec: str, label: str = "") -> None:
@@ -58,7 +63,8 @@ class Writer:
         self.manifest.append(
             {
                 "type": "track", "track": track, "kind": kind, "source_type": source_type, "codec": codec,
-                "participant": "p-surgeon", "label": sealed, "clock_rate": 90_000 if kind == "video" else 48_000,
+                "participant": "p-surgeon", "label": sealed,
+                "clock_rate": 90_000 if kind == "video" else 48_000,
             }
         )  # fmt: skip
 
@@ -83,10 +89,13 @@ class Writer:
         is_video = media_type.startswith("video")
         self.manifest.append(
             {
-                "type": "segment", "track": track, "number": number, "suffix": suffix, "media_type": media_type,
+                "type": "segment", "track": track, "number": number, "suffix": suffix,
+                "media_type": media_type,
                 "start": start, "duration": duration, "size": len(plain), "sha256": digest, "encoding": 0,
-                "dimensions": list(DIMENSIONS[media_type]) if is_video else [], "gaps": [list(gap) for gap in gaps],
-                "keyframes": [start], "changes": [list(change) for change in changes], "packets": 1000, "lost": 3,
+                "dimensions": list(DIMENSIONS[media_type]) if is_video else [],
+                "gaps": [list(gap) for gap in gaps],
+                "keyframes": [start], "changes": [list(change) for change in changes],
+                "packets": 1000, "lost": 3,
             }
         )  # fmt: skip
 
@@ -98,8 +107,8 @@ class Writer:
 
 
 def level(seconds: float) -> int:
-    """The grey of a picture taken at this second: 13 steps apart at 10 a second, so that a wrong frame shows."""
-    return 40 + int(round(seconds * 10)) % 16 * 13
+    """The grey of a picture of this second: 13 steps apart at 10 a second, so that a wrong frame shows."""
+    return 40 + round(seconds * 10) % 16 * 13
 
 
 def film(
@@ -126,7 +135,7 @@ def tone(seconds: float, hertz: float, loudness: float = 0.3) -> bytes:
     """A WebM with Opus."""
     stream = io.BytesIO()
     container = av.open(stream, "w", format="webm")
-    audio = cast(AudioStream, container.add_stream("libopus", rate=48_000))
+    audio = container.add_stream("libopus", rate=48_000)
     audio.codec_context.layout = "mono"
     for index in range(round(seconds * 50)):
         times = (index * 960 + np.arange(960)) / 48_000
@@ -157,7 +166,7 @@ def theatre(
     procedure: str = "proc-0",
     started_at: datetime = STARTED_AT,
 ) -> Recording:
-    """8 s: an endoscope with a gap of 2 s between its segments, a room camera in H.264 that begins late, a voice."""
+    """8 s: an endoscope with 2 s between its segments, a room camera in H.264 that begins late, a voice."""
     first, second, late, voice = _media()
     writer = Writer(RecordingFolder.of(root, id), vault)
     writer.begin(room, started_at, procedure)
@@ -166,7 +175,9 @@ def theatre(
     writer.track("t-mic", "audio", "microphone", "OPUS", "Bác sĩ Ánh")
     writer.event(0.5, "joined", participant="p-surgeon")
     writer.segment("t-cam-a", 0, 0.0, 3.0, first, "video/webm")
-    writer.segment("t-cam-a", 1, 5.0, 3.0, second, "video/webm", gaps=((3.0, 5.0, "muted"), (6.0, 6.5, "lost")))
+    writer.segment(
+        "t-cam-a", 1, 5.0, 3.0, second, "video/webm", gaps=((3.0, 5.0, "muted"), (6.0, 6.5, "lost"))
+    )
     writer.segment("t-cam-b", 0, 1.0, 7.0, late, "video/mp4")
     writer.segment("t-mic", 0, 2.0, 4.0, voice, "audio/webm")
     writer.end()
@@ -182,7 +193,7 @@ def marked_minute() -> bytes:
     """60 s at 25 pictures a second, a key frame every 10 s; each picture's mark says its milliseconds."""
     stream, (width, height), fps = io.BytesIO(), MARKED, 25
     container = av.open(stream, "w", format="webm")
-    video = cast(VideoStream, container.add_stream("libvpx", rate=fps))
+    video = container.add_stream("libvpx", rate=fps)
     video.width, video.height, video.pix_fmt = width, height, "yuv420p"
     video.bit_rate = 400_000
     video.codec_context.gop_size = 10 * fps
@@ -198,9 +209,7 @@ def marked_minute() -> bytes:
     return stream.getvalue()
 
 
-def minutes(
-    root: Path, vault: Vault, id: RecordingId, room: str, count: int, procedure: str
-) -> Recording:
+def minutes(root: Path, vault: Vault, id: RecordingId, room: str, count: int, procedure: str) -> Recording:
     """Two cameras and a microphone in segments of a minute; the second camera paused from 30 s to 40 s."""
     picture, sound = marked_minute(), tone(60, 330)
     writer = Writer(RecordingFolder.of(root, id), vault)

@@ -9,7 +9,12 @@ from mediaserver.review.folding import fold, holds
 
 @pytest.mark.parametrize(
     ("text", "folded"),
-    [("Đặng Thị Hồng", "dang thi hong"), ("NGUYỄN ĐỨC ĐẠT", "nguyen duc dat"), ("Straße", "strasse"), ("", "")],
+    [
+        ("Đặng Thị Hồng", "dang thi hong"),
+        ("NGUYỄN ĐỨC ĐẠT", "nguyen duc dat"),
+        ("Straße", "strasse"),
+        ("", ""),
+    ],
 )
 def test_folding(text: str, folded: str) -> None:
     assert fold(text) == folded
@@ -23,7 +28,7 @@ def test_folding(text: str, folded: str) -> None:
         ("hong dang", True),
         ("Đặng", True),
         ("đặng", True),
-        ("Đặng", True),  # decomposed, as some keyboards send it
+        ("\u0110a\u0306\u0323ng", True),  # decomposed, as some keyboards send it
         ("đăng", False),
         ("dan", True),
         ("danh", False),

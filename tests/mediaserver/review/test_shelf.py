@@ -1,4 +1,4 @@
-"""The library over folders and database: what a broken folder, a foreign key or a missing procedure does to it."""
+"""The library over folders and database: what a broken folder, another key or no procedure does to it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
 
 
 async def add(kept: Kept, id: str, room: str = "7QK2", title: str = "Cắt túi mật") -> None:
-    await kept.store.database.write(lambda connection: add_procedure(connection, kept.vault, id, room, title, ["Lê Hồng"]))
+    await kept.store.database.write(
+        lambda connection: add_procedure(connection, kept.vault, id, room, title, ["Lê Hồng"])
+    )
 
 
 async def test_newest_first_and_by_the_theatres_own_day(kept: Kept) -> None:
@@ -77,7 +79,13 @@ async def test_what_cannot_be_read_hides_nothing_else(kept: Kept) -> None:
 async def test_bookmarks_of_one_procedure_fall_to_the_recordings_they_lie_in(kept: Kept) -> None:
     await add(kept, "p1")
     theatre(kept.root, kept.vault, RecordingId("rFirst"), procedure="p1")
-    theatre(kept.root, kept.vault, RecordingId("rSecond"), procedure="p1", started_at=STARTED_AT + timedelta(hours=1))
+    theatre(
+        kept.root,
+        kept.vault,
+        RecordingId("rSecond"),
+        procedure="p1",
+        started_at=STARTED_AT + timedelta(hours=1),
+    )
     first, second = await kept.shelf.entry("rFirst"), await kept.shelf.entry("rSecond")
     assert first is not None
     assert second is not None

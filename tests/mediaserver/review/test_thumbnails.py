@@ -21,7 +21,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 def test_a_thumbnail_is_a_small_picture_of_its_segment(recording: Recording) -> None:
     for track, seconds, first in ((recording.tracks[0], 5.2, 5.0), (recording.tracks[1], 1.3, 1.0)):
-        picture = cv2.imdecode(np.frombuffer(thumbnail(recording, track, seconds), np.uint8), cv2.IMREAD_GRAYSCALE)
+        picture = cv2.imdecode(
+            np.frombuffer(thumbnail(recording, track, seconds), np.uint8), cv2.IMREAD_GRAYSCALE
+        )
         assert picture is not None
         assert picture.shape[1] == WIDTH
         # The key frame at or before: the segment's first, for these short ones.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mediaserver.errors import LimitReached
@@ -43,7 +41,7 @@ def test_one_holder_has_so_many_at_once(recording: Recording) -> None:
     views.open("claims", "u2", "7QK2", recording)
 
 
-def test_what_was_watched_is_told_in_spans(recording: Recording, tmp_path: Path) -> None:
+def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
     views: Views[str] = Views(lambda: 0.0)
     view = views.open("claims", "u1", "7QK2", recording)
     scope, mic = view.track("t-cam-a"), view.track("t-mic")

@@ -74,5 +74,5 @@ def test_addresses() -> None:
     assert parse("PACS@192.0.2.7:104") == Archive("PACS", "192.0.2.7", 104)
     assert parse("PACS@[2001:db8::7]:11112") == Archive("PACS", "2001:db8::7", 11112)
     for bad in ("PACS", "PACS@host", "@host:104", "PACS@host:0", "PACS@host:70000", f"{'A' * 17}@host:104"):
-        with pytest.raises(ValueError, match="give|title"):
+        with pytest.raises(ValueError, match=r"give|title"):
             parse(bad)

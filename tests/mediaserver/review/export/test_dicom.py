@@ -72,11 +72,19 @@ def test_nobody_is_named_unless_asked(tmp_path: Path) -> None:
 
 
 def test_the_film_inside_plays_and_has_the_frames_it_says(tmp_path: Path) -> None:
-    order = Order(form="dicom-video", tracks=["t-cam-a"], sound=False, end_seconds=2.0, width=320, height=240, frames_per_second=10)
+    order = Order(
+        form="dicom-video",
+        tracks=["t-cam-a"],
+        sound=False,
+        end_seconds=2.0,
+        width=320,
+        height=240,
+        frames_per_second=10,
+    )
     [file] = export(tmp_path, order)
     found = pydicom.dcmread(file)
     [mp4] = generate_frames(found.PixelData, number_of_frames=1)
-    with av.open(io.BytesIO(mp4)) as container:
+    with av.open(io.BytesIO(mp4), "r") as container:
         assert container.streams.video[0].codec_context.name == "h264"
         shown = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
         assert len(container.streams.audio) == 0
@@ -86,7 +94,15 @@ def test_the_film_inside_plays_and_has_the_frames_it_says(tmp_path: Path) -> Non
 
 
 def test_a_long_film_becomes_several_objects_of_one_series(tmp_path: Path) -> None:
-    order = Order(form="dicom-video", tracks=["t-cam-a"], sound=False, end_seconds=3.0, width=320, height=240, frames_per_second=30)
+    order = Order(
+        form="dicom-video",
+        tracks=["t-cam-a"],
+        sound=False,
+        end_seconds=3.0,
+        width=320,
+        height=240,
+        frames_per_second=30,
+    )
     files = export(tmp_path, order, max_part_bytes=1_500)
     parts = [pydicom.dcmread(file) for file in files]
     assert len(parts) >= 2

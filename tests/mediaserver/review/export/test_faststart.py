@@ -12,7 +12,7 @@ from tests.mediaserver.review.recorded import film
 
 
 def frames(content: bytes) -> list[tuple[float | None, bytes]]:
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         return [(frame.time, bytes(frame.planes[0])) for frame in container.decode(video=0)]
 
 

@@ -26,14 +26,14 @@ def written(frames: int, *, sound: bool = False, size: tuple[int, int] = (320, 2
 
 @pytest.mark.parametrize("frames", [1, 2, 60])
 def test_every_frame_is_there_at_its_time(frames: int) -> None:
-    with av.open(io.BytesIO(written(frames))) as container:
+    with av.open(io.BytesIO(written(frames)), "r") as container:
         times = [frame.time for frame in container.decode(video=0)]
         assert container.metadata["comment"] == "Derived"
     assert times == pytest.approx([number / 25 for number in range(frames)])
 
 
 def test_high_profile_level_4_1_at_full_size() -> None:
-    with av.open(io.BytesIO(written(3, size=(1920, 1080), rate=30))) as container:
+    with av.open(io.BytesIO(written(3, size=(1920, 1080), rate=30)), "r") as container:
         video = container.streams.video[0]
         extradata = video.codec_context.extradata
         assert extradata is not None
@@ -42,6 +42,6 @@ def test_high_profile_level_4_1_at_full_size() -> None:
 
 
 def test_sound_is_beside_it() -> None:
-    with av.open(io.BytesIO(written(30, sound=True))) as container:
+    with av.open(io.BytesIO(written(30, sound=True)), "r") as container:
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert samples == pytest.approx(30 * SOUND_FRAME_SAMPLES, abs=2 * SOUND_FRAME_SAMPLES)

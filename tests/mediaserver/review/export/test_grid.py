@@ -38,7 +38,9 @@ def test_one_camera_has_no_words_on_it() -> None:
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
-@pytest.mark.parametrize("reason", ["lost", "muted", "paused", "reconnect", "no_keyframe", "not_recorded", "unheard_of"])
+@pytest.mark.parametrize(
+    "reason", ["lost", "muted", "paused", "reconnect", "no_keyframe", "not_recorded", "unheard_of"]
+)
 def test_a_card_says_why(language: str, reason: str) -> None:
     area = np.zeros((240, 320, 3), np.uint8)
     draw_card(area, Missing(reason, 61, 3700), "Toàn cảnh phòng mổ số 3", language)

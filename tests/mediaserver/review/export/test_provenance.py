@@ -20,7 +20,9 @@ def test_only_what_the_span_touches_is_named(tmp_path: Path) -> None:
     assert [(one.track, one.segment) for one in made.sources] == [("t-cam-a", 1), ("t-mic", 0)]
     for one in made.sources:
         [file] = (tmp_path / RECORDING / "segments" / one.track).glob(f"{one.segment:06d}.*")
-        assert hashlib.sha256(file.read_bytes()).hexdigest() == one.sha256, "of the sealed file, as the manifest has it"
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == one.sha256, (
+            "of the sealed file, as the manifest has it"
+        )
     assert made.digest == hashlib.sha256("".join(one.sha256 for one in made.sources).encode()).hexdigest()
     assert made.digest in made.sentence
     assert len(made.sentence) < 400

@@ -29,7 +29,10 @@ def heard(recording: Recording, start: float, end: float, copies: int = 1) -> np
 def test_a_voice_is_where_it_was(recording: Recording, start: float) -> None:
     samples = heard(recording, start, 8.0)
     loud = np.abs(samples) > 0.1
-    at = (np.argmax(loud) / SAMPLES_PER_SECOND + start, (len(loud) - np.argmax(loud[::-1])) / SAMPLES_PER_SECOND + start)
+    at = (
+        np.argmax(loud) / SAMPLES_PER_SECOND + start,
+        (len(loud) - np.argmax(loud[::-1])) / SAMPLES_PER_SECOND + start,
+    )
     assert at[0] == pytest.approx(max(2.0, start), abs=0.05)
     assert at[1] == pytest.approx(6.0, abs=0.05)
     inside = samples[round((max(2.5, start + 0.1) - start) * SAMPLES_PER_SECOND) :][:SAMPLES_PER_SECOND]

@@ -36,12 +36,18 @@ def xmp(packet: bytes) -> dict[str, str]:
 
 def test_png_is_lossless_and_says_what_it_is(picture: np.ndarray, provenance: Provenance) -> None:
     content = still.png(picture, provenance, LABEL)
-    assert (cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) == picture).all()
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(np.asarray(decoded), picture)
     position, kinds = 8, []
     while position < len(content):
-        length, kind = int.from_bytes(content[position : position + 4], "big"), content[position + 4 : position + 8]
+        length, kind = (
+            int.from_bytes(content[position : position + 4], "big"),
+            content[position + 4 : position + 8],
+        )
         body = content[position + 4 : position + 8 + length]
-        assert zlib.crc32(body) == int.from_bytes(content[position + 8 + length : position + 12 + length], "big")
+        assert zlib.crc32(body) == int.from_bytes(
+            content[position + 8 + length : position + 12 + length], "big"
+        )
         kinds.append(kind)
         position += 12 + length
     assert kinds[0] == b"IHDR"
@@ -53,7 +59,7 @@ def test_png_is_lossless_and_says_what_it_is(picture: np.ndarray, provenance: Pr
 
 
 def test_jpeg_says_the_same(picture: np.ndarray, provenance: Provenance) -> None:
-    smooth = cv2.GaussianBlur(picture, (0, 0), 5)
+    smooth = np.asarray(cv2.GaussianBlur(picture, (0, 0), 5), np.uint8)
     content = still.jpeg(smooth, provenance, LABEL)
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None

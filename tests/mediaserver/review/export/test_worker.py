@@ -29,7 +29,8 @@ def place(tmp_path: Path) -> Path:
 
 def work(place: Path, order: Order, recording: str = RECORDING) -> bytes:
     made = Work(
-        order=order, recording=str(place / "data" / "recordings" / recording), data_folder=str(place / "data"),
+        order=order, recording=str(place / "data" / "recordings" / recording),
+        data_folder=str(place / "data"),
         master_key_file=str(place / "master.key"), folder=str(place / "out"), key=KEY.hex(),
     )  # fmt: skip
     return msgspec.json.encode(made) + b"\n"
@@ -41,7 +42,7 @@ def start() -> subprocess.Popen[bytes]:
 
 
 def reports(output: bytes) -> list[Progress | Finished | Failed]:
-    return [msgspec.json.decode(line, type=Report) for line in output.splitlines()]  # type: ignore[arg-type]
+    return [msgspec.json.decode(line, type=Report) for line in output.splitlines()]
 
 
 def finish(process: subprocess.Popen[bytes], line: bytes) -> tuple[int, list[Progress | Finished | Failed]]:
