@@ -21,7 +21,7 @@ from signalling.errors import MalformedMessage, OutOfOrder
 from signalling.names import clean
 
 
-async def perform(  # noqa: C901 - one case per message
+async def perform(  # noqa: C901, PLR0912 - one case per message
     server: Server, participant: Participant, request: messages.Request, desk: Desk | None = None
 ) -> messages.ServerMessage:
     """Does it and gives the answer. Raises ``LoupeError``."""

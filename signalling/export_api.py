@@ -150,7 +150,8 @@ _PROBLEMS = (401, 403, 404)
 ROUTES: tuple[Route, ...] = (
     Route(
         method="POST", path=f"{BASE}/{{recording}}/exports", handler=start_export,
-        summary="Starts an export.", request=Order, response=ExportState, rights=_EXPORT, problems=(*_PROBLEMS, 422, 429),
+        summary="Starts an export.", request=Order, response=ExportState, rights=_EXPORT,
+        problems=(*_PROBLEMS, 422, 429),
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/exports", handler=list_exports,

@@ -59,7 +59,7 @@ _PARAMETERS = {
     "export": {"type": "string", "minLength": 1, "maxLength": 64, "description": "An export's id."},
     "file": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A file's name."},
     "procedure": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A procedure's id."},
-    "number": {"type": "integer", "minimum": 0, "description": "A number: of an entry, or of a segment within its track."},
+    "number": {"type": "integer", "minimum": 0, "description": "Of an entry, or of a segment in its track."},
 }
 
 

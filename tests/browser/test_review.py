@@ -74,7 +74,7 @@ class Reader(Visitor):
     async def shown_ms(self) -> dict[str, int | None]:
         """What each camera's picture says of its time within its minute."""
         found: dict[str, int | None] = await self.page.evaluate(
-            """(width) => Object.fromEntries([...document.querySelectorAll('.tile[data-track]')].map((tile) => {
+            """(width) => Object.fromEntries([...document.querySelectorAll('[data-track]')].map((tile) => {
                 const video = tile.querySelector('video:not([hidden])');
                 const shown = tile.dataset.state === 'gap' ? null : media.read(video, width)?.frame ?? -1;
                 return [tile.dataset.track, shown];
