@@ -1,4 +1,4 @@
-"""How quickly an hour's recording of three tracks opens in the review page, and seeks; how far its tracks are apart.
+"""How quickly an hour of three tracks opens in the review page, and seeks; how far its tracks are apart.
 
     .venv/bin/python benchmarks/review.py
 
