@@ -116,6 +116,23 @@ class Recording(Section):
     """On another disk: where recordings go on when the data folder's disk is full."""
 
 
+class Retention(Section):
+    """How long recordings are kept, by class, before two people may delete them; how much they may hold."""
+
+    clinical_days: Annotated[int, Field(ge=1, le=36_525)] = 3650
+    """Ten years: medical records of inpatients."""
+    teaching_days: Annotated[int, Field(ge=1, le=36_525)] = 365
+    test_days: Annotated[int, Field(ge=0, le=3650)] = 7
+    quota_bytes: Annotated[int, Field(ge=1)] | None = None
+    """No recording begins when all of them hold this much; absent: as much as the disk."""
+
+    def days(self, retention_class: Literal["clinical", "teaching", "test"]) -> int:
+        """Of one class."""
+        return {"clinical": self.clinical_days, "teaching": self.teaching_days, "test": self.test_days}[
+            retention_class
+        ]
+
+
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
 
@@ -204,6 +221,7 @@ class Settings(BaseSettings):
     media: Media = Media()
     data: Data = Data()
     recording: Recording = Recording()
+    retention: Retention = Retention()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
@@ -401,6 +419,12 @@ _SAMPLE = """\
 [recording]
 # master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
 # second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
+
+[retention]
+# clinical_days = 3650
+# teaching_days = 365
+# test_days = 7
+# quota_bytes = 2_000_000_000_000   # of all recordings; absent: as much as the disk holds
 
 [limits]
 # participants_per_room = 32

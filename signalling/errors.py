@@ -10,7 +10,7 @@ from mediaserver.store.consents import NothingToWithdraw
 from mediaserver.store.database import DatabaseFailed
 from mediaserver.store.migration import MigrationFailed
 from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
-from mediaserver.vault import NoMasterKey, NotAuthentic
+from mediaserver.vault import NoMasterKey
 
 
 class Unauthorized(LoupeError):
@@ -131,7 +131,6 @@ _STATUS: dict[type[LoupeError], int] = {
     DatabaseFailed: 503,
     MigrationFailed: 503,
     NoMasterKey: 503,
-    NotAuthentic: 500,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,
     errors.UnknownParticipant: 404,

@@ -31,6 +31,7 @@ from mediaserver.store.procedures import (
     UnknownProcedure,
 )
 from mediaserver.store.schema import now
+from mediaserver.vault import NoMasterKey
 from signalling import body, tokens
 from signalling.auditing import actor
 from signalling.auth import Bearer
@@ -91,6 +92,8 @@ class ProcedureList(Struct, frozen=True, kw_only=True):
     """Newest first; the room's present one is the one that is not closed."""
 
     procedures: list[ProcedureState]
+    unavailable: str | None = None
+    """The code of what keeps this server from having procedures at all; null: nothing does."""
 
 
 class ConsentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -238,7 +241,10 @@ async def list_procedures(request: web.Request) -> web.Response:
     """Procedures of one room."""
     room = request.match_info["room"]
     _require(bearer(request), room, Right.CONSENT, Right.REVIEW, Right.AUDIT)
-    found = await services(request).kept.procedures.find(RoomId(room))
+    try:
+        found = await services(request).kept.procedures.find(RoomId(room))
+    except NoMasterKey as lacking:
+        return json_response(ProcedureList(procedures=[], unavailable=lacking.code))
     return json_response(ProcedureList(procedures=[await _state(request, one) for one in found]))
 
 

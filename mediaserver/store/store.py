@@ -12,9 +12,12 @@ import structlog
 from mediaserver.audit import SYSTEM, Event
 from mediaserver.config import Settings
 from mediaserver.store.audit import AuditTrail
+from mediaserver.store.bookmarks import Bookmarks
 from mediaserver.store.consents import Consents
 from mediaserver.store.database import Database, DatabaseFailed
+from mediaserver.store.library import StoredLibrary
 from mediaserver.store.procedures import Procedures
+from mediaserver.store.recordings import Recordings
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
 from mediaserver.vault import NoMasterKey, Vault
 from mediaserver.witness import Witness
@@ -34,6 +37,8 @@ class Store:
     audit: AuditTrail
     _procedures: Procedures | None = None
     _consents: Consents | None = None
+    _recordings: Recordings | None = None
+    _bookmarks: Bookmarks | None = None
     _writing: asyncio.Task[None] | None = field(default=None)
 
     @classmethod
@@ -48,7 +53,15 @@ class Store:
         if vault is None:
             return cls(database, None, audit)
         procedures = Procedures(database, vault, audit)
-        return cls(database, vault, audit, procedures, Consents(database, vault, audit))
+        return cls(
+            database,
+            vault,
+            audit,
+            procedures,
+            Consents(database, vault, audit),
+            Recordings(database, vault, audit, settings.retention),
+            Bookmarks(database, vault, audit),
+        )
 
     @property
     def procedures(self) -> Procedures:
@@ -63,6 +76,25 @@ class Store:
         if self._consents is None:
             raise NoMasterKey
         return self._consents
+
+    @property
+    def recordings(self) -> Recordings:
+        """Raises ``NoMasterKey``."""
+        if self._recordings is None:
+            raise NoMasterKey
+        return self._recordings
+
+    @property
+    def bookmarks(self) -> Bookmarks:
+        """Raises ``NoMasterKey``."""
+        if self._bookmarks is None:
+            raise NoMasterKey
+        return self._bookmarks
+
+    @property
+    def library(self) -> StoredLibrary:
+        """Raises ``NoMasterKey``."""
+        return StoredLibrary(self.database, self.procedures, self.bookmarks)
 
     async def start(self, witness: Witness | None = None) -> None:
         """Begins to write the audit; tells the witness which procedures rooms serve.

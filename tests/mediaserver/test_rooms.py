@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mediaserver.audit import NoAudit
 from mediaserver.errors import LimitReached
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.plane import open_plane

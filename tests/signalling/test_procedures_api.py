@@ -146,6 +146,8 @@ async def test_without_a_master_key_it_says_what_to_do(open_house: Any) -> None:
     house = await open_house({"recording": {}})
     status, problem = await call(house, "POST", ONE, house.bearer("staff"), OPENING)
     assert (status, problem["code"]) == (503, "no_master_key")
+    _, listed = await call(house, "GET", "/api/v1/rooms/7QK2/procedures", house.bearer("staff"))
+    assert listed == {"procedures": [], "unavailable": "no_master_key"}
 
 
 async def test_live_events_belong_to_the_procedure_the_room_serves(house: House) -> None:

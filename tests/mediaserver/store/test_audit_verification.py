@@ -14,11 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediaserver.audit import Event
-from mediaserver.store import audit as module
 from mediaserver.store.audit import AuditTrail, Record, from_row, write
 from mediaserver.store.audit_verification import Anchor, Verification, newest_anchor, verify
 from mediaserver.store.database import Database
-from mediaserver.store.schema import MIGRATIONS
+from mediaserver.store.schema import MIGRATIONS, audit
 from mediaserver.vault import Vault
 
 RECORDS = 12
@@ -64,7 +63,7 @@ async def test_an_untouched_trail_fits(trail: AuditTrail, database: Database, va
 
 
 @pytest.mark.parametrize(
-    "column", [column.name for column in module.audit.c if column.name not in ("seq", "hash")]
+    "column", [column.name for column in audit.c if column.name not in ("seq", "hash")]
 )
 @pytest.mark.usefixtures("trail")
 async def test_every_column_is_covered(database: Database, vault: Vault, tmp_path: Path, column: str) -> None:
@@ -108,7 +107,7 @@ def put(database: Database, vault: Vault | None, records: list[Record]) -> None:
 def rewrite(database: Database, tmp_path: Path, vault: Vault | None) -> None:
     """A whole new chain without the sixth record, as good as one without the key can make it."""
     with database._reader.connect() as connection:
-        kept = [from_row(row) for row in connection.execute(module.audit.select())]
+        kept = [from_row(row) for row in connection.execute(audit.select())]
     behind_its_back(tmp_path, "DELETE FROM audit_checkpoints", "DELETE FROM audit")
     chosen = [replace(record, hash=b"") for record in kept if record.seq != 6]
     put(database, vault, chosen)
@@ -161,7 +160,7 @@ def test_wherever_it_is_damaged(tmp_path_factory: pytest.TempPathFactory, seq: i
     kept = AuditTrail(database, vault)
     records = [kept.record(Event.VIEW_START, actor="me", details={"n": n}) for n in range(RECORDS)]
     put(database, vault, records)
-    columns = ", ".join(column.name for column in module.audit.c if column.name != "seq")
+    columns = ", ".join(column.name for column in audit.c if column.name != "seq")
     other = seq % RECORDS + 1
     steps: dict[str, Callable[[], list[str]]] = {
         "edit": lambda: [f"UPDATE audit SET actor = 'you' WHERE seq = {seq}"],

@@ -169,7 +169,7 @@ async def test_whoever_serves_a_purpose_hears_of_its_end_within_two_seconds(
     await consents.decide(procedure, GIVEN, NURSE)
     ended = consents.revoked()
     waiting = asyncio.ensure_future(anext(ended))
-    while not waiting.done() and not consents._decided._waiters:  # type: ignore[attr-defined] # noqa: ASYNC110
+    while not waiting.done() and not consents._decided._waiters:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     # Another register over the same file stands for another process.
     by = Consents(database, vault, AuditTrail(database, vault)) if elsewhere else consents

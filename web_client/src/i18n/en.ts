@@ -1,5 +1,6 @@
 /** English: the second language; the type makes sure that nothing is left out. */
 import { review } from "./review.en";
+import { procedure } from "./procedure.en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -49,7 +50,7 @@ export const en: Dictionary = {
   },
   roles: {
     surgeon: "Operating surgeon", staff: "Theatre staff", specialist: "Specialist", moderator: "Moderator",
-    observer: "Observer", operator: "Operator",
+    observer: "Observer", operator: "Operator", auditor: "Auditor",
   },
   levels: { good: "Good", fair: "Fair", poor: "Poor", lost: "Disconnected", unknown: "Measuring", present: "Connected" },
   causes: { upload: "your upload", download: "your download", device: "this device is overloaded", remote: "the other side" },
@@ -143,6 +144,7 @@ export const en: Dictionary = {
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",
   },
   review,
+  procedure,
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

@@ -1,5 +1,6 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
 import { review } from "./review.vi";
+import { procedure } from "./procedure.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Role, SourceType } from "../client/protocol";
@@ -18,7 +19,7 @@ const sourceTypes: Record<SourceType, string> = {
 
 const roles: Record<Role, string> = {
   surgeon: "Phẫu thuật viên chính", staff: "Ê-kíp phòng mổ", specialist: "Chuyên gia", moderator: "Điều phối viên",
-  observer: "Người quan sát", operator: "Vận hành",
+  observer: "Người quan sát", operator: "Vận hành", auditor: "Cán bộ bảo vệ dữ liệu",
 };
 
 const levels: Record<Level, string> = {
@@ -180,6 +181,7 @@ export const vi = {
     backOnline: "Đã kết nối lại",
   },
   review,
+  procedure,
   keys: {
     title: "Phím tắt", close: "Đóng", mute: "Bật hoặc tắt micro", talk: "Giữ để nói", camera: "Bật hoặc tắt camera",
     pin: "Phóng to nguồn số 1 đến 9", unpin: "Trở về tất cả", full: "Toàn màn hình", chat: "Mở hoặc đóng tin nhắn",

@@ -17,6 +17,7 @@ import { ShortcutSheet, useShortcuts } from "../ui/shortcuts";
 import type { Shortcut } from "../ui/shortcuts";
 import { RemoteSound, SoundGate } from "../ui/sound";
 import { AddButtons, SourceCard } from "./card";
+import { ProcedurePanel } from "./procedure";
 import { add, isSound, labelOf, sources, start, stopAll } from "./sources";
 
 function Lobby({ join }: LobbyProps) {
@@ -103,6 +104,7 @@ function Room({ session }: { session: Session }) {
             {sources.value.map((source) => <SourceCard key={source.key} source={source} session={session} />)}
           </div>
           <AddButtons />
+          {session.may("consent") && <ProcedurePanel />}
         </section>
         <section class="others" aria-label={t.theatre.remote}>
           {pictures(session).length > 0 && <Pictures session={session} limits={ACTING} canHide={false} empty={null} />}
