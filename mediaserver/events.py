@@ -47,12 +47,22 @@ class ParticipantInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The room is being recorded since this moment (Unix time in milliseconds), or no longer."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: RecordingId
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoomInfo:
     """The room at one moment."""
 
     id: RoomId
     participants: tuple[ParticipantInfo, ...]
     publications: tuple[PublicationInfo, ...]
+    recording: RecordingChanged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +119,6 @@ class PublicationChanged:
     """A source was muted, fell silent, flows again, or its layers changed."""
 
     publication: PublicationInfo
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingChanged:
-    """The room is being recorded since this moment (Unix time in milliseconds), or no longer."""
-
-    state: Literal["recording", "sealed", "withdrawn"]
-    recording: RecordingId
-    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)

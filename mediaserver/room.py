@@ -22,6 +22,7 @@ from mediaserver.events import (
     PublicationChanged,
     PublicationInfo,
     Published,
+    RecordingChanged,
     RoomInfo,
     SourceType,
     Unpublished,
@@ -128,6 +129,8 @@ class Room:
     max_publications: int
     members: dict[ParticipantId, Member] = field(default_factory=dict)
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
+    recording: RecordingChanged | None = None
+    """While it is being recorded."""
 
     # ---- Questions ----
 
@@ -137,6 +140,7 @@ class Room:
             id=self.id,
             participants=tuple(member.info() for member in self._visible()),
             publications=tuple(publication.info() for publication in self.publications.values()),
+            recording=self.recording,
         )
 
     @property

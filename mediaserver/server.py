@@ -444,7 +444,7 @@ class Server:
 
     # ---- Carrying out ----
 
-    def _apply(self, room: Room, effects: Sequence[RoomEffect]) -> None:  # noqa: C901 - a flat match
+    def _apply(self, room: Room, effects: Sequence[RoomEffect]) -> None:  # noqa: C901, PLR0912 - a flat match
         overflowed: list[Session] = []
         # Last and once each: an offer must not come before the news of what it carries.
         renegotiate: dict[ParticipantId, None] = {}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mediaserver.errors import LoupeError
+from signalling.recording_cli import app as recording_app
 from signalling.store_cli import ByOption, ConfigOption, DataOption, _actor, _fail, _store
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from mediaserver.review.export.order import Order
     from mediaserver.store.store import Store
     from mediaserver.vault import Vault
-
-recording_app = typer.Typer(help="List recordings, export copies, send them.", no_args_is_help=True)
 
 _BAR_CHARACTERS = 24
 _TELL_SECONDS = 0.2

@@ -134,7 +134,8 @@ class Mark(ClientMessage, tag="mark", frozen=True, kw_only=True):
 
 
 class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
-    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then ``recording``."""
+    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+    ``recording``."""
 
     procedure: Id
 
@@ -208,12 +209,22 @@ class ParticipantInfo(Struct, frozen=True, kw_only=True):
     """False while their socket is away and may still resume."""
 
 
+class RoomRecording(Struct, frozen=True, kw_only=True):
+    """What records the room now."""
+
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class RoomInfo(Struct, frozen=True, kw_only=True):
     """The room at one moment."""
 
     id: str
     participants: list[ParticipantInfo]
     publications: list[PublicationInfo]
+    recording: RoomRecording | None = None
+    """Null while nothing is recorded."""
 
 
 class IceServer(Struct, frozen=True, kw_only=True):
@@ -348,7 +359,7 @@ class PublicationChanged(ServerEvent, tag="publication_changed", frozen=True, kw
     publication: PublicationInfo
 
 
-class RecordingState(ServerEvent, tag="recording", frozen=True, kw_only=True):
+class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
     """The room is being recorded since this moment, or no longer; everyone who is in it shall see it."""
 
     state: Literal["recording", "sealed", "withdrawn"]
@@ -403,7 +414,7 @@ Event = (
     | Unpublished
     | LayerForwarded
     | ChatLine
-    | RecordingState
+    | RecordingChanged
     | TransportState
     | Closing
 )

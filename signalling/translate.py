@@ -36,7 +36,14 @@ def room(info: events.RoomInfo) -> messages.RoomInfo:
         id=info.id,
         participants=[participant(one) for one in info.participants],
         publications=[publication(one) for one in info.publications],
+        recording=_recording(info.recording),
     )
+
+
+def _recording(changed: events.RecordingChanged | None) -> messages.RoomRecording | None:
+    if changed is None:
+        return None
+    return messages.RoomRecording(recording=changed.recording, since_ms=changed.since_ms)
 
 
 def _offer(seq: int, event: events.Offer) -> messages.Offer:
@@ -51,7 +58,7 @@ def _offer(seq: int, event: events.Offer) -> messages.Offer:
     )
 
 
-def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911 - one case each
+def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911, PLR0912 - one case each
     """One event with its place in the participant's order."""
     match happened:
         case events.Offer():
@@ -79,7 +86,7 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 time_ms=happened.time_ms,
             )
         case events.RecordingChanged(state=state, recording=recording, since_ms=since):
-            return messages.RecordingState(seq=seq, state=state, recording=recording, since_ms=since)
+            return messages.RecordingChanged(seq=seq, state=state, recording=recording, since_ms=since)
         case events.TransportState(direction=direction, state=phase):
             return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):

@@ -111,7 +111,7 @@ class Feeder:
     async def told(self, wanted: Callable[[Message], bool], seconds: float = 15.0) -> Message:
         """The first message like this, past or to come."""
         async with asyncio.timeout(seconds):
-            while not (found := [message for message in self.messages if wanted(message)]):
+            while not (found := [m for m in self.messages if wanted(m)]):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         return found[0]
 

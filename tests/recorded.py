@@ -1,4 +1,5 @@
-"""What tests of recordings share: pictures of real encoders as packets and records, and a recording to put them in."""
+"""What tests of recordings share: pictures of real encoders as packets and records, and a recording to put
+them in."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from mediaserver.recording.seal import Order, Outcome, seal
 from mediaserver.vault import DataKey, Vault
 
 PAYLOAD = 1_000
+_ID = RecordingId("rtest")
 START_MICROS = 50_000_000
 """The system's monotonic clock when the recording starts."""
 _ENCODERS = {"VP8": "libvpx", "VP9": "libvpx-vp9", "AV1": "libsvtav1", "H264": "libx264", "OPUS": "libopus"}
@@ -41,6 +43,7 @@ def encoded(codec: str, count: int, every: int = 30, size: tuple[int, int] = (16
     if codec == "OPUS":
         return _sound(count)
     context = av.CodecContext.create(_ENCODERS[codec], "w")
+    assert isinstance(context, av.VideoCodecContext)
     context.width, context.height = size
     context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 30), Fraction(30)
     context.gop_size, context.bit_rate = every, 300_000
@@ -88,11 +91,17 @@ def packetised(codec: str, data: bytes, number: int = 0) -> list[bytes]:
         ]
     last = len(pieces) - 1
     heads = [0x80 | 0x08 * (i == 0) | 0x04 * (i == last) for i in range(len(pieces))]
-    return [bytes([head]) + struct.pack(">H", 0x8000 | number & 0x7FFF) + p for head, p in zip(heads, pieces, strict=True)]
+    return [
+        bytes([head]) + struct.pack(">H", 0x8000 | number & 0x7FFF) + p
+        for head, p in zip(heads, pieces, strict=True)
+    ]
 
 
 def _nal_units(data: bytes) -> list[bytes]:
-    return [unit.rstrip(b"\x00") for unit in data.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01")[1:]]
+    return [
+        unit.rstrip(b"\x00")
+        for unit in data.replace(b"\x00\x00\x00\x01", b"\x00\x00\x01").split(b"\x00\x00\x01")[1:]
+    ]
 
 
 def _h264(data: bytes) -> Iterator[bytes]:
@@ -214,7 +223,7 @@ class Shelf:
 
     root: Path
     vault: Vault = field(default_factory=lambda: Vault([secrets.token_bytes(32)]))
-    id: RecordingId = RecordingId("rtest")
+    id: RecordingId = _ID
 
     def __post_init__(self) -> None:
         self.folder = RecordingFolder.of(self.root, self.id)
@@ -222,7 +231,12 @@ class Shelf:
         self.key: DataKey = self.folder.create_key(self.vault)
         self.manifest = Manifest(self.folder, self.vault)
         room = self.vault.seal_field("theatre", f"recording/{self.id}/room").hex()
-        begin = {"room": room, "procedure": "p1", "monotonic_micros": START_MICROS, "unix_micros": 1_750_000_000_000_000}
+        begin = {
+            "room": room,
+            "procedure": "p1",
+            "monotonic_micros": START_MICROS,
+            "unix_micros": 1_750_000_000_000_000,
+        }
         self.manifest.append({"type": "begin", **begin})
 
     def track(self, name: str, codec: str = "VP8") -> TrackId:
@@ -260,9 +274,7 @@ class Shelf:
 
 def decoded(content: bytes) -> list[tuple[float, int]]:
     """What a stock player gets out of a file: (seconds, width of the picture or samples of the sound)."""
-    with av.open(io.BytesIO(content)) as file:
-        stream = file.streams[0]
-        return [
-            (float(one.time or 0), one.width if isinstance(one, av.VideoFrame) else one.samples)
-            for one in file.decode(stream)
-        ]
+    with av.open(io.BytesIO(content), "r") as file:
+        if file.streams.video:
+            return [(float(one.time or 0), one.width) for one in file.decode(video=0)]
+        return [(float(one.time or 0), one.samples) for one in file.decode(audio=0)]

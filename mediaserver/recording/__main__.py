@@ -1,4 +1,5 @@
-"""``python -m mediaserver.recording record|seal``: the recorder and its sealing worker, started by the server."""
+"""``python -m mediaserver.recording record|seal``: the recorder and its sealing worker, started by the
+server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""From publishers' clocks to the one axis of a recording: seconds of the server's monotonic clock from its start.
+"""From publishers' clocks to the one axis of a recording: seconds of the server's monotonic clock from its
+start.
 
 A sender report (RFC 3550 section 6.4.1) ties a stream's RTP clock to its publisher's wall clock, which all
 streams of that publisher share. How far that clock is from ours is the least delay with which reports
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 NTP_UNIT: Final = 1 / (1 << 32)
@@ -55,8 +57,8 @@ def least_delays(samples: Iterable[tuple[float, float]]) -> Line:
     """The least delay as it drifts, from (moment, delay) samples. Needs one sample.
 
     In every window the line below all samples that lies closest to them, for a network only adds to the delay
-    and clocks drift evenly for a minute: the edge of the lower convex hull that spans the middle (Moon, Skelly,
-    Towsley 1999). Between the middles of windows it goes straight.
+    and clocks drift evenly for a minute: the edge of the lower convex hull that spans the middle (Moon,
+    Skelly, Towsley 1999). Between the middles of windows it goes straight.
     """
     windows: list[list[tuple[float, float]]] = []
     for sample in sorted(samples):
@@ -65,12 +67,15 @@ def least_delays(samples: Iterable[tuple[float, float]]) -> Line:
         windows[-1].append(sample)
     # A window that only began says too little by itself.
     if len(windows) > 1 and windows[-1][-1][0] - windows[-1][0][0] < WINDOW_SECONDS / 2:
-        last = windows.pop()
-        windows[-1] += last
+        rest = windows.pop()
+        windows[-1] += rest
     lines = [_below(window) for window in windows]
     middles = [(window[0][0] + window[-1][0]) / 2 for window in windows]
     first, last = windows[0][0][0], windows[-1][-1][0]
-    points = [(first, lines[0](first)), *zip(middles, (line(x) for line, x in zip(lines, middles, strict=True)), strict=True)]
+    points = [
+        (first, lines[0](first)),
+        *zip(middles, (line(x) for line, x in zip(lines, middles, strict=True)), strict=True),
+    ]
     return Line([*points, (last, lines[-1](last))], 0.0)
 
 
@@ -85,7 +90,7 @@ def _below(samples: Sequence[tuple[float, float]]) -> Line:
         if hull and hull[-1][0] == point[0]:
             continue
         hull.append(point)
-    for (x0, y0), (x1, y1) in zip(hull, hull[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(hull):
         if x0 <= middle <= x1 and abs(y1 - y0) <= DRIFT_LIMIT * (x1 - x0):
             return Line([(x0, y0)], (y1 - y0) / (x1 - x0))
     # Too few, or a slope that no clock has: without drift.
@@ -97,7 +102,8 @@ def _turns_up(a: tuple[float, float], b: tuple[float, float], c: tuple[float, fl
 
 
 def publisher_offset(reports: Sequence[Report]) -> dict[int, float]:
-    """For every report (by its index) what to add to its NTP time; one publisher's reports of all its streams."""
+    """For every report (by its index) what to add to its NTP time; one publisher's reports of all its
+    streams."""
     order = sorted(range(len(reports)), key=lambda index: reports[index].arrival)
     epochs: list[list[int]] = []
     last = 0.0
@@ -121,18 +127,24 @@ def by_reports(points: Iterable[tuple[int, float]], clock_rate: int) -> Line | N
     for rtp, at in sorted(points):
         if kept:
             ticks = rtp - kept[-1][0]
-            if ticks <= 0 or abs((at - kept[-1][1]) - ticks * nominal) > ticks * nominal * _SLOPE_TOLERANCE + 0.01:
+            if (
+                ticks <= 0
+                or abs((at - kept[-1][1]) - ticks * nominal) > ticks * nominal * _SLOPE_TOLERANCE + 0.01
+            ):
                 continue
         kept.append((float(rtp), at))
     return Line(kept, nominal) if kept else None
 
 
 def by_arrivals(packets: Iterable[tuple[int, float]], clock_rate: int) -> Line:
-    """The same from (timestamp, arrival) alone, for a stream whose publisher sent no report. Needs one packet."""
+    """The same from (timestamp, arrival) alone, for a stream whose publisher sent no report. Needs one
+    packet."""
     nominal = 1 / clock_rate
     seen = list(packets)
     base = seen[0][0]
-    delays = least_delays([((rtp - base) * nominal, arrival - (rtp - base) * nominal) for rtp, arrival in seen])
+    delays = least_delays(
+        [((rtp - base) * nominal, arrival - (rtp - base) * nominal) for rtp, arrival in seen]
+    )
     first, last = min(rtp for rtp, _ in seen), max(rtp for rtp, _ in seen)
     step = max(1, int(clock_rate * WINDOW_SECONDS / 4))
     corners = [*range(first, last, step), last]

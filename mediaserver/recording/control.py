@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -93,7 +93,9 @@ class Taking:
 class Recordings:
     """All recordings of a server. Calls that change anything are made on its event loop."""
 
-    def __init__(self, registry: Registry, vault: Vault, consents: Consents, audit: Audit | None = None) -> None:
+    def __init__(
+        self, registry: Registry, vault: Vault, consents: Consents, audit: Audit | None = None
+    ) -> None:
         self._registry = registry
         self._vault = vault
         self._consents = consents
@@ -103,7 +105,8 @@ class Recordings:
         self._process = RecorderProcess(recorder_arguments(registry.settings))
         self._tasks: list[asyncio.Task[None]] = []
         self.figures: dict[str, Any] = {}
-        """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``, ``seconds_left``."""
+        """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``,
+        ``seconds_left``."""
         self.disk_full = 0
         """How often a write found no room."""
 
@@ -115,7 +118,8 @@ class Recordings:
         self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
 
     async def end(self) -> None:
-        """Stops all recordings and the recorder; what is not sealed then, the next start seals. Idempotent."""
+        """Stops all recordings and the recorder; what is not sealed then, the next start seals.
+        Idempotent."""
         for taking in list(self._taking.values()):
             self._stop(taking, "sealed", actor=SYSTEM)
         ending = list(self._ending.values())
@@ -164,6 +168,8 @@ class Recordings:
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
         self.follow(room)
+        room.recording = taking.event()
+        self._tell_room(room, taking.event())
         return taking.event()
 
     def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
@@ -191,10 +197,10 @@ class Recordings:
             Audited.RECORDING_STOP, actor, taking.room, taking.procedure, taking.id, details={"state": state}
         )
         _log.info("recording stopped", room=taking.room, recording=taking.id, state=state)
-        changed = taking.event()
         if (room := self._registry.rooms.get(taking.room)) is not None:
-            self._tell_room(room.members.keys(), changed)
-        return changed
+            room.recording = None
+            self._tell_room(room, taking.event())
+        return taking.event()
 
     async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
         """As ``start``, for somebody in the room. Raises ``NotPermitted`` without the right to record too."""
@@ -214,7 +220,8 @@ class Recordings:
     # ---- Following a room ----
 
     def follow(self, room: Room) -> None:
-        """The room may have changed: taps what is new, notes who came and went. Cheap where nothing is recorded."""
+        """The room may have changed: taps what is new, notes who came and went. Cheap where nothing is
+        recorded."""
         taking = self._taking.get(room.id)
         if taking is None:
             return
@@ -223,7 +230,6 @@ class Recordings:
             self._tell_event(taking, "joined", {"value": id})
         for id in taking.members - present:
             self._tell_event(taking, "left", {"value": id})
-        self._tell_room(present - taking.members, taking.event())
         taking.members = present
         for track in taking.tracks:
             if track.publication is not None and track.publication not in room.publications:
@@ -286,16 +292,9 @@ class Recordings:
             case "up":
                 self._brief()
             case "stopped":
-                if (taking := self._ending.pop(RecordingId(message["recording"]), None)) is not None:
-                    for track in taking.tracks:
-                        if track.tap is not None:
-                            track.tap.close()
-                    taking.stopped.set()
-            case "sealed" if message["state"] is not None and message["failure"] is None:
-                recording = RecordingId(message["recording"])
-                self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
-            case "sealed" if message["failure"] is not None:
-                _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
+                self._stopped(RecordingId(message["recording"]))
+            case "sealed":
+                self._sealed(message)
             case "disk_full":
                 self.disk_full += 1
                 _log.error("recording disk full", elsewhere=message["elsewhere"])
@@ -305,9 +304,25 @@ class Recordings:
             case "figures":
                 self.figures |= {name: value for name, value in message.items() if name != "event"}
             case "failed" | "lost":
-                _log.error("recording failed", recording=message["recording"], event_name=message["event"])
+                _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
                 pass
+
+    def _stopped(self, recording: RecordingId) -> None:
+        taking = self._ending.pop(recording, None)
+        if taking is None:
+            return
+        for track in taking.tracks:
+            if track.tap is not None:
+                track.tap.close()
+        taking.stopped.set()
+
+    def _sealed(self, message: Message) -> None:
+        if message["failure"] is not None:
+            _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
+        elif message["state"] is not None:
+            recording = RecordingId(message["recording"])
+            self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
 
     def _brief(self) -> None:
         """A recorder that just started learns what is being taken, and gets the taps again."""
@@ -325,13 +340,13 @@ class Recordings:
         order = {"do": "event", "recording": taking.id, "name": name, "monotonic_micros": micros}
         self._process.send({**order, "details": details})
 
-    def _tell_room(self, members: Iterable[ParticipantId], event: RecordingChanged) -> None:
-        for id in members:
+    def _tell_room(self, room: Room, event: RecordingChanged) -> None:
+        for id in room.members:
             session = self._registry.sessions.get(id)
             if session is not None and session.http is None:
                 session.participant.outbox.put(event)
 
-    def _note(  # noqa: PLR0913 - the fields of an entry
+    def _note(
         self,
         event: Audited,
         actor: Actor,

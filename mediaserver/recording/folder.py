@@ -1,4 +1,5 @@
-"""Where a recording's parts lie. Every name is made here from ids of our own; nothing a client says is in one."""
+"""Where a recording's parts lie. Every name is made here from ids of our own; nothing a client says is in
+one."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class RecordingFolder:
     # ---- Key ----
 
     def create_key(self, vault: Vault) -> DataKey:
-        """A fresh data key, wrapped onto the disk before anything is encrypted with it. Raises ``OSError``."""
+        """A fresh data key, wrapped onto the disk before anything is encrypted with it. Raises
+        ``OSError``."""
         key = vault.new_data_key()
         write_whole(self.path / "key", vault.wrap(key, self._context))
         return key

@@ -45,7 +45,8 @@ class Intake:
         return bool(self._sockets)
 
     def drain(self) -> None:
-        """Takes what waits and writes it. What an ``OSError`` kept out of the journal waits for the next call."""
+        """Takes what waits and writes it. What an ``OSError`` kept out of the journal waits for the next
+        call."""
         for tap in list(self._sockets):
             self._take(tap)
         self._write()

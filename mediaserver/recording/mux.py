@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 import av
@@ -64,7 +65,8 @@ def mux(codec: str, pictures: Sequence[Picture], last_seconds: float) -> bytes:
 
 def _stream(file: OutputContainer, container: Container, pictures: Sequence[Picture]) -> Stream:
     if container.codec == "opus":
-        # Its encoder is never fed: it is there for the header (RFC 7845 section 5.1), whose pre-skip is libopus's.
+        # Its encoder is never fed: it is there for the header (RFC 7845 section 5.1), whose pre-skip is
+        # libopus's.
         return file.add_stream("libopus", rate=48_000, layout="stereo")
     first = next((picture.unit for picture in pictures if picture.unit.size), pictures[0].unit)
     if container.codec == "av1" and first.setup:
@@ -87,7 +89,7 @@ def typical_seconds(codec: str, pictures: Sequence[Picture]) -> float:
     """How long the last picture is taken to last: as most do, or a sound packet's own length."""
     if codec.upper() == "OPUS":
         return _opus_seconds(pictures[-1].unit.data)
-    steps = sorted(after.at - before.at for before, after in zip(pictures, pictures[1:], strict=False))
+    steps = sorted(after.at - before.at for before, after in pairwise(pictures))
     return min(steps[len(steps) // 2], 1.0) if steps else 1 / 30
 
 

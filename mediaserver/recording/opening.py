@@ -26,14 +26,16 @@ class NoConsents:
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         """Nothing was given that could be."""
-        for nothing in ():
-            yield nothing
+        nothing: tuple[Revoked, ...] = ()
+        for revoked in nothing:
+            yield revoked
 
 
 def open_recordings(
     server: Server, settings: Settings, consents: Consents | None = None, audit: Audit | None = None
 ) -> Recordings | None:
-    """``None``, and a line in the log, without a master key. Raises ``InvalidSettings`` for an unusable one."""
+    """``None``, and a line in the log, without a master key. Raises ``InvalidSettings`` for an unusable
+    one."""
     try:
         vault = Vault.open(settings)
     except NoMasterKey as error:

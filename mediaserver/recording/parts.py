@@ -31,7 +31,8 @@ class Picture(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """From, to (seconds on the axis), and why: ``lost``, ``muted``, ``paused``, ``reconnect``, ``no_keyframe``."""
+    """From, to (seconds on the axis), and why: ``lost``, ``muted``, ``paused``, ``reconnect``,
+    ``no_keyframe``."""
 
     start: float
     end: float
@@ -71,7 +72,9 @@ class Sealed:
 class Splitter:
     """Takes pictures in order and makes parts."""
 
-    def __init__(self, assemble: Assemble, sealed: Sealed | None, changes: Sequence[Change], video: bool) -> None:
+    def __init__(
+        self, assemble: Assemble, sealed: Sealed | None, changes: Sequence[Change], video: bool
+    ) -> None:
         self._assemble = assemble
         self._sealed = sealed
         self._mutes = [(change.at, change.name) for change in changes if change.name in ("muted", "heard")]
@@ -167,7 +170,11 @@ class Splitter:
         if missed is not None and at > missed.start:
             part.gaps.append(Gap(missed.start, at, missed.reason))
             return
-        if self._current is not None and at - last > _VISIBLE_GAP_SECONDS and (self._video or at - last > BREAK_SECONDS):
+        if (
+            self._current is not None
+            and at - last > _VISIBLE_GAP_SECONDS
+            and (self._video or at - last > BREAK_SECONDS)
+        ):
             part.gaps.append(Gap(last, at, self._reason(last, at, group)))
 
     def _reason(self, start: float, end: float, group: Group) -> str:

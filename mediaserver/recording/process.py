@@ -42,7 +42,8 @@ class RecorderProcess:
         return self._process.pid if self._process is not None else None
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> bool:
-        """False when there is no recorder to tell, or it does not listen: it is told anew when it starts again."""
+        """False when there is no recorder to tell, or it does not listen: it is told anew when it starts
+        again."""
         if self._control is None:
             return False
         try:
@@ -58,7 +59,7 @@ class RecorderProcess:
     async def messages(self) -> AsyncIterator[Message]:
         """What recorders tell; ``{"event": "up"}`` when one has been started, which knows nothing yet."""
         pause = FIRST_PAUSE_SECONDS
-        while not self._ending:
+        while True:
             begun = asyncio.get_running_loop().time()
             await self._start()
             yield {"event": "up"}
@@ -73,7 +74,7 @@ class RecorderProcess:
             pause = FIRST_PAUSE_SECONDS if steady else min(pause * 2, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
 
-    async def end(self, timeout: float) -> None:
+    async def end(self, seconds: float) -> None:
         """Lets the recorder end; ends it after so many seconds. Idempotent."""
         self._ending = True
         self.send({"do": "quit"})
@@ -81,7 +82,7 @@ class RecorderProcess:
         if process is None:
             return
         try:
-            await asyncio.wait_for(process.wait(), timeout)
+            await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

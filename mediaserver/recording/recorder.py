@@ -1,8 +1,9 @@
 """The recorder process: taps in, journals out, sealing in between.
 
 One thread does everything but syncing: every tick it reads what waits in the taps and appends it at once, so
-what a kill costs is what a tick has in its hands. Orders come from the server as messages of a socket, taps as
-descriptors with them; when the server is gone, what the taps still hold is written and the process ends.
+what a kill costs is what a tick has in its hands. Orders come from the server as messages of a socket,
+taps as descriptors with them; when the server is gone, what the taps still hold is written and the process
+ends.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ class Recorder:
         self._ballast = Ballast(roots[0] / "ballast")
         self._sealer = sealer
         self._running: dict[RecordingId, Running] = {}
+        self._failed: dict[RecordingId, tuple[float, str]] = {}
+        """Recordings that ended and could not be sealed: when to try again, and their state."""
         self._forecast = Forecast()
         self._written = 0
         self._warned = False
@@ -236,7 +239,9 @@ class Recorder:
             lines = running.manifest.lines()
             if not any(line["type"] == "track" and line["track"] == track for line in lines):
                 self._note(running, {"type": "track", "track": track, **order["source"]})
-            intake = Intake(track, lambda t, n: self._open_journal(running, t, n), self._next_number(running, track))
+            intake = Intake(
+                track, lambda t, n: self._open_journal(running, t, n), self._next_number(running, track)
+            )
             running.intakes[track] = intake
         intake.add(tap)
 
@@ -269,6 +274,7 @@ class Recorder:
                 running.next_seal = now + SEAL_SECONDS
         for outcome in self._sealer.outcomes():
             self._sealed(outcome)
+        self._seal_again(now)
         if self._quitting is not None:
             done = self._sealer.idle and not self._running
             self._open = self._open and not done and now < self._quitting
@@ -311,13 +317,20 @@ class Recorder:
         self._tell({"event": "stopped", "recording": running.id, "state": state})
 
     def _sealed(self, outcome: dict[str, Any]) -> None:
-        if outcome["failure"] is not None and outcome.get("full"):
-            self._full()
-            if outcome["state"] is not None:
-                # With the ballast's room it may go.
-                recording = RecordingId(outcome["recording"])
-                self._sealer.order(self._locations.roots, recording, now=None, state=outcome["state"])
+        if outcome["failure"] is not None and outcome["state"] is not None:
+            # Its journals are kept: with the ballast's room it may go, or once somebody made room.
+            self._ballast.free()
+            again = time.monotonic() + (SEAL_SECONDS if outcome["recording"] in self._failed else 0.0)
+            self._failed[RecordingId(outcome["recording"])] = (again, outcome["state"])
+        elif outcome["state"] is not None:
+            self._failed.pop(RecordingId(outcome["recording"]), None)
         self._tell({"event": "sealed", **outcome})
+
+    def _seal_again(self, now: float) -> None:
+        for recording, (due, state) in list(self._failed.items()):
+            if now >= due and self._sealer.idle:
+                self._failed[recording] = (now + SEAL_SECONDS, state)
+                self._sealer.order(self._locations.roots, recording, now=None, state=state)
 
     # ---- Disk ----
 

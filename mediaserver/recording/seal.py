@@ -55,7 +55,8 @@ class Outcome:
 
 
 def seal(order: Order, vault: Vault) -> Outcome:
-    """One round. Raises ``OSError`` when the disk does not take it, ``NotAuthentic`` without the recording's key."""
+    """One round. Raises ``OSError`` when the disk does not take it, ``NotAuthentic`` without the
+    recording's key."""
     key = order.folder.open_key(vault)
     manifest = Manifest(order.folder, vault)
     with order.folder.locked():
@@ -78,7 +79,7 @@ def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
 class _Track:
     """One track's round."""
 
-    def __init__(  # noqa: PLR0913 - made in one place
+    def __init__(
         self,
         order: Order,
         key: DataKey,
@@ -173,7 +174,12 @@ class _Track:
             "gaps": [[round(gap.start, 6), round(gap.end, 6), gap.reason] for gap in part.gaps],
             "keyframes": self._keyframes(part),
             "changes": [[round(change.at, 6), change.name, change.value] for change in changes],
-            "last": {**last.key._asdict(), "rtp": last.rtp & 0xFFFFFFFF, "at": round(last.at, 6), "shift": self._shift},
+            "last": {
+                **last.key._asdict(),
+                "rtp": last.rtp & 0xFFFFFFFF,
+                "at": round(last.at, 6),
+                "shift": self._shift,
+            },
         }
         self._manifest.append(line)
         self._done.append(line)

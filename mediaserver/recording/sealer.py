@@ -1,4 +1,5 @@
-"""The sealing worker: a process of low priority that does one round after another, and the recorder's end of it.
+"""The sealing worker: a process of low priority that does one round after another, and the recorder's end
+of it.
 
 Orders go to its standard input and outcomes come from its standard output, one JSON object a line.
 """
@@ -41,7 +42,12 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
     recording = RecordingId(order["recording"])
     places = [RecordingFolder.of(Path(root), recording) for root in order["roots"]]
     now = float("inf") if order["now"] is None else order["now"]
-    answer: dict[str, Any] = {"recording": recording, "state": order["state"], "segments": [], "failure": None}
+    answer: dict[str, Any] = {
+        "recording": recording,
+        "state": order["state"],
+        "segments": [],
+        "failure": None,
+    }
     try:
         outcome = seal(Order(places[0], tuple(places[1:]), now, order["state"]), vault)
     except (OSError, NotAuthentic, StopIteration, KeyError) as error:
@@ -50,7 +56,10 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         answer["full"] = isinstance(error, OSError) and error.errno == 28
         return answer
     answer["segments"] = [
-        {name: line[name] for name in ("track", "number", "start", "duration", "sealed_size", "lost", "packets")}
+        {
+            name: line[name]
+            for name in ("track", "number", "start", "duration", "sealed_size", "lost", "packets")
+        }
         for line in outcome.segments
     ]
     answer["unreadable"] = outcome.unreadable
@@ -80,7 +89,9 @@ class Sealer:
             "state": state,
         }
         # A round that has not begun is overtaken by a later one over the same recording.
-        kept = [o for i, o in enumerate(self._waiting) if o["recording"] != recording or (i == 0 and self._busy)]
+        kept = [
+            o for i, o in enumerate(self._waiting) if o["recording"] != recording or (i == 0 and self._busy)
+        ]
         self._waiting = deque([*kept, wanted])
         self._begin()
 

@@ -36,7 +36,8 @@ class Packet(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Something that befell the track: ``muted``, ``heard``, ``layers``, ``dropped``, ``began``, ``ended``."""
+    """Something that befell the track: ``muted``, ``heard``, ``layers``, ``dropped``, ``began``,
+    ``ended``."""
 
     at: float
     name: str
@@ -98,7 +99,9 @@ class Stream:
             inside = numbers[end - 1] - numbers[start] + 1 - len(packets)
             before = numbers[start] - expected
             # The next of another timestamp, directly after the last: nothing of this one is missing.
-            ends = sound or packets[-1].marker or (end < len(numbers) and numbers[end] == numbers[end - 1] + 1)
+            ends = (
+                sound or packets[-1].marker or (end < len(numbers) and numbers[end] == numbers[end - 1] + 1)
+            )
             expected = numbers[end - 1] + 1
             payloads = [packet for packet in packets if packet.payload]
             if payloads:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mediaserver import events
-from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 from signalling import messages, translate
 
@@ -31,6 +31,8 @@ HAPPENED: dict[type, tuple[events.Event, dict[str, Any]]] = {
         (events.LayerForwarded(PublicationId("s"), None), {"publication": "s", "layer": None}),
         (events.ChatLine(ParticipantId("p"), Redacted("Ánh"), Redacted("chào"), 7),
          {"participant": "p", "name": "Ánh", "text": "chào", "time_ms": 7}),
+        (events.RecordingChanged("withdrawn", RecordingId("r1"), 7),
+         {"state": "withdrawn", "recording": "r1", "since_ms": 7}),
         (events.TransportState("subscribe", "connecting"), {"direction": "subscribe", "state": "connecting"}),
         (events.Closing("removed", reconnect=False), {"reason": "removed", "reconnect": False}),
     )
@@ -49,7 +51,9 @@ def test_each_event(kind: type) -> None:
 
 
 def test_a_room_as_its_members_see_it() -> None:
-    shown = translate.room(events.RoomInfo(RoomId("r"), (WHO,), (WHAT,)))
+    taken = events.RecordingChanged("recording", RecordingId("r1"), 7)
+    shown = translate.room(events.RoomInfo(RoomId("r"), (WHO,), (WHAT,), taken))
+    assert shown.recording == messages.RoomRecording(recording="r1", since_ms=7)
     assert shown.participants[0].name == "Ánh"
     assert shown.publications[0] == messages.PublicationInfo(
         id="s", participant="p", kind="video", codec="VP8", label="scope", source_type="endoscope",

@@ -58,7 +58,9 @@ async def test_fifty_kills_at_random_moments(tmp_path: Path) -> None:
     assert max(lost) <= ALLOWED_SECONDS
 
 
-async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_seals_it(tmp_path: Path) -> None:
+async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_seals_it(
+    tmp_path: Path,
+) -> None:
     async with Feeder(tmp_path) as feeder:
         feeder.track("t1")
         await feeder.feed("t1", 1.0)

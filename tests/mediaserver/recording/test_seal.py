@@ -1,7 +1,9 @@
-"""Sealing: every codec plays again as it came, in rounds, after losses, and without losing what is not sealed yet."""
+"""Sealing: every codec plays again as it came, in rounds, after losses, and without losing what is not
+sealed yet."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +100,7 @@ def test_rounds_seal_what_has_ended_and_keep_the_rest(shelf: Shelf) -> None:
     recording = shelf.open()
     segments = recording.segments(recording.tracks[0])
     assert sum(line["pictures"] for line in shelf.manifest.lines() if line["type"] == "segment") == 1_500
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         assert after.start_seconds == pytest.approx(before.start_seconds + before.duration_seconds, abs=0.02)
         assert after.keyframes[0] == after.start_seconds
     assert not any(segment.gaps for segment in segments)

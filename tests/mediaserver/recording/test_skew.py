@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ MINUTES = 120
 
 @pytest.mark.slow
 def test_two_hours_with_clocks_that_drift_apart(tmp_path: Path) -> None:
-    """One publisher's clocks run 100 ppm fast and its link jitters, the other's 100 ppm slow: 200 ppm apart."""
+    """One publisher's clocks run 100 ppm fast and its link jitters, the other's 100 ppm slow: 200 ppm
+    apart."""
     shelf = Shelf(tmp_path)
     chance = random.Random(7)
     sources = {
@@ -39,13 +41,15 @@ def test_two_hours_with_clocks_that_drift_apart(tmp_path: Path) -> None:
     lines = [line for line in shelf.manifest.lines() if line["type"] == "segment"]
     # Key frames are drawn at whole tens of seconds by both.
     frames = {
-        track: [at for line in lines if line["track"] == track for at in line["keyframes"]] for track in sources
+        track: [at for line in lines if line["track"] == track for at in line["keyframes"]]
+        for track in sources
     }
     assert all(len(found) == MINUTES * 6 for found in frames.values())
     skew = [abs(a - b) for a, b in zip(*frames.values(), strict=True)]
     off = [abs(at - 10 * index - 0.02) for found in frames.values() for index, at in enumerate(found)]
-    print(f"skew: worst {max(skew) * 1000:.1f} ms, at the end {skew[-1] * 1000:.1f} ms; worst error {max(off) * 1000:.1f}")
+    worst, error = max(skew) * 1000, max(off) * 1000
+    print(f"skew: worst {worst:.1f} ms, at the end {skew[-1] * 1000:.1f} ms; worst error {error:.1f} ms")
     assert max(skew) <= 0.040
     assert skew[-1] <= 0.040
     for found in frames.values():
-        assert all(after > before for before, after in zip(found, found[1:], strict=False))
+        assert all(after > before for before, after in pairwise(found))

@@ -10,7 +10,7 @@ export type Event =
   | Unpublished
   | LayerForwarded
   | ChatLine
-  | RecordingState
+  | RecordingChanged
   | TransportState
   | Closing;
 /**
@@ -81,7 +81,7 @@ export interface ProtocolTypes {
   Published?: Published;
   PublishedAnswer?: PublishedAnswer;
   PublishedSource?: PublishedSource;
-  RecordingState?: RecordingState;
+  RecordingChanged?: RecordingChanged;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -90,6 +90,7 @@ export interface ProtocolTypes {
   Right?: Right;
   Role?: Role;
   RoomInfo?: RoomInfo;
+  RoomRecording?: RoomRecording;
   Source?: Source;
   StartRecording?: StartRecording;
   StopRecording?: StopRecording;
@@ -249,7 +250,7 @@ export interface LayerForwarded {
 /**
  * The room is being recorded since this moment, or no longer; everyone who is in it shall see it.
  */
-export interface RecordingState {
+export interface RecordingChanged {
   type: "recording";
   seq: number;
   state: "recording" | "sealed" | "withdrawn";
@@ -291,6 +292,14 @@ export interface RoomInfo {
   id: string;
   participants: ParticipantInfo[];
   publications: PublicationInfo[];
+  recording?: RoomRecording | null;
+}
+/**
+ * What records the room now.
+ */
+export interface RoomRecording {
+  recording: string;
+  since_ms: number;
 }
 /**
  * As the browser's ``RTCIceServer``.
@@ -452,7 +461,8 @@ export interface RestartIce {
   id: number;
 }
 /**
- * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then ``recording``.
+ * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+ *     ``recording``.
  */
 export interface StartRecording {
   type: "start_recording";

@@ -1,0 +1,270 @@
+"""Recording by the server as it is shipped, with media that really flows: consent, kills, withdrawal, what
+lies on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import av
+import numpy as np
+import pytest
+
+from mediaserver.config import Data, Recording, Settings
+from mediaserver.recording.folder import RecordingFolder, folders
+from mediaserver.recording.manifest import verify
+from mediaserver.recording.reader import Recording as Reader
+from mediaserver.vault import Vault, make_master_key
+from signalling.demo import marks
+from signalling.demo.tracks import VoiceTrack
+from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
+from tests.member import Member, about
+from tests.running import ROOT, Client, Server, _ready_line, free_udp_port, until
+
+ALLOWED_MS = 300
+
+
+@dataclass
+class RecordingServer(Server):
+    """``tests/recording_server.py`` as a process, and a view of its folder."""
+
+    key: Path = field(default=Path())
+
+    @classmethod
+    def begin(cls, folder: Path) -> Self:
+        """Runs it and waits for its line ``ready``; a second time over the same folder goes on there."""
+        data, key = folder / "data", folder / "key" / "master.key"
+        if not key.exists():
+            make_master_key(key)
+            data.mkdir()
+            (data / "loupe.toml").write_text("[limits]\nconnections_per_source = 2000\n")
+        port, log = free_udp_port(), folder / "server.log"
+        command = [sys.executable, "-m", "tests.recording_server", str(data), str(key), str(port)]
+        with log.open("a") as errors:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        return cls(process, _ready_line(process, log), data, port, log, key=key)
+
+    @property
+    def vault(self) -> Vault:
+        return Vault.open(
+            Settings(data=Data(folder=self.data), recording=Recording(master_key_file=self.key))
+        )
+
+    @property
+    def recorder(self) -> int:
+        """The recorder's process."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = [
+            int(pid)
+            for pid in children
+            if b"record" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        ]
+        return found[0] if found else 0
+
+    def recordings(self) -> list[RecordingFolder]:
+        return list(folders(self.data / "recordings"))
+
+    async def sealed(self, count: int = 1) -> Reader:
+        """The newest recording, once so many have ended."""
+
+        def ended() -> bool:
+            readers = [Reader.open(folder.path, self.vault) for folder in self.recordings()]
+            return sum(reader.state in ("sealed", "withdrawn") for reader in readers) >= count
+
+        await until(ended, 30, "sealed")
+        return Reader.open(self.recordings()[-1].path, self.vault)
+
+
+@pytest.fixture
+async def theatre(tmp_path: Path) -> AsyncIterator[tuple[RecordingServer, Client]]:
+    server = RecordingServer.begin(tmp_path)
+    try:
+        async with Client(server) as client:
+            yield server, client
+    finally:
+        if server.process.poll() is None:
+            server.stop()
+        assert server.process.stdin is not None
+        server.process.stdin.close()
+
+
+def marks_of(reader: Reader) -> list[marks.Mark]:
+    """Every mark that a player can read in the first video track."""
+    track = next(track for track in reader.tracks if track.kind == "video")
+    found: list[marks.Mark] = []
+    for segment in reader.segments(track):
+        with av.open(io.BytesIO(reader.read(segment, 0, segment.size)), "r") as file:
+            for picture in file.decode(video=0):
+                mark = marks.read(np.asarray(picture.to_ndarray(format="gray"), np.uint8))
+                if mark is not None:
+                    found.append(mark)
+    return found
+
+
+async def test_without_consent_nothing_is_recorded_and_no_byte_written(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
+    server, http = theatre
+    room = server.new_room()
+    async with Member(http, room) as surgeon:
+        await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+        answer = await surgeon.ask("start_recording", procedure="another")
+        assert (answer["type"], answer["code"]) == ("error", "consent_missing")
+        path = f"/api/v1/rooms/{room}/recording"
+        wish = {"action": "start", "procedure": "another"}
+        response = await http.request("POST", path, json=wish, headers=server.bearer(room))
+        assert response.status == 403
+        denied = await http.request("POST", path, json=wish, headers=server.bearer(room, "observer"))
+        assert denied.status == 403
+    root = server.data / "recordings"
+    assert not root.exists() or not [path for path in root.iterdir() if path.is_dir()]
+
+
+async def test_a_room_is_recorded_in_step_and_everyone_is_told(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
+    server, http = theatre
+    room = server.new_room()
+    async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
+        await surgeon.publish([(MarkedTrack(), "Scope", "endoscope"), (VoiceTrack(), "Voice", "microphone")])
+        await surgeon.do("start_recording", procedure="p1")
+        told = await observer.event("recording", about("", state="recording"))
+        assert abs(told["since_ms"] - now_ms()) < 5_000
+        async with Member(http, room, "specialist") as late:
+            assert late.hello["room"]["recording"]["since_ms"] == told["since_ms"]
+            await late.do("leave")
+        await asyncio.sleep(3)
+        await surgeon.do("stop_recording")
+        await observer.event("recording", about("", state="sealed"))
+    reader = await server.sealed()
+    assert reader.room == room
+    video = next(track for track in reader.tracks if track.kind == "video")
+    audio = next(track for track in reader.tracks if track.kind == "audio")
+    (picture,), (sound,) = reader.segments(video), reader.segments(audio)
+    assert (picture.media_type, sound.media_type) == ("video/webm", "audio/webm")
+    assert picture.duration_seconds > 2
+    assert sound.duration_seconds > 2
+    seen = marks_of(reader)
+    frames = [mark.frame for mark in seen]
+    assert frames == sorted(set(frames))
+    assert len(frames) > 2 * FRAMES_PER_SECOND
+    names = [event.name for event in reader.events]
+    assert names.count("joined") == 3
+    assert "left" in names
+    assert verify(RecordingFolder(server.data / "recordings" / reader.id), server.vault).closed
+
+
+async def test_a_withdrawal_stops_within_two_seconds(theatre: tuple[RecordingServer, Client]) -> None:
+    server, http = theatre
+    room = server.new_room()
+    async with Member(http, room) as surgeon:
+        await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+        await surgeon.do("start_recording", procedure="p1")
+        await asyncio.sleep(1.5)
+        assert server.process.stdin is not None
+        server.process.stdin.write("withdraw\n")
+        server.process.stdin.flush()
+        begun = now_ms()
+        await surgeon.event("recording", about("", state="withdrawn"))
+        assert now_ms() - begun < 2_000
+        reader = await server.sealed()
+        assert reader.state == "withdrawn"
+        assert "consent_withdrawn" in [event.name for event in reader.events]
+        last = marks_of(reader)[-1]
+        assert last.age_ms(begun) >= -2_000, "nothing was taken two seconds after the withdrawal"
+        assert (await surgeon.ask("start_recording", procedure="p1"))["code"] == "consent_missing"
+
+
+async def kill_server(folder: Path, seed: int) -> int:
+    """Kills the server while it records; milliseconds of pictures that the next server's seal is short of."""
+    chance = random.Random(seed)
+    server = RecordingServer.begin(folder)
+    async with Client(server) as http:
+        room = server.new_room()
+        async with Member(http, room) as surgeon:
+            await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+            await surgeon.do("start_recording", procedure="p1")
+            await asyncio.sleep(1.5 + chance.random())
+            server.process.send_signal(signal.SIGKILL)
+            killed = now_ms()
+            server.process.wait()
+    for pipe in (server.process.stdin, server.process.stdout):
+        assert pipe is not None
+        pipe.close()
+    again = RecordingServer.begin(folder)
+    try:
+        reader = await again.sealed()
+        assert verify(again.recordings()[0], again.vault).closed
+        return marks_of(reader)[-1].age_ms(killed)
+    finally:
+        again.stop()
+        assert again.process.stdin is not None
+        again.process.stdin.close()
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_a_killed_server_loses_next_to_nothing(tmp_path: Path, seed: int) -> None:
+    # What was drawn just before is still being encoded by the publisher.
+    assert await kill_server(tmp_path, seed) <= ALLOWED_MS + 150
+
+
+async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
+    server, http = theatre
+    room = server.new_room()
+    async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
+        (scope,) = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+        await observer.do("subscribe", publications=[scope])
+        watch = await observer.watch(scope)
+        await surgeon.do("start_recording", procedure="p1")
+        await watch.frames(15)
+        first = server.recorder
+        os.kill(first, signal.SIGKILL)
+        seen = await watch.frames(30)
+        assert_in_order(seen)
+        await until(lambda: server.recorder not in (0, first), 10, "another recorder")
+        await watch.frames(10)
+        await surgeon.do("stop_recording")
+        reader = await server.sealed()
+    frames = [mark.frame for mark in marks_of(reader)]
+    missing = frames[-1] - frames[0] + 1 - len(frames)
+    assert missing * 1_000 / FRAMES_PER_SECOND <= ALLOWED_MS
+
+
+MAGIC = (b"\x1aE\xdf\xa3", b"ftyp", b"OpusHead", b"\x9d\x01\x2a", b"matroska", b"webm")
+
+
+async def test_nothing_that_lies_on_the_disk_can_be_read(theatre: tuple[RecordingServer, Client]) -> None:
+    server, http = theatre
+    room = server.new_room()
+    label, name = "Nguyễn Văn Ẩn 1957", "Dr Ánh"
+    async with Member(http, room) as surgeon:
+        await surgeon.publish([(MarkedTrack(), label, "endoscope"), (VoiceTrack(), "Voice", "microphone")])
+        await surgeon.do("start_recording", procedure="p1")
+        await asyncio.sleep(1.5)
+        while_recording = contents(server.data)
+        await surgeon.do("stop_recording")
+    await server.sealed()
+    for path, content in [*while_recording, *contents(server.data)]:
+        for text in (label.encode(), name.encode(), room.encode(), *MAGIC[:3]):
+            assert text not in content, f"{text!r} in {path.name}"
+    journals = [path for path, _ in while_recording if path.suffix == ".journal"]
+    assert journals
+
+
+def contents(folder: Path) -> list[tuple[Path, bytes]]:
+    return [
+        (path, path.read_bytes()) for path in folder.rglob("*") if path.is_file() and path.name != "ballast"
+    ]
