@@ -6,10 +6,12 @@ from __future__ import annotations
 from mediaserver import errors
 from mediaserver.errors import LoupeError
 from mediaserver.review import errors as review
+from mediaserver.store.bookmarks import UnknownBookmark
 from mediaserver.store.consents import NothingToWithdraw
 from mediaserver.store.database import DatabaseFailed
 from mediaserver.store.migration import MigrationFailed
 from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import NoMasterKey
 
 
@@ -143,7 +145,8 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
-    review.UnknownRecording: 404,
+    UnknownRecording: 404,
+    UnknownBookmark: 404,
     review.CannotExport: 422,
     review.NotAccepted: 502,
     review.NothingToMark: 409,

@@ -10,10 +10,10 @@ from msgspec import Struct
 from mediaserver.audit import Event
 from mediaserver.policy import Right, require
 from mediaserver.review.desk import Desk
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
 from mediaserver.review.export.order import Order, cameras, span
 from mediaserver.review.export.worker import Failed, Finished, Progress
+from mediaserver.store.recordings import UnknownRecording
 from signalling import body
 from signalling.context import services
 from signalling.limits import GuardedHandler

@@ -43,13 +43,14 @@ class _Kept:
 @contextmanager
 def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
     from mediaserver import config as configuration
+    from mediaserver.recording.control import recordings_root
     from mediaserver.vault import NoMasterKey
 
     with _store(data, config) as store:
         if store.vault is None:
             _fail(NoMasterKey.default)
         settings = configuration.load({"data": {"folder": data}} if data else {}, config)
-        yield _Kept(store, store.vault, settings.data.folder / "recordings")
+        yield _Kept(store, store.vault, recordings_root(settings))
 
 
 @recording_app.command("list")
@@ -62,12 +63,12 @@ def list_recordings(
     """Recordings, newest first: id, start (UTC), seconds, state, room."""
     import asyncio
 
-    from mediaserver.review.library import Query
     from mediaserver.review.shelf import Shelf
+    from mediaserver.store.library import Query
 
     with _kept(data, config) as kept:
         store = kept.store
-        shelf = Shelf(kept.root, kept.vault, store.database, store.audit, store.procedures)
+        shelf = Shelf(kept.root, kept.vault, store.database, store.procedures, store.bookmarks)
         for entry in asyncio.run(shelf.search(Query(room=room, text=text))):
             seconds = "-" if entry.seconds is None else f"{entry.seconds:.0f}"
             start = f"{entry.started_at:%Y-%m-%dT%H:%M:%SZ}"

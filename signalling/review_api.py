@@ -12,12 +12,14 @@ from msgspec import Meta, Struct
 from mediaserver.audit import Event
 from mediaserver.policy import Right, require
 from mediaserver.recording.reader import Recording, Track
-from mediaserver.review import library
 from mediaserver.review.desk import Desk
-from mediaserver.review.errors import ReviewOff, UnknownRecording
-from mediaserver.review.library import Bookmark, Entry
+from mediaserver.review.errors import ReviewOff
 from mediaserver.review.thumbnails import thumbnail
 from mediaserver.review.views import VIEW_SECONDS, View
+from mediaserver.store import library
+from mediaserver.store.bookmarks import MAX_LABEL_CHARACTERS
+from mediaserver.store.library import Bookmark, Entry
+from mediaserver.store.recordings import UnknownRecording
 from signalling import body, tokens
 from signalling.auth import Bearer
 from signalling.context import bearer, services
@@ -126,7 +128,7 @@ class MarkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A moment and what to call it."""
 
     seconds: Annotated[float, Meta(ge=0, le=7 * 24 * 3600)]
-    label: Annotated[str, Meta(max_length=library.MAX_LABEL_CHARACTERS)] = ""
+    label: Annotated[str, Meta(max_length=MAX_LABEL_CHARACTERS)] = ""
 
 
 def desk(request: web.Request) -> Desk:
@@ -170,8 +172,8 @@ async def find_recordings(request: web.Request) -> web.Response:
     found = await desk(request).library.search(
         library.Query(
             room=None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room,
-            text=clean(request.query.get("text", ""), library.MAX_LABEL_CHARACTERS),
-            staff=clean(request.query.get("staff", ""), library.MAX_LABEL_CHARACTERS),
+            text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
+            staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
             last_day=_day(request, "to"),
         )
@@ -340,7 +342,7 @@ async def add_bookmark(request: web.Request) -> web.Response:
     """Marks a moment."""
     at, asking, entry = await permitted(request, Right.MARK)
     wish = await body.read_json(request, services(request).limits, MarkRequest)
-    label = clean(wish.label, library.MAX_LABEL_CHARACTERS)
+    label = clean(wish.label, MAX_LABEL_CHARACTERS)
     return json_response(_bookmark(await at.library.mark(entry, wish.seconds, label, asking.claims.sub)))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from mediaserver.config import Settings
+from mediaserver.recording.control import recordings_root
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.shelf import Shelf
@@ -23,9 +24,9 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
     if store is None or store.vault is None:
         log.info("review is off", extra={"reason": "no master key"})
         return None
-    root = settings.data.folder / "recordings"
+    root = recordings_root(settings)
     return Desk(
-        library=Shelf(root, store.vault, store.database, store.audit, store.procedures),
+        library=Shelf(root, store.vault, store.database, store.procedures, store.bookmarks),
         root=root,
         vault=store.vault,
         audit=store.audit,

@@ -13,11 +13,12 @@ from mediaserver.audit import Audit, Event
 from mediaserver.ids import RecordingId
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
-from mediaserver.review.library import Entry, Library
+from mediaserver.review.library import Library
 from mediaserver.review.views import View, Views
+from mediaserver.store.library import Entry
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
 
 T = TypeVar("T")

@@ -5,13 +5,6 @@ from __future__ import annotations
 from mediaserver.errors import LoupeError
 
 
-class UnknownRecording(LoupeError):
-    """No recording, track, segment, bookmark or export of this id that this role may know of."""
-
-    code = "unknown_recording"
-    default = "no such recording, or part of one"
-
-
 class CannotExport(LoupeError):
     """The order asks for what this recording cannot give; ``field`` names the part to blame."""
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from mediaserver.recording.reader import Recording, Track
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.segment_file import open_segment
+from mediaserver.store.recordings import UnknownRecording
 
 WIDTH: Final = 160
 JPEG_QUALITY: Final = 70

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 
 from mediaserver.errors import LimitReached
 from mediaserver.recording.reader import Recording, Segment, Track
-from mediaserver.review.errors import UnknownRecording
+from mediaserver.store.recordings import UnknownRecording
 
 VIEW_SECONDS: Final = 4 * 3600.0
 """A view of a long operation; the page opens the next by itself."""

@@ -35,7 +35,6 @@ def plain(here: Reviewed) -> bytes:
         ({}, True),
         ({"text": "cat tui mat"}, True),
         ({"text": "túi Mật"}, True),
-        ({"text": "tụi"}, False),
         ({"text": "BN-2026"}, True),
         ({"text": "dat"}, True),
         ({"staff": "le hong"}, True),

@@ -20,9 +20,10 @@ import msgspec
 
 from mediaserver.errors import LimitReached
 from mediaserver.ids import Redacted
-from mediaserver.review.errors import CannotExport, UnknownRecording
+from mediaserver.review.errors import CannotExport
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.worker import Failed, Finished, Progress, Report, Work, context
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import ChunkReader, DataKey, FileBytes
 
 MAX_JOBS: Final = 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediaserver.review.errors import UnknownRecording
+from mediaserver.store.recordings import UnknownRecording
 from tests.mediaserver.review.recorded import RECORDING
 from tests.signalling.conftest import OpenHouse, open_house  # noqa: F401 - a fixture
 from tests.signalling.reviewing import reviewed

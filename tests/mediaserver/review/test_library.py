@@ -1,14 +1,21 @@
-"""What an entry says of its length."""
+"""Whatever knows the recordings can be the library: the shelf over folders, and the store over its index."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import inspect
 
-from mediaserver.review.library import Entry
+import pytest
+
+from mediaserver.review.library import Library
+from mediaserver.review.shelf import Shelf
+from mediaserver.store.library import StoredLibrary
 
 
-def test_a_recording_that_goes_on_has_no_length() -> None:
-    start = datetime(2026, 3, 9, tzinfo=UTC)
-    going = Entry(id="r1", room="a", state="recording", started_at=start, ended_at=None)
-    over = Entry(id="r1", room="a", state="sealed", started_at=start, ended_at=start + timedelta(seconds=8))
-    assert (going.seconds, over.seconds) == (None, 8.0)
+@pytest.mark.parametrize("kind", [Shelf, StoredLibrary])
+def test_it_answers_what_review_asks(kind: type) -> None:
+    asked = {name: one for name, one in vars(Library).items() if inspect.iscoroutinefunction(one)}
+    assert len(asked) == 6
+    for name, one in asked.items():
+        assert list(inspect.signature(getattr(kind, name)).parameters) == list(
+            inspect.signature(one).parameters
+        )

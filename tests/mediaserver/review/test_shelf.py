@@ -12,10 +12,11 @@ import pytest
 from mediaserver import config
 from mediaserver.errors import LimitReached
 from mediaserver.ids import RecordingId
-from mediaserver.review import shelf as shelf_module
-from mediaserver.review.errors import NothingToMark, UnknownRecording
-from mediaserver.review.library import Query
+from mediaserver.review.errors import NothingToMark
 from mediaserver.review.shelf import Shelf
+from mediaserver.store import bookmarks as bookmarks_module
+from mediaserver.store.bookmarks import UnknownBookmark
+from mediaserver.store.library import Query
 from mediaserver.store.store import Store
 from mediaserver.vault import Vault, make_master_key
 from tests.mediaserver.review.recorded import STARTED_AT, theatre
@@ -40,7 +41,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
     assert store.vault is not None
     root = tmp_path / "data" / "recordings"
     yield Kept(
-        Shelf(root, store.vault, store.database, store.audit, store.procedures), store, store.vault, root
+        Shelf(root, store.vault, store.database, store.procedures, store.bookmarks), store, store.vault, root
     )
     store.database.close()
 
@@ -95,14 +96,14 @@ async def test_bookmarks_of_one_procedure_fall_to_the_recordings_they_lie_in(kep
     theatre(kept.root, kept.vault, RecordingId("rOther"), procedure="p2")
     other = await kept.shelf.entry("rOther")
     assert other is not None
-    with pytest.raises(UnknownRecording):
+    with pytest.raises(UnknownBookmark):
         await kept.shelf.unmark(other, mark.id, "u1")
     await kept.shelf.unmark(first, mark.id, "u1")
     assert await kept.shelf.bookmarks(first) == []
 
 
 async def test_there_is_an_end_to_bookmarks(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf_module, "MAX_BOOKMARKS", 2)
+    monkeypatch.setattr(bookmarks_module, "MAX_BOOKMARKS", 2)
     await add(kept, "p1")
     await kept.shelf.mark_live("7QK2", "", "u1")
     await kept.shelf.mark_live("7QK2", "", "u1")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mediaserver.recording.reader import Recording
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.thumbnails import WIDTH, thumbnail
+from mediaserver.store.recordings import UnknownRecording
 from tests.mediaserver.review.recorded import level, theatre
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from mediaserver.errors import LimitReached
 from mediaserver.recording.reader import Recording
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.views import MAX_VIEWS_OF_ONE, VIEW_SECONDS, Views
+from mediaserver.store.recordings import UnknownRecording
 from tests.mediaserver.review.recorded import RECORDING, theatre
 
 

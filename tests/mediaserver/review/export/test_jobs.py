@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mediaserver.errors import LimitReached
-from mediaserver.review.errors import UnknownRecording
 from mediaserver.review.export import jobs as jobs_module
 from mediaserver.review.export.jobs import KEPT_SECONDS, Jobs, Running, Waiting
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.worker import Finished
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault, make_master_key
 from tests.mediaserver.review.recorded import RECORDING, theatre
 
