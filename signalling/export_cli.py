@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mediaserver.errors import LoupeError
-from signalling.recording_cli import app as recording_app
 from signalling.store_cli import ByOption, ConfigOption, DataOption, _actor, _fail, _store
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
         yield _Kept(store, store.vault, recordings_root(settings))
 
 
-@recording_app.command("list")
 def list_recordings(
     room: Annotated[str | None, typer.Option(help="Of this room only.")] = None,
     text: Annotated[str, typer.Option(help="Title, reference or staff; accents may be left out.")] = "",
@@ -75,7 +73,6 @@ def list_recordings(
             print(f"{entry.id}  {start}  {seconds:>6}  {entry.state:<10} {entry.room}")
 
 
-@recording_app.command("export")
 def export(
     recording: Annotated[str, typer.Argument(help="Its id; see `loupe recording list`.")],
     into: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
@@ -211,7 +208,6 @@ class _Teller:
             print(file=sys.stderr)
 
 
-@recording_app.command("send")
 def send(
     archive: Annotated[str, typer.Argument(help="TITLE@HOST:PORT of a DICOM archive.")],
     files: Annotated[
@@ -229,3 +225,9 @@ def send(
         store(where, files, lambda number: print(f"stored {number} of {len(files)}"))
     except LoupeError as error:
         _fail(error.message)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Puts them beside the commands that check recordings."""
+    for name, command in (("list", list_recordings), ("export", export), ("send", send)):
+        app.command(name)(command)
