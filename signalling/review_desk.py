@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,13 +15,10 @@ from mediaserver.review.views import Views
 from mediaserver.store.store import Store
 from signalling.context import SERVICES
 
-log = logging.getLogger("loupe.signalling")
-
 
 def open_desk(settings: Settings, store: Store | None, now: Callable[[], float]) -> Desk | None:
     """None without a vault: then nothing is recorded either."""
     if store is None or store.vault is None:
-        log.info("review is off", extra={"reason": "no master key"})
         return None
     root = recordings_root(settings)
     return Desk(

@@ -240,6 +240,23 @@ async def test_the_page_is_accessible(
     assert problems == []
 
 
+@pytest.mark.parametrize(("page", "role"), [("theatre", "staff"), ("consult", "specialist")])
+async def test_a_moment_is_marked_while_it_happens(
+    chromium: Browser, reviewing: Server, tmp_path: Path, page: str, role: str
+) -> None:
+    link = reviewing.page(page, ROOM, role)
+    visitor = await Reader.open(chromium, reviewing, link, language="vi", wide=True, pictures=tmp_path)
+    try:
+        await visitor.page.click(".button.main.big")
+        await visitor.page.wait_for_selector(".shell[data-standing=connected]")
+        await visitor.page.keyboard.press("b")
+        await visitor.page.wait_for_selector(".notices:has-text('Đã đánh dấu lúc này')")
+        await visitor.page.click(".button:has-text('Đánh dấu')")
+        await visitor.page.wait_for_selector(".notices:has-text('Đã đánh dấu lúc này')")
+    finally:
+        await visitor.close()
+
+
 async def test_an_observer_is_refused_in_words(chromium: Browser, reviewing: Server, tmp_path: Path) -> None:
     link = reviewing.page("review", ROOM, "observer")
     visitor: Any = await Reader.open(chromium, reviewing, link, language="vi", wide=True, pictures=tmp_path)
