@@ -85,7 +85,7 @@ function Controls({ player }: { player: Player }) {
         icon={player.soundOn.value ? "speaker" : "speakerOff"} word={player.soundOn.value ? t.soundOff : t.soundOn}
         pressed={player.soundOn.value} onPress={() => player.toggleSound()}
       />
-      <Button icon="pin" word={t.link} onPress={() => void copyLink(player)} />
+      <Button icon="link" word={t.link} onPress={() => void copyLink(player)} />
       <Button icon="keyboard" word={words.value.bar.help} hint="?" onPress={() => (sheetOpen.value = !sheetOpen.value)} />
     </div>
   );
