@@ -59,6 +59,7 @@ pub fn receive_rtp(
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
     let restarted = replace_source(now, publication, &packet);
     let arrival = note_sequence(now, publication, incoming, counters, &packet)?;
+    record(now, publication, &packet, plain);
     let accepted = keep(now, (binding.publication, publication), packet, extensions, plain, arrival)?;
     Ok(Accepted { restarted, ..accepted })
 }
@@ -224,6 +225,20 @@ fn smooth(old: Duration, new: Duration) -> Duration {
     (old * 7 + new) / 8
 }
 
+/// Gives a recorder its copy.
+fn record(now: Time, publication: &mut Publication, packet: &Packet, plain: &[u8]) {
+    let Some(tap) = publication.tap.as_mut().filter(|_| !publication.muted) else { return };
+    let Some(bytes) = plain.get(..packet.end) else { return };
+    let Packet { layer, sequence, repaired, .. } = *packet;
+    // A repair came under its own source.
+    let original = publication.layers.get(usize::from(layer)).and_then(|layer| layer.ssrc);
+    let ssrc = original.filter(|_| repaired).unwrap_or(packet.ssrc);
+    let payload = bytes.get(packet.header_length..).unwrap_or_default();
+    let keyframe_start = !payload.is_empty() && is_keyframe_start(publication.media.codec, payload);
+    let payload_type = publication.media.payload_type;
+    tap.packet(now, &TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes });
+}
+
 /// Keeps the packet for forwarding and retransmission.
 fn keep(
     now: Time,
@@ -235,7 +250,6 @@ fn keep(
 ) -> Result<Accepted, Drop> {
     let codec = publication.media.codec;
     let clock_rate = publication.media.clock_rate;
-    let (muted, payload_type) = (publication.muted, publication.media.payload_type);
     let layer = publication.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownSource)?;
     let time = layer.times.unwrap(packet.timestamp);
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
@@ -260,15 +274,6 @@ fn keep(
         arrival,
         restarted: false,
     };
-    let keyframe_start = !payload.is_empty() && is_keyframe_start(codec, payload);
-    if let Some(tap) = publication.tap.as_mut().filter(|_| !muted) {
-        let ssrc = layer.ssrc.unwrap_or(packet.ssrc);
-        let Packet { layer, sequence, repaired, .. } = packet;
-        tap.packet(
-            now,
-            &TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes },
-        );
-    }
     if arrival == Arrival::Late {
         return Ok(accepted);
     }
@@ -277,6 +282,7 @@ fn keep(
     if fresh.padding {
         return Ok(accepted);
     }
+    let keyframe_start = is_keyframe_start(codec, payload);
     if keyframe_start && layer.last_keyframe.is_none_or(|last| last.time != time) {
         layer.last_keyframe = Some(KeyframeSeen { seq, time, arrival: now });
         layer.keyframes_seen += 1;
