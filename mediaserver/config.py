@@ -133,6 +133,26 @@ class Retention(Section):
         ]
 
 
+class Storage(Section):
+    """Where sealed recordings move to; without ``url`` they stay in the data folder."""
+
+    url: str | None = None
+    """``s3://bucket/prefix``, or ``file:///folder`` of a network share."""
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    allow_http: bool = False
+    """For a store on the same machine or in a closed network."""
+
+    @field_validator("url")
+    @classmethod
+    def _schemes(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("s3://", "file:///")):
+            raise ValueError("must start with s3:// or file:///")
+        return value
+
+
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
 
@@ -222,6 +242,7 @@ class Settings(BaseSettings):
     data: Data = Data()
     recording: Recording = Recording()
     retention: Retention = Retention()
+    storage: Storage = Storage()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
@@ -419,6 +440,12 @@ _SAMPLE = """\
 [recording]
 # master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
 # second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
+
+[storage]
+# url = "s3://loupe/recordings"   # sealed segments move there; absent: they stay in the data folder
+# endpoint = "https://s3.example"
+# region = "us-east-1"
+# access_key_id = "loupe"         # secret_access_key better as a secret file
 
 [retention]
 # clinical_days = 3650

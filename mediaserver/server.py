@@ -56,7 +56,6 @@ from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence,
 from mediaserver.rooms import Rooms
 from mediaserver.session import HttpSession, Registry, Session
 from mediaserver.transport.transport import Transport
-from mediaserver.witness import Witness
 
 __all__ = ["HttpSession", "Identity", "Participant", "PublishAnswer", "Server", "SourceSpec"]
 
@@ -91,11 +90,6 @@ class Server:
     def registry(self) -> Registry:
         """What stands now; for metrics and tests."""
         return self._registry
-
-    @property
-    def witness(self) -> Witness:
-        """What tells the audit of live sessions."""
-        return self._registry.witness
 
     @property
     def rooms(self) -> Mapping[RoomId, Room]:

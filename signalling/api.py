@@ -17,6 +17,7 @@ from signalling import (
     audit_api,
     body,
     export_api,
+    keeping_api,
     messages,
     openapi,
     procedures_api,
@@ -254,6 +255,7 @@ _MODERATE = "the right `moderate` in this room, or `inspect`"
 ROUTES: tuple[Route, ...] = (
     *procedures_api.ROUTES,
     *audit_api.ROUTES,
+    *keeping_api.ROUTES,
     Route(
         method="GET",
         path="/api/v1/rooms",

@@ -9,9 +9,11 @@ from mediaserver.review import errors as review
 from mediaserver.store.bookmarks import UnknownBookmark
 from mediaserver.store.consents import NothingToWithdraw
 from mediaserver.store.database import DatabaseFailed
+from mediaserver.store.deletions import RecordingKept, UnknownDeletion
 from mediaserver.store.migration import MigrationFailed
+from mediaserver.store.objects import StorageFailed
 from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
-from mediaserver.store.recordings import UnknownRecording
+from mediaserver.store.recordings import QuotaReached, UnknownRecording
 from mediaserver.vault import NoMasterKey
 
 
@@ -130,6 +132,12 @@ _STATUS: dict[type[LoupeError], int] = {
     ProcedureOpen: 409,
     ProcedureClosed: 409,
     NothingToWithdraw: 409,
+    RecordingKept: 409,
+    UnknownRecording: 404,
+    UnknownDeletion: 404,
+    UnknownBookmark: 404,
+    QuotaReached: 507,
+    StorageFailed: 503,
     DatabaseFailed: 503,
     MigrationFailed: 503,
     NoMasterKey: 503,

@@ -233,7 +233,7 @@ async def open_procedure(request: web.Request) -> web.Response:
         team,
         actor(holder, request.remote),
     )
-    parts.server.witness.serves(procedure.room, procedure.id)
+    parts.server.registry.witness.serves(procedure.room, procedure.id)
     return json_response(await _state(request, procedure))
 
 
@@ -268,7 +268,7 @@ async def close_procedure(request: web.Request) -> web.Response:
     procedure, holder = await _find(request, Right.CONSENT)
     parts = services(request)
     closed = await parts.kept.procedures.close(procedure.id, actor(holder, request.remote))
-    parts.server.witness.serves(procedure.room, None)
+    parts.server.registry.witness.serves(procedure.room, None)
     return json_response(await _state(request, closed))
 
 

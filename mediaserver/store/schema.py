@@ -210,6 +210,7 @@ deletions = Table(
     Column("sealed_reason", LargeBinary, nullable=False),
     Column("asked_at", UtcTime, nullable=False),
     Column("asked_by", String, nullable=False),
+    Column("sealed_asker", LargeBinary, nullable=False),
     Column("confirmed_at", UtcTime),
     Column("confirmed_by", String),
     Column("refused_at", UtcTime),

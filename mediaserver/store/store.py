@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import structlog
 
@@ -15,7 +17,10 @@ from mediaserver.store.audit import AuditTrail
 from mediaserver.store.bookmarks import Bookmarks
 from mediaserver.store.consents import Consents
 from mediaserver.store.database import Database, DatabaseFailed
+from mediaserver.store.deletions import Deletions
 from mediaserver.store.library import StoredLibrary
+from mediaserver.store.objects import Objects, StorageFailed
+from mediaserver.store.offload import Offload
 from mediaserver.store.procedures import Procedures
 from mediaserver.store.recordings import Recordings
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
@@ -26,6 +31,12 @@ CLOSE_SECONDS: Final = 10.0
 """For what waits to be written at the end."""
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+def recording_roots(settings: Settings) -> tuple[Path, ...]:
+    """Folders that hold recordings, the usual one first."""
+    second = settings.recording.second_folder
+    return (settings.data.folder / "recordings", *(() if second is None else (second,)))
 
 
 @dataclass(slots=True)
@@ -39,6 +50,9 @@ class Store:
     _consents: Consents | None = None
     _recordings: Recordings | None = None
     _bookmarks: Bookmarks | None = None
+    _deletions: Deletions | None = None
+    _offload: Offload | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _writing: asyncio.Task[None] | None = field(default=None)
 
     @classmethod
@@ -53,14 +67,19 @@ class Store:
         if vault is None:
             return cls(database, None, audit)
         procedures = Procedures(database, vault, audit)
+        recordings = Recordings(database, vault, audit, settings.retention)
+        objects = Objects.open(settings.storage)
+        roots = recording_roots(settings)
         return cls(
             database,
             vault,
             audit,
             procedures,
             Consents(database, vault, audit),
-            Recordings(database, vault, audit, settings.retention),
+            recordings,
             Bookmarks(database, vault, audit),
+            Deletions(database, vault, audit, roots, objects),
+            None if objects is None else Offload(database, recordings, objects, roots),
         )
 
     @property
@@ -85,6 +104,13 @@ class Store:
         return self._recordings
 
     @property
+    def deletions(self) -> Deletions:
+        """Raises ``NoMasterKey``."""
+        if self._deletions is None:
+            raise NoMasterKey
+        return self._deletions
+
+    @property
     def bookmarks(self) -> Bookmarks:
         """Raises ``NoMasterKey``."""
         if self._bookmarks is None:
@@ -106,10 +132,28 @@ class Store:
                 witness.serves(procedure.room, procedure.id)
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
+        for work in (self._finish_deletions(), None if self._offload is None else self._offload.run()):
+            if work is not None:
+                self._run(work)
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())
+
+    async def _finish_deletions(self) -> None:
+        try:
+            if self._deletions is not None:
+                await self._deletions.resume()
+        except (StorageFailed, DatabaseFailed) as error:
+            _log.error("confirmed deletions not finished; the next start tries again", reason=error.message)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Writes what waits, signs the end, closes the file. Idempotent."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._writing is not None:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

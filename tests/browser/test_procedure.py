@@ -1,4 +1,4 @@
-"""A procedure is opened and consents are ticked in the theatre; what is missing is named until it is there."""
+"""A procedure is opened and consents are ticked in the theatre; what is missing is named."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ APART = {
     "POST /api/v1/join": "takes invitations",
     "GET /metrics": "for loopback, and operators elsewhere",
     **{
-        f"{method} /api/v1/{path}": "test_procedures_api.py, test_audit_api.py"
+        f"{method} /api/v1/{path}": "test_procedures_api.py, test_audit_api.py, test_keeping_api.py"
         for method, path in (
             ("GET", "procedures/{procedure}"),
             ("POST", "procedures/{procedure}/confirmation"),
@@ -202,6 +202,13 @@ APART = {
             ("POST", "procedures/{procedure}/break-glass/{number}/review"),
             ("GET", "break-glass"),
             ("GET", "audit"),
+            ("GET", "due"),
+            ("GET", "recordings/{recording}/keeping"),
+            ("POST", "recordings/{recording}/holds"),
+            ("DELETE", "recordings/{recording}/holds/{number}"),
+            ("POST", "recordings/{recording}/deletions"),
+            ("POST", "recordings/{recording}/deletions/{number}/confirmation"),
+            ("POST", "recordings/{recording}/deletions/{number}/refusal"),
             ("GET", "audit/verification"),
         )
     },

@@ -62,9 +62,7 @@ async def test_an_untouched_trail_fits(trail: AuditTrail, database: Database, va
     assert look(database, vault).unsigned == 0
 
 
-@pytest.mark.parametrize(
-    "column", [column.name for column in audit.c if column.name not in ("seq", "hash")]
-)
+@pytest.mark.parametrize("column", [column.name for column in audit.c if column.name not in ("seq", "hash")])
 @pytest.mark.usefixtures("trail")
 async def test_every_column_is_covered(database: Database, vault: Vault, tmp_path: Path, column: str) -> None:
     value = "x'00'" if column.startswith("sealed") else "'other'"

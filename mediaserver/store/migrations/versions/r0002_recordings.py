@@ -77,6 +77,7 @@ def _keeping() -> None:
         sa.Column("sealed_reason", sa.LargeBinary, nullable=False),
         sa.Column("asked_at", sa.BigInteger, nullable=False),
         sa.Column("asked_by", sa.String, nullable=False),
+        sa.Column("sealed_asker", sa.LargeBinary, nullable=False),
         sa.Column("confirmed_at", sa.BigInteger),
         sa.Column("confirmed_by", sa.String),
         sa.Column("refused_at", sa.BigInteger),
