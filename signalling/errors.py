@@ -153,8 +153,6 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
-    UnknownRecording: 404,
-    UnknownBookmark: 404,
     review.CannotExport: 422,
     review.NotAccepted: 502,
     review.NothingToMark: 409,

@@ -6,7 +6,9 @@ They work beside a running server and are audited as what it does is. Ctrl-C can
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from mediaserver.recording.reader import Recording
     from mediaserver.review.export.order import Order
+    from mediaserver.store.objects import Objects
     from mediaserver.store.store import Store
     from mediaserver.vault import Vault
 
@@ -37,19 +40,21 @@ class _Kept:
     store: Store
     vault: Vault
     root: Path
+    objects: Objects | None
 
 
 @contextmanager
 def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
     from mediaserver import config as configuration
     from mediaserver.recording.control import recordings_root
+    from mediaserver.store.objects import Objects
     from mediaserver.vault import NoMasterKey
 
     with _store(data, config) as store:
         if store.vault is None:
             _fail(NoMasterKey.default)
         settings = configuration.load({"data": {"folder": data}} if data else {}, config)
-        yield _Kept(store, store.vault, recordings_root(settings))
+        yield _Kept(store, store.vault, recordings_root(settings), Objects.open(settings.storage))
 
 
 def list_recordings(
@@ -118,10 +123,10 @@ def _size(text: str) -> dict[str, int]:
 def _open(kept: _Kept, id: str) -> Recording:
     from mediaserver.ids import RecordingId
     from mediaserver.recording.folder import RecordingFolder
-    from mediaserver.recording.reader import Recording
+    from mediaserver.review.opening import open_recording
 
     try:
-        return Recording.open(RecordingFolder.of(kept.root, RecordingId(id)).path, kept.vault)
+        return open_recording(RecordingFolder.of(kept.root, RecordingId(id)).path, kept.vault, kept.objects)
     except (OSError, ValueError):
         _fail(f"no recording {id}; see `loupe recording list`")
 
@@ -157,20 +162,22 @@ def _export(store: Store, recording: Recording, order: Order, into: Path, by: st
     import asyncio
 
     from mediaserver.audit import Event
-    from mediaserver.review.export.run import Export, plain_files
+    from mediaserver.review.export.run import Cancelled, Export, plain_files
     from mediaserver.review.export.worker import NICENESS
 
     os.nice(NICENESS)
+    over = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: over.set())
     teller = _Teller()
     try:
         into.mkdir(parents=True, exist_ok=True)
         with plain_files(into) as open_sink:
-            files = Export(order, recording, open_sink, teller.tell).run()
+            files = Export(order, recording, open_sink, teller.tell, over.is_set).run()
     except LoupeError as error:
         _fail(error.message)
     except OSError as error:
         _fail(f"{into}: {error.strerror or 'cannot be written'}")
-    except KeyboardInterrupt:
+    except Cancelled:
         _fail("cancelled; no file is left")
     finally:
         teller.end()

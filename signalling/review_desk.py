@@ -12,6 +12,7 @@ from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.shelf import Shelf
 from mediaserver.review.views import Views
+from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
 from signalling.context import SERVICES
 
@@ -25,8 +26,9 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
         library=Shelf(root, store.vault, store.database, store.procedures, store.bookmarks),
         root=root,
         vault=store.vault,
+        objects=Objects.open(settings.storage),
         audit=store.audit,
-        jobs=Jobs(settings.data.folder, settings.recording.master_key_file, now=now),
+        jobs=Jobs(settings, now=now),
         views=Views(now),
     )
 

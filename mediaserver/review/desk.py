@@ -16,8 +16,10 @@ from mediaserver.recording.reader import Recording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
 from mediaserver.review.library import Library
+from mediaserver.review.opening import open_recording
 from mediaserver.review.views import View, Views
 from mediaserver.store.library import Entry
+from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
 
@@ -32,6 +34,8 @@ class Desk:
     root: Path
     """Of all recordings."""
     vault: Vault
+    objects: Objects | None
+    """Where segments may have moved to."""
     audit: Audit
     jobs: Jobs
     views: Views[Any]
@@ -48,7 +52,7 @@ class Desk:
     async def open(self, id: str) -> Recording:
         """Its tracks and segments. Raises ``UnknownRecording``."""
         try:
-            return await self.in_reader(Recording.open, self.folder(id), self.vault)
+            return await self.in_reader(open_recording, self.folder(id), self.vault, self.objects)
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
 

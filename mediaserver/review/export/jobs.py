@@ -14,10 +14,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from mediaserver.config import Settings, Storage
 from mediaserver.errors import LimitReached
 from mediaserver.ids import Redacted
 from mediaserver.review.errors import CannotExport
@@ -87,10 +88,9 @@ class Job:
 class Jobs:
     """All exports of this process."""
 
-    def __init__(self, data_folder: Path, master_key_file: Path | None, *, now: Callable[[], float]) -> None:
-        self._data_folder = data_folder
-        self._folder = data_folder / "exports"
-        self._master_key_file = master_key_file
+    def __init__(self, settings: Settings, *, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._folder = settings.data.folder / "exports"
         self._now = now
         self._jobs: dict[str, Job] = {}
         self._turn = asyncio.Semaphore(1)
@@ -172,8 +172,9 @@ class Jobs:
         work = Work(
             order=job.order,
             recording=str(recording_folder),
-            data_folder=str(self._data_folder),
-            master_key_file=None if self._master_key_file is None else str(self._master_key_file),
+            data_folder=str(self._settings.data.folder),
+            master_key_file=_text(self._settings.recording.master_key_file),
+            storage=_revealed(self._settings.storage),
             folder=str(job.folder),
             key=job.key.reveal().raw.hex(),
         )
@@ -185,6 +186,18 @@ class Jobs:
             job.state = _state(report, self._now() - began)
         if not isinstance(job.state, Finished | Failed):
             job.state = Failed(code=CannotExport.code, message="the export process ended before it was done")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _revealed(storage: Storage) -> dict[str, Any]:
+    """As the worker reads it, its secret included: it goes through a pipe that nobody else reads."""
+    given = storage.model_dump(exclude_none=True)
+    if storage.secret_access_key is not None:
+        given["secret_access_key"] = storage.secret_access_key.get_secret_value()
+    return given
 
 
 def _state(report: Report, elapsed: float) -> State:

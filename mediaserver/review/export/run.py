@@ -31,6 +31,10 @@ Tell = Callable[[float, float], None]
 """Seconds of film done, and in all."""
 
 
+class Cancelled(BaseException):
+    """Nobody wants it any more; files half made are taken away."""
+
+
 @dataclass(slots=True)
 class Export:
     """One order being carried out."""
@@ -39,6 +43,8 @@ class Export:
     recording: Recording
     open_sink: OpenSink
     tell: Tell
+    cancelled: Callable[[], bool] = lambda: False
+    """Asked before every frame: an exception raised by a signal could be lost in a callback of a codec."""
     scratch: Path | None = None
     """Folder of the spools; None: the system's."""
     max_part_bytes: int = MAX_PART_BYTES
@@ -46,7 +52,7 @@ class Export:
     files: list[str] = field(default_factory=list)
 
     def run(self) -> list[str]:
-        """The names of the files made. Raises ``CannotExport``, ``OSError``."""
+        """The names of the files made. Raises ``CannotExport``, ``OSError``, ``Cancelled``."""
         chosen = cameras(self.order, self.recording)
         start, end = span(self.order, self.recording)
         if self.order.form in STILLS:
@@ -110,6 +116,8 @@ class Export:
             while first + film.frames < frames:
                 if is_dicom and film.bytes >= self.max_part_bytes:
                     break
+                if self.cancelled():
+                    raise Cancelled
                 course.write_frame(film, first + film.frames)
                 if film.frames % order.frames_per_second == 0:
                     self.tell((first + film.frames) / order.frames_per_second, course.end - course.start)

@@ -15,19 +15,19 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from mediaserver import config
 from mediaserver.config import Data, Settings
 from mediaserver.errors import LoupeError
-from mediaserver.recording.reader import Recording
 from mediaserver.review.export.faststart import Sink
 from mediaserver.review.export.order import Order
-from mediaserver.review.export.run import Export, OpenSink
+from mediaserver.review.export.run import Cancelled, Export, OpenSink
 from mediaserver.review.labels import labels
+from mediaserver.review.opening import open_recording
+from mediaserver.store.objects import Objects
 from mediaserver.vault import ChunkWriter, DataKey, Vault
 
 NICENESS: Final = 15
@@ -44,6 +44,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Its folder."""
     data_folder: str
     master_key_file: str | None
+    storage: dict[str, Any]
+    """Of the object storage that segments may have moved to, as in the configuration."""
     folder: str
     """Where the files go, sealed; scratch files too."""
     key: str
@@ -72,10 +74,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
 
 
 Report = Progress | Finished | Failed
-
-
-class Cancelled(BaseException):
-    """Nobody wants it any more; files half made are taken away."""
 
 
 def context(name: str) -> str:
@@ -115,14 +113,10 @@ class _Teller:
         self._stream.flush()
 
 
-def _end_with(stream: BinaryIO) -> None:
-    """Waits for the end of our input, then interrupts the main thread."""
+def _end_with(stream: BinaryIO, over: threading.Event) -> None:
+    """Waits for the end of our input: then nobody wants the work."""
     stream.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _cancel(_: int, __: FrameType | None) -> None:
-    raise Cancelled
+    over.set()
 
 
 def open_vault(data_folder: Path, master_key_file: str | None) -> Vault:
@@ -133,15 +127,17 @@ def open_vault(data_folder: Path, master_key_file: str | None) -> Vault:
     )
 
 
-def perform(work: Work, teller: _Teller) -> Report:
+def perform(work: Work, teller: _Teller, over: threading.Event) -> Report:
     """Does it. Raises ``Cancelled``."""
     folder = Path(work.folder)
     try:
         vault = open_vault(Path(work.data_folder), work.master_key_file)
-        recording = Recording.open(Path(work.recording), vault)
+        objects = Objects.open(config.Storage(**work.storage))
+        recording = open_recording(Path(work.recording), vault, objects)
         order = msgspec.structs.replace(work.order, labels={**labels(recording, vault), **work.order.labels})
         with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
-            files = Export(order, recording, open_sink, teller.progress, scratch=folder).run()
+            export = Export(order, recording, open_sink, teller.progress, over.is_set, scratch=folder)
+            files = export.run()
     except LoupeError as error:
         return Failed(code=error.code, message=error.message, field=error.field)
     except OSError as error:
@@ -152,13 +148,14 @@ def perform(work: Work, teller: _Teller) -> Report:
 def main() -> int:
     """0 done, 1 failed, 3 cancelled."""
     os.nice(NICENESS)
-    signal.signal(signal.SIGTERM, _cancel)
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the server, which ends us
     teller = _Teller(sys.stdout.buffer)
     try:
         work = msgspec.json.decode(sys.stdin.buffer.readline(MAX_WORK_BYTES), type=Work)
-        threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
-        report = perform(work, teller)
+        threading.Thread(target=_end_with, args=(sys.stdin.buffer, over), daemon=True).start()
+        report = perform(work, teller, over)
     except Cancelled:
         return 3
     teller.report(report)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mediaserver import config
+from mediaserver.config import Settings
 from mediaserver.errors import LimitReached
 from mediaserver.review.export import jobs as jobs_module
 from mediaserver.review.export.jobs import KEPT_SECONDS, Jobs, Running, Waiting
@@ -19,6 +21,11 @@ from tests.mediaserver.review.recorded import RECORDING, theatre
 STILL = Order(form="png", tracks=["t-cam-a"], start_seconds=1)
 
 
+def settings(place: Path) -> Settings:
+    recording = config.Recording(master_key_file=place / "master.key")
+    return Settings(data=config.Data(folder=place / "data"), recording=recording)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     key = tmp_path / "master.key"
@@ -29,7 +36,7 @@ def place(tmp_path: Path) -> Path:
 
 async def test_jobs_are_done_one_after_the_other_and_forgotten(place: Path) -> None:
     now = [1000.0]
-    jobs = Jobs(place / "data", place / "master.key", now=lambda: now[0])
+    jobs = Jobs(settings(place), now=lambda: now[0])
     folder = place / "data" / "recordings" / RECORDING
     first, second = (jobs.start(RECORDING, folder, STILL, "u1") for _ in range(2))
     assert isinstance(second.state, Waiting)
@@ -52,7 +59,7 @@ async def test_jobs_are_done_one_after_the_other_and_forgotten(place: Path) -> N
 
 async def test_there_is_an_end_to_what_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "MAX_JOBS", 1)
-    jobs = Jobs(place / "data", place / "master.key", now=lambda: 0.0)
+    jobs = Jobs(settings(place), now=lambda: 0.0)
     jobs.start(RECORDING, place / "data" / "recordings" / RECORDING, STILL, "u1")
     with pytest.raises(LimitReached):
         jobs.start(RECORDING, place / "data" / "recordings" / RECORDING, STILL, "u1")
@@ -63,7 +70,7 @@ async def test_what_an_earlier_server_left_is_cleared_away(place: Path) -> None:
     old = place / "data" / "exports" / "xOld"
     old.mkdir(parents=True)
     (old / "film.mp4.enc").write_bytes(b"unreadable by now")
-    jobs = Jobs(place / "data", place / "master.key", now=lambda: 0.0)
+    jobs = Jobs(settings(place), now=lambda: 0.0)
     assert not old.exists()
     await jobs.close()
 

@@ -31,7 +31,7 @@ def work(place: Path, order: Order, recording: str = RECORDING) -> bytes:
     made = Work(
         order=order, recording=str(place / "data" / "recordings" / recording),
         data_folder=str(place / "data"),
-        master_key_file=str(place / "master.key"), folder=str(place / "out"), key=KEY.hex(),
+        master_key_file=str(place / "master.key"), folder=str(place / "out"), key=KEY.hex(), storage={},
     )  # fmt: skip
     return msgspec.json.encode(made) + b"\n"
 
