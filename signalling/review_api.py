@@ -356,11 +356,17 @@ async def remove_bookmark(request: web.Request) -> web.Response:
 _REVIEW = "the right `review` in the recording's room"
 _MARK = "the right `mark` in the recording's room"
 _VIEW = "the cookie of a view"
+_SEARCH = {
+    "text": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
+    "staff": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
+    "from": {"type": "string", "format": "date"},
+    "to": {"type": "string", "format": "date"},
+}
 
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET", path=BASE, handler=find_recordings, summary="Searches recordings.",
-        response=RecordingList, rights=_REVIEW, problems=(400, 401, 403, 404),
+        query=_SEARCH, response=RecordingList, rights=_REVIEW, problems=(400, 401, 403, 404),
     ),
     Route(
         method="POST", path=f"{BASE}/{{recording}}/views", handler=open_view,

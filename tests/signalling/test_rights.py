@@ -212,6 +212,23 @@ APART = {
             ("GET", "audit/verification"),
         )
     },
+    **{
+        f"{method} /api/v1/recordings{path}": "test_review_api.py, test_export_api.py"
+        for method, path in (
+            ("GET", ""),
+            ("POST", "/{recording}/views"),
+            ("DELETE", "/{recording}/views"),
+            ("GET", "/{recording}/tracks/{track}/segments/{number}"),
+            ("GET", "/{recording}/tracks/{track}/thumbnails/{second}"),
+            ("POST", "/{recording}/bookmarks"),
+            ("DELETE", "/{recording}/bookmarks/{bookmark}"),
+            ("POST", "/{recording}/exports"),
+            ("GET", "/{recording}/exports"),
+            ("GET", "/{recording}/exports/{export}"),
+            ("DELETE", "/{recording}/exports/{export}"),
+            ("GET", "/{recording}/exports/{export}/files/{file}"),
+        )
+    },
     "GET /ws": "asks for the token in its first message: the commands above",
 }
 PUBLIC = {
