@@ -40,7 +40,6 @@ from mediaserver.ids import (
     RoomId,
     SessionId,
     new_participant_id,
-    new_session_id,
 )
 from mediaserver.metrics import Metrics
 from mediaserver.negotiation.answer import parse_fragment, render_fragment
@@ -50,7 +49,7 @@ from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
-from mediaserver.recording.control import Recordings
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
@@ -78,7 +77,7 @@ class Server:
         self._rooms = Rooms(self._registry)
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
-        self.recordings: Recordings | None = None
+        self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
         self._dispatcher = Dispatcher(
             self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
@@ -110,8 +109,7 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
-        if self.recordings is not None:
-            self.recordings.start_recorder()
+        self.recordings.start_recorder()
         for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
@@ -135,8 +133,7 @@ class Server:
         """Drains, then ends the plane. Idempotent."""
         await self.drain()
         self._phase = "stopped"
-        if self.recordings is not None:
-            await self.recordings.end()
+        await self.recordings.end()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -274,7 +271,7 @@ class Server:
             self._close(session, None)
             raise
         self._serve_publishing(session, result)
-        return self._http(session, result.answer.sdp)
+        return self._registry.open_http(session, result.answer.sdp)
 
     async def whep(self, identity: Identity, name: str, sdp: str, source: str | None = None) -> HttpSession:
         """A viewer watches one source.
@@ -296,7 +293,7 @@ class Server:
         side = session.watching
         assert side is not None  # opened in the line above
         session.run(self._serve(session, side.transport, None))
-        return self._http(session, text)
+        return self._registry.open_http(session, text)
 
     def http_session(self, id: SessionId) -> HttpSession:
         """Raises ``UnknownParticipant``."""
@@ -363,21 +360,6 @@ class Server:
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session
 
-    def _http(self, session: Session, answer: str) -> HttpSession:
-        side = session.publishing or session.watching
-        assert side is not None  # negotiated a moment ago
-        http = HttpSession(
-            id=new_session_id(),
-            participant=session.participant,
-            answer=answer,
-            sections=side.sections,
-            direction="whip" if session.publishing is not None else "whep",
-            transport=side.transport,
-        )
-        session.http = http.id
-        self._registry.http[http.id] = http
-        return http
-
     # ---- Transports ----
 
     def _serve_publishing(self, session: Session, result: publish_side.Published) -> None:
@@ -438,7 +420,7 @@ class Server:
 
     # ---- Carrying out ----
 
-    def _apply(self, room: Room, effects: Sequence[RoomEffect]) -> None:  # noqa: C901, PLR0912 - a flat match
+    def _apply(self, room: Room, effects: Sequence[RoomEffect]) -> None:  # noqa: C901 - a flat match
         overflowed: list[Session] = []
         # Last and once each: an offer must not come before the news of what it carries.
         renegotiate: dict[ParticipantId, None] = {}
@@ -458,8 +440,7 @@ class Server:
                     self._plane.mute(handle, muted)
                 case _:
                     assert_never(effect)
-        if self.recordings is not None:
-            self.recordings.follow(room)
+        self.recordings.follow(room)
         for participant in renegotiate:
             try:
                 self._renegotiate(participant)

@@ -16,7 +16,7 @@ from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
-from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId
+from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId, new_session_id
 from mediaserver.negotiation.answer import Bundled
 from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
 from mediaserver.negotiation.offer import SdpLimits
@@ -206,6 +206,22 @@ class Registry:
                         if owner is session:
                             self.end_subscription(handle)
         transport.close()
+
+    def open_http(self, session: Session, answer: str) -> HttpSession:
+        """What a WHIP or WHEP client gets after its offer was answered."""
+        side = session.publishing or session.watching
+        assert side is not None  # negotiated a moment ago
+        http = HttpSession(
+            id=new_session_id(),
+            participant=session.participant,
+            answer=answer,
+            sections=side.sections,
+            direction="whip" if session.publishing is not None else "whep",
+            transport=side.transport,
+        )
+        session.http = http.id
+        self.http[http.id] = http
+        return http
 
     def subscribe(
         self, session: Session, publication: Publication, transport: Transport, media: OutboundMedia

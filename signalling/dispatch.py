@@ -12,7 +12,7 @@ from mediaserver.errors import RecordingOff
 from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
-from mediaserver.recording.control import Recordings
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff
 from mediaserver.server import Server, SourceSpec
@@ -59,7 +59,7 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
 
 def recordings(server: Server) -> Recordings:
     """Raises ``RecordingOff`` where nothing is recorded."""
-    if server.recordings is None:
+    if isinstance(server.recordings, NoRecordings):
         raise RecordingOff
     return server.recordings
 

@@ -123,8 +123,7 @@ def _open(settings: Settings) -> tuple[Store, Server]:
     store = Store.open(settings)
     try:
         server = Server(settings, open_plane(settings.media), store.audit)
-        consents = None if store.vault is None else store.consents
-        server.recordings = open_recordings(server, settings, consents, store.audit)
+        server.recordings = open_recordings(server, store)
     except LoupeError:
         store.database.close()
         raise

@@ -90,6 +90,19 @@ class Taking:
         return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000)
 
 
+class NoRecordings:
+    """Where nothing is recorded: the server has no master key."""
+
+    def start_recorder(self) -> None:
+        """There is none."""
+
+    def follow(self, room: Room) -> None:
+        """Nobody watches."""
+
+    async def end(self) -> None:
+        """Nothing was begun."""
+
+
 class Recordings:
     """All recordings of a server. Calls that change anything are made on its event loop."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mediaserver.ids import ProcedureId
-from mediaserver.recording.control import Recordings
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.store.consents import Revoked
 from mediaserver.vault import Vault
 from tests.signalling.conftest import House
@@ -34,7 +34,7 @@ def recording(house: House) -> Iterator[House]:
     vault = Vault([bytes(range(32))])
     house.server.recordings = Recordings(house.server.registry, vault, Register())
     yield house
-    house.server.recordings = None
+    house.server.recordings = NoRecordings()
 
 
 async def call(house: House, method: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any]:

@@ -18,7 +18,7 @@ from mediaserver.events import RecordingChanged
 from mediaserver.ids import ProcedureId
 from mediaserver.plane import open_plane
 from mediaserver.policy import Role
-from mediaserver.recording.control import Recordings
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.server import Server
 from mediaserver.store.consents import ConsentMissing, Revoked
 from mediaserver.vault import Vault
@@ -86,7 +86,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await made.server.start()
     made.server.recordings = made.taking
     yield made
-    made.server.recordings = None
+    made.server.recordings = NoRecordings()
     await made.server.stop()
 
 

@@ -1,4 +1,4 @@
-"""Whether a server records: with a master key, and never without consents."""
+"""Whether a server records: with a master key, and not without."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from pathlib import Path
 import pytest
 
 from mediaserver.config import Data
-from mediaserver.ids import ProcedureId
 from mediaserver.plane import open_plane
-from mediaserver.recording.opening import NoConsents, open_recordings
+from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.recording.opening import open_recordings
 from mediaserver.server import Server
+from mediaserver.store.store import Store
 from tests.mediaserver.peers import settings
 
 
-def test_without_a_master_key_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = settings().model_copy(update={"data": Data(folder=tmp_path)})
-    server = Server(chosen, open_plane(chosen.media))
+@pytest.mark.parametrize("key", [None, bytes(range(32)).hex()])
+async def test_a_master_key_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     monkeypatch.delenv("LOUPE_RECORDING_MASTER_KEY", raising=False)
-    assert open_recordings(server, chosen) is None
-    monkeypatch.setenv("LOUPE_RECORDING_MASTER_KEY", bytes(range(32)).hex())
-    assert open_recordings(server, chosen) is not None
-
-
-async def test_nobody_consented_where_no_consents_are_kept() -> None:
-    consents = NoConsents()
-    assert not await consents.permits(ProcedureId("p"), "recording")
-    assert [revoked async for revoked in consents.revoked()] == []
+    if key is not None:
+        monkeypatch.setenv("LOUPE_RECORDING_MASTER_KEY", key)
+    chosen = settings().model_copy(update={"data": Data(folder=tmp_path)})
+    store = Store.open(chosen)
+    server = Server(chosen, open_plane(chosen.media))
+    try:
+        opened = open_recordings(server, store)
+        assert type(opened) is (Recordings if key else NoRecordings)
+    finally:
+        await server.stop()
+        await store.close()
