@@ -10,6 +10,7 @@ from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
+from mediaserver.store.metrics import StoreCollector
 from mediaserver.store.store import Store
 from signalling import api, health, metrics, middleware, pages, review_desk, websocket, whep, whip
 from signalling.admission import Admission
@@ -41,6 +42,8 @@ def services(
     holders = Holders(server.has_http_session)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
+    if store is not None:
+        server.metrics.registry.register(StoreCollector(store))
     return Services(
         server=server,
         settings=settings,

@@ -309,9 +309,14 @@ def demo(
     """A running room with a synthetic operating theatre, everything embedded."""
     from signalling.demo import command
 
+    try:
+        recording = command.recording_beside(data)
+    except LoupeError as error:
+        _fail(error.message)
     settings = _settings(
         None,
         {
+            "recording": recording,
             "listen": {"host": "0.0.0.0", "port": port},  # noqa: S104 - other computers shall see it
             "tls": {"self_made": True},
             "media": {"port": media_port, "workers": workers},

@@ -51,7 +51,8 @@ class Store:
     _recordings: Recordings | None = None
     _bookmarks: Bookmarks | None = None
     _deletions: Deletions | None = None
-    _offload: Offload | None = None
+    offload: Offload | None = None
+    """None without object storage."""
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _writing: asyncio.Task[None] | None = field(default=None)
 
@@ -132,7 +133,7 @@ class Store:
                 witness.serves(procedure.room, procedure.id)
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
-        for work in (self._finish_deletions(), None if self._offload is None else self._offload.run()):
+        for work in (self._finish_deletions(), None if self.offload is None else self.offload.run()):
             if work is not None:
                 self._run(work)
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())
