@@ -23,7 +23,7 @@ from mediaserver.store.recordings import UnknownRecording
 from signalling import body, tokens
 from signalling.auth import Bearer
 from signalling.context import bearer, services
-from signalling.errors import MalformedMessage
+from signalling.errors import MalformedMessage, Unauthorized
 from signalling.names import clean
 from signalling.openapi import Route, json_response
 
@@ -220,10 +220,10 @@ async def close_view(request: web.Request) -> web.Response:
     """Ends the view that the cookie names."""
     at = desk(request)
     view = at.views.close(request.cookies.get(COOKIE, ""))
+    response = web.Response(status=204)
     if view is not None:
         at.end_view(view)
-    response = web.Response(status=204)
-    response.del_cookie(COOKIE, path=f"{BASE}/{request.match_info['recording']}/")
+        response.del_cookie(COOKIE, path=f"{BASE}/{view.recording.id}/")
     return response
 
 
@@ -277,10 +277,13 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
 def viewing(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
     """The view that the cookie opens.
 
-    Raises ``UnknownRecording``; ``Unauthorized`` once the token is withdrawn.
+    Raises ``Unauthorized`` without one, and once it is over or its token is withdrawn.
     """
     at = desk(request)
-    view = at.views.get(request.cookies.get(COOKIE, ""), request.match_info["recording"])
+    try:
+        view = at.views.get(request.cookies.get(COOKIE, ""), request.match_info["recording"])
+    except UnknownRecording as error:
+        raise Unauthorized(error.message) from None
     services(request).authenticator.check_standing(view.holder)
     return at, view
 

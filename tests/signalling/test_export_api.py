@@ -39,7 +39,7 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     await until(finished, 30, "the export")
     done = await state(here, begun["id"])
     assert done["files"] == ["film.mp4", "provenance.json"]
-    assert (await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4")).status == 404, "no view is open"
+    assert (await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4")).status == 401, "no view is open"
     await here.open()
     taken = await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4", role=None)
     assert taken.status == 200

