@@ -50,7 +50,8 @@ async (seconds) => {
     await new Promise(requestAnimationFrame);
     const shown = marks();
     const right = (ms) => ms <= wanted + 1 && ms > wanted - FRAME - 1;
-    if (loupeReview.player.settled && shown.length === 2 && shown.every(right)) return performance.now() - began;
+    const there = shown.length === 2 && shown.every(right);
+    if (loupeReview.player.settled && there) return performance.now() - began;
     if (performance.now() - began > 10000) throw new Error(`${seconds}: ${shown}`);
   }
 }
