@@ -36,6 +36,7 @@ from mediaserver.ids import (
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
+from mediaserver.recording.index import Index, started
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
@@ -107,12 +108,18 @@ class Recordings:
     """All recordings of a server. Calls that change anything are made on its event loop."""
 
     def __init__(
-        self, registry: Registry, vault: Vault, consents: Consents, audit: Audit | None = None
+        self,
+        registry: Registry,
+        vault: Vault,
+        consents: Consents,
+        audit: Audit | None = None,
+        index: Index | None = None,
     ) -> None:
         self._registry = registry
         self._vault = vault
         self._consents = consents
         self._audit: Audit = audit or NoAudit()
+        self._index = index
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
@@ -129,6 +136,8 @@ class Recordings:
         """Starts the recorder process, which seals what an earlier one left."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
+        if self._index is not None:
+            self._tasks.append(loop.create_task(self._index.run()))
 
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals.
@@ -157,7 +166,11 @@ class Recordings:
         return taking.event() if taking is not None else None
 
     async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
-        """Begins to record a room. Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``."""
+        """Begins to record a room.
+
+        Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``, ``UnknownProcedure``,
+        ``QuotaReached``.
+        """
         if room.id in self._taking:
             raise AlreadyRecording
         if not await self._consents.permits(procedure, Purpose.RECORDING):
@@ -176,6 +189,10 @@ class Recordings:
             "unix_micros": time.time_ns() // 1000,
             "key_id": self._vault.key_id,
         }
+        if self._index is not None:
+            await self._index.begin(id, procedure, room.id, started(begin["unix_micros"]))
+        if room.id in self._taking or self._registry.rooms.get(room.id) is not room:
+            raise AlreadyRecording
         taking = self._taking[room.id] = Taking(id, room.id, procedure, begin)
         self._process.send({"do": "start", "recording": taking.id, "begin": begin})
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
@@ -331,6 +348,8 @@ class Recordings:
         taking.stopped.set()
 
     def _sealed(self, message: Message) -> None:
+        if self._index is not None:
+            self._index.changed(RecordingId(message["recording"]))
         if message["failure"] is not None:
             _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
         elif message["state"] is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.recording.control import NoRecordings, Recordings, recordings_root
+from mediaserver.recording.index import Index
 from mediaserver.server import Server
 from mediaserver.store.store import Store
 from mediaserver.vault import NoMasterKey
@@ -17,4 +18,5 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
     if store.vault is None:
         _log.info("recording is off", reason=NoMasterKey.default)
         return NoRecordings()
-    return Recordings(server.registry, store.vault, store.consents, store.audit)
+    index = Index(store.recordings, store.vault, recordings_root(server.registry.settings))
+    return Recordings(server.registry, store.vault, store.consents, store.audit, index)

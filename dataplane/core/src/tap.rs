@@ -148,8 +148,9 @@ impl Tap {
 
     /// A packet came: kept when it is of the encoding that is recorded, or of the one that shall be.
     pub fn packet(&mut self, now: Time, packet: &TappedPacket<'_>) {
-        let layer = Some(packet.layer);
-        if self.switch.forwarded() != layer && self.switch.awaited() != layer {
+        let wanted = [self.switch.forwarded(), self.switch.awaited()];
+        // Before it is known what flows, anything may be the beginning.
+        if !wanted.contains(&Some(packet.layer)) && wanted != [None, None] {
             return;
         }
         self.switch.judge(packet.layer, packet.keyframe_start);

@@ -5,7 +5,7 @@ export const PROTOCOL = "loupe.v1.json";
 
 export type {
   ChatLine, Closing, Hello, IceServer, Limits, Offer, ParticipantInfo, PublicationInfo, PublishedAnswer,
-  Resume, Right, Role, RoomInfo, Source, SubscribedSource, TransportState,
+  Resume, Right, Role, RoomInfo, RoomRecording, Source, SubscribedSource, TransportState,
 } from "./protocol.generated";
 export type ErrorMessage = wire.Error;
 export type Request = wire.Request;
@@ -38,6 +38,6 @@ export function parseMessage(text: string): ServerMessage | undefined {
 const TAGS = {
   hello: true, ok: true, pong: true, error: true, published_answer: true, offer: true, participant_joined: true,
   participant_changed: true, participant_left: true, published: true, publication_changed: true, unpublished: true,
-  layer_forwarded: true, chat_line: true, transport: true, closing: true,
+  layer_forwarded: true, chat_line: true, recording: true, transport: true, closing: true,
 } satisfies Record<ServerMessage["type"], true>;
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(TAGS));

@@ -1,5 +1,5 @@
 /** The room as this client knows it: a value, and one pure function from event to next value. */
-import type { ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, ServerEvent } from "./protocol";
+import type { ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, RoomRecording, ServerEvent } from "./protocol";
 
 /** A publication and when (page clock, ms) its state was told: `silent_ms` counts on from there. */
 export interface Publication extends PublicationInfo {
@@ -13,12 +13,14 @@ export interface Room {
   participants: ReadonlyMap<string, ParticipantInfo>;
   publications: ReadonlyMap<string, Publication>;
   chat: readonly ChatLine[];
+  /** While the room is being recorded; its moment is of the server's clock. */
+  recording: RoomRecording | null;
 }
 
 /** Lines kept; older ones fall off so that a long operation does not fill the page. */
 const MAX_CHAT_LINES = 500;
 
-export const EMPTY_ROOM: Room = { id: "", participants: new Map(), publications: new Map(), chat: [] };
+export const EMPTY_ROOM: Room = { id: "", participants: new Map(), publications: new Map(), chat: [], recording: null };
 
 /** The room a `hello` tells; the chat is kept, since a hello does not repeat it. */
 export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROOM): Room {
@@ -29,6 +31,7 @@ export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROO
       info.publications.map((p) => [p.id, { ...p, toldAtMs: nowMs, forwarded: previous.publications.get(p.id)?.forwarded }]),
     ),
     chat: previous.chat,
+    recording: info.recording ?? null,
   };
 }
 
@@ -54,6 +57,11 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
     }
     case "chat_line":
       return { ...room, chat: [...room.chat, event].slice(-MAX_CHAT_LINES) };
+    case "recording":
+      return {
+        ...room,
+        recording: event.state === "recording" ? { recording: event.recording, since_ms: event.since_ms } : null,
+      };
     case "offer":
     case "transport":
     case "closing":

@@ -70,6 +70,9 @@ export class Session {
     return this.signalling.phase;
   }
 
+  /** What the server's clock shows less this computer's, in milliseconds, when it was told last. */
+  serverAheadMs = 0;
+
   may(right: Right): boolean {
     return this.me.value?.rights.includes(right) ?? false;
   }
@@ -134,6 +137,14 @@ export class Session {
     if (publication !== null) await this.signalling.request({ type: "mute", publication, muted });
   }
 
+  async startRecording(procedure: string): Promise<void> {
+    await this.signalling.request({ type: "start_recording", procedure });
+  }
+
+  async stopRecording(): Promise<void> {
+    await this.signalling.request({ type: "stop_recording" });
+  }
+
   async chat(text: string): Promise<void> {
     await this.signalling.request({ type: "chat", text });
   }
@@ -164,6 +175,7 @@ export class Session {
 
   private joined(hello: Hello): void {
     this.me.value = hello;
+    this.serverAheadMs = hello.server_time_ms - Date.now();
     this.room.value = roomOf(hello.room, performance.now(), this.room.value);
     for (const id of [...this.wishes.keys()]) if (!this.room.value.publications.has(id)) this.wishes.delete(id);
     if (hello.resumed) return;

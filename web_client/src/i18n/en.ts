@@ -1,6 +1,7 @@
 /** English: the second language; the type makes sure that nothing is left out. */
 import { review } from "./review.en";
 import { procedure } from "./procedure.en";
+import { recordingFaults } from "./recording.en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -145,6 +146,7 @@ export const en: Dictionary = {
   },
   review,
   procedure,
+  recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

@@ -1,6 +1,7 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
 import { review } from "./review.vi";
 import { procedure } from "./procedure.vi";
+import { recordingFaults } from "./recording.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Role, SourceType } from "../client/protocol";
@@ -182,6 +183,10 @@ export const vi = {
   },
   review,
   procedure,
+  recording: {
+    on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",
+    faults: recordingFaults,
+  },
   keys: {
     title: "Phím tắt", close: "Đóng", mute: "Bật hoặc tắt micro", talk: "Giữ để nói", camera: "Bật hoặc tắt camera",
     pin: "Phóng to nguồn số 1 đến 9", unpin: "Trở về tất cả", full: "Toàn màn hình", chat: "Mở hoặc đóng tin nhắn",

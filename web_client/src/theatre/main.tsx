@@ -12,12 +12,13 @@ import { useDeviceNews } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { People } from "../ui/people";
 import { Pictures, pictures, pinned, pinNumber } from "../ui/pictures";
+import { RecordingButton } from "../ui/recording";
 import { Shell, standing, useLeaveGuard, useWakeLock } from "../ui/shell";
 import { ShortcutSheet, useShortcuts } from "../ui/shortcuts";
 import type { Shortcut } from "../ui/shortcuts";
 import { RemoteSound, SoundGate } from "../ui/sound";
 import { AddButtons, SourceCard } from "./card";
-import { ProcedurePanel } from "./procedure";
+import { procedure, ProcedurePanel, recordingBlocked } from "./procedure";
 import { add, isSound, labelOf, sources, start, stopAll } from "./sources";
 
 function Lobby({ join }: LobbyProps) {
@@ -105,6 +106,7 @@ function Room({ session }: { session: Session }) {
           </div>
           <AddButtons />
           {session.may("consent") && <ProcedurePanel />}
+          <RecordingButton session={session} procedure={procedure.value?.id ?? null} blocked={recordingBlocked.value} />
         </section>
         <section class="others" aria-label={t.theatre.remote}>
           {pictures(session).length > 0 && <Pictures session={session} limits={ACTING} canHide={false} empty={null} />}

@@ -19,6 +19,7 @@ const PATHS = {
   pause: "M8 5v14M16 5v14",
   play: "M7 4l13 8-13 8z",
   stop: "M6 6h12v12H6z",
+  record: "M12 6a6 6 0 1 0 0 12a6 6 0 0 0 0-12z",
   plus: "M12 5v14M5 12h14",
   close: "M5 5l14 14M19 5L5 19",
   pin: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
@@ -46,7 +47,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-const FILLED: ReadonlySet<IconName> = new Set(["live", "stop", "play"]);
+const FILLED: ReadonlySet<IconName> = new Set(["live", "stop", "play", "record"]);
 
 export function Icon({ name }: { name: IconName }) {
   return (

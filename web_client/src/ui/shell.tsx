@@ -6,6 +6,7 @@ import { choose, language, words } from "../i18n";
 import { Icon } from "./icons";
 import { Notices } from "./notices";
 import { Button, QualityView } from "./parts";
+import { RecordingMark } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
@@ -69,6 +70,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
         <p class={`standing ${tone}`} role="status" aria-live="assertive">
           <Icon name={bad ? "warning" : frozen ? "frozen" : shownLive ? "live" : "check"} /> {text}
         </p>
+        <RecordingMark session={session} />
         <QualityView quality={session.quality.value} label={t.bar.link} />
         <div class="bar-actions">
           {actions}

@@ -33,6 +33,16 @@ describe("room", () => {
     expect(room.publications.get("a")).toMatchObject({ silent_ms: 700, toldAtMs: 1_234 });
   });
 
+  it("knows whether the room is being recorded, on coming and after", () => {
+    const recorded = roomOf({ ...info, recording: { recording: "r1", since_ms: 7 } }, 0);
+    expect(recorded.recording).toEqual({ recording: "r1", since_ms: 7 });
+    const ended = after(recorded, { type: "recording", seq: 4, state: "withdrawn", recording: "r1", since_ms: 7 }, 0);
+    expect(ended.recording).toBeNull();
+    const again = after(ended, { type: "recording", seq: 5, state: "recording", recording: "r2", since_ms: 9 }, 0);
+    expect(again.recording).toEqual({ recording: "r2", since_ms: 9 });
+    expect(roomOf(info, 0).recording).toBeNull();
+  });
+
   it("keeps the forwarded layer when a publication changes", () => {
     const told = after(roomOf(info, 0), { type: "layer_forwarded", seq: 3, publication: "a", layer: 1 }, 0);
     const changed = after(told, { type: "publication_changed", seq: 4, publication: publication("a") }, 0);
