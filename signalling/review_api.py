@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -359,7 +359,7 @@ async def remove_bookmark(request: web.Request) -> web.Response:
 _REVIEW = "the right `review` in the recording's room"
 _MARK = "the right `mark` in the recording's room"
 _VIEW = "the cookie of a view"
-_SEARCH = {
+_SEARCH: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "staff": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "from": {"type": "string", "format": "date"},
