@@ -66,7 +66,7 @@ async def test_a_long_export_tells_its_progress_and_is_cancelled(here: Reviewed)
         now = await state(here, begun["id"])
         return bool(now["state"] == "running" and now["percent"] > 0 and now["rate"] > 0)
 
-    await until(moving, 30, "progress")
+    await until(moving, 60, "progress")
     now = await state(here, begun["id"])
     assert now["left_seconds"] > 0
     assert (await state(here, waiting["id"]))["state"] == "waiting", "one at a time"

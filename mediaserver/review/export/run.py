@@ -28,7 +28,7 @@ MAX_PART_BYTES: Final = 4_000_000_000
 OpenSink = Callable[[str], contextlib.AbstractContextManager[Sink]]
 """Where a file of this (server-made) name goes; leaving it with an error leaves no file that looks whole."""
 Tell = Callable[[float, float], None]
-"""Seconds of film done, and in all."""
+"""Seconds of film done, and in all; called at every frame."""
 
 
 class Cancelled(BaseException):
@@ -119,8 +119,7 @@ class Export:
                 if self.cancelled():
                     raise Cancelled
                 course.write_frame(film, first + film.frames)
-                if film.frames % order.frames_per_second == 0:
-                    self.tell((first + film.frames) / order.frames_per_second, course.end - course.start)
+                self.tell((first + film.frames) / order.frames_per_second, course.end - course.start)
             film.finish()
             if not is_dicom:
                 self._put("film.mp4", lambda sink: faststart.copy(spool, sink))
