@@ -16,11 +16,13 @@ from mediaserver.room import Room
 from signalling import (
     audit_api,
     body,
+    export_api,
     keeping_api,
     messages,
     openapi,
     procedures_api,
     recording,
+    review_api,
     tokens,
     translate,
 )
@@ -318,6 +320,8 @@ ROUTES: tuple[Route, ...] = (
         rights=_MODERATE,
         problems=(401, 403, 429),
     ),
+    *review_api.ROUTES,
+    *export_api.ROUTES,
     *recording.ROUTES,
 )
 

@@ -12,7 +12,7 @@ from mediaserver.config import Settings
 from mediaserver.server import Server
 from mediaserver.store.metrics import StoreCollector
 from mediaserver.store.store import Store
-from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
+from signalling import api, health, metrics, middleware, pages, review_desk, websocket, whep, whip
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
@@ -61,6 +61,7 @@ def services(
         ),
         store=store,
         lenient_trickle=lenient_trickle,
+        desk=review_desk.open_desk(settings, store, now),
     )
 
 
@@ -71,6 +72,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
     application.on_response_prepare.append(middleware.name_server)
+    application.on_cleanup.append(review_desk.close)
     application[SERVICES] = parts
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from mediaserver.errors import LoupeError
-from signalling import recording_cli, store_cli
+from signalling import export_cli, recording_cli, store_cli
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
@@ -30,9 +30,10 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-app.add_typer(recording_cli.app, name="recording")
 app.add_typer(store_cli.audit_app, name="audit")
 app.add_typer(store_cli.procedure_app, name="procedure")
+export_cli.add_to(recording_cli.app)
+app.add_typer(recording_cli.app, name="recording")
 app.command("master-key")(store_cli.master_key)
 
 DataOption = Annotated[

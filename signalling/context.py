@@ -8,6 +8,7 @@ from aiohttp import web
 
 from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
+from mediaserver.review.desk import Desk
 from mediaserver.server import Server
 from mediaserver.store.database import DatabaseFailed
 from mediaserver.store.store import Store
@@ -32,6 +33,8 @@ class Services:
     connections: Connections
     holders: Holders
     admission: Admission
+    desk: Desk | None = None
+    """Where recordings are studied; None: this server keeps none."""
     store: Store | None = None
     """What survives a restart; None: this server keeps nothing."""
     lenient_trickle: bool = False

@@ -11,7 +11,10 @@ from typing import assert_never
 from mediaserver.errors import RecordingOff
 from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
+from mediaserver.policy import Right, require
 from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.review.desk import Desk
+from mediaserver.review.errors import ReviewOff
 from mediaserver.server import Server, SourceSpec
 from mediaserver.session import Wish
 from signalling import messages
@@ -20,7 +23,7 @@ from signalling.names import clean
 
 
 async def perform(  # noqa: C901, PLR0912 - one case per message
-    server: Server, participant: Participant, request: messages.Request
+    server: Server, participant: Participant, request: messages.Request, desk: Desk | None = None
 ) -> messages.ServerMessage:
     """Does it and gives the answer. Raises ``LoupeError``."""
     match request:
@@ -38,6 +41,8 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
             server.mute(participant, PublicationId(publication), muted)
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
+        case messages.Mark(label=label):
+            await _mark(desk, participant, label)
         case messages.StartRecording(procedure=procedure):
             await recordings(server).start_by(participant, ProcedureId(procedure))
         case messages.StopRecording():
@@ -58,6 +63,14 @@ def recordings(server: Server) -> Recordings:
     if isinstance(server.recordings, NoRecordings):
         raise RecordingOff
     return server.recordings
+
+
+async def _mark(desk: Desk | None, participant: Participant, label: str) -> None:
+    require(participant.rights, Right.MARK)
+    if desk is None:
+        raise ReviewOff
+    cleaned = clean(label, messages.MAX_MARK_CHARACTERS)
+    await desk.library.mark_live(participant.room, cleaned, participant.id)
 
 
 def _chat_text(text: str) -> str:

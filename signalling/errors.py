@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from mediaserver import errors
 from mediaserver.errors import LoupeError
+from mediaserver.review import errors as review
 from mediaserver.store.bookmarks import UnknownBookmark
 from mediaserver.store.consents import NothingToWithdraw
 from mediaserver.store.database import DatabaseFailed
@@ -152,6 +153,10 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
+    review.CannotExport: 422,
+    review.NotAccepted: 502,
+    review.NothingToMark: 409,
+    review.ReviewOff: 404,
     errors.RecordingOff: 503,
     errors.AlreadyRecording: 409,
     errors.NotRecording: 409,

@@ -21,6 +21,7 @@ VERSION = 1
 
 MAX_SDP_BYTES = 64 * 1024
 MAX_CHAT_CHARACTERS = 2_000
+MAX_MARK_CHARACTERS = 200
 MAX_NAME_CHARACTERS = 64
 MAX_LABEL_CHARACTERS = 64
 MAX_SOURCES = 8
@@ -134,6 +135,12 @@ class Chat(ClientMessage, tag="chat", frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
+class Mark(ClientMessage, tag="mark", frozen=True, kw_only=True):
+    """Marks this moment of the procedure for review (right ``mark``). ``ok``."""
+
+    label: Annotated[str, Meta(max_length=MAX_MARK_CHARACTERS)] = ""
+
+
 class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
     """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
     ``recording``."""
@@ -168,6 +175,7 @@ Request = (
     | Prefer
     | Mute
     | Chat
+    | Mark
     | StartRecording
     | StopRecording
     | Remove

@@ -29,6 +29,8 @@ class Route:
     summary: str
     response: type[Any] | None
     """The JSON body of success; None: 204."""
+    binary: str | None = None
+    """The content type of a body that is not JSON."""
     request: type[Any] | None = None
     bearer: str | None = "a join token"
     """Whose token is needed, in words; None: nobody's."""
@@ -51,8 +53,13 @@ _PARAMETERS = {
     "room": {"type": "string", "pattern": ROOM_PATTERN, "description": "The room's name."},
     "participant": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A participant's id."},
     "recording": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A recording's id."},
+    "track": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A track's id."},
+    "second": {"type": "integer", "minimum": 0, "description": "Whole seconds from the recording's start."},
+    "bookmark": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A bookmark's id."},
+    "export": {"type": "string", "minLength": 1, "maxLength": 64, "description": "An export's id."},
+    "file": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A file's name."},
     "procedure": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A procedure's id."},
-    "number": {"type": "integer", "minimum": 0, "description": "A number, counted from 1."},
+    "number": {"type": "integer", "minimum": 0, "description": "Of an entry, or of a segment in its track."},
 }
 
 
@@ -75,7 +82,9 @@ def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[s
             "required": True,
             "content": {"application/json": {"schema": schemas[route.request]}},
         }
-    if route.response is None:
+    if route.binary is not None:
+        operation["responses"]["200"] = {"description": "Done.", "content": {route.binary: {}}}
+    elif route.response is None:
         operation["responses"]["204"] = {"description": "Done."}
     else:
         operation["responses"]["200"] = {

@@ -116,15 +116,18 @@ def _announce(url: str) -> None:
 def _open(settings: Settings) -> tuple[Store, Server]:
     """The store before the server that writes to it. Raises ``LoupeError``."""
     from mediaserver.plane import open_plane
+    from mediaserver.recording.opening import open_recordings
     from mediaserver.server import Server
     from mediaserver.store.store import Store
 
     store = Store.open(settings)
     try:
-        return store, Server(settings, open_plane(settings.media), store.audit)
+        server = Server(settings, open_plane(settings.media), store.audit)
+        server.recordings = open_recordings(server, store)
     except LoupeError:
         store.database.close()
         raise
+    return store, server
 
 
 async def run(
@@ -137,14 +140,12 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
-    from mediaserver.recording.opening import open_recordings
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
     store, server = _open(settings)
-    server.recordings = open_recordings(server, store)
     await server.start()
     await store.start(server.registry.witness)
     opened: Listener | None = None

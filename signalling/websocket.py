@@ -175,7 +175,7 @@ class Socket:
         if session is None:
             return
         try:
-            answer = await perform(self._parts.server, session.participant, request)
+            answer = await perform(self._parts.server, session.participant, request, self._parts.desk)
         except LoupeError as error:
             auditing.denied_message(self._parts, session.participant, type(request).__name__, error)
             answer = protocol.error_message(error, request.id)

@@ -152,7 +152,9 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
     opened: list[House] = []
 
     async def start(
-        settings: dict[str, Any] | None = None, static: Path | None = None, **limits: Any
+        settings: dict[str, Any] | None = None,
+        static: Path | None = None,
+        **limits: Any,
     ) -> House:
         given = {
             "data": {"folder": tmp_path / "data"},

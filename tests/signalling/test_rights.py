@@ -55,6 +55,7 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.Prefer: Command(frozenset({Right.SUBSCRIBE}), addressed=True),
     messages.Mute: Command(frozenset({Right.MODERATE}), addressed=True),
     messages.Chat: Command(frozenset({Right.CHAT})),
+    messages.Mark: Command(frozenset({Right.MARK}), ends_as=frozenset({"nothing_to_mark"})),
     messages.Remove: Command(frozenset({Right.MODERATE}), addressed=True),
     # This server records nothing; who may is tested in test_recording.py.
     messages.StartRecording: Command(ends_as=frozenset({"recording_off"})),
@@ -217,6 +218,23 @@ APART = {
     },
     "GET /api/v1/rooms/{room}/recording": "test_recording.py",
     "POST /api/v1/rooms/{room}/recording": "test_recording.py",
+    **{
+        f"{method} /api/v1/recordings{path}": "test_review_api.py, test_export_api.py"
+        for method, path in (
+            ("GET", ""),
+            ("POST", "/{recording}/views"),
+            ("DELETE", "/{recording}/views"),
+            ("GET", "/{recording}/tracks/{track}/segments/{number}"),
+            ("GET", "/{recording}/tracks/{track}/thumbnails/{second}"),
+            ("POST", "/{recording}/bookmarks"),
+            ("DELETE", "/{recording}/bookmarks/{bookmark}"),
+            ("POST", "/{recording}/exports"),
+            ("GET", "/{recording}/exports"),
+            ("GET", "/{recording}/exports/{export}"),
+            ("DELETE", "/{recording}/exports/{export}"),
+            ("GET", "/{recording}/exports/{export}/files/{file}"),
+        )
+    },
     "GET /ws": "asks for the token in its first message: the commands above",
 }
 PUBLIC = {

@@ -51,7 +51,21 @@ export type Right =
   | "record"
   | "review"
   | "subscribe";
-export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
+export type Request =
+  | Join
+  | Publish
+  | Subscribe
+  | Answer
+  | RestartIce
+  | Prefer
+  | Mute
+  | Chat
+  | Mark
+  | StartRecording
+  | StopRecording
+  | Remove
+  | Leave
+  | Ping;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -68,6 +82,7 @@ export interface ProtocolTypes {
   LayerForwarded?: LayerForwarded;
   Leave?: Leave;
   Limits?: Limits;
+  Mark?: Mark;
   Mute?: Mute;
   Offer?: Offer;
   Ok?: Ok;
@@ -388,6 +403,14 @@ export interface Resume {
 export interface Leave {
   type: "leave";
   id: number;
+}
+/**
+ * Marks this moment of the procedure for review (right ``mark``). ``ok``.
+ */
+export interface Mark {
+  type: "mark";
+  id: number;
+  label?: string;
 }
 /**
  * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.

@@ -162,6 +162,11 @@ export class Session {
     await this.signalling.request({ type: "chat", text });
   }
 
+  /** Marks this moment of the operation, to be found again in review. */
+  async mark(label = ""): Promise<void> {
+    await this.signalling.request({ type: "mark", label });
+  }
+
   /** What is wanted of a publication from now on; what is not named stays as it was wished before. */
   async prefer(publication: string, change: Partial<Wish>): Promise<void> {
     const before = this.wishes.get(publication) ?? NO_WISH;

@@ -1,4 +1,5 @@
 /** English: the second language; the type makes sure that nothing is left out. */
+import { review } from "./review.en";
 import { procedure } from "./procedure.en";
 import { recordingFaults } from "./recording.en";
 import type { Advice, Dictionary } from "./vi";
@@ -42,7 +43,7 @@ export const en: Dictionary = {
   seconds: (s) => `${decimal.format(s)} s`,
   number: (n) => decimal.format(n),
   clock: (ms) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(ms),
-  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", start: "Enter a room" },
+  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", review: "Review", start: "Enter a room" },
   roomName: (id) => `Room ${id}`,
   sourceTypes: {
     endoscope: "Endoscope", overhead: "Overhead camera", ultrasound: "Ultrasound", monitor: "Vital-signs monitor",
@@ -174,6 +175,7 @@ export const en: Dictionary = {
     deviceAdded: "A new device was plugged in", deviceRemoved: "A device was unplugged",
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",
   },
+  review,
   procedure,
   recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
   keys: {

@@ -1,4 +1,5 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
+import { review } from "./review.vi";
 import { procedure } from "./procedure.vi";
 import { recordingFaults } from "./recording.vi";
 import type { Cause, Level } from "../client/quality";
@@ -140,7 +141,7 @@ export const vi = {
   number: (n: number) => decimal.format(n),
   clock: (ms: number) =>
     new Intl.DateTimeFormat("vi-VN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh" }).format(ms),
-  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", start: "Vào phòng" },
+  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", review: "Xem lại", start: "Vào phòng" },
   roomName: (id: string) => `Phòng ${id}`,
   sourceTypes,
   roles,
@@ -221,6 +222,7 @@ export const vi = {
     joined: (n: string) => `${n} vừa vào`, left: (n: string) => `${n} đã rời đi`, someone: "Một người",
     backOnline: "Đã kết nối lại",
   },
+  review,
   procedure,
   recording: {
     on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",

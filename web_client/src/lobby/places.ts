@@ -12,6 +12,7 @@ export const HOME: Record<Role, PageName | null> = {
 /** Who may use a page besides those whose home it is. */
 const GUESTS: Record<PageName, readonly Role[]> = {
   theatre: [], consult: ["surgeon", "staff"], observe: ["surgeon", "staff", "specialist", "moderator"],
+  review: ["surgeon", "staff", "specialist", "moderator"],
 };
 
 export function mayUse(page: PageName, role: Role): boolean {

@@ -7,6 +7,7 @@ import { words } from "../i18n";
 import { open } from "../lobby/entry";
 import type { LobbyProps } from "../lobby/entry";
 import { Chat, ChatButton, chatOpen, toggleChat } from "../ui/chat";
+import { MarkButton, markShortcut } from "../ui/mark";
 import { useDeviceNews } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { People } from "../ui/people";
@@ -67,6 +68,7 @@ function shortcuts(session: Session): Shortcut[] {
     { key: "1-9", says: t.pin, press: (digit) => pinNumber(session, digit - 1) },
     { key: "escape", says: t.unpin, press: () => (pinned.value = null) },
     { key: "c", says: t.chat, press: toggleChat },
+    markShortcut(session),
   ];
 }
 
@@ -94,7 +96,7 @@ function Room({ session }: { session: Session }) {
     <Button icon="stop" tone="danger" word={t.theatre.stopAll} hint={t.theatre.stopAllConfirm} onPress={() => void stopAll(session)} />
   );
   return (
-    <Shell session={session} page="theatre" live={live} liveWords={liveWords} actions={stop}>
+    <Shell session={session} page="theatre" live={live} liveWords={liveWords} actions={<><MarkButton session={session} />{stop}</>}>
       <main class="theatre-main">
         <section class="own" aria-label={t.theatre.sources}>
           <h2>{t.theatre.sources}</h2>

@@ -11,7 +11,7 @@ import { RecordingMark } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
-export type PageName = "theatre" | "consult" | "observe";
+export type PageName = "theatre" | "consult" | "observe" | "review";
 
 /** The connection in one word-group, the worst first. */
 export type Standing = "joining" | "connected" | "media_connecting" | "media_lost" | "reconnecting" | "ended";
