@@ -256,7 +256,8 @@ class Registry:
         """Whether its viewer sees anything of a subscription now; for the audit."""
         entry = self.subscriptions.get(handle)
         if entry is not None and (found := self.publications.get(entry[2])) is not None:
-            self.witness.paused(handle, entry[0].participant, found[1], paused)
+            publication = found[0].publication(found[1])
+            self.witness.paused(handle, entry[0].participant, publication, paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""

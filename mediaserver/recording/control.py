@@ -293,15 +293,19 @@ class Recordings:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._registry.plane.tap(publication.handle, theirs.fileno())
+        publication.recorded = True
+        self._registry.unsettle(publication.handle)
         if track.tap is not None:
             track.tap.close()
         track.tap = ours
         self._hand_over(taking, track)
 
     def _untap(self, track: TakenTrack) -> None:
-        for handle, (_, publication) in self._registry.publications.items():
+        for handle, (room, publication) in self._registry.publications.items():
             if publication == track.publication:
                 self._registry.plane.untap(handle)
+                room.publication(publication).recorded = False
+                self._registry.unsettle(handle)
 
     def _hand_over(self, taking: Taking, track: TakenTrack) -> None:
         if track.tap is not None:

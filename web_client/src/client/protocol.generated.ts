@@ -13,6 +13,7 @@ export type Event =
   | Quality
   | SendingWanted
   | ChatLine
+  | RecordingChanged
   | TransportState
   | Closing;
 /**
@@ -101,6 +102,7 @@ export interface ProtocolTypes {
   PublishedSource?: PublishedSource;
   Quality?: Quality;
   Reason?: Reason;
+  RecordingChanged?: RecordingChanged;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -109,10 +111,13 @@ export interface ProtocolTypes {
   Right?: Right;
   Role?: Role;
   RoomInfo?: RoomInfo;
+  RoomRecording?: RoomRecording;
   SendingWanted?: SendingWanted;
   Source?: Source;
   SourceQuality?: SourceQuality;
   StandingChanged?: StandingChanged;
+  StartRecording?: StartRecording;
+  StopRecording?: StopRecording;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
@@ -325,6 +330,16 @@ export interface SendingWanted {
   encodings: EncodingWanted[];
 }
 /**
+ * The room is being recorded since this moment, or no longer; everyone who is in it shall see it.
+ */
+export interface RecordingChanged {
+  type: "recording";
+  seq: number;
+  state: "recording" | "sealed" | "withdrawn";
+  recording: string;
+  since_ms: number;
+}
+/**
  * The state of one of this client's two transports as the server sees it.
  */
 export interface TransportState {
@@ -359,6 +374,14 @@ export interface RoomInfo {
   id: string;
   participants: ParticipantInfo[];
   publications: PublicationInfo[];
+  recording?: RoomRecording | null;
+}
+/**
+ * What records the room now.
+ */
+export interface RoomRecording {
+  recording: string;
+  since_ms: number;
 }
 /**
  * As the browser's ``RTCIceServer``.
@@ -521,5 +544,21 @@ export interface Subscribe {
  */
 export interface RestartIce {
   type: "restart_ice";
+  id: number;
+}
+/**
+ * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+ *     ``recording``.
+ */
+export interface StartRecording {
+  type: "start_recording";
+  id: number;
+  procedure: string;
+}
+/**
+ * Ends the room's recording (right ``record``). ``ok``, then ``recording``.
+ */
+export interface StopRecording {
+  type: "stop_recording";
   id: number;
 }
