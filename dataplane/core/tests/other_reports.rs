@@ -55,8 +55,9 @@ fn report(world: &mut World, viewer: usize, lost: u8, turn_ms: u64) {
 }
 
 #[test]
-fn the_viewer_s_own_estimate_is_told_and_paces() {
+fn the_viewer_s_own_estimate_is_told_and_paces_once_packets_queued() {
     let (mut world, viewer) = meeting();
+    report(&mut world, viewer, 0, 300);
     for rate in [2_000_000, 600_000] {
         let from = world.now;
         for _ in 0..3 {
@@ -75,6 +76,22 @@ fn the_viewer_s_own_estimate_is_told_and_paces() {
         assert!(sent <= rate * 13 / 10, "{sent} at {rate}");
         assert!((98..=102).contains(&since(1).count()), "sound is not touched");
     }
+}
+
+#[test]
+fn the_viewer_s_own_estimate_is_no_limit_while_nothing_queues_or_is_lost() {
+    let (mut world, viewer) = meeting();
+    world.run(millis(5_000));
+    let mut bytes = Vec::new();
+    write_remb(&mut bytes, Ssrc(7), Bitrate(70_000), &[Ssrc(2_000)]);
+    world.peer(viewer).say(bytes);
+    let from = world.now;
+    world.run(millis(2_000));
+    let (_, told, phase) = estimates(&world).last().copied().expect("told");
+    assert!(told > 1_000_000, "{told}");
+    assert_eq!(phase, Phase::Steady);
+    let bytes: usize = world.line(viewer, 0).since(from).map(|packet| packet.payload.len()).sum();
+    assert!(bytes * 8 / 2 > 1_000_000, "{bytes}");
 }
 
 #[test]
