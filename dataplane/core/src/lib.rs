@@ -9,6 +9,7 @@ pub mod bwe;
 #[doc(hidden)]
 pub mod census;
 mod control;
+mod deciding;
 pub mod demux;
 mod dtls_intake;
 pub mod egress;
