@@ -13,7 +13,7 @@ from mediaserver import __version__, errors, events
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import body, messages, openapi, tokens, translate
+from signalling import body, messages, openapi, precall_api, tokens, translate
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
@@ -294,6 +294,7 @@ ROUTES: tuple[Route, ...] = (
         rights=_MODERATE,
         problems=(401, 403, 429),
     ),
+    *precall_api.ROUTES,
 )
 
 

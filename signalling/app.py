@@ -17,6 +17,7 @@ from signalling.context import SERVICES, Services
 from signalling.holders import Holders
 from signalling.keys import TokenKeys
 from signalling.limits import Connections, HttpLimits, from_settings
+from signalling.precall import Precalls
 from signalling.sessions import Sessions
 
 
@@ -54,6 +55,7 @@ def services(
             per_identity=bounds.connections_per_identity,
             per_invitation=bounds.sessions_per_invitation,
         ),
+        precalls=Precalls(server, authenticator, time.monotonic),
         lenient_trickle=lenient_trickle,
     )
 
@@ -66,6 +68,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     )
     application.on_response_prepare.append(middleware.name_server)
     application[SERVICES] = parts
+    application.on_shutdown.append(_stop_tests)
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])
     application.add_routes(whip.routes())
@@ -75,3 +78,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.add_routes(metrics.routes())
     application.add_routes(pages.routes())
     return application
+
+
+async def _stop_tests(application: web.Application) -> None:
+    application[SERVICES].precalls.stop()

@@ -13,6 +13,7 @@ from signalling.auth import Authenticator, Bearer
 from signalling.errors import NoToken
 from signalling.holders import Holders
 from signalling.limits import Connections, HttpLimits
+from signalling.precall import Precalls
 from signalling.sessions import Sessions
 from signalling.tokens import Audience
 
@@ -29,6 +30,7 @@ class Services:
     connections: Connections
     holders: Holders
     admission: Admission
+    precalls: Precalls
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

@@ -1,4 +1,5 @@
 /** English: the second language; the type makes sure that nothing is left out. */
+import { precall } from "./precall/en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -127,6 +128,7 @@ export const en: Dictionary = {
     remote: "Specialists and participants", nobody: "Nobody else is in the room yet.", stopAllConfirm: "Stop every source being sent",
     failed: "This source could not be sent. Press “Send this source” to try again.",
   },
+  precall,
   consult: {
     empty: "No picture from the theatre yet", emptyHelp: "It appears by itself when the theatre starts to send.",
     talk: "Turn microphone on", talking: "Speaking", muted: "Muted", mute: "Turn microphone off", noMicrophone: "No microphone",
