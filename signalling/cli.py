@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -33,6 +34,15 @@ DataOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="TOML file; otherwise loupe.toml in the data folder.")
 ]
+
+
+class Language(Enum):
+    """Of what is printed for people outside."""
+
+    VI = "vi"
+    EN = "en"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -256,8 +266,29 @@ def doctor(
     media_address: Annotated[list[str] | None, typer.Option(help="IP address for media.")] = None,
     media_port: Annotated[int | None, typer.Option(help="First UDP port for media.")] = None,
     json: JsonOption = False,
+    preflight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Check the way from here to a server; best with a whole invitation link."
+        ),
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the preflight's page.")] = Language.VI,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Tell the invitation to a server with an untrusted certificate."),
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the preflight's page here as well, as HTML.")
+    ] = None,
 ) -> None:
-    """Check this machine: ports, clock, addresses, UDP, buffers, certificate, disk, native plane."""
+    """Check this machine: ports, clock, addresses, UDP, buffers, certificate, disk, native plane.
+
+    With --preflight, for a hospital's IT: one page with what is open to a server, what is blocked, and
+    what to ask for.
+    """
+    if preflight is not None:
+        _preflight(preflight, json, language, page, insecure)
+        return
     from signalling import doctor as checks
 
     settings = _settings(
@@ -271,6 +302,29 @@ def doctor(
     found = checks.examine(settings)
     print(checks.as_json(found) if json else checks.as_text(found, colour=_colour()))
     if any(check.verdict is checks.Verdict.BAD for check in found):
+        raise typer.Exit(1)
+
+
+def _preflight(url: str, as_json: bool, language: Language, file: Path | None, insecure: bool) -> None:
+    import asyncio
+
+    import msgspec
+
+    from signalling.preflight import examination, network
+    from signalling.preflight import page as sheet
+
+    try:
+        target = network.parse_target(url)
+    except ValueError as error:
+        _fail(f"--preflight: {error}", 2)
+    found = asyncio.run(examination.examine(target, insecure=insecure))
+    print(msgspec.json.encode(found).decode() if as_json else sheet.as_text(found, language.value))
+    if file is not None:
+        try:
+            file.write_text(sheet.as_html(found, language.value))
+        except OSError as error:
+            _fail(f"--page {file}: {error.strerror}")
+    if not found.passed:
         raise typer.Exit(1)
 
 

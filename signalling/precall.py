@@ -1,6 +1,6 @@
-"""Pre-call tests: a room of its own for a minute, in which a client publishes to itself through the real media path.
+"""Pre-call tests: a room of its own for a minute, in which a client publishes to itself by the real path.
 
-A test costs bandwidth that a surgery might need, so only few run at once and each source may begin few of them.
+A test costs bandwidth that a surgery might need: only few run at once, and each source may begin few.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEST_SECONDS = 20
 LIFETIME_SECONDS = 45
 """A test that began late or hangs is over after this, whoever is in its room."""
 MAX_AT_ONCE = 4
-"""Each sends an endoscope's three layers, 2.4 Mbit/s: together ten, which no surgery on the same link may miss."""
+"""Each sends an endoscope's three layers, 2.4 Mbit/s: ten together, which a surgery's link can spare."""
 PER_SOURCE_SECONDS = 15.0
 """A source may begin one test in this long on average, ..."""
 PER_SOURCE_BURST = 6

@@ -275,3 +275,19 @@ def test_doctor(tmp_path: Path) -> None:
     assert code == 1
     assert "BAD" in out
     assert "fix:" in out
+
+
+def test_the_preflight_prints_one_page_and_fails_where_something_is_blocked(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    page = tmp_path / "page.html"
+    found = run("doctor", "--preflight", f"https://127.0.0.1:{port}/consult/R7#x", "--page", str(page))
+    assert found.returncode == 1
+    assert f"127.0.0.1 TCP {port}" in found.stdout
+    assert "CẦN LÀM" in found.stdout
+    assert page.read_text().startswith("<!doctype html>")
+    with serving(*usual(tmp_path)) as (_, url):
+        fine = run("doctor", "--preflight", url, "--json")
+    assert fine.returncode == 0, fine.stderr
+    assert [one["verdict"] for one in json.loads(fine.stdout)["findings"]][:4] == ["open"] * 4
+    assert run("doctor", "--preflight", "ftp://x").returncode == 2

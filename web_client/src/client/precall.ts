@@ -16,6 +16,8 @@ const CONNECT_LIMIT_MS = 8_000;
 const SAMPLE_MS = 1_000;
 /** Congestion control takes this long to find a link's rate; what was lost while it overshot is not the link's loss. */
 const RAMP_SAMPLES = 4;
+/** One layer of those sent is forwarded; the upper one is at least this part of them all once it flows. */
+const UPPER_SHARE = 0.4;
 /** A rate is what the link held for three seconds in a row. */
 const HELD_SAMPLES = 3;
 
@@ -100,7 +102,8 @@ export function syntheticPicture(): { track: MediaStreamTrack; stop: () => void 
 }
 
 const NOTHING: Measured = {
-  websocketMs: null, path: null, upKbit: null, downKbit: null, upLoss: null, downLoss: null, rttMs: null, cpuShort: false,
+  websocketMs: null, path: null, upKbit: null, downKbit: null, upLoss: null, downLoss: null, rttMs: null,
+  downUntried: false, cpuShort: false,
 };
 
 /** The whole test. Raises `JoinRefused` when the server lets no test begin; what does not work is a result. */
@@ -175,14 +178,17 @@ async function sample(
 /** What the samples of a whole test say. Null where nothing was measured. */
 export function summary(samples: readonly Sample[]): Omit<Measured, "websocketMs" | "path"> {
   const settled = samples.slice(RAMP_SAMPLES);
+  const [upKbit, downKbit] = [held(samples.map((s) => s.up.kbitPerSecond)), held(samples.map((s) => s.down.kbitPerSecond))];
   const losses = (side: "up" | "down"): number | null => mean(settled.flatMap((s) => s[side].loss ?? []));
+  const downLoss = losses("down");
   const rtts = samples.flatMap((s) => s.up.rttMs ?? []).sort((a, b) => a - b);
   return {
-    upKbit: held(samples.map((s) => s.up.kbitPerSecond)),
-    downKbit: held(samples.map((s) => s.down.kbitPerSecond)),
+    upKbit,
+    downKbit,
     upLoss: losses("up"),
-    downLoss: losses("down"),
+    downLoss,
     rttMs: rtts[Math.floor(rtts.length / 2)] ?? null,
+    downUntried: (downLoss ?? 1) <= 0.01 && (downKbit ?? 0) >= UPPER_SHARE * (upKbit ?? Infinity),
     cpuShort: settled.filter((s) => s.up.limitedBy === "cpu").length * 2 > settled.length,
   };
 }

@@ -12,6 +12,8 @@ export interface Measured {
   upLoss: number | null;
   downLoss: number | null;
   rttMs: number | null;
+  /** All that was forwarded arrived: the way down may carry more than was tried. */
+  downUntried: boolean;
   /** This device could not encode the test picture as fast as the link would take it. */
   cpuShort: boolean;
 }
@@ -65,6 +67,12 @@ const atLeast = (value: number | null, need: Need): Grade =>
 const atMost = (value: number | null, need: Need): Grade =>
   value === null ? "unknown" : value <= need.good ? "good" : value <= need.fair ? "fair" : "poor";
 
+/** What arrived whole proves a good way down only if it was enough; less proves nothing against it. */
+function ofDownload({ downKbit, downUntried }: Measured, need: Need): Grade {
+  const found = atLeast(downKbit, need);
+  return downUntried && found !== "good" ? "unknown" : found;
+}
+
 /** Every finding, in the order in which one thing needs the other, and the worst of those this role depends on. */
 export function grade(measured: Measured, role: Role): Report {
   const { websocketMs, path } = measured;
@@ -80,12 +88,14 @@ export function grade(measured: Measured, role: Role): Report {
     const loss = losses.length === 0 ? null : Math.max(...losses);
     if (needs.up !== null) findings.push({ item: "up", grade: atLeast(measured.upKbit, needs.up), value: measured.upKbit });
     findings.push(
-      { item: "down", grade: atLeast(measured.downKbit, needs.down), value: measured.downKbit },
+      { item: "down", grade: ofDownload(measured, needs.down), value: measured.downKbit },
       { item: "loss", grade: atMost(loss, LOSS), value: loss },
       { item: "rtt", grade: atMost(measured.rttMs, RTT), value: measured.rttMs },
     );
     if (measured.cpuShort && needs.up === SENDS) findings.push({ item: "device", grade: "fair", value: null });
   }
   const worst = Math.max(...findings.map((f) => ORDER.indexOf(f.grade)));
-  return { grade: ORDER[worst] ?? "unknown", findings };
+  const found = ORDER[worst] ?? "unknown";
+  // What nobody could measure is no reason for a green light.
+  return { grade: found === "unknown" ? "fair" : found, findings };
 }

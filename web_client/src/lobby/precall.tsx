@@ -92,6 +92,6 @@ function said({ item, grade: found, value }: Finding, measured: Measured): strin
   const word = t.words[found];
   if (item === "udp") return `${word}: ${measured.path === null ? t.blocked : measured.path === "relay" ? t.relayed : t.direct}`;
   if (value === null) return word;
-  if (item === "up" || item === "down") return `${word}: ${t.rate(value)}`;
+  if (item === "up" || item === "down") return `${word}: ${found === "unknown" ? t.atLeast(t.rate(value)) : t.rate(value)}`;
   return `${word}: ${item === "loss" ? t.share(value) : t.milliseconds(value)}`;
 }

@@ -9,7 +9,8 @@ const link = (kbitPerSecond: number, more: Partial<LinkSample> = {}): LinkSample
   ({ kbitPerSecond, rttMs: 20, loss: 0, limitedBy: null, ...more });
 
 const GOOD: Measured = {
-  websocketMs: 30, path: "direct", upKbit: 2_200, downKbit: 1_700, upLoss: 0, downLoss: 0, rttMs: 40, cpuShort: false,
+  websocketMs: 30, path: "direct", upKbit: 2_200, downKbit: 1_700, upLoss: 0, downLoss: 0, rttMs: 40,
+  downUntried: false, cpuShort: false,
 };
 
 describe("summary", () => {
@@ -29,7 +30,9 @@ describe("summary", () => {
   it("gives the median round trip, and null for what nobody measured", () => {
     const rtts = [900, 20, 30, 25, 40];
     expect(summary(rtts.map((rttMs) => ({ up: link(1, { rttMs }), down: link(1) }))).rttMs).toBe(30);
-    expect(summary([])).toEqual({ upKbit: null, downKbit: null, upLoss: null, downLoss: null, rttMs: null, cpuShort: false });
+    expect(summary([])).toEqual({
+      upKbit: null, downKbit: null, upLoss: null, downLoss: null, rttMs: null, downUntried: false, cpuShort: false,
+    });
   });
 
   it("blames the device when it was short of time for most of the test", () => {
@@ -71,6 +74,14 @@ describe("grade", () => {
     const report = grade(noUpload, "observer");
     expect(report.grade).toBe("good");
     expect(report.findings.map((f) => f.item)).toEqual(["websocket", "udp", "down", "loss", "rtt"]);
+  });
+
+  it("does not call a way down weak that carried all it was given, nor good", () => {
+    const weakSender: Measured = { ...GOOD, upKbit: 900, downKbit: 600, downUntried: true };
+    const report = grade(weakSender, "specialist");
+    expect(report.findings.find((f) => f.item === "down")?.grade).toBe("unknown");
+    expect(report.grade).toBe("fair");
+    expect(grade({ ...weakSender, downKbit: 1_500 }, "specialist").grade).toBe("good");
   });
 
   it("says nothing of rates where no picture came through", () => {

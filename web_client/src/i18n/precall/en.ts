@@ -56,6 +56,7 @@ export const precall: PrecallWords = {
   blocked: "blocked",
   advice: (item, grade) => advice[item][grade],
   rate: (kbit) => `${decimal.format(kbit / 1000)} Mbit/s`,
+  atLeast: (rate) => `at least ${rate}`,
   milliseconds: (ms) => `${decimal.format(Math.round(ms))} ms`,
   share: (ratio) => `${decimal.format(ratio * 100)} %`,
   refused: "The test cannot run now. Wait half a minute, then try again.",

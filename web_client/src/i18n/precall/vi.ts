@@ -61,6 +61,7 @@ export const precall = {
   blocked: "bị chặn",
   advice: (item: Item, grade: "fair" | "poor") => advice[item][grade],
   rate: (kbit: number) => `${decimal.format(kbit / 1000)} Mbit/s`,
+  atLeast: (rate: string) => `ít nhất ${rate}`,
   milliseconds: (ms: number) => `${decimal.format(Math.round(ms))} ms`,
   share: (ratio: number) => `${decimal.format(ratio * 100)} %`,
   refused: "Chưa kiểm tra được lúc này. Chờ nửa phút rồi thử lại.",
