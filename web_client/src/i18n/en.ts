@@ -1,4 +1,5 @@
 /** English: the second language; the type makes sure that nothing is left out. */
+import { operations } from "./operations/en";
 import { precall } from "./precall/en";
 import type { Advice, Dictionary } from "./vi";
 
@@ -129,6 +130,7 @@ export const en: Dictionary = {
     failed: "This source could not be sent. Press “Send this source” to try again.",
   },
   precall,
+  operations,
   consult: {
     empty: "No picture from the theatre yet", emptyHelp: "It appears by itself when the theatre starts to send.",
     talk: "Turn microphone on", talking: "Speaking", muted: "Muted", mute: "Turn microphone off", noMicrophone: "No microphone",

@@ -2,6 +2,7 @@
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Role, SourceType } from "../client/protocol";
+import { operations } from "./operations/vi";
 import { precall } from "./precall/vi";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
@@ -165,6 +166,7 @@ export const vi = {
     failed: "Chưa truyền được nguồn này. Bấm “Truyền nguồn này” để thử lại.",
   },
   precall,
+  operations,
   consult: {
     empty: "Chưa có hình từ phòng mổ", emptyHelp: "Hình sẽ tự hiện khi phòng mổ bắt đầu truyền.",
     talk: "Bật micro", talking: "Đang nói", muted: "Đã tắt tiếng", mute: "Tắt micro", noMicrophone: "Chưa có micro",
