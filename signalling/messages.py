@@ -142,7 +142,10 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
 
 
 class Statistics(ClientMessage, tag="statistics", frozen=True, kw_only=True):
-    """What the browser measured since its last such message, every two seconds: claims for operators. ``ok``."""
+    """What the browser measured since its last such message, every two seconds: claims for operators.
+
+    ``ok``.
+    """
 
     clock_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)]
     """The client's Unix time in milliseconds."""

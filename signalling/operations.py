@@ -1,7 +1,7 @@
 """``/api/v1/operations``: the board, rooms, history, timeline, alerts and reports for operators.
 
-Every path needs the right ``inspect``; who asks without it is refused, and that is audited. So is the reading of
-histories and reports. ``docs/operations-api.md`` lists the paths.
+Every path needs the right ``inspect``; who asks without it is refused, and that is audited. So is the reading
+of histories and reports. ``docs/operations-api.md`` lists the paths.
 """
 
 from __future__ import annotations
