@@ -8,6 +8,7 @@ environment keys without the prefix, in the folder ``LOUPE_SECRETS_DIR`` (system
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import secrets
@@ -152,6 +153,54 @@ class Tokens(Section):
         return value
 
 
+class History(Section):
+    """What is kept for operators, in ``history.db`` of the data folder: samples, events, alerts. No names."""
+
+    keep_days: Annotated[float, Field(gt=0, le=3660)] = 30.0
+    max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 4 * 1024**3
+    """When it is full the oldest samples go first."""
+
+
+class Webhook(Section):
+    """Where alerts are sent, signed as by Standard Webhooks; ``secret`` begins with ``whsec_``."""
+
+    url: str
+    secret: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _is_web(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (or http://, for an allowed network)")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _is_signing_key(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        try:
+            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+        return value
+
+
+class Alerts(Section):
+    """``allowed_networks``: what webhooks may reach although it is not public (06-reliability W20)."""
+
+    webhooks: Annotated[tuple[Webhook, ...], Field(max_length=16)] = ()
+    allowed_networks: tuple[str, ...] = ()
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
 class IceServer(Section):
     """A STUN or TURN server that clients are told of."""
 
@@ -192,6 +241,8 @@ class Settings(BaseSettings):
     data: Data = Data()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
+    history: History = History()
+    alerts: Alerts = Alerts()
     ice_servers: tuple[IceServer, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     """Networks of proxies in front: their connections are many people's and not counted for one source."""
@@ -391,6 +442,16 @@ _SAMPLE = """\
 
 [tokens]
 # lifetime_seconds = 600
+
+[history]
+# keep_days = 30
+# max_bytes = 4294967296   # when full, the oldest goes first
+
+[alerts]
+# allowed_networks = ["10.0.0.0/8"]   # else webhooks go to public addresses by https only
+# [[alerts.webhooks]]
+# url = "https://pager.example/loupe"
+# secret = "whsec_..."
 
 [log]
 # level = "info"

@@ -112,6 +112,13 @@ class LimitReached(LoupeError):
     default = "a limit is reached"
 
 
+class MalformedCursor(LoupeError):
+    """A page is asked for by something that no page before it gave."""
+
+    code = "malformed_cursor"
+    default = "the cursor is none of this interface; ask for the first page"
+
+
 class TransportFailed(LoupeError):
     """The transport ended and cannot be used any more."""
 

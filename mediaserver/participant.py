@@ -8,9 +8,11 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
+from mediaserver.clinical import ClinicalClass
 from mediaserver.events import Event, Offer
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.policy import Right, Role
+from mediaserver.quality_history.claims import Claims
 
 MAX_EVENTS = 512
 """Unread or replayable events per participant: a full room's changes in 30 s, many times over."""
@@ -125,6 +127,8 @@ class Identity:
     room: RoomId
     role: Role
     rights: frozenset[Right]
+    clinical_class: ClinicalClass | None = None
+    """What the token says that the room is used for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -141,3 +145,4 @@ class Participant:
     rights: frozenset[Right]
     connected: bool = True
     outbox: EventQueue = field(default_factory=EventQueue, repr=False)
+    statistics: Claims = field(default_factory=Claims, repr=False)

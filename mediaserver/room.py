@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mediaserver.clinical import ClinicalClass, most_urgent
 from mediaserver.errors import LimitReached, NotPermitted, RoomFull, UnknownParticipant, UnknownPublication
 from mediaserver.events import (
     ChatLine,
@@ -128,6 +129,8 @@ class Room:
     max_publications: int
     members: dict[ParticipantId, Member] = field(default_factory=dict)
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
+    clinical_class: ClinicalClass | None = None
+    """The most urgent that a token named; None: nobody said."""
 
     # ---- Questions ----
 
@@ -197,6 +200,10 @@ class Room:
         if member.viewer:
             return []
         return self._tell_all(ParticipantJoined(member.info()), but=member.id)
+
+    def used_for(self, named: ClinicalClass | None) -> None:
+        """A token says what the room is used for."""
+        self.clinical_class = most_urgent(self.clinical_class, named)
 
     def leave(self, id: ParticipantId) -> list[Effect]:
         """Ends what they publish, then tells that they went. Idempotent."""

@@ -347,7 +347,7 @@ class Server:
         effects = room.join(member)
         participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
         session = self._registry.sessions[member.id] = Session(participant, room)
-        self._rooms.entered(room)
+        self._rooms.entered(room, identity.clinical_class)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session

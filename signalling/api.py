@@ -10,10 +10,11 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from mediaserver import __version__, errors, events
+from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import body, messages, openapi, precall_api, tokens, translate
+from signalling import body, messages, openapi, operations, precall_api, tokens, translate
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
@@ -76,6 +77,8 @@ class TokenRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rights: list[Right] | None = None
     lifetime_seconds: Annotated[int, Meta(ge=10, le=tokens.MAX_LIFETIME_SECONDS)] | None = None
     """Absent: ten minutes for a join token, twelve hours for an invitation."""
+    clinical_class: ClinicalClass | None = None
+    """Absent: the inviter's."""
 
 
 class IssuedToken(Struct, frozen=True, kw_only=True):
@@ -188,6 +191,7 @@ async def issue_token(request: web.Request) -> web.Response:
             name=clean(wish.name, messages.MAX_NAME_CHARACTERS),
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
+            clinical=wish.clinical_class or holder.claims.clinical,
         )
     )
     page = PAGE_OF_ROLE.get(wish.role)
@@ -224,7 +228,7 @@ async def revoke_token(request: web.Request) -> web.Response:
 
 async def describe(_: web.Request) -> web.Response:
     """This description."""
-    return web.json_response(openapi.document(ROUTES, __version__))
+    return web.json_response(openapi.document((*ROUTES, *operations.ROUTES), __version__))
 
 
 _MODERATE = "the right `moderate` in this room, or `inspect`"

@@ -9,8 +9,10 @@ from pathlib import Path
 from aiohttp import web
 
 from mediaserver.config import Settings
+from mediaserver.operations.desk import Desk
+from mediaserver.operations.measures import DeskCollector
 from mediaserver.server import Server
-from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
+from signalling import api, health, metrics, middleware, operations, pages, websocket, whep, whip
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
@@ -40,6 +42,9 @@ def services(
     holders = Holders(server.has_http_session)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
+    desk = Desk(server.registry, draining=lambda: server.draining)
+    desk.measures.register(server.metrics.registry)
+    server.metrics.registry.register(DeskCollector(desk, server.registry))
     return Services(
         server=server,
         settings=settings,
@@ -56,6 +61,7 @@ def services(
             per_invitation=bounds.sessions_per_invitation,
         ),
         precalls=Precalls(server, authenticator, time.monotonic),
+        operations=desk,
         lenient_trickle=lenient_trickle,
     )
 
@@ -74,6 +80,8 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.add_routes(whip.routes())
     application.add_routes(whep.routes())
     application.add_routes(api.routes())
+    application.add_routes(operations.routes())
+    application.cleanup_ctx.append(operations.running)
     application.add_routes(health.routes())
     application.add_routes(metrics.routes())
     application.add_routes(pages.routes())

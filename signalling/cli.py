@@ -221,6 +221,12 @@ def token(
     single_use: Annotated[
         bool, typer.Option("--single-use", help="Opens one session, whichever way.")
     ] = False,
+    clinical: Annotated[
+        str | None,
+        typer.Option(
+            "--class", help="What the room is for: surgery, emergency, consult (as usual), teaching or test."
+        ),
+    ] = None,
 ) -> None:
     """Print a token and nothing else. Works whether or not the server runs.
 
@@ -229,6 +235,7 @@ def token(
     """
     import time
 
+    from mediaserver.clinical import ClinicalClass
     from mediaserver.policy import Right, Role
     from signalling import keys, tokens
     from signalling.messages import MAX_NAME_CHARACTERS
@@ -249,6 +256,7 @@ def token(
             name=clean(name or "", MAX_NAME_CHARACTERS),
             rights=frozenset(Right(right) for right in rights) if rights else None,
             reusable=not (invitation or single_use),
+            clinical=ClinicalClass(clinical) if clinical else None,
         )
     except ValueError as error:
         _fail(str(error), 2)
@@ -379,10 +387,10 @@ def openapi() -> None:
     import json
 
     from mediaserver import __version__
-    from signalling import api
+    from signalling import api, operations
     from signalling import openapi as description
 
-    print(json.dumps(description.document(api.ROUTES, __version__), indent=2))
+    print(json.dumps(description.document((*api.ROUTES, *operations.ROUTES), __version__), indent=2))
 
 
 @app.command()

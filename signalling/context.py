@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from mediaserver.audit import Audit, LoggedAudit
 from mediaserver.config import Settings
+from mediaserver.operations.desk import Desk
 from mediaserver.server import Server
 from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
@@ -31,6 +33,8 @@ class Services:
     holders: Holders
     admission: Admission
     precalls: Precalls
+    operations: Desk
+    audit: Audit = field(default_factory=LoggedAudit)
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

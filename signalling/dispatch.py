@@ -10,6 +10,7 @@ from typing import assert_never
 
 from mediaserver.ids import ParticipantId, PublicationId
 from mediaserver.participant import Participant
+from mediaserver.quality_history.claims import Claim
 from mediaserver.server import Server, SourceSpec
 from signalling import messages
 from signalling.errors import MalformedMessage, OutOfOrder
@@ -37,6 +38,8 @@ async def perform(  # noqa: C901 - one case per message
             server.chat(participant, _chat_text(text))
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
+        case messages.Statistics():
+            _take_statistics(server, participant, request)
         case messages.Ping(id=request_id):
             return messages.Pong(id=request_id, server_time_ms=time.time_ns() // 1_000_000)
         case messages.Join() | messages.Leave():
@@ -44,6 +47,18 @@ async def perform(  # noqa: C901 - one case per message
         case _:
             assert_never(request)
     return messages.Ok(id=request.id)
+
+
+def _take_statistics(server: Server, participant: Participant, request: messages.Statistics) -> None:
+    claim = Claim(
+        clock_ms=request.clock_ms,
+        publish=request.publish,
+        subscribe=request.subscribe,
+        sources=tuple(request.sources),
+        views=tuple(request.views),
+    )
+    told = server.registry.statistics_told
+    participant.statistics.take(claim, time.monotonic(), time.time_ns() // 1_000_000, told)
 
 
 def _chat_text(text: str) -> str:

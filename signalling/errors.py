@@ -125,6 +125,7 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.Draining: 503,
     errors.NothingPublished: 409,
     errors.MalformedSdp: 400,
+    errors.MalformedCursor: 400,
     errors.NoCommonCodec: 406,
     errors.StaleGeneration: 409,
     errors.LimitReached: 429,

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from mediaserver.policy import Right, Role
+from mediaserver.quality_history.claims import LinkClaim, SourceClaim, ViewClaim
 
 PROTOCOL = "loupe.v1.json"
 VERSION = 1
@@ -140,7 +141,34 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
     """Keeps the session alive and measures the way: answered by ``pong``."""
 
 
-Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping
+class Statistics(ClientMessage, tag="statistics", frozen=True, kw_only=True):
+    """What the browser measured since its last such message, every two seconds: claims for operators.
+
+    ``ok``.
+    """
+
+    clock_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    """The client's Unix time in milliseconds."""
+    publish: LinkClaim | None = None
+    subscribe: LinkClaim | None = None
+    sources: Annotated[list[SourceClaim], Meta(max_length=MAX_SOURCES)] = []
+    views: Annotated[list[ViewClaim], Meta(max_length=MAX_SUBSCRIPTIONS)] = []
+
+
+Request = (
+    Join
+    | Publish
+    | Subscribe
+    | Answer
+    | RestartIce
+    | Prefer
+    | Mute
+    | Chat
+    | Remove
+    | Leave
+    | Ping
+    | Statistics
+)
 
 
 # ---- What the server sends ----

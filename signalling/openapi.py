@@ -5,7 +5,7 @@ Nothing is described twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Route:
     bearer: str | None = "a join token"
     """Whose token is needed, in words; None: nobody's."""
     rights: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What may be asked after the path, with what it means."""
     problems: Sequence[int] = field(default_factory=lambda: (401, 403))
 
 
@@ -51,10 +53,15 @@ def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[s
     }
     if route.rights:
         operation["description"] = f"Needs {route.rights}."
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in names
-        ]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in names
+    ]
+    parameters += [
+        {"name": name, "in": "query", "schema": {"type": "string"}, "description": text}
+        for name, text in route.query.items()
+    ]
+    if parameters:
+        operation["parameters"] = parameters
     if route.request is not None:
         operation["requestBody"] = {
             "required": True,

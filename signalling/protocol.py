@@ -102,6 +102,7 @@ _REQUESTS: Final = (
     messages.Chat,
     messages.Remove,
     messages.Ping,
+    messages.Statistics,
 )
 _AWAITING: Final[Mapping[Input, Cell]] = {
     messages.Join: Cell(Step.ADMIT),

@@ -24,7 +24,7 @@ PictureVerdict = Literal["black", "over_exposed", "blurred", "corrupt", "unchang
 
 
 class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One way between a participant and the server, as the server measures it (and, where said, the browser)."""
+    """One way between a participant and the server, as the server, or where said the browser, has it."""
 
     phase: LegPhase
     bits_per_second: int = 0
@@ -175,8 +175,10 @@ class CauseList(Struct, frozen=True, kw_only=True):
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
-    """One measured reason: ``value`` passed ``limit``. ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``,
-    ``per_second``, ``bytes``, or empty for a yes (1) or no (0)."""
+    """One measured reason: ``value`` passed ``limit``.
+
+    ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``, ``bytes``, or empty for a yes (1) or no (0).
+    """
 
     measure: str
     value: float
@@ -185,7 +187,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One hurt leg, source or view and its cause. ``participant`` is whose; absent for the server's own causes."""
+    """One hurt leg, source or view and its cause.
+
+    ``participant`` is whose; absent for the server's own causes.
+    """
 
     cause: Cause
     severity: Severity
@@ -256,8 +261,11 @@ class CanaryReading(Struct, frozen=True, kw_only=True):
 
 
 class Board(Struct, frozen=True, kw_only=True):
-    """All live rooms. ``sampled_at_ms`` is when the samples were taken: the page shows ``now - sampled_at_ms``
-    by the clock difference to ``at_ms`` and turns red above ``stale_after_seconds``."""
+    """All live rooms.
+
+    ``sampled_at_ms`` is when the samples were taken: the page shows ``now - sampled_at_ms`` by the clock
+    difference to ``at_ms`` and turns red above ``stale_after_seconds``.
+    """
 
     at_ms: int
     sampled_at_ms: int | None
@@ -337,8 +345,10 @@ TimelineKind = Literal[
 
 
 class TimelineEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that happened in a room, to the second. ``detail`` is a short word or number for the kind: a role,
-    a transport's phase, layers, a cause."""
+    """Something that happened in a room, to the second.
+
+    ``detail`` is a short word or number for the kind: a role, a transport's phase, layers, a cause.
+    """
 
     at_ms: int
     kind: TimelineKind
@@ -358,7 +368,7 @@ class TimelinePage(Struct, frozen=True, kw_only=True):
 
 
 class Alert(Struct, frozen=True, kw_only=True):
-    """A finding that lasted. At most one a cause and room in five minutes; ``repeats`` counts what came within."""
+    """A finding that lasted: one a cause and room in five minutes; ``repeats`` counts what came within."""
 
     id: str
     room: str | None

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from mediaserver.addresses import default_address
+from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Settings
 from mediaserver.policy import Role
 from signalling import keys, tls, tokens
@@ -38,6 +39,7 @@ def invitation(settings: Settings, room: str, role: Role) -> str:
         role=role,
         now_seconds=time.time(),
         lifetime_seconds=tokens.INVITATION_LIFETIME_SECONDS,
+        clinical=ClinicalClass.TEST,
     )
     return tokens.sign(keys.load_or_create(settings), claims)
 
@@ -51,6 +53,7 @@ def join_token(settings: Settings, room: str, role: Role, *, reusable: bool = Fa
         now_seconds=time.time(),
         lifetime_seconds=tokens.JOIN_LIFETIME_SECONDS,
         reusable=reusable,
+        clinical=ClinicalClass.TEST,
     )
     return tokens.sign(keys.load_or_create(settings), claims)
 

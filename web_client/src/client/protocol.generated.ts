@@ -20,7 +20,8 @@ export type Role = "moderator" | "observer" | "operator" | "specialist" | "staff
  * What a token may let its holder do in its room.
  */
 export type Right = "chat" | "inspect" | "moderate" | "publish_audio" | "publish_video" | "subscribe";
-export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
+export type Request =
+  Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping | Statistics;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -36,6 +37,7 @@ export interface ProtocolTypes {
   LayerForwarded?: LayerForwarded;
   Leave?: Leave;
   Limits?: Limits;
+  LinkClaim?: LinkClaim;
   Mute?: Mute;
   Offer?: Offer;
   Ok?: Ok;
@@ -61,10 +63,13 @@ export interface ProtocolTypes {
   Role?: Role;
   RoomInfo?: RoomInfo;
   Source?: Source;
+  SourceClaim?: SourceClaim;
+  Statistics?: Statistics;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
   Unpublished?: Unpublished;
+  ViewClaim?: ViewClaim;
 }
 /**
  * The client's SDP answer to the server's ``offer`` of this generation. Answered by ``ok``.
@@ -295,6 +300,14 @@ export interface Leave {
   id: number;
 }
 /**
+ * One peer connection as the browser sees it.
+ */
+export interface LinkClaim {
+  round_trip_ms?: number | null;
+  loss?: number | null;
+  relayed?: boolean | null;
+}
+/**
  * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.
  *
  *     ``ok``.
@@ -400,4 +413,45 @@ export interface Subscribe {
 export interface RestartIce {
   type: "restart_ice";
   id: number;
+}
+/**
+ * What the browser measured since its last such message, every two seconds: claims for operators. ``ok``.
+ */
+export interface Statistics {
+  type: "statistics";
+  id: number;
+  clock_ms: number;
+  publish?: LinkClaim | null;
+  subscribe?: LinkClaim | null;
+  sources?: SourceClaim[];
+  views?: ViewClaim[];
+}
+/**
+ * One source that the browser sends; its largest layer.
+ */
+export interface SourceClaim {
+  publication: string;
+  width?: number | null;
+  height?: number | null;
+  captured_per_second?: number | null;
+  encoded_per_second?: number | null;
+  encode_ms?: number | null;
+  limited_by?: ("bandwidth" | "cpu") | null;
+}
+/**
+ * One source that the browser shows; counts are those since its message before.
+ */
+export interface ViewClaim {
+  publication: string;
+  width?: number | null;
+  height?: number | null;
+  frames_per_second?: number | null;
+  loss?: number | null;
+  freezes?: number;
+  freeze_ms?: number;
+  dropped?: number | null;
+  decode_ms?: number | null;
+  buffer_ms?: number | null;
+  concealed?: number | null;
+  delay_ms?: number | null;
 }

@@ -1,0 +1,284 @@
+"""``/api/v1/operations``: the board, rooms, history, timeline, alerts and reports for operators.
+
+Every path needs the right ``inspect``; who asks without it is refused, and that is audited. So is the reading
+of histories and reports. ``docs/operations-api.md`` lists the paths.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import msgspec
+from aiohttp import web
+
+from mediaserver.cause.texts import CAUSES
+from mediaserver.errors import NotPermitted
+from mediaserver.incident import page, report
+from mediaserver.incident.words import Language
+from mediaserver.operations.model import (
+    AlertPage,
+    Board,
+    CauseList,
+    HistoryPage,
+    IncidentReport,
+    RoomDetail,
+    RoomSpanPage,
+    TimelinePage,
+)
+from mediaserver.policy import Right
+from mediaserver.quality_history import query
+from signalling.auth import Bearer
+from signalling.context import SERVICES, bearer, services
+from signalling.errors import MalformedMessage
+from signalling.openapi import Route
+from signalling.tokens import is_room_name
+
+PREFIX = "/api/v1/operations"
+RECENT_MS = 10 * 60 * 1000
+DAY_MS = 24 * 3600 * 1000
+MAX_LIMIT = 5_000
+MAX_CSV_MS = 3600 * 1000
+MAX_REPORT_MS = DAY_MS
+MAX_TIME_MS = 1 << 53
+
+
+# ---- Who asks, and for what ----
+
+
+def _operator(request: web.Request, action: str) -> Bearer:
+    """Who asks, if they may. Raises ``Unauthorized``, ``NotPermitted``."""
+    holder = bearer(request)
+    room = request.match_info.get("room")
+    if Right.INSPECT in holder.rights and (room is None or holder.may_see_room(room)):
+        return holder
+    _audit(request, holder, action, room, denied=True)
+    raise NotPermitted("this needs the right inspect")
+
+
+def _audit(request: web.Request, holder: Bearer, action: str, room: str | None, *, denied: bool) -> None:
+    audit = services(request).audit
+    tell = audit.denied if denied else audit.read
+    # A name that no room can have is not repeated to the log.
+    known = room if room is None or is_room_name(room) else None
+    tell(action, subject=holder.claims.sub, role=holder.role.value, room=known)
+
+
+def _span(request: web.Request, usual_ms: int) -> tuple[int, int]:
+    to_ms = _number(request, "to", time.time_ns() // 1_000_000, MAX_TIME_MS)
+    return _number(request, "from", max(0, to_ms - usual_ms), MAX_TIME_MS), to_ms
+
+
+def _number(request: web.Request, name: str, usual: int, highest: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= highest):
+        raise MalformedMessage(f"a whole number from 0 to {highest}", field=name)
+    return int(text)
+
+
+def _paging(request: web.Request, usual: int) -> dict[str, Any]:
+    limit = _number(request, "limit", usual, MAX_LIMIT)
+    return {"limit": max(1, limit), "cursor": request.query.get("cursor")}
+
+
+def _only_room(request: web.Request, holder: Bearer) -> str | None:
+    """The room asked for, or the only one that the token may see; None: all."""
+    asked = request.query.get("room")
+    own = None if holder.claims.room == "*" else holder.claims.room
+    if asked is not None and not holder.may_see_room(asked):
+        _audit(request, holder, "operations.list", asked, denied=True)
+        raise NotPermitted("this needs the right inspect")
+    return asked or own
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+# ---- Now ----
+
+
+async def board(request: web.Request) -> web.Response:
+    """All live rooms, in the order in which to look at them."""
+    holder = _operator(request, "operations.board")
+    return _json(services(request).operations.board(holder.may_see_room))
+
+
+async def causes(request: web.Request) -> web.Response:
+    """All causes with their texts."""
+    _operator(request, "operations.causes")
+    return _json(CauseList(causes=list(CAUSES.values())))
+
+
+async def room(request: web.Request) -> web.Response:
+    """One live room, down to the tracks."""
+    _operator(request, "operations.room")
+    return _json(services(request).operations.room(request.match_info["room"]))
+
+
+# ---- Then ----
+
+
+async def rooms(request: web.Request) -> web.Response:
+    """Rooms that stood, newest first."""
+    holder = _operator(request, "operations.rooms")
+    database = services(request).operations.store.database
+    only = _only_room(request, holder)
+    return _json(await query.spans(database, *_span(request, DAY_MS), room=only, **_paging(request, 100)))
+
+
+async def history(request: web.Request) -> web.Response:
+    """Samples of a room, oldest first."""
+    holder = _operator(request, "operations.history")
+    name = request.match_info["room"]
+    paging = _paging(request, 1000)
+    if paging["cursor"] is None:
+        _audit(request, holder, "operations.history", name, denied=False)
+    found = await query.samples(
+        services(request).operations.store.database,
+        name,
+        *_span(request, RECENT_MS),
+        participant=request.query.get("participant"),
+        **paging,
+    )
+    return _json(found)
+
+
+async def history_csv(request: web.Request) -> web.StreamResponse:
+    """The same as CSV, whole."""
+    holder = _operator(request, "operations.export")
+    name, (from_ms, to_ms) = request.match_info["room"], _span(request, RECENT_MS)
+    if to_ms - from_ms > MAX_CSV_MS:
+        raise MalformedMessage("an export holds an hour at most", field="from")
+    _audit(request, holder, "operations.export", name, denied=False)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/csv; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{name}-{from_ms}.csv"',
+            "Cache-Control": "no-store",
+        }
+    )
+    await response.prepare(request)
+    async for part in _csv(request, name, from_ms, to_ms):
+        await response.write(part.encode())
+    await response.write_eof()
+    return response
+
+
+async def _csv(request: web.Request, name: str, from_ms: int, to_ms: int) -> AsyncIterator[str]:
+    database = services(request).operations.store.database
+    participant, cursor = request.query.get("participant"), None
+    yield query.csv_head()
+    while True:
+        part = await query.samples(
+            database, name, from_ms, to_ms, participant=participant, limit=1000, cursor=cursor
+        )
+        yield query.csv_lines(part.samples)
+        cursor = part.next
+        if cursor is None:
+            return
+
+
+async def timeline(request: web.Request) -> web.Response:
+    """What happened in a room, oldest first."""
+    _operator(request, "operations.timeline")
+    database = services(request).operations.store.database
+    span = _span(request, RECENT_MS)
+    return _json(await query.timeline(database, request.match_info["room"], *span, **_paging(request, 500)))
+
+
+async def alerts(request: web.Request) -> web.Response:
+    """Alerts, newest first."""
+    holder = _operator(request, "operations.alerts")
+    found = await query.alerts(
+        services(request).operations.store.database,
+        *_span(request, DAY_MS),
+        room=_only_room(request, holder),
+        only_open=request.query.get("open") == "true",
+        **_paging(request, 100),
+    )
+    return _json(found)
+
+
+async def incident(request: web.Request) -> web.Response:
+    """The incident report as data."""
+    return _json(await _report(request))
+
+
+async def incident_page(request: web.Request) -> web.Response:
+    """The incident report to read and print."""
+    language = request.query.get("language", "vi")
+    if language not in ("vi", "en"):
+        raise MalformedMessage("vi or en", field="language")
+    found = await _report(request)
+    return web.Response(
+        text=page.render(found, cast("Language", language)),
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Cache-Control": "no-store", "Content-Security-Policy": page.POLICY},
+    )
+
+
+async def _report(request: web.Request) -> IncidentReport:
+    holder = _operator(request, "operations.report")
+    parts, name = services(request), request.match_info["room"]
+    from_ms, to_ms = _span(request, RECENT_MS)
+    if to_ms - from_ms > MAX_REPORT_MS:
+        raise MalformedMessage("a report covers a day at most", field="from")
+    _audit(request, holder, "operations.report", name, denied=False)
+    return await report.gather(parts.operations.store.database, parts.settings, name, from_ms, to_ms)
+
+
+_RIGHTS = "the right `inspect` for this room, or for all"
+_SPAN = {"from": "Unix milliseconds.", "to": "Unix milliseconds."}
+_PAGE = {"limit": "Entries of a page.", "cursor": "`next` of the page before."}
+
+ROUTES: tuple[Route, ...] = tuple(
+    Route(
+        method="GET",
+        path=f"{PREFIX}/{path}",
+        handler=handler,
+        summary=handler.__doc__ or "",
+        response=response,
+        rights=_RIGHTS,
+        query=asked,
+        problems=(400, 401, 403, 404) if path == "rooms/{room}" else (400, 401, 403),
+    )
+    for path, handler, response, asked in (
+        ("board", board, Board, {}),
+        ("causes", causes, CauseList, {}),
+        ("rooms", rooms, RoomSpanPage, {"room": "Only this room.", **_SPAN, **_PAGE}),
+        ("rooms/{room}", room, RoomDetail, {}),
+        ("rooms/{room}/history", history, HistoryPage, {"participant": "An id.", **_SPAN, **_PAGE}),
+        ("rooms/{room}/timeline", timeline, TimelinePage, {**_SPAN, **_PAGE}),
+        ("rooms/{room}/report", incident, IncidentReport, _SPAN),
+        (
+            "alerts",
+            alerts,
+            AlertPage,
+            {"open": "`true`: only those not cleared.", "room": "Only this room.", **_SPAN, **_PAGE},
+        ),
+    )
+)
+
+
+def routes() -> list[web.RouteDef]:
+    """For the router."""
+    return [
+        *(web.route(route.method, route.path, route.handler) for route in ROUTES),
+        web.get(f"{PREFIX}/rooms/{{room}}/history.csv", history_csv),
+        web.get(f"{PREFIX}/rooms/{{room}}/report.html", incident_page),
+    ]
+
+
+async def running(application: web.Application) -> AsyncIterator[None]:
+    """The desk runs as long as the application does."""
+    async with application[SERVICES].operations.running():
+        yield
