@@ -18,6 +18,9 @@ class Audit(Protocol):
     def read(self, action: str, *, subject: str, role: str, room: str | None) -> None:
         """Somebody read what is not for everybody: reports, histories."""
 
+    def acted(self, action: str, *, subject: str, role: str, room: str | None) -> None:
+        """An operator changed something for others."""
+
 
 class LoggedAudit:
     """Into the server's own log, where nothing keeps a better one."""
@@ -29,3 +32,7 @@ class LoggedAudit:
     def read(self, action: str, *, subject: str, role: str, room: str | None) -> None:
         """One line."""
         _log.info("records read", action=action, subject=subject, role=role, room=room)
+
+    def acted(self, action: str, *, subject: str, role: str, room: str | None) -> None:
+        """One line."""
+        _log.info("operator acted", action=action, subject=subject, role=role, room=room)

@@ -145,6 +145,10 @@ class Plane:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
 
+    def request_keyframe(self, publication: int) -> None:
+        """Of the layers that are watched; the plane bounds how often."""
+        self._dataplane.request_keyframe(publication)
+
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription. Idempotent."""
         if handle in self._open:

@@ -66,6 +66,8 @@ class Publication:
     muted: bool = False
     layers: tuple[int, ...] = ()
     silent_ms: int = 0
+    top_layer: int | None = None
+    """Operators let nobody have more."""
 
     def info(self) -> PublicationInfo:
         """As the room sees it."""
@@ -270,6 +272,11 @@ class Room:
         member, publication = self.member(id), self.publication(publication_id)
         if publication.participant != member.id:
             require(member.rights, Right.MODERATE)
+        return self.silence(publication_id, muted)
+
+    def silence(self, id: PublicationId, muted: bool) -> list[Effect]:
+        """A source is forwarded to nobody, or again; the caller has checked who may."""
+        publication = self.publication(id)
         if publication.muted == muted:
             return []
         publication.muted = muted

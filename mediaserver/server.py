@@ -45,6 +45,7 @@ from mediaserver.metrics import Metrics
 from mediaserver.negotiation.answer import parse_fragment, render_fragment
 from mediaserver.negotiation.media import RemoteDescription, RemoteMedia
 from mediaserver.negotiation.offer import check_limits, parse_description
+from mediaserver.operations.actions import Actions
 from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
@@ -77,6 +78,7 @@ class Server:
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics(self._registry)
+        self.actions = Actions(self._registry, self._apply, self._close)
         self._dispatcher = Dispatcher(
             self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
         )

@@ -212,7 +212,14 @@ class Registry:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
+        if publication.top_layer is not None:
+            self.prefer(handle, publication, None, False)
         return handle
+
+    def prefer(self, handle: int, publication: Publication, layer: int | None, paused: bool) -> None:
+        """What a viewer wishes of a subscription, under the operators' limit."""
+        known = [one for one in (layer, publication.top_layer) if one is not None]
+        self.plane.prefer(handle, layer=min(known, default=None), paused=paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""

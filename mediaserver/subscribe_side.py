@@ -125,7 +125,7 @@ def _start(
     side.subscriptions[publication.id] = handle
     if publication.id in side.wishes:
         layer, paused = side.wishes[publication.id]
-        registry.plane.prefer(handle, layer=layer, paused=paused)
+        registry.prefer(handle, publication, layer, paused)
 
 
 def prefer(
@@ -138,7 +138,7 @@ def prefer(
     side.wishes[publication] = (layer, paused)
     handle = side.subscriptions.get(publication)
     if handle is not None:
-        registry.plane.prefer(handle, layer=layer, paused=paused)
+        registry.prefer(handle, session.room.publication(publication), layer, paused)
 
 
 def restart(registry: Registry, session: Session) -> Offer | None:

@@ -14,7 +14,7 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import body, messages, openapi, operations, precall_api, tokens, translate
+from signalling import body, messages, openapi, operations, operator_actions, precall_api, tokens, translate
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
@@ -86,7 +86,7 @@ class IssuedToken(Struct, frozen=True, kw_only=True):
 
     token: str
     kind: Literal["join", "invitation"]
-    page: str | None
+    page: str
     expires_at: int
 
 
@@ -167,6 +167,12 @@ async def join(request: web.Request) -> web.Response:
     return _json(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
 
 
+def _page(wish: TokenRequest) -> str:
+    """Operators look at all rooms on one page, which is no room's."""
+    page = PAGE_OF_ROLE.get(wish.role)
+    return "/operations" if page is None else f"/{page}/{wish.room}"
+
+
 async def issue_token(request: web.Request) -> web.Response:
     """Makes an invitation or a join token for one's own room, for a role not above one's own."""
     parts = services(request)
@@ -194,12 +200,11 @@ async def issue_token(request: web.Request) -> web.Response:
             clinical=wish.clinical_class or holder.claims.clinical,
         )
     )
-    page = PAGE_OF_ROLE.get(wish.role)
     return _json(
         IssuedToken(
             token=token,
             kind=wish.kind,
-            page=None if page is None else f"/{page}/{wish.room}",
+            page=_page(wish),
             expires_at=claims.exp,
         )
     )
@@ -228,7 +233,9 @@ async def revoke_token(request: web.Request) -> web.Response:
 
 async def describe(_: web.Request) -> web.Response:
     """This description."""
-    return web.json_response(openapi.document((*ROUTES, *operations.ROUTES), __version__))
+    return web.json_response(
+        openapi.document((*ROUTES, *operations.ROUTES, *operator_actions.ROUTES), __version__)
+    )
 
 
 _MODERATE = "the right `moderate` in this room, or `inspect`"

@@ -12,7 +12,18 @@ from mediaserver.config import Settings
 from mediaserver.operations.desk import Desk
 from mediaserver.operations.measures import DeskCollector
 from mediaserver.server import Server
-from signalling import api, health, metrics, middleware, operations, pages, websocket, whep, whip
+from signalling import (
+    api,
+    health,
+    metrics,
+    middleware,
+    operations,
+    operator_actions,
+    pages,
+    websocket,
+    whep,
+    whip,
+)
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
@@ -81,6 +92,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.add_routes(whep.routes())
     application.add_routes(api.routes())
     application.add_routes(operations.routes())
+    application.add_routes(operator_actions.routes())
     application.cleanup_ctx.append(operations.running)
     application.add_routes(health.routes())
     application.add_routes(metrics.routes())

@@ -337,6 +337,32 @@ def _preflight(url: str, as_json: bool, language: Language, file: Path | None, i
 
 
 @app.command()
+def drain(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    url: Annotated[str | None, typer.Option(help="The server; otherwise the configured one here.")] = None,
+    override: Annotated[
+        str, typer.Option(help="Why live surgeries are interrupted, at least ten letters; it is audited.")
+    ] = "",
+) -> None:
+    """End the running server once everybody was told to move. Refused while a surgery is live."""
+    import asyncio
+
+    import aiohttp
+
+    from signalling import drain as asking
+
+    settings = _settings(config, {"data": _present(folder=data)})
+    try:
+        answer = asyncio.run(asking.ask(settings, url or asking.own_url(settings), override))
+    except (aiohttp.ClientError, TimeoutError) as error:
+        _fail(f"the server cannot be asked: {error or type(error).__name__}")
+    if not answer.done:
+        _fail(answer.text)
+    print(answer.text)
+
+
+@app.command()
 def demo(
     port: Annotated[
         int, typer.Option(min=364, max=65535, help="HTTPS port for other computers; plain HTTP is 363 below.")
@@ -387,10 +413,15 @@ def openapi() -> None:
     import json
 
     from mediaserver import __version__
-    from signalling import api, operations
+    from signalling import api, operations, operator_actions
     from signalling import openapi as description
 
-    print(json.dumps(description.document((*api.ROUTES, *operations.ROUTES), __version__), indent=2))
+    print(
+        json.dumps(
+            description.document((*api.ROUTES, *operations.ROUTES, *operator_actions.ROUTES), __version__),
+            indent=2,
+        )
+    )
 
 
 @app.command()

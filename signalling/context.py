@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -20,6 +22,11 @@ from signalling.sessions import Sessions
 from signalling.tokens import Audience
 
 
+def end_process() -> None:
+    """As SIGTERM from outside does: drains first."""
+    signal.raise_signal(signal.SIGTERM)
+
+
 @dataclass(frozen=True)
 class Services:
     """One process's parts, made once by ``app.build``."""
@@ -35,6 +42,7 @@ class Services:
     precalls: Precalls
     operations: Desk
     audit: Audit = field(default_factory=LoggedAudit)
+    stop: Callable[[], None] = end_process
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

@@ -99,6 +99,13 @@ class PreconditionRequired(LoupeError):
     default = "an If-Match header is required"
 
 
+class LiveSurgeries(LoupeError):
+    """A restart while an operation is on the air (05-clinical H-13)."""
+
+    code = "live_surgeries"
+    default = "surgeries live: restart refused"
+
+
 class UnknownSession(errors.UnknownParticipant):
     """No such WHIP or WHEP session (any more)."""
 
@@ -117,6 +124,7 @@ _STATUS: dict[type[LoupeError], int] = {
     UnsupportedMediaType: 415,
     Conflict: 412,
     PreconditionRequired: 428,
+    LiveSurgeries: 409,
     errors.NotPermitted: 403,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,

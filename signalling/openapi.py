@@ -41,6 +41,7 @@ class Route:
 _PARAMETERS = {
     "room": {"type": "string", "pattern": ROOM_PATTERN, "description": "The room's name."},
     "participant": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A participant's id."},
+    "publication": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A publication's id."},
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mediaserver.bucket import TokenBucket
+from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import LimitReached, UnknownParticipant
 from mediaserver.ids import RoomId
 from mediaserver.policy import Right, Role
@@ -99,6 +100,7 @@ class Precalls:
                 now_seconds=self._authenticator.now_seconds(),
                 lifetime_seconds=LIFETIME_SECONDS,
                 rights=frozenset({right}),
+                clinical=ClinicalClass.TEST,
                 ancestors=descent(invited),
             )
         )

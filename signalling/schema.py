@@ -1,5 +1,8 @@
-"""What is generated from code: ``docs/protocol.schema.json``, ``docs/operations.schema.json``, and the table and
-diagram in ``docs/protocol.md``. ``python -m signalling.schema`` writes them; a test fails when they are not current."""
+"""What is generated from code: ``docs/protocol.schema.json``, ``docs/operations.schema.json``, and the
+table and diagram in ``docs/protocol.md``.
+
+``python -m signalling.schema`` writes them; a test fails when they are not current.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,6 @@ def operations_schema_text() -> str:
     _, components = msgspec.json.schema_components(
         OPERATIONS_ANSWERS,
         ref_template="#/$defs/{name}",
-        schema_hook=lambda _: {"description": "Any value of the configuration."},
     )
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -130,7 +130,11 @@ def _links(settings: Settings, room: str, local: str, https_port: int) -> Links:
         local=local.replace("127.0.0.1", "localhost"),
         public=f"https://{default_address()}:{https_port}",
         room=room,
-        invitations={role: invitation(settings, room, role) for role in Role},
+        invitations={
+            # An operator sees all rooms, and no picture of any.
+            role: invitation(settings, tokens.ANY_ROOM if role is Role.OPERATOR else room, role)
+            for role in Role
+        },
         whip_token=join_token(settings, room, Role.STAFF, reusable=True),
         fingerprint=tls.Certificate(folder / tls.CERTIFICATE_FILE, folder / tls.KEY_FILE).fingerprint(),
         data=folder,

@@ -40,7 +40,7 @@ export interface OperationsTypes {
   WorkerLoad?: WorkerLoad;
 }
 /**
- * A finding that lasted. At most one a cause and room in five minutes; ``repeats`` counts what came within.
+ * A finding that lasted: one a cause and room in five minutes; ``repeats`` counts what came within.
  */
 export interface Alert {
   id: string;
@@ -80,8 +80,9 @@ export interface Text {
   en: string;
 }
 /**
- * One measured reason: ``value`` passed ``limit``. ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``,
- *     ``per_second``, ``bytes``, or empty for a yes (1) or no (0).
+ * One measured reason: ``value`` passed ``limit``.
+ *
+ *     ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``, ``bytes``, or empty for a yes (1) or no (0).
  */
 export interface Evidence {
   measure: string;
@@ -97,8 +98,10 @@ export interface AlertPage {
   next: string | null;
 }
 /**
- * All live rooms. ``sampled_at_ms`` is when the samples were taken: the page shows ``now - sampled_at_ms``
- *     by the clock difference to ``at_ms`` and turns red above ``stale_after_seconds``.
+ * All live rooms.
+ *
+ *     ``sampled_at_ms`` is when the samples were taken: the page shows ``now - sampled_at_ms`` by the clock
+ *     difference to ``at_ms`` and turns red above ``stale_after_seconds``.
  */
 export interface Board {
   at_ms: number;
@@ -128,7 +131,9 @@ export interface BoardRow {
   opened_ms: number;
 }
 /**
- * One hurt leg, source or view and its cause. ``participant`` is whose; absent for the server's own causes.
+ * One hurt leg, source or view and its cause.
+ *
+ *     ``participant`` is whose; absent for the server's own causes.
  */
 export interface Finding {
   cause:
@@ -219,7 +224,7 @@ export interface Sample {
   views?: ViewSample[];
 }
 /**
- * One way between a participant and the server, as the server measures it (and, where said, the browser).
+ * One way between a participant and the server, as the server, or where said the browser, has it.
  */
 export interface LegSample {
   phase: "closed" | "connected" | "connecting" | "interrupted";
@@ -291,14 +296,7 @@ export interface IncidentReport {
   made_ms: number;
   version: string;
   native_version: string;
-  configuration: {
-    /**
-     * Any value of the configuration.
-     */
-    [k: string]: {
-      [k: string]: unknown;
-    };
-  };
+  configuration: {};
   causes: CauseSpan[];
   legs: LegSummary[];
   timeline: TimelineEvent[];
@@ -321,8 +319,9 @@ export interface LegSummary {
   freeze_seconds: number;
 }
 /**
- * Something that happened in a room, to the second. ``detail`` is a short word or number for the kind: a role,
- *     a transport's phase, layers, a cause.
+ * Something that happened in a room, to the second.
+ *
+ *     ``detail`` is a short word or number for the kind: a role, a transport's phase, layers, a cause.
  */
 export interface TimelineEvent {
   at_ms: number;
