@@ -61,9 +61,9 @@ function ServerLine({ board }: { board: Board }) {
     ]),
   ];
   return (
-    <div class="server-line">
+    <section class="server-line" aria-label={t.server}>
       {server.draining && <strong class="advice">{t.draining}</strong>}
-      <ul aria-label={t.server}>{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>
-    </div>
+      <ul>{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>
+    </section>
   );
 }
