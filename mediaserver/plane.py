@@ -145,8 +145,16 @@ class Plane:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
 
+    def tap(self, publication: int, descriptor: int) -> None:
+        """Copies what comes in of a publication to a socket, of which the plane takes a duplicate."""
+        self._dataplane.tap(publication, descriptor)
+
+    def untap(self, publication: int) -> None:
+        """Copies no longer. Idempotent."""
+        self._dataplane.untap(publication)
+
     def request_keyframe(self, publication: int) -> None:
-        """Of the layers that are watched; the plane bounds how often."""
+        """Of a picture's layers."""
         self._dataplane.request_keyframe(publication)
 
     def close(self, handle: int) -> None:

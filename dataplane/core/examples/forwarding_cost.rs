@@ -271,7 +271,7 @@ impl World {
                     self.datagrams += outbox.runs.iter().map(loupe_core::io::Run::datagrams).sum::<u64>();
                     self.runs += outbox.runs.len() as u64;
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;

@@ -39,6 +39,8 @@ impl Plane {
             Command::Prefer { subscription, wish } => self.prefer(now, subscription, wish),
             Command::Mute { publication, muted } => self.mute(now, publication, muted),
             Command::RequestKeyframe { publication } => self.request_keyframe(now, publication),
+            Command::Tap { publication, tap, clocks } => self.tap(now, publication, tap, clocks),
+            Command::Untap { publication } => self.untap(now, publication),
             Command::Close { handle } => self.close(now, handle),
         }
     }
@@ -181,6 +183,13 @@ impl Plane {
             return;
         }
         publication.muted = muted;
+        if let Some(tap) = &mut publication.tap {
+            tap.mute(now, muted);
+            tap.choose(now, publication.active, muted);
+            let transport = publication.transport;
+            self.wake(transport, now);
+        }
+        let publication = &mut self.publications[key];
         for subscription in publication.subscriptions.clone() {
             // Pictures need a new beginning: what came meanwhile is missing from the viewer's references.
             self.subscriptions[subscription].switch.interrupt();
@@ -234,6 +243,7 @@ impl Plane {
             self.close_subscription(subscription);
         }
         self.unripe(key);
+        self.end_tap(now, key);
         self.publisher_revision += 1;
         let publication = self.publications.remove(key);
         self.handles.remove(&publication.handle);

@@ -60,6 +60,9 @@ impl Plane {
         };
         let binding = stream.binding;
         let publication = &mut self.publications[binding.publication];
+        if let Some(tap) = &mut publication.tap {
+            tap.report(now, binding.layer, figures.ssrc, figures.rtp_timestamp, figures.ntp);
+        }
         if let Some(layer) = publication.layers.get_mut(usize::from(binding.layer))
             && layer.times.newest().is_some()
         {

@@ -12,6 +12,7 @@ use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
 use crate::srtp::{RtpReplay, SrtpError};
 use crate::stats::{Counter, Counters, Drop};
 use crate::streams::Binding;
+use crate::tap::TappedPacket;
 use crate::transport::{Incoming, Keys, Transport};
 use crate::units::{SeqNo, Ssrc, Time};
 
@@ -56,7 +57,7 @@ pub fn receive_rtp(
     let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
-    let restarted = replace_source(publication, &packet);
+    let restarted = replace_source(now, publication, &packet);
     let arrival = note_sequence(now, publication, incoming, counters, &packet)?;
     let accepted = keep(now, (binding.publication, publication), packet, extensions, plain, arrival)?;
     Ok(Accepted { restarted, ..accepted })
@@ -170,13 +171,16 @@ fn unwrap_rtx(
 }
 
 /// A layer whose source is another than before begins anew; true when it did.
-fn replace_source(publication: &mut Publication, packet: &Packet) -> bool {
+fn replace_source(now: Time, publication: &mut Publication, packet: &Packet) -> bool {
     let Some(layer) = publication.layers.get_mut(usize::from(packet.layer)) else { return false };
     if packet.repaired || layer.first.is_none() || layer.ssrc == Some(packet.ssrc) {
         return false;
     }
     publication.history_bytes -= layer.history.bytes();
     layer.restart();
+    if let Some(tap) = &mut publication.tap {
+        tap.replace_source(now, packet.layer, packet.ssrc);
+    }
     true
 }
 
@@ -197,6 +201,7 @@ fn note_sequence(
     match layer.history.judge(seq) {
         Kept::New => {}
         Kept::Duplicate => return Err(Drop::Duplicate),
+        Kept::TooOld if layer.loss.misses_late(seq) => {}
         Kept::TooOld => return Err(Drop::TooOld),
     }
     layer.seqs.commit(seq);
@@ -230,6 +235,7 @@ fn keep(
 ) -> Result<Accepted, Drop> {
     let codec = publication.media.codec;
     let clock_rate = publication.media.clock_rate;
+    let (muted, payload_type) = (publication.muted, publication.media.payload_type);
     let layer = publication.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownSource)?;
     let time = layer.times.unwrap(packet.timestamp);
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
@@ -254,12 +260,23 @@ fn keep(
         arrival,
         restarted: false,
     };
+    let keyframe_start = !payload.is_empty() && is_keyframe_start(codec, payload);
+    if let Some(tap) = publication.tap.as_mut().filter(|_| !muted) {
+        let ssrc = layer.ssrc.unwrap_or(packet.ssrc);
+        let Packet { layer, sequence, repaired, .. } = packet;
+        tap.packet(
+            now,
+            &TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes },
+        );
+    }
+    if arrival == Arrival::Late {
+        return Ok(accepted);
+    }
     let fresh = Fresh { layer: packet.layer, seq, arrival: now, padding: payload.is_empty() };
     publication.fresh.push(fresh);
     if fresh.padding {
         return Ok(accepted);
     }
-    let keyframe_start = is_keyframe_start(codec, payload);
     if keyframe_start && layer.last_keyframe.is_none_or(|last| last.time != time) {
         layer.last_keyframe = Some(KeyframeSeen { seq, time, arrival: now });
         layer.keyframes_seen += 1;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 pub use crate::outbox::{Outbox, Run};
+use crate::tap::{SystemClocks, TapBatch};
 use crate::units::{Bitrate, Label, Ssrc, Time};
 
 /// A transport, publication or subscription, numbered by the control plane; one number space for all three.
@@ -34,6 +35,8 @@ pub enum Output<'a> {
     Transmit(&'a Outbox),
     /// Something for the control plane.
     Event(Event),
+    /// Records of a tap, for the recorder.
+    Tapped(TapBatch),
     /// Nothing more until this moment ([`Time::NEVER`]: until the next input).
     Wait(Time),
 }
@@ -117,6 +120,21 @@ pub enum Command {
     /// Ask the publisher for a key frame on all layers that are watched, or where nobody watches on all that flow;
     /// within the throttle. Sound has none.
     RequestKeyframe {
+        /// The publication.
+        publication: Handle,
+    },
+    /// Copy what comes in of a publication to a tap, in place of any it has, and go on asking for its lost packets
+    /// after they are of no use to live viewers.
+    Tap {
+        /// The publication.
+        publication: Handle,
+        /// The tap's number, which its batches carry.
+        tap: u64,
+        /// What the system's clocks show now.
+        clocks: SystemClocks,
+    },
+    /// End the tap of a publication. Idempotent.
+    Untap {
         /// The publication.
         publication: Handle,
     },

@@ -22,6 +22,7 @@ use crate::publication::{Fresh, Publication};
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
+use crate::tap::TapBatch;
 use crate::transport::Transport;
 use crate::twcc::ArrivalLog;
 use crate::units::{SeqNo, Time};
@@ -65,6 +66,9 @@ pub struct Plane {
     pub(crate) dues: Vec<Time>,
     pub(crate) next_due: Time,
     pub(crate) outbox: Outbox,
+    /// Publications with a tap (keys), and batches of taps that ended.
+    pub(crate) tapped: Vec<usize>,
+    pub(crate) last_batches: VecDeque<TapBatch>,
     handed_out: bool,
     /// Counts changes of what [`Plane::publisher_paths`] says.
     pub(crate) publisher_revision: u64,
@@ -89,6 +93,8 @@ impl Plane {
             dues: Vec::new(),
             next_due: Time::NEVER,
             outbox: Outbox::default(),
+            tapped: Vec::new(),
+            last_batches: VecDeque::new(),
             handed_out: false,
             publisher_revision: 0,
             events: VecDeque::new(),
@@ -127,8 +133,11 @@ impl Plane {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
+        if let Some(batch) = self.take_batch(now) {
+            return Output::Tapped(batch);
+        }
         let flush = self.ripe.iter().map(|key| self.publications[*key].flush_at).min();
-        Output::Wait(flush.unwrap_or(Time::NEVER).min(self.next_due))
+        Output::Wait(flush.unwrap_or(Time::NEVER).min(self.next_batch()).min(self.next_due))
     }
 
     /// Where publishers send from, with a number that changes when this does: their media cannot wait, while viewers'
@@ -276,6 +285,9 @@ impl Plane {
             // Flows anew, so that every viewer decides anew below.
             publication.active &= !(1 << accepted.layer);
         }
+        if accepted.arrival == Arrival::Late {
+            return;
+        }
         if accepted.resumed {
             self.events.push_back(Event::Stalled { publication: publication.handle, silent_ms: 0 });
         }
@@ -366,6 +378,12 @@ impl Plane {
             return;
         }
         let (handle, active) = (publication.handle, publication.active);
+        if let Some(tap) = &mut publication.tap {
+            tap.choose(now, active, publication.muted);
+            let transport = publication.transport;
+            self.wake(transport, now);
+        }
+        let publication = &mut self.publications[key];
         self.events.push_back(Event::LayersChanged { publication: handle, active });
         for subscription in publication.subscriptions.clone() {
             self.decide(now, subscription);

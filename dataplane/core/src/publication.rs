@@ -10,6 +10,7 @@ use crate::meter::{Jitter, RateMeter};
 use crate::picture::PictureUnwrapper;
 use crate::seq::{SeqUnwrapper, TimestampUnwrapper};
 use crate::stats::{Figure, Figures};
+use crate::tap::Tap;
 use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
 /// A layer without packets for this long no longer flows (and three of its own intervals, for slow sources).
@@ -153,6 +154,8 @@ pub struct Publication {
     pub active: u32,
     /// What the histories of its layers hold.
     pub history_bytes: usize,
+    /// Where a recorder gets its copy.
+    pub tap: Option<Box<Tap>>,
     frame_interval: Duration,
     last_frame: Option<(MediaTime, Time)>,
     stalled_ms: u32,
@@ -173,6 +176,7 @@ impl Publication {
             cursor: 0,
             active: 0,
             history_bytes: 0,
+            tap: None,
             frame_interval: Duration::ZERO,
             last_frame: None,
             stalled_ms: 0,

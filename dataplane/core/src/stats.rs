@@ -81,6 +81,8 @@ named_counters! {
         SendFailed = "send_failed",
         /// A datagram beyond the bound of a queue.
         QueueFull = "queue_full",
+        /// A record for a recorder that does not keep up.
+        TapFull = "tap_full",
     }
 }
 

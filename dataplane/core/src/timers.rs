@@ -62,6 +62,10 @@ impl Plane {
                     self.want_layer(now, publication, 0);
                 }
             }
+            let tap = self.publications[publication].tap.as_mut();
+            if let Some(layer) = tap.and_then(|tap| tap.keyframe_due(now)) {
+                self.want_layer(now, publication, layer);
+            }
         }
     }
 
@@ -168,7 +172,8 @@ impl Plane {
                 .layers
                 .iter()
                 .map(|layer| layer.loss.next_timeout().min(layer.keyframes.next_timeout()));
-            publication.next_timeout().min(layers.min().unwrap_or(Time::NEVER))
+            let tap = publication.tap.as_ref().map_or(Time::NEVER, |tap| tap.next_timeout());
+            publication.next_timeout().min(tap).min(layers.min().unwrap_or(Time::NEVER))
         });
         incoming.next_report.min(feedback).min(publications.min().unwrap_or(Time::NEVER))
     }

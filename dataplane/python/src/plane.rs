@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use loupe_core::io::{Command, Event, Handle, IceCredentials, Wish};
-use loupe_driver::{Routes, SendError, WorkerEvent, Workers, WorkersConfig};
+use loupe_driver::{Routes, SendError, WorkerEvent, Workers, WorkersConfig, duplicate};
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -182,6 +182,20 @@ impl DataPlane {
     fn request_keyframe(&self, publication: u64) -> PyResult<()> {
         let publication = Handle(publication);
         self.send(publication, Command::RequestKeyframe { publication })
+    }
+
+    /// Copies what comes in of a publication to a socket that keeps messages apart, which stays the caller's.
+    fn tap(&self, publication: u64, descriptor: RawFd) -> PyResult<()> {
+        let publication = Handle(publication);
+        let Some(worker) = self.routes.worker(publication) else { return Ok(()) };
+        let own = duplicate(descriptor).map_err(|_| bad("descriptor", "an open socket"))?;
+        sent(self.workers.tap(worker, publication, own))
+    }
+
+    /// Ends the tap of a publication. Idempotent.
+    fn untap(&self, publication: u64) -> PyResult<()> {
+        let publication = Handle(publication);
+        self.send(publication, Command::Untap { publication })
     }
 
     /// Ends a transport, publication or subscription and all that hangs on it. Idempotent.

@@ -356,7 +356,7 @@ impl Scenario {
                         }
                     }
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use loupe_core::io::{Command, Event, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Counter, Drop};
+use loupe_core::tap::TapBatch;
 use loupe_core::units::Time;
 use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss};
 
@@ -50,6 +51,7 @@ pub struct World {
     pub ends: Vec<End>,
     pub events: Vec<(Time, Event)>,
     pub runs: Vec<RunSeen>,
+    pub tapped: Vec<TapBatch>,
     /// Told when the plane begins to work (true) and ends.
     pub watch: fn(bool),
     /// What the plane sent to addresses of nobody.
@@ -86,6 +88,7 @@ impl World {
             ends: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
+            tapped: Vec::new(),
             watch: |_| {},
             strays: Vec::new(),
             due: Time::NEVER,
@@ -249,6 +252,7 @@ impl World {
                     }
                 }
                 Output::Event(event) => self.events.push((self.now, event)),
+                Output::Tapped(batch) => self.tapped.push(batch),
                 Output::Wait(due) => {
                     self.due = due;
                     return;
