@@ -153,6 +153,15 @@ class Tokens(Section):
         return value
 
 
+class Watch(Section):
+    """What watches the server for operators, in processes of their own."""
+
+    pictures: bool = True
+    """Looks at key frames of each source: black, blurred, unchanged. Keeps and shows none."""
+    canary: bool = False
+    """Sends a synthetic picture to itself by the real path, so that silence is told from health."""
+
+
 class History(Section):
     """What is kept for operators, in ``history.db`` of the data folder: samples, events, alerts. No names."""
 
@@ -242,6 +251,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     history: History = History()
+    watch: Watch = Watch()
     alerts: Alerts = Alerts()
     ice_servers: tuple[IceServer, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
@@ -442,6 +452,10 @@ _SAMPLE = """\
 
 [tokens]
 # lifetime_seconds = 600
+
+[watch]
+# pictures = true    # operators are told of black, blurred, unchanged pictures; none is kept or shown
+# canary = false     # a synthetic picture goes through the server all the time: its silence raises an alert
 
 [history]
 # keep_days = 30

@@ -356,7 +356,7 @@ def drain(
     try:
         answer = asyncio.run(asking.ask(settings, url or asking.own_url(settings), override))
     except (aiohttp.ClientError, TimeoutError) as error:
-        _fail(f"the server cannot be asked: {error or type(error).__name__}")
+        _fail(f"the server cannot be asked: {str(error) or type(error).__name__}")
     if not answer.done:
         _fail(answer.text)
     print(answer.text)

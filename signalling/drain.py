@@ -26,12 +26,12 @@ class Answer(Struct, frozen=True):
     text: str
 
 
-def own_url(settings: Settings) -> str:
-    """What this machine reaches the configured server by."""
+def own_url(settings: Settings, port: int | None = None) -> str:
+    """What this machine reaches the configured server by; ``port`` where the system chose it."""
     secure = settings.tls.self_made or settings.tls.certificate is not None
     host = "127.0.0.1" if settings.listen.host in ("0.0.0.0", "::") else settings.listen.host  # noqa: S104
     shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{shown}:{settings.listen.port}"
+    return f"{'https' if secure else 'http'}://{shown}:{port or settings.listen.port}"
 
 
 async def ask(settings: Settings, url: str, override: str = "") -> Answer:
@@ -50,7 +50,7 @@ async def ask(settings: Settings, url: str, override: str = "") -> Answer:
             f"{url}/api/v1/operations/drain",
             json={"override": override},
             headers=headers,
-            ssl=_trust(url),
+            ssl=trust(url),
         ) as response,
     ):
         if response.status == 204:
@@ -59,7 +59,7 @@ async def ask(settings: Settings, url: str, override: str = "") -> Answer:
         return Answer(False, str(problem.get("detail", response.status)))
 
 
-def _trust(url: str) -> ssl.SSLContext | bool:
+def trust(url: str) -> ssl.SSLContext | bool:
     """On loopback nobody stands between: a certificate for the public name is good enough there."""
     host = urlsplit(url).hostname or ""
     try:

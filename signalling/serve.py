@@ -124,7 +124,7 @@ async def run(
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
     from mediaserver.plane import open_plane
     from mediaserver.server import Server
-    from signalling import app, keys, listener, tls
+    from signalling import app, drain, keys, listener, tls, watchers
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
@@ -153,7 +153,8 @@ async def run(
         announce(opened.url)
         if started is not None:
             started(Running(server, opened, settings))
-        await signals.stop.wait()
+        async with watchers.running(parts, drain.own_url(settings, opened.port)):
+            await signals.stop.wait()
         await _drain(server, signals, drain_seconds)
     finally:
         if opened is not None:

@@ -72,7 +72,7 @@ class PictureProbe:
             for publication in list(self._watched):
                 self._forget(publication)
             with contextlib.suppress(ProcessLookupError):
-                process.terminate()
+                process.kill()
             await process.wait()
 
     async def _listen(self, control: socket.socket) -> None:

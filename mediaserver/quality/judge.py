@@ -1,8 +1,8 @@
 """From looks at one source to what operators are told of it. Pure: times are arguments.
 
 What is seen once is a glance; what is seen in two looks is told. A picture that stands still is told only
-after it stood longer than its type of source does by nature: an ultrasound in freeze and a monitor are rightly
-still, so the word is "unchanged", not "fault" (05-clinical 2.6).
+after it stood longer than its type of source does by nature: an ultrasound in freeze and a monitor are
+rightly still, so the word is "unchanged", not "fault" (05-clinical 2.6).
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def encoded(pictures: Sequence[Picture], codec: str) -> list[bytes]:
         encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
         live = {"deadline": "realtime", "cpu-used": "8"}
         encoder.options = live if codec == "VP8" else {"preset": "ultrafast", "tune": "zerolatency"}
-        small = cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA), np.uint8)
         frame = av.VideoFrame.from_ndarray(small, format="bgr24").reformat(format="yuv420p")
         frame.pts = number
         found.append(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
@@ -96,13 +96,13 @@ def blurred(picture: Picture, kernel: int = 41) -> Picture:
 
 def lit(picture: Picture, times: float) -> Picture:
     """With so much more light."""
-    return np.clip(picture.astype(np.float32) * times + 40, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(picture.astype(np.float32) * times + 40, 0, 255), np.uint8)
 
 
 def dark(picture: Picture) -> Picture:
     """The lamp is off: sensor noise."""
     noise = np.random.default_rng(5).normal(6, 4, picture.shape)
-    return np.clip(noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(noise, 0, 255), np.uint8)
 
 
 def bars(count: int = 8, part: float = 1.0) -> Picture:
