@@ -7,7 +7,7 @@ milliseconds; rates are bits per second, losses and other shares 0..1. ``None`` 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -428,7 +428,7 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     made_ms: int
     version: str
     native_version: str
-    configuration: dict[str, object]
+    configuration: dict[str, Any]
     """In force, without secrets, addresses and folders."""
     causes: list[CauseSpan]
     legs: list[LegSummary]

@@ -105,9 +105,9 @@ class Database:
 
     async def flush(self) -> None:
         """Returns when everything written before is committed."""
-        done = threading.Event()
-        self._queue.put_nowait(lambda connection: _commit_and_tell(connection, done))
-        await asyncio.to_thread(done.wait)
+        mark = _Flush()
+        self._queue.put_nowait(mark)
+        await asyncio.to_thread(mark.done.wait)
 
     # ---- The writer thread ----
 
@@ -139,8 +139,13 @@ class Database:
         first = self._queue.get()
         if first is None:
             return [], True
-        works, until = [first], time.monotonic() + COMMIT_SECONDS
-        while len(works) < MAX_TOGETHER and (left := until - time.monotonic()) > 0:
+        works: list[Work] = [first]
+        until = time.monotonic() + COMMIT_SECONDS
+        while (
+            len(works) < MAX_TOGETHER
+            and not isinstance(works[-1], _Flush)
+            and (left := until - time.monotonic()) > 0
+        ):
             try:
                 work = self._queue.get(timeout=left)
             except queue.Empty:
@@ -177,10 +182,16 @@ def _execute(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequ
     connection.executemany(statement, rows)
 
 
-def _commit_and_tell(connection: sqlite3.Connection, done: threading.Event) -> None:
-    try:
-        if connection.in_transaction:
-            connection.execute("COMMIT")
-        connection.execute("BEGIN")
-    finally:
-        done.set()
+class _Flush:
+    """The last work of its batch: the commit does not wait for more."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            connection.execute("BEGIN")
+        finally:
+            self.done.set()
