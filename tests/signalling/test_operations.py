@@ -1,8 +1,7 @@
-"""The operations interface with real clients: who may ask, what is audited, what is answered, what is refused."""
+"""The operations interface with real clients: who may ask, what is audited, answered and refused."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from mediaserver.operations import model
 from mediaserver.policy import Role
 from signalling import api, openapi, operations
+from tests.running import until
 from tests.signalling.conftest import House, OpenHouse
 
 PREFIX = operations.PREFIX
@@ -48,8 +48,7 @@ async def get(house: House, path: str, role: str = "operator", room: str = "*") 
 
 async def sampled(house: House) -> None:
     """Until the desk has seen the room."""
-    while not house.parts.operations.board().rows:
-        await asyncio.sleep(0.05)
+    await until(lambda: bool(house.parts.operations.board().rows), what="the first second")
     await house.parts.operations.store.database.flush()
 
 
@@ -135,13 +134,15 @@ async def test_statistics_are_claims_and_come_up_in_the_sample(house: House) -> 
     told: dict[str, Any] = {"clock_ms": hello["server_time_ms"] - 90_000, "publish": {"round_trip_ms": 20}}
     assert (await surgeon.ask("statistics", **told))["type"] == "ok"
     await sampled(house)
-    while True:
-        detail = (await get(house, f"{PREFIX}/rooms/7QK2"))[1]
-        sample = detail["participants"][0]["sample"]
-        if sample is not None and "clock_skew_seconds" in sample:
-            break
-        await asyncio.sleep(0.1)
-    assert -95 < sample["clock_skew_seconds"] < -85
+    skews: list[float] = []
+
+    async def seen() -> bool:
+        sample = (await get(house, f"{PREFIX}/rooms/7QK2"))[1]["participants"][0]["sample"] or {}
+        skews.append(sample.get("clock_skew_seconds", 0.0))
+        return bool(skews[-1])
+
+    await until(seen)
+    assert -95 < skews[-1] < -85
     refused = await surgeon.ask("statistics", clock_ms=0, subscribe={"loss": 7})
     assert (refused["code"], refused["field"]) == ("malformed_message", "$.subscribe.loss")
     answers = [(await surgeon.ask("statistics", clock_ms=0)).get("code") for _ in range(6)]

@@ -1,4 +1,4 @@
-"""The desk over a real server: seconds are sampled, kept, judged and told, and one that fails ends nothing."""
+"""The desk over a real server: seconds are sampled, kept, judged and told; one that fails ends nothing."""
 
 from __future__ import annotations
 

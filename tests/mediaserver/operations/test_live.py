@@ -80,4 +80,5 @@ def test_worst_first_then_class_then_who_waits_longest() -> None:
         row("unknown", ClinicalClass.SURGERY, 1),
     ]
     rows = [live.row() for live in order]
-    assert sorted(rows[::-1], key=first_look) == rows
+    backwards = list(reversed(rows))
+    assert sorted(backwards, key=first_look) == rows

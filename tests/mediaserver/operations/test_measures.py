@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from mediaserver.operations.measures import DeskCollector, Measures
 from mediaserver.policy import Role
@@ -21,10 +23,11 @@ def read(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
 
 
 def test_every_leg_is_one_observation_a_second() -> None:
-    registry, measures = CollectorRegistry(), Measures()
-    measures.register(registry)
+    measures = Measures()
     measures.saw(surgeon(up=leg(round_trip_seconds=0.04)))
     measures.saw(observer(down=leg(round_trip_seconds=None), views=(view(freeze_seconds=0.7),)))
+    registry = CollectorRegistry()
+    registry.register(cast("Collector", measures))
     found = read(registry)
     assert found["loupe_round_trip_time_seconds_count", "up"] == 1
     assert found["loupe_round_trip_time_seconds_count", "down"] == 0
