@@ -50,10 +50,12 @@ class Database:
     # ---- Life ----
 
     def start(self) -> None:
-        """Opens or makes the file; one that cannot be read is set aside.
+        """Opens or makes the file; one that cannot be read is set aside. Idempotent.
 
         Raises ``OSError``, ``sqlite3.Error``.
         """
+        if self._thread is not None:
+            return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             connection = self._open()

@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import socket
-import subprocess
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ async def test_prometheus_scrapes_the_live_server(server: Server, http: Client, 
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     with (tmp_path / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
 
     async def ask(path: str) -> Any:
         async with http.session.get(f"http://127.0.0.1:{port}/api/v1/{path}") as response:
@@ -91,4 +90,4 @@ async def test_prometheus_scrapes_the_live_server(server: Server, http: Client, 
         assert len(groups[0]["rules"]) == RULES.read_text().count("- alert:")
     finally:
         process.terminate()
-        process.wait(20)
+        await asyncio.wait_for(process.wait(), 20)

@@ -87,6 +87,7 @@ async def sender(
         {"webhooks": [{"url": url, "secret": SECRET}], "allowed_networks": networks}
     )
     made = Webhooks(settings, database, clock)
+    made.load()
     running = asyncio.create_task(made.run())
     try:
         yield made

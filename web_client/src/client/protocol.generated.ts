@@ -415,7 +415,9 @@ export interface RestartIce {
   id: number;
 }
 /**
- * What the browser measured since its last such message, every two seconds: claims for operators. ``ok``.
+ * What the browser measured since its last such message, every two seconds: claims for operators.
+ *
+ *     ``ok``.
  */
 export interface Statistics {
   type: "statistics";
