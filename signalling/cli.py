@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -17,6 +17,8 @@ from mediaserver.errors import LoupeError
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 app = typer.Typer(
     name="loupe",
@@ -36,7 +38,7 @@ ConfigOption = Annotated[
 ]
 
 
-class Language(Enum):
+class Language(StrEnum):
     """Of what is printed for people outside."""
 
     VI = "vi"
@@ -49,6 +51,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable outpu
 def _fail(text: str, code: int = 1) -> NoReturn:
     print(f"loupe: {text}", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def _one_of(kind: type[_Choice], word: str, option: str) -> _Choice:
+    try:
+        return kind(word)
+    except ValueError:
+        _fail(f"{option}: {word!r} is none of {', '.join(kind)}", 2)
 
 
 def _settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
@@ -250,11 +259,11 @@ def token(
         claims = tokens.new_claims(
             audience=audience,
             room=room,
-            role=Role(role),
+            role=_one_of(Role, role, "--role"),
             now_seconds=time.time(),
             lifetime_seconds=usual if lifetime is None else lifetime,
             name=clean(name or "", MAX_NAME_CHARACTERS),
-            rights=frozenset(Right(right) for right in rights) if rights else None,
+            rights=frozenset(_one_of(Right, right, "--right") for right in rights) if rights else None,
             reusable=not (invitation or single_use),
             clinical=ClinicalClass(clinical) if clinical else None,
         )

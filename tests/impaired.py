@@ -1,4 +1,4 @@
-"""A poor path for one aiortc peer: datagrams of media are lost, or all of them, between it and the real server."""
+"""A poor path for one aiortc peer: datagrams are lost between it and the real server."""
 
 from __future__ import annotations
 

@@ -52,13 +52,13 @@ class _Track:
             self.finding = msgspec.structs.replace(self.finding, since_ms=at_ms)
         self.seen = (self.seen << 1 | (found is not None)) & _KEPT
         self.hurt = (self.hurt << 1 | (found is not None and found.severity == "hurt")) & _KEPT
+        if self.raised and self.seen == 0:
+            return Cleared(self.finding)
         hurts = (self.hurt & _RECENT).bit_count() >= RAISE_SECONDS
         was_hurt = self.raised and self.finding.severity == "hurt"
         severity = "hurt" if hurts or (was_hurt and self.hurt) else "watch"
         evidence = self.finding.evidence if found is None else found.evidence
         self.finding = msgspec.structs.replace(self.finding, evidence=evidence, severity=severity)
-        if self.raised and self.seen == 0:
-            return Cleared(self.finding)
         lasts = self.raised or (self.seen & _RECENT).bit_count() >= RAISE_SECONDS
         news = lasts and (not self.raised or (severity == "hurt" and not was_hurt))
         self.raised = lasts

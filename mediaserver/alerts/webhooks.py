@@ -99,16 +99,16 @@ class Webhooks:
             self._keep(Delivery(f"{alert.id}.{told}", target, body, 0, now_ms, now_ms))
 
     async def run(self) -> None:
-        """Until cancelled: takes up what was left by the process before, then sends what is due."""
-        await self._load()
+        """Until cancelled: sends what is due."""
         while True:
             for delivery in list(self._waiting.values()):
                 if delivery.due_ms <= self._now_ms():
                     await self._attempt(delivery)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _load(self) -> None:
-        rows = await self._database.read(
+    def load(self) -> None:
+        """Takes up what the process before left. Blocks; once, before ``run``."""
+        rows = self._database.read_now(
             "SELECT id, target, body, attempts, due_ms, made_ms FROM delivery ORDER BY made_ms"
         )
         for row in rows:

@@ -97,6 +97,7 @@ class Desk:
     async def running(self) -> AsyncIterator[None]:
         """Runs while the context lasts; at its end everything is written."""
         self.store.start(_now_ms())
+        self.webhooks.load()
         tasks = [asyncio.create_task(work) for work in (self._sample(), self.disk.run(), self.webhooks.run())]
         try:
             yield

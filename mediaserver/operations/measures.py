@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -27,7 +27,7 @@ LOSS_BUCKETS = (0.0, 0.001, 0.005, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5)
 
 
 class Measures:
-    """Counts samples second by second; they are registered when the desk's page is."""
+    """Counts samples second by second; ``DeskCollector`` shows them."""
 
     def __init__(self) -> None:
         self.round_trip = Histogram(
@@ -75,10 +75,10 @@ class Measures:
             if view.freeze_seconds:
                 self.freezes.inc(view.freeze_seconds)
 
-    def register(self, registry: CollectorRegistry) -> None:
-        """Adds the histograms to a page."""
+    def collect(self) -> Iterator[Metric]:
+        """All of them."""
         for one in (self.round_trip, self.jitter, self.loss, self.freezes):
-            registry.register(one)
+            yield from one.collect()
 
 
 class DeskCollector(Collector):
@@ -94,6 +94,7 @@ class DeskCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Prometheus calls this."""
+        yield from self._desk.measures.collect()
         yield from self._of_rooms()
         yield from self._of_server()
         yield from self._of_history()

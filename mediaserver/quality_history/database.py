@@ -50,10 +50,12 @@ class Database:
     # ---- Life ----
 
     def start(self) -> None:
-        """Opens or makes the file; one that cannot be read is set aside.
+        """Opens or makes the file; one that cannot be read is set aside. Idempotent.
 
         Raises ``OSError``, ``sqlite3.Error``.
         """
+        if self._thread is not None:
+            return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             connection = self._open()
@@ -105,9 +107,9 @@ class Database:
 
     async def flush(self) -> None:
         """Returns when everything written before is committed."""
-        done = threading.Event()
-        self._queue.put_nowait(lambda connection: _commit_and_tell(connection, done))
-        await asyncio.to_thread(done.wait)
+        mark = _Flush()
+        self._queue.put_nowait(mark)
+        await asyncio.to_thread(mark.done.wait)
 
     # ---- The writer thread ----
 
@@ -139,8 +141,13 @@ class Database:
         first = self._queue.get()
         if first is None:
             return [], True
-        works, until = [first], time.monotonic() + COMMIT_SECONDS
-        while len(works) < MAX_TOGETHER and (left := until - time.monotonic()) > 0:
+        works: list[Work] = [first]
+        until = time.monotonic() + COMMIT_SECONDS
+        while (
+            len(works) < MAX_TOGETHER
+            and not isinstance(works[-1], _Flush)
+            and (left := until - time.monotonic()) > 0
+        ):
             try:
                 work = self._queue.get(timeout=left)
             except queue.Empty:
@@ -177,10 +184,16 @@ def _execute(connection: sqlite3.Connection, statement: str, rows: Sequence[Sequ
     connection.executemany(statement, rows)
 
 
-def _commit_and_tell(connection: sqlite3.Connection, done: threading.Event) -> None:
-    try:
-        if connection.in_transaction:
-            connection.execute("COMMIT")
-        connection.execute("BEGIN")
-    finally:
-        done.set()
+class _Flush:
+    """The last work of its batch: the commit does not wait for more."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            connection.execute("BEGIN")
+        finally:
+            self.done.set()

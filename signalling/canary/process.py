@@ -1,8 +1,8 @@
 """The canary's process: sends and watches by the real path, as any client, and tells what it saw.
 
 ``python -m signalling.canary.process URL`` with one JSON line on standard input, ``{"send_token",
-"receive_token"}``, so that no token is seen in a list of processes; a JSON line a second on standard output. It
-ends when the server ends its session, or standard input closes.
+"receive_token"}``, so that no token is seen in a list of processes; a JSON line a second on standard output.
+It ends when the server ends its session, or standard input closes.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = {"cargo": "Rust", "node": "Node.js", "npm": "npm", "cc": "C compiler"}
+TOOLS = {"cargo": "Rust", "cc": "C compiler"}
 
 
 def check(folder: Path, without: set[str]) -> subprocess.CompletedProcess[str]:
     """Runs the check where only the shell, awk and these tools can be found."""
-    said = {"cargo": "cargo 1.93.0", "node": "", "npm": "", "cc": ""}
+    said = {"cargo": "cargo 1.93.0", "cc": ""}
     for name, text in said.items():
         if name not in without:
             (folder / name).write_text(f"#!/bin/sh\necho '{text}'\n")

@@ -120,7 +120,9 @@
   async function publish(path, token, { width, height, framesPerSecond, codec, layers }) {
     const { stream, state } = source(width, height, framesPerSecond);
     const pc = new RTCPeerConnection();
-    const encodings = (layers ?? []).map((rid, i) => ({ rid, scaleResolutionDownBy: 2 ** (layers.length - 1 - i) }));
+    // VP9 and AV1 would put all sizes into one stream unless told that each encoding has one spatial layer.
+    const encodings = (layers ?? []).map((rid, i) => (
+      { rid, scaleResolutionDownBy: 2 ** (layers.length - 1 - i), scalabilityMode: "L1T1" }));
     const video = pc.addTransceiver(stream.getVideoTracks()[0], { direction: "sendonly", sendEncodings: encodings });
     pc.addTransceiver(stream.getAudioTracks()[0], { direction: "sendonly" });
     const known = RTCRtpSender.getCapabilities("video").codecs;

@@ -1,8 +1,8 @@
-"""Ten faults, each made in a room of the real server: operators must be told the right cause of at least nine.
+"""Ten faults, each made in a room of the real server: operators must be told at least nine causes rightly.
 
-What a browser would say of its own machine (an encoder short of processor time, a slow decoder, a relayed path, a
-wrong clock) is said by the test over the real protocol; everything else is done to real media, sockets, processes
-and disks.
+What a browser would say of its own machine (an encoder short of processor time, a slow decoder, a relayed
+path, a wrong clock) is said by the test over the real protocol; everything else is done to real media,
+sockets, processes and disks.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def test_codes_are_unique_and_stable() -> None:
     assert codes == {
         "not_permitted", "unknown_room", "unknown_publication", "unknown_participant", "room_full",
         "draining", "nothing_published", "malformed_sdp", "no_common_codec", "stale_generation",
-        "limit_reached",
+        "limit_reached", "malformed_cursor",
         "transport_failed", "worker_gone", "invalid_settings",
     }  # fmt: skip
 

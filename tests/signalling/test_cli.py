@@ -103,6 +103,7 @@ def test_a_taken_media_port_is_one_line(tmp_path: Path) -> None:
     assert found.returncode == 1
     assert len(found.stderr.strip().splitlines()) == 1
     assert str(port) in found.stderr
+    assert "Errno" not in found.stderr
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,11 @@ def test_a_token_that_cannot_be_is_wrong_usage(tmp_path: Path, arguments: tuple[
     code, out, err = invoke("token", "--data", str(tmp_path), *arguments)
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
+
+
+def test_an_unknown_role_is_answered_with_the_roles_there_are(tmp_path: Path) -> None:
+    _, _, err = invoke("token", "--data", str(tmp_path), "--room", "r", "--role", "god")
+    assert "--role: 'god' is none of surgeon, staff, specialist" in err
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long viewers' feedback gathers before it is read, while every publisher has a socket of its own: less than the
 /// jitter of any link that needs repair.
-const FEEDBACK_WAIT: Duration = Duration::from_millis(8);
+const FEEDBACK_WAIT: Duration = Duration::from_millis(16);
 
 /// What is read of a publisher's socket that closes.
 const LAST_BATCHES: usize = 4;

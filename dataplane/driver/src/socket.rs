@@ -18,8 +18,9 @@ pub(crate) const RECEIVE_BATCH: usize = 64;
 /// Messages handed over by one system call; the kernel takes no more (`UIO_MAXIOV`).
 pub(crate) const SEND_BATCH: usize = 1_024;
 
-/// Room for what GRO joins; the kernel builds no packet above 65,535 bytes.
-const SLOT_BYTES: usize = 65_536;
+/// Room for what GRO joins: the kernel builds no packet above 65,535 bytes. Not a power of two: the beginnings of slots,
+/// which is all that most datagrams fill, would otherwise share a few sets of every cache.
+const SLOT_BYTES: usize = 65_536 + 5 * 64;
 
 /// Asked for in both directions: 8 MB is 40 ms of a full gigabit link.
 const SOCKET_BUFFER_BYTES: usize = 8 << 20;
@@ -237,6 +238,8 @@ pub(crate) struct ReceiveBatch {
     controls: Vec<ReceiveControl>,
     vectors: Vec<libc::iovec>,
     messages: Vec<libc::mmsghdr>,
+    /// Slots that the last call filled, and with them changed the headers of.
+    filled: usize,
 }
 
 impl ReceiveBatch {
@@ -247,14 +250,15 @@ impl ReceiveBatch {
             controls: vec![ReceiveControl([0; 2 * CONTROL_SPACE]); RECEIVE_BATCH],
             vectors: vec![EMPTY_VECTOR; RECEIVE_BATCH],
             messages: vec![EMPTY_MESSAGE; RECEIVE_BATCH],
+            filled: RECEIVE_BATCH,
         }
     }
 
     /// Reads what waits, at most [`RECEIVE_BATCH`] slots. `WouldBlock` when nothing does.
     pub(crate) fn receive(&mut self, socket: &MediaSocket) -> io::Result<impl Iterator<Item = Received<'_>>> {
         self.point();
-        // SAFETY: `point` has just made every pointer in `messages` refer to memory that `self` owns exclusively for
-        // the duration of the call, with its exact length; the kernel writes nowhere else.
+        // SAFETY: `point` has made every pointer in `messages` refer to memory that `self` owns exclusively for the
+        // duration of the call, with its exact length, and nothing moves or shrinks it; the kernel writes nowhere else.
         let count = unsafe {
             libc::recvmmsg(
                 socket.descriptor.as_raw_fd(),
@@ -265,6 +269,7 @@ impl ReceiveBatch {
             )
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        self.filled = count;
         let slots = self.messages.iter().zip(&self.addresses).zip(self.buffers.chunks_exact_mut(SLOT_BYTES));
         Ok(slots.take(count).filter_map(|((message, address), slot)| {
             let length = message.msg_len as usize;
@@ -275,9 +280,11 @@ impl ReceiveBatch {
         }))
     }
 
+    /// Makes the headers that the last call changed as they must be before the next.
     fn point(&mut self) {
-        let slots =
-            self.buffers.chunks_exact_mut(SLOT_BYTES).zip(&mut self.addresses).zip(&mut self.controls);
+        let slots = self.buffers.chunks_exact_mut(SLOT_BYTES).zip(&mut self.addresses);
+        let slots = slots.zip(&mut self.controls).take(self.filled);
+        self.filled = 0;
         for (((slot, address), control), (vector, message)) in
             slots.zip(self.vectors.iter_mut().zip(&mut self.messages))
         {

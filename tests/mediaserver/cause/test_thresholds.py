@@ -32,8 +32,11 @@ def test_loss_is_judged_by_what_it_passed(value: float | None, severity: str | N
 def test_worse_values_are_never_judged_better(a: float, b: float) -> None:
     order = [None, "watch", "hurt"]
     low, high = sorted((a, b))
-    for judge in (lambda v: above(LOSS_BEFORE, v), lambda v: below("free", "bytes", 1e6 - v, 5e5, 1e5)):
-        first, second = judge(low), judge(high)
+    pairs = [
+        (above(LOSS_BEFORE, low), above(LOSS_BEFORE, high)),
+        (below("free", "bytes", 1e6 - low, 5e5, 1e5), below("free", "bytes", 1e6 - high, 5e5, 1e5)),
+    ]
+    for first, second in pairs:
         assert order.index(first and first[0]) <= order.index(second and second[0])
 
 
