@@ -1,4 +1,5 @@
-"""AV1 (AOM "RTP Payload Format for AV1" v1.0, section 4; headers of the AV1 bitstream specification, section 5)."""
+"""AV1 (AOM "RTP Payload Format for AV1" v1.0, section 4; headers of the AV1 bitstream specification,
+section 5)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ _BEGINS, _ENDS = 0x08, 0x04
 
 
 def assemble(payloads: Sequence[bytes]) -> Unit:
-    """One picture with all its spatial layers, as a superframe where there are several. Raises ``Malformed``."""
+    """One picture with all its spatial layers, as a superframe where there are several. Raises
+    ``Malformed``."""
     frames: list[bytearray] = []
     open_frame = False
     for payload in payloads:

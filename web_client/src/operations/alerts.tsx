@@ -4,8 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
 import { StateBadge } from "./badge";
+import { unheard } from "./bell";
 import type { Desk } from "./desk";
-import type { Alert } from "./model.generated";
 import { select } from "./place";
 
 /** Browsers give sound only after a press, so it is off until then. */
@@ -33,11 +33,6 @@ function ring(): void {
     tone.start(begin);
     tone.stop(begin + 0.24);
   });
-}
-
-/** Which alerts are new since they were last looked at; those that repeat are old. */
-export function unheard(heard: ReadonlySet<string>, alerts: readonly Alert[]): Alert[] {
-  return alerts.filter((alert) => alert.cleared_ms === null && !heard.has(alert.id));
 }
 
 export function AlertBar({ desk }: { desk: Desk }) {
