@@ -43,7 +43,8 @@ LOOP_LAG = Limit("event_loop_lag", "seconds", 0.1, 0.3)
 # The server's own share of the delay: 10 ms green, 30 ms an alert to operators (clinical design, 2.1).
 FORWARD_DELAY = Limit("forward_delay_p99", "seconds", 0.03, 0.1)
 SEND_DROPS = Limit("send_drops", "ratio", 0.001, 0.01)
-CANARY_SILENCE = Limit("canary_silence", "seconds", 10.0, 30.0)
+# So that the alert, which waits for it to last, comes within 30 s.
+CANARY_SILENCE = Limit("canary_silence", "seconds", 10.0, 20.0)
 RECORDING_LAG = Limit("recording_lag", "seconds", 2.0, 10.0)
 
 FORECAST_WATCH_SECONDS, FORECAST_HURT_SECONDS = 4 * 3600.0, 1800.0

@@ -43,8 +43,10 @@ class PictureProbe:
         self.starts = 0
 
     async def run(self) -> None:
-        """Runs one probe after another until cancelled."""
+        """Runs one probe after another until cancelled; none before there is a picture to look at."""
         while True:
+            while not any(self._wanted()):
+                await asyncio.sleep(SYNC_SECONDS)
             await self._one()
             _log.warning("the picture probe ended and is started again")
             await asyncio.sleep(PAUSE_SECONDS)
