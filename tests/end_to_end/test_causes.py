@@ -159,7 +159,8 @@ async def of_rooms(server: Server) -> dict[str, bool]:
         healthy = await stack.enter_async_context(Scene.open(http))
 
         async def well() -> bool:
-            return all((await scene.row())["state"] == "good" for scene in scenes.values())
+            states = {(await scene.row())["state"] for scene in scenes.values()}
+            return states == {"good"}
 
         await asyncio.sleep(5)
         await until(well, 20, "rooms without a finding")
