@@ -119,6 +119,14 @@ class MalformedCursor(LoupeError):
     default = "the cursor is none of this interface; ask for the first page"
 
 
+class HistoryUnavailable(LoupeError):
+    """The history's file cannot be opened or read; live rooms go on without it."""
+
+    code = "history_unavailable"
+    retryable = True
+    default = "the history cannot be read; see the server's log"
+
+
 class TransportFailed(LoupeError):
     """The transport ended and cannot be used any more."""
 

@@ -265,7 +265,7 @@ def token(
             name=clean(name or "", MAX_NAME_CHARACTERS),
             rights=frozenset(_one_of(Right, right, "--right") for right in rights) if rights else None,
             reusable=not (invitation or single_use),
-            clinical=ClinicalClass(clinical) if clinical else None,
+            clinical=None if clinical is None else _one_of(ClinicalClass, clinical, "--class"),
         )
     except ValueError as error:
         _fail(str(error), 2)

@@ -134,6 +134,7 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.NothingPublished: 409,
     errors.MalformedSdp: 400,
     errors.MalformedCursor: 400,
+    errors.HistoryUnavailable: 503,
     errors.NoCommonCodec: 406,
     errors.StaleGeneration: 409,
     errors.LimitReached: 429,

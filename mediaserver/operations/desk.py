@@ -19,7 +19,7 @@ from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
 from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
 from mediaserver.clinical import ClinicalClass
-from mediaserver.errors import UnknownRoom
+from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.operations.facts import Disk, LoopLag, Workers
 from mediaserver.operations.live import LiveRoom, first_look
 from mediaserver.operations.measures import Measures
@@ -96,8 +96,11 @@ class Desk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs while the context lasts; at its end everything is written."""
-        self.store.start(_now_ms())
-        self.webhooks.load()
+        try:
+            self.store.start(_now_ms())
+            self.webhooks.load()
+        except HistoryUnavailable as error:
+            _log.error("operators have no history", reason=error.message)
         tasks = [asyncio.create_task(work) for work in (self._sample(), self.disk.run(), self.webhooks.run())]
         try:
             yield

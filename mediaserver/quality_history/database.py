@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from mediaserver.errors import HistoryUnavailable
+
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 Row: TypeAlias = tuple[Any, ...]
 
@@ -50,23 +52,18 @@ class Database:
     # ---- Life ----
 
     def start(self) -> None:
-        """Opens or makes the file; one that cannot be read is set aside. Idempotent.
+        """Opens or makes the file; one that is damaged is set aside. Idempotent.
 
-        Raises ``OSError``, ``sqlite3.Error``.
+        Where that cannot be done either, all writes are refused from then on: raises ``HistoryUnavailable``.
         """
         if self._thread is not None:
             return
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            connection = self._open()
-        except sqlite3.DatabaseError:
-            aside = self.path.with_suffix(f".damaged-{int(time.time())}")
-            _log.error("history cannot be read and was set aside", kept=aside.name)
-            for suffix in ("", "-wal", "-shm"):
-                part = self.path.with_name(self.path.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-            connection = self._open()
+            connection = self._open_or_begin_anew()
+        except (OSError, sqlite3.Error) as error:
+            self._queue = queue.Queue(1)
+            self._queue.put_nowait(None)
+            raise HistoryUnavailable(f"the history cannot be opened: {error}") from None
         self._thread = threading.Thread(
             target=self._write_all, args=(connection,), name="history", daemon=True
         )
@@ -97,11 +94,16 @@ class Database:
         return await asyncio.to_thread(self.read_now, statement, parameters)
 
     def read_now(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """The same, here; blocks."""
-        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        """The same, here; blocks. Raises ``HistoryUnavailable``."""
+        try:
+            connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        except sqlite3.Error as error:
+            raise HistoryUnavailable from error
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             return connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise HistoryUnavailable from error
         finally:
             connection.close()
 
@@ -112,6 +114,21 @@ class Database:
         await asyncio.to_thread(mark.done.wait)
 
     # ---- The writer thread ----
+
+    def _open_or_begin_anew(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return self._open()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            aside = self.path.with_suffix(f".damaged-{int(time.time())}")
+            _log.error("history cannot be read and was set aside", kept=aside.name)
+            for suffix in ("", "-wal", "-shm"):
+                part = self.path.with_name(self.path.name + suffix)
+                if part.exists():
+                    part.rename(aside.with_name(aside.name + suffix))
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)

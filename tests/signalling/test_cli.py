@@ -217,6 +217,19 @@ def test_a_token_that_cannot_be_is_wrong_usage(tmp_path: Path, arguments: tuple[
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_token_says_what_the_room_is_for(tmp_path: Path) -> None:
+    from mediaserver import config
+
+    common = ("token", "--data", str(tmp_path), "--room", "r", "--role", "surgeon")
+    code, out, _ = invoke(*common, "--class", "surgery")
+    held = keys.load_or_create(config.load({"data": {"folder": tmp_path}}))
+    claims = tokens.read(held, out.strip(), audience=Audience.JOIN, now_seconds=time.time())
+    assert (code, claims.clinical) == (0, "surgery")
+    code, _, err = invoke(*common, "--class", "party")
+    assert code == 2
+    assert "--class: 'party' is none of surgery, emergency, consult, teaching, test" in err
+
+
 def test_an_unknown_role_is_answered_with_the_roles_there_are(tmp_path: Path) -> None:
     _, _, err = invoke("token", "--data", str(tmp_path), "--room", "r", "--role", "god")
     assert "--role: 'god' is none of surgeon, staff, specialist" in err

@@ -91,6 +91,26 @@ async def test_answers_are_of_their_types_and_readings_are_audited(house: House)
     assert read == {"operations.history", "operations.report"}
 
 
+async def test_the_class_of_a_token_reaches_the_board_by_invitation(house: House) -> None:
+    surgeon = house.bearer("surgeon", "7QK2", clinical="surgery")
+    wish = {"room": "7QK2", "role": "observer"}
+    async with house.http.post(f"{house.url}/api/v1/tokens", headers=surgeon, json=wish) as response:
+        invitation = (await response.json())["token"]
+    headers = {"Authorization": f"Bearer {invitation}"}
+    async with house.http.post(f"{house.url}/api/v1/join", headers=headers, json={}) as response:
+        token = (await response.json())["token"]
+    await house.join("surgeon", "consult")
+    socket = await house.socket()
+    assert (await socket.ask("join", token=token))["type"] == "hello"
+    await until(lambda: len(house.parts.operations.board().rows) == 2)
+    board = (await get(house, f"{PREFIX}/board"))[1]
+    assert [(row["room"], row["clinical_class"]) for row in board["rows"]] == [
+        ("7QK2", "surgery"),
+        ("consult", "consult"),
+    ]
+    assert board["live_surgeries"] == 1
+
+
 async def test_csv_and_the_printable_report(house: House) -> None:
     await house.join("surgeon")
     await sampled(house)

@@ -123,3 +123,16 @@ async def test_a_second_that_fails_is_followed_by_the_next(
     assert {line["event"] for line in lines if line["log_level"] == "error"} == {
         "a second of the history was lost"
     }
+
+
+async def test_without_a_history_the_board_still_works(tmp_path: Path) -> None:
+    (tmp_path / "history.db").mkdir()
+    server, desk = make(tmp_path)
+    await server.start()
+    server.join(identity(Role.SURGEON), "")
+    with structlog.testing.capture_logs() as lines:
+        async with desk.running():
+            await until(lambda: bool(desk.board().rows))
+    await server.stop()
+    assert "operators have no history" in {line["event"] for line in lines}
+    assert sum(desk.store.database.refused.values()) > 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mediaserver.errors import HistoryUnavailable
 from mediaserver.quality_history.database import Database
 
 SCHEMA = "CREATE TABLE thing (value INTEGER UNIQUE)"
@@ -70,5 +70,18 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
 
 
 def test_readers_cannot_write(database: Database) -> None:
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(HistoryUnavailable):
         database.read_now("INSERT INTO thing VALUES (1)")
+
+
+def test_where_no_file_can_be_everything_is_refused_and_nothing_waits(tmp_path: Path) -> None:
+    (tmp_path / "a.db").mkdir()
+    database = Database(tmp_path / "a.db", SCHEMA, 1)
+    with pytest.raises(HistoryUnavailable):
+        database.start()
+    for value in range(5):
+        database.write("INSERT INTO thing VALUES (?)", (value,))
+    assert database.refused["queue_full"] == 5
+    with pytest.raises(HistoryUnavailable):
+        database.read_now("SELECT 1")
+    database.stop()
