@@ -45,7 +45,7 @@ class PictureProbe:
     async def run(self) -> None:
         """Runs one probe after another until cancelled; none before there is a picture to look at."""
         while True:
-            while not any(self._wanted()):
+            while not any(self._wanted()):  # noqa: ASYNC110 - rooms tell nobody of their pictures
                 await asyncio.sleep(SYNC_SECONDS)
             await self._one()
             _log.warning("the picture probe ended and is started again")
