@@ -22,18 +22,13 @@ from mediaserver.events import (
     PublicationChanged,
     PublicationInfo,
     Published,
-    RecordingChanged,
     RoomInfo,
     SourceType,
-    StandingChanged,
     Unpublished,
 )
 from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
 from mediaserver.negotiation.media import Codec
 from mediaserver.policy import Right, Role, require
-
-WATCHING_OVER: frozenset[Role] = frozenset({Role.SURGEON, Role.MODERATOR})
-"""Who must know when somebody sees less than they should."""
 
 
 @dataclass(slots=True)
@@ -49,8 +44,6 @@ class Member:
     connected: bool = True
     wanted: frozenset[PublicationId] = frozenset()
     automatic: bool = False
-    standing: StandingChanged | None = None
-    """Their place on the survival ladder, while it is not the top."""
 
     def info(self) -> ParticipantInfo:
         """As the others see them."""
@@ -72,9 +65,6 @@ class Publication:
     muted: bool = False
     layers: tuple[int, ...] = ()
     silent_ms: int = 0
-    encodings: int = 1
-    recorded: bool = False
-    """Whether it is recorded: then nothing of it is restrained for its viewers' sake."""
 
     def info(self) -> PublicationInfo:
         """As the room sees it."""
@@ -88,7 +78,6 @@ class Publication:
             muted=self.muted,
             layers=self.layers,
             silent_ms=self.silent_ms,
-            encodings=self.encodings,
         )
 
 
@@ -139,8 +128,6 @@ class Room:
     max_publications: int
     members: dict[ParticipantId, Member] = field(default_factory=dict)
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
-    recording: RecordingChanged | None = None
-    """While it is being recorded."""
 
     # ---- Questions ----
 
@@ -150,7 +137,6 @@ class Room:
             id=self.id,
             participants=tuple(member.info() for member in self._visible()),
             publications=tuple(publication.info() for publication in self.publications.values()),
-            recording=self.recording,
         )
 
     @property
@@ -210,11 +196,7 @@ class Room:
         self.members[member.id] = member
         if member.viewer:
             return []
-        effects = self._tell_all(ParticipantJoined(member.info()), but=member.id)
-        if member.role in WATCHING_OVER:
-            standings = [other.standing for other in self._visible() if other.standing is not None]
-            effects += [Tell(member.id, standing) for standing in standings]
-        return effects
+        return self._tell_all(ParticipantJoined(member.info()), but=member.id)
 
     def leave(self, id: ParticipantId) -> list[Effect]:
         """Ends what they publish, then tells that they went. Idempotent."""
@@ -321,15 +303,6 @@ class Room:
             return []
         publication.silent_ms = silent_ms
         return self._tell_all(PublicationChanged(publication.info()))
-
-    def standing_changed(self, standing: StandingChanged) -> list[Effect]:
-        """A participant's place on the ladder: for themselves and whoever watches over the room."""
-        member = self.member(standing.participant)
-        member.standing = None if standing.step == "full" and standing.cause is None else standing
-        if member.viewer:
-            return []
-        told = [one for one in self._visible() if one.id == member.id or one.role in WATCHING_OVER]
-        return [Tell(one.id, standing) for one in told]
 
     # ---- Parts ----
 

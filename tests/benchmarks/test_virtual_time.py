@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,6 @@ class Wanted:
 @dataclass
 class Chosen:
     wishes: list[Wish]
-    wants: Mapping[int, int] = field(default_factory=dict)
 
 
 class Always:

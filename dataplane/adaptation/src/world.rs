@@ -218,7 +218,6 @@ impl World {
                     }
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;

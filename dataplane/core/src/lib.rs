@@ -5,16 +5,13 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
-pub mod bwe;
 #[doc(hidden)]
 pub mod census;
 mod control;
-mod deciding;
 pub mod demux;
 mod dtls_intake;
 pub mod egress;
 mod feedback;
-pub mod frame_mark;
 pub mod history;
 pub mod ice;
 pub mod ingress;
@@ -25,12 +22,9 @@ pub mod layer;
 pub mod loss;
 pub mod meter;
 pub mod outbox;
-pub mod pacer;
-mod pacing;
 pub mod picture;
 pub mod plane;
 pub mod publication;
-mod recording;
 pub mod reports;
 pub mod rewrite;
 pub mod rtcp;
@@ -41,9 +35,7 @@ pub mod srtp;
 pub mod stats;
 pub mod streams;
 pub mod stun;
-pub mod sublayers;
 pub mod subscription;
-pub mod tap;
 mod timers;
 pub mod transport;
 pub mod twcc;

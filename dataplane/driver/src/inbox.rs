@@ -2,26 +2,17 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use loupe_core::io::{Command, Handle};
+use loupe_core::io::Command;
 
 use crate::signal::Signal;
 
 /// Commands that may wait for one worker; reached only when it has stopped taking them.
 pub(crate) const COMMAND_LIMIT: usize = 65_536;
-
-/// What a worker is told.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// For its plane.
-    Plane(Command),
-    /// Copy a publication to this descriptor, a socket that keeps messages apart.
-    Tap { publication: Handle, descriptor: OwnedFd },
-}
 
 /// Why a command went nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,17 +50,17 @@ pub(crate) fn inbox() -> io::Result<(CommandSender, Inbox)> {
 /// The control plane's end.
 #[derive(Debug)]
 pub(crate) struct CommandSender {
-    sender: Sender<Order>,
+    sender: Sender<Command>,
     door: Arc<Door>,
 }
 
 impl CommandSender {
     /// Queues a command and wakes the worker. Never blocks.
-    pub(crate) fn send(&self, order: Order) -> Result<(), SendError> {
+    pub(crate) fn send(&self, command: Command) -> Result<(), SendError> {
         if self.sender.len() >= COMMAND_LIMIT {
             return Err(SendError::Full);
         }
-        self.sender.send(order).map_err(|_| SendError::Gone)?;
+        self.sender.send(command).map_err(|_| SendError::Gone)?;
         self.door.signal.raise();
         Ok(())
     }
@@ -84,13 +75,13 @@ impl CommandSender {
 /// The worker's end.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    receiver: Receiver<Order>,
+    receiver: Receiver<Command>,
     door: Arc<Door>,
 }
 
 impl Inbox {
     /// Commands that wait, at most `limit`; call again before sleeping when there were that many.
-    pub(crate) fn take(&self, limit: usize) -> impl Iterator<Item = Order> + '_ {
+    pub(crate) fn take(&self, limit: usize) -> impl Iterator<Item = Command> + '_ {
         self.receiver.try_iter().take(limit)
     }
 
@@ -113,10 +104,12 @@ impl AsFd for Inbox {
 
 #[cfg(test)]
 mod tests {
+    use loupe_core::io::Handle;
+
     use super::*;
 
-    fn close(number: u64) -> Order {
-        Order::Plane(Command::Close { handle: Handle(number) })
+    fn close(number: u64) -> Command {
+        Command::Close { handle: Handle(number) }
     }
 
     #[test]
@@ -129,7 +122,7 @@ mod tests {
             inbox
                 .take(limit)
                 .map(|command| match command {
-                    Order::Plane(Command::Close { handle }) => handle.0,
+                    Command::Close { handle } => handle.0,
                     other => panic!("{other:?} was not sent"),
                 })
                 .collect::<Vec<_>>()

@@ -10,9 +10,7 @@ pub mod content;
 pub mod media;
 pub mod peer;
 pub mod publisher;
-pub mod session;
 pub mod source;
-pub mod tcp;
 pub mod viewer;
 pub mod wire;
 
@@ -22,13 +20,11 @@ use std::time::Duration;
 use loupe_core::io::{Command, Event, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Counter, Drop};
-use loupe_core::tap::TapBatch;
 use loupe_core::units::Time;
-use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss, Tag};
+use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss};
 
 use media::Media;
 use peer::Peer;
-use tcp::Tcp;
 use viewer::Line;
 
 /// One run of datagrams as the plane handed it to its driver.
@@ -46,8 +42,6 @@ pub struct End {
     pub peer: Peer,
     pub up: Link<Vec<u8>>,
     pub down: Link<Vec<u8>>,
-    /// Flows that share the link to the peer.
-    pub tcp: Vec<Tcp>,
 }
 
 pub struct World {
@@ -56,7 +50,6 @@ pub struct World {
     pub ends: Vec<End>,
     pub events: Vec<(Time, Event)>,
     pub runs: Vec<RunSeen>,
-    pub tapped: Vec<TapBatch>,
     /// Told when the plane begins to work (true) and ends.
     pub watch: fn(bool),
     /// What the plane sent to addresses of nobody.
@@ -93,7 +86,6 @@ impl World {
             ends: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
-            tapped: Vec::new(),
             watch: |_| {},
             strays: Vec::new(),
             due: Time::NEVER,
@@ -132,7 +124,6 @@ impl World {
             peer,
             up: Link::new(up, seed, Direction::Forward),
             down: Link::new(down, seed, Direction::Backward),
-            tcp: Vec::new(),
         });
         self.command(Command::OpenTransport { transport: handle, ice });
         number
@@ -163,7 +154,7 @@ impl World {
     }
 
     pub fn prefer(&mut self, subscription: Handle, layer: u8) {
-        let wish = Wish { layer: Some(layer), ..Wish::default() };
+        let wish = Wish { layer: Some(layer), paused: false };
         self.command(Command::Prefer { subscription, wish });
     }
 
@@ -201,8 +192,7 @@ impl World {
     fn next_moment(&self) -> Option<Time> {
         let ends = self.ends.iter().flat_map(|end| {
             let links = [end.up.next_event(), end.down.next_event()];
-            let tcp = end.tcp.iter().map(Tcp::next_timeout).min().unwrap_or(Time::NEVER);
-            links.into_iter().flatten().map(Time).chain([end.peer.next_timeout(), tcp])
+            links.into_iter().flatten().map(Time).chain([end.peer.next_timeout()])
         });
         ends.chain([self.due]).filter(|time| *time != Time::NEVER).min()
     }
@@ -212,13 +202,7 @@ impl World {
         for index in 0..self.ends.len() {
             let end = &mut self.ends[index];
             while let Some((_, datagram)) = end.down.pop(now.0) {
-                match end.tcp.first_mut().filter(|_| Tcp::owns(&datagram)) {
-                    Some(tcp) => tcp.arrive(now, &datagram),
-                    None => end.peer.receive(now, &datagram),
-                }
-            }
-            for datagram in end.tcp.iter_mut().flat_map(|tcp| tcp.handle_timeout(now)).collect::<Vec<_>>() {
-                end.down.push_tagged(now.0, datagram.len(), datagram, Tag { flow: 1, urgent: false });
+                end.peer.receive(now, &datagram);
             }
             end.peer.handle_timeout(now);
             for datagram in end.peer.take_datagrams() {
@@ -232,8 +216,6 @@ impl World {
         if self.due <= now {
             self.input(Input::Timeout);
             self.drain();
-            // A timer that finds nothing to do would wake its worker for ever.
-            assert!(self.due > now, "due at {:?}, looked at {now:?}", self.due);
         }
     }
 
@@ -267,7 +249,6 @@ impl World {
                     }
                 }
                 Output::Event(event) => self.events.push((self.now, event)),
-                Output::Tapped(batch) => self.tapped.push(batch),
                 Output::Wait(due) => {
                     self.due = due;
                     return;

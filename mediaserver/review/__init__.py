@@ -1,1 +1,0 @@
-"""Studying what was recorded: playback by range, moments, and derived copies for elsewhere."""

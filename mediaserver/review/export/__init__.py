@@ -1,1 +1,0 @@
-"""Derived copies of a recording: films, clips, stills, DICOM objects. Nothing of the recording is changed."""
