@@ -23,15 +23,17 @@ SHARED = Path(os.environ.get("LOUPE_SHARED", ROOT.parent / "shared"))
 LARGEST_DATAGRAM = 65_000
 LARGEST_PACKET = 1_100
 LOG_BYTES_PER_SECOND = 1_024
-ORDERS: dict[str, Callable[[list[bytes]], object]] = {
+Order = Callable[[list[bytes]], object]
+"""Puts files in it, in place."""
+ORDERS: dict[str, Order] = {
     "as they are": lambda _: None,
     "backwards": list.reverse,
-    "shuffled": random.Random(3).shuffle,
+    "shuffled": lambda files: random.Random(3).shuffle(files),  # anew: the same in every test
 }
 each_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
 
 
-def corpora(order: Callable[[list[bytes]], object]) -> list[bytes]:
+def corpora(order: Order) -> list[bytes]:
     """All files that fit into a datagram, in this order."""
     folder = SHARED / "corpora"
     if not folder.is_dir():
@@ -68,7 +70,7 @@ async def bystander(http: Client) -> AsyncIterator[Watch]:
 
 
 @each_order
-async def test_a_stranger_sends_every_file(http: Client, order: Callable[[list[bytes]], object]) -> None:
+async def test_a_stranger_sends_every_file(http: Client, order: Order) -> None:
     files = corpora(order)
     async with bystander(http):
         with quiet_log(http.server), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
@@ -93,7 +95,7 @@ class NoPicture(MarkedTrack):
 
 
 @each_order
-async def test_a_valid_peer_sends_every_file(http: Client, order: Callable[[list[bytes]], object]) -> None:
+async def test_a_valid_peer_sends_every_file(http: Client, order: Order) -> None:
     files = corpora(order)
     room = http.server.new_room()
     async with bystander(http), publisher(NoPicture()) as hostile:
