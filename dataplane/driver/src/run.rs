@@ -26,8 +26,8 @@ const COMMANDS_PER_TURN: usize = 64;
 /// How old a snapshot may become.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long viewers' feedback gathers before it is read, while every publisher has a socket of its own: less than the
-/// jitter of any link that needs repair.
+/// How long viewers' feedback gathers at most, while every publisher has a socket of its own. Usually a publisher's packet
+/// wakes the worker sooner, and what gathered is read along.
 const FEEDBACK_WAIT: Duration = Duration::from_millis(16);
 
 /// What is read of a publisher's socket that closes.
