@@ -66,6 +66,10 @@ $(BIN)/loupe-adaptation: $(STAMPS)/tools $(RUST_SOURCES) $(wildcard dataplane/ad
 	$(call step,Adaptation scenarios (Rust),cargo build --release --locked -p loupe-adaptation,adaptation)
 	@install -m 755 target/release/loupe-adaptation $(BIN)/
 
+$(BIN)/relay: $(STAMPS)/tools $(RUST_SOURCES)
+	$(call step,Link emulator (Rust),cargo build --release --locked -p loupe-netem,relay)
+	@install -m 755 target/release/relay $(BIN)/
+
 loadtest: $(BIN)/loupe-loadtest ## build the load client behind `loupe loadtest`
 
 setup: $(STAMPS)/plane $(STAMPS)/pages ## build everything that running needs; leaves .venv/bin/loupe
@@ -88,11 +92,11 @@ test-rust: $(STAMPS)/tools ## the data plane's tests, in virtual time
 test-web: $(STAMPS)/node ## the pages' tests
 	cd web_client && npm test
 
-test-python: setup $(STAMPS)/extras $(STAMPS)/interop ## control plane, signalling, seam, end to end, browsers, other clients
+test-python: setup $(STAMPS)/extras $(STAMPS)/interop $(BIN)/relay ## control plane, signalling, seam, end to end, browsers, other clients
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not browser and not alone and not slow"
 	$(BIN)/python -m pytest -m "(browser or alone) and not slow" # a browser that encodes needs the processors
 
-test-slow: setup $(STAMPS)/extras $(STAMPS)/interop ## the long ones: abuse and soak
+test-slow: setup $(STAMPS)/extras $(STAMPS)/interop $(BIN)/relay ## the long ones: abuse and soak
 	$(BIN)/python -m pytest -m slow --timeout 900
 
 # ---- checks ----

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,12 @@ class Transport:
 
     id: int
     estimate_bps: int | None
+    phase: str
+    queue_delay_seconds: float
+    inherent_loss: float
+    congestion_loss: float
+    round_trip_seconds: float | None
+    volatility: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,10 @@ class Choice(Protocol):
     def wishes(self) -> Sequence[Wish]:
         """For the subscriptions whose layers may change."""
 
+    @property
+    def wants(self) -> Mapping[int, int]:
+        """Up to which rate more would be useful, by transport, bits per second."""
+
 
 class Layers(Protocol):
     """``mediaserver.layers``, as far as it is needed here."""
@@ -115,7 +125,7 @@ def situation(line: dict[str, Any]) -> Situation:
     """The program's line, as types."""
     return Situation(
         now_seconds=line["t_us"] / 1e6,
-        transports=tuple(Transport(it["id"], it["estimate_bps"]) for it in line["transports"]),
+        transports=tuple(Transport(**it) for it in line["transports"]),
         publications=tuple(
             Publication(
                 it["id"],
@@ -153,4 +163,4 @@ class Chooser:
             }
             for wish in choice.wishes
         ]
-        return {"wishes": wishes}
+        return {"wishes": wishes, "wants": dict(choice.wants)}

@@ -13,6 +13,7 @@ __version__: str
 SrtpProfileName: TypeAlias = Literal[
     "SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"
 ]
+PhaseName: TypeAlias = Literal["start", "steady", "drain", "silent"]
 KindName: TypeAlias = Literal["audio", "video"]
 
 @final
@@ -93,6 +94,24 @@ class OutboundMedia:
     ) -> OutboundMedia: ...
 
 @final
+class LinkState:
+    """The path to a viewer, for whoever chooses layers. Losses are shares of packets before repair; ``volatility`` is
+    half the widest swing to and fro of the estimate's natural logarithm over some 15 s."""
+
+    @property
+    def phase(self) -> PhaseName: ...
+    @property
+    def queue_delay_seconds(self) -> float: ...
+    @property
+    def inherent_loss(self) -> float: ...
+    @property
+    def congestion_loss(self) -> float: ...
+    @property
+    def round_trip_seconds(self) -> float | None: ...
+    @property
+    def volatility(self) -> float: ...
+
+@final
 class TransportReady:
     """An authenticated path stands, for the first time or again; DTLS may use it."""
 
@@ -128,13 +147,18 @@ class ConsentLost:
 
 @final
 class Bandwidth:
-    """What the link to a viewer carries, in bits per second."""
+    """What the link to a viewer carries, in bits per second with all headers, and what layer choice needs beside it.
 
-    __match_args__ = ("transport", "bits_per_second")
+    Told at once when it changes by a tenth or the phase does, at most five times a second when anything else does that
+    layer choice reads, and not at all while nothing changes."""
+
+    __match_args__ = ("transport", "estimate", "link")
     @property
     def transport(self) -> int: ...
     @property
-    def bits_per_second(self) -> int: ...
+    def estimate(self) -> int: ...
+    @property
+    def link(self) -> LinkState: ...
 
 @final
 class LayersChanged:
@@ -215,7 +239,8 @@ class Stats:
     @property
     def publications(self) -> dict[int, dict[str, object]]:
         """Per publication handle: packets, bytes, lost, repaired, nacks_sent, plis_sent, keyframes, bitrate, jitter_seconds,
-        age_ms, layers."""
+        age_ms, layers, wire_rates (what each layer takes of a viewer's link: four numbers for each, cumulative over its
+        temporal layers, in bits per second)."""
 
     @property
     def subscriptions(self) -> dict[int, dict[str, object]]:
@@ -262,8 +287,20 @@ class DataPlane:
     def subscribe(self, publication: int, subscription: int, transport: int, media: OutboundMedia) -> None:
         """Both must live on one worker."""
 
-    def prefer(self, subscription: int, *, layer: int | None = None, paused: bool = False) -> None:
-        """``layer`` counts from the lowest; ``None`` takes the highest that flows."""
+    def prefer(
+        self,
+        subscription: int,
+        *,
+        layer: int | None = None,
+        spatial: int | None = None,
+        temporal: int | None = None,
+        paused: bool = False,
+    ) -> None:
+        """Layers count from the lowest: of several encodings, and within one; ``None`` takes the highest that flows."""
+
+    def want(self, transport: int, rate: int | None = None) -> None:
+        """Up to which rate more would be useful to a transport, in bits per second with all headers; probing ends there.
+        ``None``: what the highest layers that flow take together."""
 
     def mute(self, publication: int, muted: bool) -> None:
         """Forwards nothing of a publication while muted."""
@@ -271,6 +308,14 @@ class DataPlane:
     def request_keyframe(self, publication: int) -> None:
         """Asks the publisher for a key frame of the layers that are watched, or of all that flow where nobody watches;
         at most one request per layer in 500 ms, a later one waits for its turn."""
+
+    def tap(self, publication: int, descriptor: int) -> None:
+        """Copies what comes in of a publication, in place of any tap it has, to a Unix socket that keeps messages apart
+        (``SOCK_SEQPACKET``), of which a duplicate is taken. Each message is whole records (``docs/recording.md``); a
+        recorder that does not read loses records, which are counted, and slows nothing."""
+
+    def untap(self, publication: int) -> None:
+        """Ends the tap of a publication; its socket is closed after the last record. Idempotent."""
 
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription and all that hangs on it. Idempotent."""

@@ -103,6 +103,56 @@ class Data(Section):
     folder: Path = Path("loupe-data")
 
 
+class Recording(Section):
+    """What recording and procedures need; without a master key both are off."""
+
+    master_key_file: Path | None = None
+    """32 bytes as hex or base64, one key a line, the current one first; mode 0600, outside the data folder.
+
+    The environment variable ``LOUPE_RECORDING_MASTER_KEY`` wins over it.
+    """
+
+    second_folder: Path | None = None
+    """On another disk: where recordings go on when the data folder's disk is full."""
+
+
+class Retention(Section):
+    """How long recordings are kept, by class, before two people may delete them; how much they may hold."""
+
+    clinical_days: Annotated[int, Field(ge=1, le=36_525)] = 3650
+    """Ten years: medical records of inpatients."""
+    teaching_days: Annotated[int, Field(ge=1, le=36_525)] = 365
+    test_days: Annotated[int, Field(ge=0, le=3650)] = 7
+    quota_bytes: Annotated[int, Field(ge=1)] | None = None
+    """No recording begins when all of them hold this much; absent: as much as the disk."""
+
+    def days(self, retention_class: Literal["clinical", "teaching", "test"]) -> int:
+        """Of one class."""
+        return {"clinical": self.clinical_days, "teaching": self.teaching_days, "test": self.test_days}[
+            retention_class
+        ]
+
+
+class Storage(Section):
+    """Where sealed recordings move to; without ``url`` they stay in the data folder."""
+
+    url: str | None = None
+    """``s3://bucket/prefix``, or ``file:///folder`` of a network share."""
+    endpoint: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    allow_http: bool = False
+    """For a store on the same machine or in a closed network."""
+
+    @field_validator("url")
+    @classmethod
+    def _schemes(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("s3://", "file:///")):
+            raise ValueError("must start with s3:// or file:///")
+        return value
+
+
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
 
@@ -190,6 +240,9 @@ class Settings(BaseSettings):
     tls: Tls = Tls()
     media: Media = Media()
     data: Data = Data()
+    recording: Recording = Recording()
+    retention: Retention = Retention()
+    storage: Storage = Storage()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     ice_servers: tuple[IceServer, ...] = ()
@@ -339,7 +392,9 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         raise InvalidSettings(f"{file}: {error}") from None
 
 
-_OTHER_VARIABLES = frozenset({"LOUPE_CONFIG", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"})
+_OTHER_VARIABLES = frozenset(
+    {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
+)
 
 
 def _refuse_unknown_environment() -> None:
@@ -381,6 +436,22 @@ _SAMPLE = """\
 # announced = ["198.51.100.10"]  # behind a static NAT: what clients shall use instead, in the same order
 # port = 7882                  # UDP; worker i uses port + i
 # workers = 0                  # 0: one per processor
+
+[recording]
+# master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
+# second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
+
+[storage]
+# url = "s3://loupe/recordings"   # sealed segments move there; absent: they stay in the data folder
+# endpoint = "https://s3.example"
+# region = "us-east-1"
+# access_key_id = "loupe"         # secret_access_key better as a secret file
+
+[retention]
+# clinical_days = 3650
+# teaching_days = 365
+# test_days = 7
+# quota_bytes = 2_000_000_000_000   # of all recordings; absent: as much as the disk holds
 
 [limits]
 # participants_per_room = 32

@@ -22,9 +22,11 @@ from mediaserver._dataplane import (
     TransportReady,
     WorkerFailed,
 )
+from mediaserver.adaptation.turn import Adaptation
 from mediaserver.bucket import TokenBucket
 from mediaserver.events import ClosingReason, TransportPhase, TransportState
 from mediaserver.events import LayerForwarded as LayerForwardedEvent
+from mediaserver.metrics import Metrics
 from mediaserver.policy import Right
 from mediaserver.room import Effect, Room
 from mediaserver.session import Registry, Session
@@ -40,21 +42,26 @@ once. Ten listeners get a pointer's every move. Each costs some 0.2 ms of the on
 Apply = Callable[[Room, Sequence[Effect]], None]
 TransportOver = Callable[[Session, Transport], None]
 Close = Callable[[Session, ClosingReason | None, bool], None]
-Passed = Callable[[str, float], None]
-"""A joining participant passed this stage in so many seconds."""
 
 
 class Dispatcher:
     """One function per event; unknown handles are those of things that ended meanwhile."""
 
     def __init__(
-        self, registry: Registry, apply: Apply, transport_over: TransportOver, close: Close, passed: Passed
+        self,
+        registry: Registry,
+        adaptation: Adaptation,
+        apply: Apply,
+        transport_over: TransportOver,
+        close: Close,
+        metrics: Metrics,
     ) -> None:
         self._registry = registry
+        self._adaptation = adaptation
         self._apply = apply
         self._transport_over = transport_over
         self._close = close
-        self._passed = passed
+        self._metrics = metrics
 
     def dispatch(self, event: Event) -> None:  # noqa: C901 - one flat case per event
         """Raises ``LoupeError`` for a publication that ended meanwhile."""
@@ -76,8 +83,8 @@ class Dispatcher:
                 self._worker_failed(worker, reason)
             case PathChanged(handle):
                 self._path_changed(handle)
-            case Bandwidth():
-                pass  # layer choice reads it where it is made
+            case Bandwidth(handle, estimate, link):
+                self._adaptation.heard(handle, estimate, link)
             case _:
                 assert_never(event)
 
@@ -148,9 +155,10 @@ class Dispatcher:
         if found is None:
             return
         session, publication, _ = found
+        self._adaptation.forwarded(session, handle, layer)
         side = session.subscribing or session.watching
         if layer is not None and side is not None and side.transport.waits_for_media_since is not None:
-            self._passed("media", time.monotonic() - side.transport.waits_for_media_since)
+            self._metrics.join_stage("media", time.monotonic() - side.transport.waits_for_media_since)
             side.transport.waits_for_media_since = None
         if session.http is None:
             session.participant.outbox.put(LayerForwardedEvent(publication, layer))
@@ -171,6 +179,7 @@ class Dispatcher:
         if entry is None:
             return
         room, publication = entry
+        self._registry.unsettle(event.publication)
         if isinstance(event, LayersChanged):
             self._apply(room, room.layers_changed(publication, tuple(event.active)))
         else:

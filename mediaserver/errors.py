@@ -128,6 +128,27 @@ class WorkerGone(LoupeError):
     default = "the media worker of this room failed"
 
 
+class RecordingOff(LoupeError):
+    """This server records nothing: it has no master key."""
+
+    code = "recording_off"
+    default = "this server has no master key for recordings"
+
+
+class AlreadyRecording(LoupeError):
+    """The room is being recorded."""
+
+    code = "already_recording"
+    default = "this room is being recorded already"
+
+
+class NotRecording(LoupeError):
+    """The room is not being recorded."""
+
+    code = "not_recording"
+    default = "this room is not being recorded"
+
+
 class InvalidSettings(LoupeError):
     """The configuration cannot be used; ``message`` is one line that names the key and what to do."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 
 Kind: TypeAlias = Literal["audio", "video"]
@@ -18,6 +18,8 @@ SourceType: TypeAlias = Literal[
 ]
 Direction: TypeAlias = Literal["publish", "subscribe"]
 TransportPhase: TypeAlias = Literal["connecting", "connected", "interrupted", "closed"]
+Step: TypeAlias = Literal["full", "reduced", "stills", "sound", "silent"]
+Cause: TypeAlias = Literal["link", "publisher", "server"]
 ClosingReason: TypeAlias = Literal["removed", "room_closed", "server_draining", "replaced", "worker_failed"]
 
 
@@ -34,6 +36,8 @@ class PublicationInfo:
     muted: bool
     layers: tuple[int, ...]
     silent_ms: int
+    encodings: int = 1
+    """How many there are, whether or not they flow now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,22 @@ class ParticipantInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingChanged:
+    """The room is being recorded since this moment (Unix time in milliseconds), or no longer."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: RecordingId
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoomInfo:
     """The room at one moment."""
 
     id: RoomId
     participants: tuple[ParticipantInfo, ...]
     publications: tuple[PublicationInfo, ...]
+    recording: RecordingChanged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,68 @@ class LayerForwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingChanged:
+    """A participant's place on the survival ladder, and whose trouble it is.
+
+    Told to themselves, the surgeon and the moderator.
+    """
+
+    participant: ParticipantId
+    step: Step
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceQuality:
+    """How one publication reaches this participant, and why not better."""
+
+    publication: PublicationId
+    layer: int | None
+    """The encoding sent; ``None``: nothing."""
+    still_seconds: float | None
+    """Between stills, when that is all."""
+    reason: str
+    """A ``mediaserver.layers.Reason``."""
+    upload_loss: float
+    """Share of packets missing on the publisher's way to the server, before repair."""
+    upload_jitter_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """This participant's leg from the server, and what it carries. Rates are as on the wire."""
+
+    step: Step
+    cause: Cause | None
+    estimate_kbit: int | None
+    sent_kbit: int
+    loss: float
+    """Share of packets lost before repair."""
+    rtt_ms: int | None
+    queue_ms: int
+    """For which packets wait in the link's queue."""
+    repair_overhead: float
+    """Bytes of repair for each byte of media."""
+    sources: tuple[SourceQuality, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingWanted:
+    """What one encoding is to be; ``max_bitrate`` in bits per second of the encoder, ``None``: its own."""
+
+    active: bool
+    max_bitrate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendingWanted:
+    """What is worth sending of one's own publication, by encoding, lowest first."""
+
+    publication: PublicationId
+    encodings: tuple[EncodingWanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatLine:
     """Somebody wrote; ``time_ms`` is Unix time in milliseconds."""
 
@@ -161,7 +237,11 @@ Event: TypeAlias = (
     | PublicationChanged
     | Unpublished
     | LayerForwarded
+    | StandingChanged
+    | Quality
+    | SendingWanted
     | ChatLine
+    | RecordingChanged
     | TransportState
     | Closing
 )

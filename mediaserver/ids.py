@@ -10,6 +10,9 @@ RoomId = NewType("RoomId", str)
 ParticipantId = NewType("ParticipantId", str)
 PublicationId = NewType("PublicationId", str)
 SessionId = NewType("SessionId", str)
+ProcedureId = NewType("ProcedureId", str)
+RecordingId = NewType("RecordingId", str)
+TrackId = NewType("TrackId", str)
 
 T = TypeVar("T")
 
@@ -36,6 +39,21 @@ def new_publication_id() -> PublicationId:
 def new_session_id() -> SessionId:
     """A fresh, random, URL-safe id."""
     return SessionId(_new())
+
+
+def new_procedure_id() -> ProcedureId:
+    """A fresh, random, URL-safe id."""
+    return ProcedureId(_new())
+
+
+def new_recording_id() -> RecordingId:
+    """A fresh, random id; also a folder's name, so it starts with a letter."""
+    return RecordingId(f"r{_new()}")
+
+
+def new_track_id() -> TrackId:
+    """A fresh, random id; also part of files' names, so it starts with a letter."""
+    return TrackId(f"t{_new()}")
 
 
 def room_id(text: str) -> RoomId:

@@ -104,6 +104,7 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every file it looks at
     handler = logging.StreamHandler(stream)
     if level != "debug":  # who asks for that wants every line
         handler.addFilter(LineLimiter())

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
+from mediaserver.audit import AddressClass
 from mediaserver.events import Event, Offer
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.policy import Right, Role
@@ -125,6 +126,8 @@ class Identity:
     room: RoomId
     role: Role
     rights: frozenset[Right]
+    address_class: AddressClass | None = None
+    """Where they come from, as far as the audit wants to know."""
 
 
 @dataclass(eq=False, slots=True)

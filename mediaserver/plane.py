@@ -137,13 +137,37 @@ class Plane:
         self._dataplane.subscribe(publication, handle, transport, _outbound(media))
         return handle
 
-    def prefer(self, subscription: int, *, layer: int | None, paused: bool) -> None:
-        """A wish about layers."""
-        self._dataplane.prefer(subscription, layer=layer, paused=paused)
+    def prefer(
+        self,
+        subscription: int,
+        *,
+        layer: int | None = None,
+        spatial: int | None = None,
+        temporal: int | None = None,
+        paused: bool = False,
+    ) -> None:
+        """Up to which layers a subscription is forwarded; ``None`` takes the highest."""
+        self._dataplane.prefer(subscription, layer=layer, spatial=spatial, temporal=temporal, paused=paused)
+
+    def want(self, transport: int, rate: int) -> None:
+        """Up to which rate more would be useful to a viewer, in bits per second on the wire."""
+        self._dataplane.want(transport, rate)
 
     def mute(self, publication: int, muted: bool) -> None:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
+
+    def tap(self, publication: int, descriptor: int) -> None:
+        """Copies what comes in of a publication to a socket, of which the plane takes a duplicate."""
+        self._dataplane.tap(publication, descriptor)
+
+    def untap(self, publication: int) -> None:
+        """Copies no longer. Idempotent."""
+        self._dataplane.untap(publication)
+
+    def request_keyframe(self, publication: int) -> None:
+        """Of a picture's layers."""
+        self._dataplane.request_keyframe(publication)
 
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription. Idempotent."""

@@ -17,6 +17,7 @@ class Role(StrEnum):
     MODERATOR = "moderator"
     OBSERVER = "observer"
     OPERATOR = "operator"
+    AUDITOR = "auditor"
 
 
 class Right(StrEnum):
@@ -28,19 +29,37 @@ class Right(StrEnum):
     CHAT = "chat"
     MODERATE = "moderate"
     """Mute and remove others, invite, withdraw what was given out."""
+    CONSENT = "consent"
+    """Open procedures and write down what was consented to."""
+    RECORD = "record"
+    """Start and stop recording."""
+    REVIEW = "review"
+    """Study recordings of the room."""
+    EXPORT = "export"
+    """Take copies of recordings out of the server."""
+    MARK = "mark"
+    """Mark moments, live or later."""
+    DELETE = "delete"
+    """Ask for the deletion of a recording, or confirm another's; never both."""
+    AUDIT = "audit"
+    """Read the audit and the register of consents; place legal holds."""
     INSPECT = "inspect"
     """Read rooms and participants by REST; never pictures."""
 
 
+_SPEAK = frozenset({Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT})
+_SHOW = _SPEAK | {Right.PUBLISH_VIDEO}
+_STUDY = frozenset({Right.REVIEW, Right.MARK})
+_KEEP = frozenset({Right.CONSENT, Right.RECORD})
+
 RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.SURGEON: frozenset(
-        {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}
-    ),
-    Role.STAFF: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
-    Role.SPECIALIST: frozenset({Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT}),
-    Role.MODERATOR: frozenset({Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}),
+    Role.SURGEON: _SHOW | _STUDY | _KEEP | {Right.MODERATE, Right.EXPORT},
+    Role.STAFF: _SHOW | _STUDY | _KEEP,
+    Role.SPECIALIST: _SHOW | _STUDY,
+    Role.MODERATOR: _SPEAK | _STUDY | _KEEP | {Right.MODERATE, Right.EXPORT, Right.DELETE},
     Role.OBSERVER: frozenset({Right.SUBSCRIBE}),
     Role.OPERATOR: frozenset({Right.INSPECT}),
+    Role.AUDITOR: frozenset({Right.REVIEW, Right.AUDIT, Right.DELETE}),
 }
 """Rights of each role; a token may narrow them, never widen them."""
 

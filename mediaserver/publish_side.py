@@ -126,9 +126,11 @@ def _begin(
         repaired=media.kind == "video",
         label=spec.label,
         source_type=spec.source_type,
+        encodings=len(media.encodings),
     )
     registry.publications[publication.handle] = (session.room, publication.id)
     side.publications[media.mid] = publication.id
+    registry.witness.published(session.participant, publication)
     return session.room.publish(publication)
 
 

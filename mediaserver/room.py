@@ -22,13 +22,18 @@ from mediaserver.events import (
     PublicationChanged,
     PublicationInfo,
     Published,
+    RecordingChanged,
     RoomInfo,
     SourceType,
+    StandingChanged,
     Unpublished,
 )
 from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
 from mediaserver.negotiation.media import Codec
 from mediaserver.policy import Right, Role, require
+
+WATCHING_OVER: frozenset[Role] = frozenset({Role.SURGEON, Role.MODERATOR})
+"""Who must know when somebody sees less than they should."""
 
 
 @dataclass(slots=True)
@@ -44,6 +49,8 @@ class Member:
     connected: bool = True
     wanted: frozenset[PublicationId] = frozenset()
     automatic: bool = False
+    standing: StandingChanged | None = None
+    """Their place on the survival ladder, while it is not the top."""
 
     def info(self) -> ParticipantInfo:
         """As the others see them."""
@@ -65,6 +72,9 @@ class Publication:
     muted: bool = False
     layers: tuple[int, ...] = ()
     silent_ms: int = 0
+    encodings: int = 1
+    recorded: bool = False
+    """Whether it is recorded: then nothing of it is restrained for its viewers' sake."""
 
     def info(self) -> PublicationInfo:
         """As the room sees it."""
@@ -78,6 +88,7 @@ class Publication:
             muted=self.muted,
             layers=self.layers,
             silent_ms=self.silent_ms,
+            encodings=self.encodings,
         )
 
 
@@ -128,6 +139,8 @@ class Room:
     max_publications: int
     members: dict[ParticipantId, Member] = field(default_factory=dict)
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
+    recording: RecordingChanged | None = None
+    """While it is being recorded."""
 
     # ---- Questions ----
 
@@ -137,6 +150,7 @@ class Room:
             id=self.id,
             participants=tuple(member.info() for member in self._visible()),
             publications=tuple(publication.info() for publication in self.publications.values()),
+            recording=self.recording,
         )
 
     @property
@@ -196,7 +210,11 @@ class Room:
         self.members[member.id] = member
         if member.viewer:
             return []
-        return self._tell_all(ParticipantJoined(member.info()), but=member.id)
+        effects = self._tell_all(ParticipantJoined(member.info()), but=member.id)
+        if member.role in WATCHING_OVER:
+            standings = [other.standing for other in self._visible() if other.standing is not None]
+            effects += [Tell(member.id, standing) for standing in standings]
+        return effects
 
     def leave(self, id: ParticipantId) -> list[Effect]:
         """Ends what they publish, then tells that they went. Idempotent."""
@@ -303,6 +321,15 @@ class Room:
             return []
         publication.silent_ms = silent_ms
         return self._tell_all(PublicationChanged(publication.info()))
+
+    def standing_changed(self, standing: StandingChanged) -> list[Effect]:
+        """A participant's place on the ladder: for themselves and whoever watches over the room."""
+        member = self.member(standing.participant)
+        member.standing = None if standing.step == "full" and standing.cause is None else standing
+        if member.viewer:
+            return []
+        told = [one for one in self._visible() if one.id == member.id or one.role in WATCHING_OVER]
+        return [Tell(one.id, standing) for one in told]
 
     # ---- Parts ----
 

@@ -19,6 +19,8 @@ import structlog
 
 from mediaserver import publish_side, subscribe_side, watch_side
 from mediaserver._dataplane import Event
+from mediaserver.adaptation.turn import Adaptation
+from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
 from mediaserver.dispatch import Dispatcher
 from mediaserver.errors import (
@@ -39,7 +41,6 @@ from mediaserver.ids import (
     RoomId,
     SessionId,
     new_participant_id,
-    new_session_id,
 )
 from mediaserver.metrics import Metrics
 from mediaserver.negotiation.answer import parse_fragment, render_fragment
@@ -49,10 +50,11 @@ from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
 from mediaserver.publish_side import PublishAnswer, SourceSpec
+from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
-from mediaserver.session import HttpSession, Registry, Session
+from mediaserver.session import HttpSession, Registry, Session, Wish
 from mediaserver.transport.transport import Transport
 
 __all__ = ["HttpSession", "Identity", "Participant", "PublishAnswer", "Server", "SourceSpec"]
@@ -70,15 +72,17 @@ _log = structlog.stdlib.get_logger(__name__)
 class Server:
     """Owns rooms; rooms own participants. All calls are made on the event loop that ``start`` ran on."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
-        self._registry = Registry(settings, plane)
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit | None = None) -> None:
+        self._registry = Registry(settings, plane, audit or NoAudit())
         self._plane = plane
         self._rooms = Rooms(self._registry)
         self._phase = "new"
         self._tasks: set[asyncio.Task[None]] = set()
+        self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
+        self.adaptation = Adaptation(self._registry, self._apply)
         self._dispatcher = Dispatcher(
-            self._registry, self._apply, self._transport_over, self._close, self.metrics.join_stage
+            self._registry, self.adaptation, self._apply, self._transport_over, self._close, self.metrics
         )
 
     # ---- Life ----
@@ -107,7 +111,9 @@ class Server:
         """Begins to take events of the plane."""
         self._plane.watch()
         self._phase = "running"
-        for work in (self._take_events(), self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)):
+        self.recordings.start_recorder()
+        lag = self.metrics.measure_loop_lag(HEARTBEAT_SECONDS)
+        for work in (self._take_events(), self.adaptation.run(), lag):
             task = asyncio.get_running_loop().create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -130,6 +136,7 @@ class Server:
         """Drains, then ends the plane. Idempotent."""
         await self.drain()
         self._phase = "stopped"
+        await self.recordings.end()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -150,9 +157,10 @@ class Server:
         """A moderator sends somebody out. Raises ``NotPermitted``, ``UnknownParticipant``."""
         session = self._registry.session(participant)
         session.room.check_remove(participant.id, other)
+        self._registry.witness.removed(self._registry.sessions[other].participant, participant.id)
         self._close(self._registry.sessions[other], "removed")
 
-    def expel(self, room: RoomId, other: ParticipantId) -> None:
+    def expel(self, room: RoomId, other: ParticipantId, by: str = "system") -> None:
         """Sends somebody out from outside the room; the caller has checked that it may.
 
         Raises ``UnknownParticipant`` if nobody of this id is in this room.
@@ -160,6 +168,7 @@ class Server:
         session = self._registry.sessions.get(other)
         if session is None or session.room.id != room:
             raise UnknownParticipant
+        self._registry.witness.removed(session.participant, by)
         self._close(session, "removed")
 
     def set_connected(self, participant: Participant, connected: bool) -> None:
@@ -220,23 +229,18 @@ class Server:
         if offer is not None:
             participant.outbox.put(offer)
 
-    def prefer(
-        self,
-        participant: Participant,
-        publication: PublicationId,
-        layer: int | None = None,
-        paused: bool = False,
-    ) -> None:
+    def prefer(self, participant: Participant, publication: PublicationId, wish: Wish) -> None:
         """A wish about one publication. Raises ``NotPermitted``, ``UnknownPublication``."""
         session = self._registry.session(participant)
         session.room.allowed(participant.id, Right.SUBSCRIBE)
         session.room.publication(publication)
-        subscribe_side.prefer(self._registry, session, publication, layer, paused)
+        subscribe_side.prefer(self._registry, session, publication, wish)
 
     def mute(self, participant: Participant, publication: PublicationId, muted: bool) -> None:
         """Stops or resumes forwarding. Raises ``NotPermitted``, ``UnknownPublication``."""
         room = self._registry.session(participant).room
         self._apply(room, room.mute(participant.id, publication, muted))
+        self._registry.witness.muted(participant, room.publication(publication), muted)
 
     def chat(self, participant: Participant, text: str) -> None:
         """A line to the room. Raises ``NotPermitted``."""
@@ -264,7 +268,7 @@ class Server:
             self._close(session, None)
             raise
         self._serve_publishing(session, result)
-        return self._http(session, result.answer.sdp)
+        return self._registry.open_http(session, result.answer.sdp)
 
     async def whep(self, identity: Identity, name: str, sdp: str, source: str | None = None) -> HttpSession:
         """A viewer watches one source.
@@ -286,7 +290,7 @@ class Server:
         side = session.watching
         assert side is not None  # opened in the line above
         session.run(self._serve(session, side.transport, None))
-        return self._http(session, text)
+        return self._registry.open_http(session, text)
 
     def http_session(self, id: SessionId) -> HttpSession:
         """Raises ``UnknownParticipant``."""
@@ -348,24 +352,10 @@ class Server:
         participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
         session = self._registry.sessions[member.id] = Session(participant, room)
         self._rooms.entered(room)
+        self._registry.witness.joined(participant, identity, viewer=viewer)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)
         return session
-
-    def _http(self, session: Session, answer: str) -> HttpSession:
-        side = session.publishing or session.watching
-        assert side is not None  # negotiated a moment ago
-        http = HttpSession(
-            id=new_session_id(),
-            participant=session.participant,
-            answer=answer,
-            sections=side.sections,
-            direction="whip" if session.publishing is not None else "whep",
-            transport=side.transport,
-        )
-        session.http = http.id
-        self._registry.http[http.id] = http
-        return http
 
     # ---- Transports ----
 
@@ -444,9 +434,10 @@ class Server:
                 case EndPublication(handle):
                     self._registry.end_publication(handle)
                 case Silence(handle, muted):
-                    self._plane.mute(handle, muted)
+                    self._registry.mute(handle, muted)
                 case _:
                     assert_never(effect)
+        self.recordings.follow(room)
         for participant in renegotiate:
             try:
                 self._renegotiate(participant)
@@ -487,4 +478,5 @@ class Server:
         if session.http is not None:
             self._registry.http.pop(session.http, None)
         self._rooms.left(session.room)
+        self._registry.witness.left(session.participant, reason)
         _log.info("left", room=session.room.id, participant=id, reason=reason)

@@ -12,10 +12,12 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mediaserver.attention import Attention
+from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.events import Direction
-from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId
+from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId, new_session_id
 from mediaserver.negotiation.answer import Bundled
 from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
 from mediaserver.negotiation.offer import SdpLimits
@@ -26,6 +28,7 @@ from mediaserver.room import Publication, Room
 from mediaserver.transport.certificate import CertificateStore
 from mediaserver.transport.dtls import DtlsCounters
 from mediaserver.transport.transport import HandshakeGate, Transport
+from mediaserver.witness import Witness
 
 
 @dataclass(slots=True)
@@ -36,6 +39,17 @@ class PublishSide:
     version: int = 0
     sections: Bundled = ()
     publications: dict[str, PublicationId] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a participant wants of one publication; layer choice gives no more than that."""
+
+    layer: int | None = None
+    """The highest encoding of use to them; ``None``: the best."""
+    paused: bool = False
+    pinned: bool = False
+    """They look at this one before all others."""
 
 
 @dataclass(slots=True)
@@ -53,7 +67,7 @@ class SubscribeSide:
     accepted: dict[PublicationId, OutboundMedia] = field(default_factory=dict)
     """What the last answer accepted and the transport does not carry yet."""
     subscriptions: dict[PublicationId, int] = field(default_factory=dict)
-    wishes: dict[PublicationId, tuple[int | None, bool]] = field(default_factory=dict)
+    wishes: dict[PublicationId, Wish] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -129,9 +143,10 @@ class HttpSession:
 class Registry:
     """Every map of the server, and nothing else: what stands, found by id or by the plane's handle."""
 
-    def __init__(self, settings: Settings, plane: Plane) -> None:
+    def __init__(self, settings: Settings, plane: Plane, audit: Audit) -> None:
         self.settings = settings
         self.plane = plane
+        self.witness = Witness(audit)
         self.certificates = CertificateStore()
         self.dtls_counters = DtlsCounters()
         self.data_channels_refused: Counter[str] = Counter()
@@ -143,6 +158,10 @@ class Registry:
         self.publications: dict[int, tuple[Room, PublicationId]] = {}
         self.subscriptions: dict[int, tuple[Session, PublicationId, int]] = {}
         """Subscription handle -> whose, of what, and the publication's handle."""
+        self.audience: Counter[int] = Counter()
+        """Publication handle -> how many subscriptions of it run."""
+        self.unsettled: Attention[Session] = Attention()
+        """Whose layers are to be chosen anew."""
         self._gates: dict[int, HandshakeGate] = {}
 
     @property
@@ -160,6 +179,7 @@ class Registry:
             "transports": self.transports,
             "publications": self.publications,
             "subscriptions": self.subscriptions,
+            "audience": self.audience,
         }
         return {name: len(content) for name, content in maps.items()} | {"handles": self.plane.open_handles}
 
@@ -204,20 +224,50 @@ class Registry:
                             self.end_subscription(handle)
         transport.close()
 
+    def open_http(self, session: Session, answer: str) -> HttpSession:
+        """What a WHIP or WHEP client gets after its offer was answered."""
+        side = session.publishing or session.watching
+        assert side is not None  # negotiated a moment ago
+        http = HttpSession(
+            id=new_session_id(),
+            participant=session.participant,
+            answer=answer,
+            sections=side.sections,
+            direction="whip" if session.publishing is not None else "whep",
+            transport=side.transport,
+        )
+        session.http = http.id
+        self.http[http.id] = http
+        return http
+
     def subscribe(
         self, session: Session, publication: Publication, transport: Transport, media: OutboundMedia
     ) -> int:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
+        transport.measured |= media.extensions.transport_cc != 0
+        self.unsettled.add(session)
+        self._count(publication.handle, 1)
+        self.witness.watches(handle, session.participant, publication)
         return handle
+
+    def watched(self, handle: int, paused: bool) -> None:
+        """Whether its viewer sees anything of a subscription now; for the audit."""
+        entry = self.subscriptions.get(handle)
+        if entry is not None and (found := self.publications.get(entry[2])) is not None:
+            publication = found[0].publication(found[1])
+            self.witness.paused(handle, entry[0].participant, publication, paused)
 
     def end_subscription(self, handle: int) -> None:
         """Stops forwarding and forgets, on both sides. Idempotent."""
         entry = self.subscriptions.pop(handle, None)
         if entry is None:
             return
-        session, publication, _ = entry
+        session, publication, source = entry
+        self.unsettled.add(session)
+        self._count(source, -1)
+        self.witness.watches_no_more(handle)
         if session.subscribing is not None:
             session.subscribing.subscriptions.pop(publication, None)
         if session.watching is not None:
@@ -232,7 +282,26 @@ class Registry:
             if source == handle:
                 self.end_subscription(subscription)
         self.publications.pop(handle, None)
+        self.audience.pop(handle, None)
+        self.witness.unpublished(handle)
         self.plane.close(handle)
+
+    def _count(self, publication: int, change: int) -> None:
+        self.audience[publication] += change
+        if self.audience[publication] in (1, 2):
+            # What one viewer may have for themselves, two may not.
+            self.unsettle(publication)
+
+    def mute(self, handle: int, muted: bool) -> None:
+        """Forwards nothing of a publication while muted."""
+        self.plane.mute(handle, muted)
+        self.unsettle(handle)
+
+    def unsettle(self, publication: int) -> None:
+        """Something about this publication changed: its viewers' layers are to be chosen anew."""
+        self.unsettled.add_all(
+            session for session, _, source in self.subscriptions.values() if source == publication
+        )
 
 
 def new_ssrc() -> int:

@@ -11,7 +11,7 @@ from mediaserver.negotiation.media import OutboundMedia, RemoteDescription
 from mediaserver.negotiation.offer import render_offer
 from mediaserver.negotiation.subscribing import Sections, Wanted
 from mediaserver.room import Publication
-from mediaserver.session import Registry, Session, SubscribeSide, local_description, new_ssrc
+from mediaserver.session import Registry, Session, SubscribeSide, Wish, local_description, new_ssrc
 from mediaserver.transport.transport import Transport
 
 
@@ -123,22 +123,15 @@ def _start(
 ) -> None:
     handle = registry.subscribe(session, publication, side.transport, media)
     side.subscriptions[publication.id] = handle
-    if publication.id in side.wishes:
-        layer, paused = side.wishes[publication.id]
-        registry.plane.prefer(handle, layer=layer, paused=paused)
 
 
-def prefer(
-    registry: Registry, session: Session, publication: PublicationId, layer: int | None, paused: bool
-) -> None:
-    """Remembers a wish, passes it on if the subscription runs; void without a subscribe transport."""
+def prefer(registry: Registry, session: Session, publication: PublicationId, wish: Wish) -> None:
+    """Remembers a wish, which layer choice takes up; void without a subscribe transport."""
     side = session.subscribing
     if side is None:
         return
-    side.wishes[publication] = (layer, paused)
-    handle = side.subscriptions.get(publication)
-    if handle is not None:
-        registry.plane.prefer(handle, layer=layer, paused=paused)
+    side.wishes[publication] = wish
+    registry.unsettled.add(session)
 
 
 def restart(registry: Registry, session: Session) -> Offer | None:

@@ -5,20 +5,33 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated, Literal
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
 from mediaserver import __version__, errors, events
+from mediaserver.audit import Event
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
-from signalling import body, messages, openapi, tokens, translate
+from signalling import (
+    audit_api,
+    body,
+    export_api,
+    keeping_api,
+    messages,
+    openapi,
+    procedures_api,
+    recording,
+    review_api,
+    tokens,
+    translate,
+)
+from signalling.auditing import actor
 from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
 from signalling.names import clean
-from signalling.openapi import Route
+from signalling.openapi import Route, json_response
 from signalling.tokens import Audience, is_room_name
 
 PAGE_OF_ROLE = {
@@ -93,14 +106,6 @@ class RevokeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     token: Annotated[str, Meta(min_length=1, max_length=tokens.MAX_TOKEN_CHARACTERS)]
 
 
-def _json(value: object) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
 def _require(holder: Bearer, room: str, *rights: Right) -> None:
     """One of these rights, for this room.
 
@@ -129,7 +134,7 @@ async def list_rooms(request: web.Request) -> web.Response:
         for name, room in services(request).server.rooms.items()
         if holder.may_see_room(name)
     ]
-    return _json(RoomList(rooms=sorted(found, key=lambda room: room.id)))
+    return json_response(RoomList(rooms=sorted(found, key=lambda room: room.id)))
 
 
 def _summary(info: events.RoomInfo) -> RoomSummary:
@@ -138,19 +143,23 @@ def _summary(info: events.RoomInfo) -> RoomSummary:
 
 async def show_room(request: web.Request) -> web.Response:
     """One room with its participants and publications."""
-    return _json(translate.room(_room(request, Right.INSPECT, Right.MODERATE).info()))
+    return json_response(translate.room(_room(request, Right.INSPECT, Right.MODERATE).info()))
 
 
 async def list_participants(request: web.Request) -> web.Response:
     """Who is in a room."""
     info = _room(request, Right.INSPECT, Right.MODERATE).info()
-    return _json(ParticipantList(participants=[translate.participant(one) for one in info.participants]))
+    return json_response(
+        ParticipantList(participants=[translate.participant(one) for one in info.participants])
+    )
 
 
 async def remove_participant(request: web.Request) -> web.Response:
     """Ends a participant's session; the room is told."""
     room = _room(request, Right.INSPECT, Right.MODERATE)
-    services(request).server.expel(room.id, ParticipantId(request.match_info["participant"]))
+    services(request).server.expel(
+        room.id, ParticipantId(request.match_info["participant"]), bearer(request).claims.sub
+    )
     return web.Response(status=204)
 
 
@@ -161,7 +170,7 @@ async def join(request: web.Request) -> web.Response:
     parts.authenticator.check(invitation, Audience.INVITE)
     wish = await body.read_json(request, parts.limits, JoinRequest)
     token, claims = parts.authenticator.exchange(invitation, clean(wish.name, messages.MAX_NAME_CHARACTERS))
-    return _json(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
+    return json_response(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
 
 
 async def issue_token(request: web.Request) -> web.Response:
@@ -190,8 +199,15 @@ async def issue_token(request: web.Request) -> web.Response:
             ancestors=descent(holder),
         )
     )
+    parts.audit.append(
+        Event.ROLE_CHANGE,
+        actor=actor(holder, request.remote),
+        room=wish.room,
+        subject=claims.jti,
+        details={"made": wish.kind, "role": wish.role.value},
+    )
     page = PAGE_OF_ROLE.get(wish.role)
-    return _json(
+    return json_response(
         IssuedToken(
             token=token,
             kind=wish.kind,
@@ -212,6 +228,13 @@ async def revoke_token(request: web.Request) -> web.Response:
         raise MalformedMessage("no token of this server", field="$.token") from None
     _require(holder, claims.room, Right.INSPECT, Right.MODERATE)
     parts.authenticator.revoke(claims)
+    parts.audit.append(
+        Event.ROLE_CHANGE,
+        actor=actor(holder, request.remote),
+        room=claims.room,
+        subject=claims.jti,
+        details={"withdrawn": claims.aud.value, "role": claims.role.value},
+    )
     for session in parts.sessions.of_token(claims.jti):
         with contextlib.suppress(errors.UnknownParticipant):  # it may have ended by itself, as those below
             parts.server.expel(session.participant.room, session.participant.id)
@@ -230,6 +253,9 @@ async def describe(_: web.Request) -> web.Response:
 _MODERATE = "the right `moderate` in this room, or `inspect`"
 
 ROUTES: tuple[Route, ...] = (
+    *procedures_api.ROUTES,
+    *audit_api.ROUTES,
+    *keeping_api.ROUTES,
     Route(
         method="GET",
         path="/api/v1/rooms",
@@ -294,6 +320,9 @@ ROUTES: tuple[Route, ...] = (
         rights=_MODERATE,
         problems=(401, 403, 429),
     ),
+    *review_api.ROUTES,
+    *export_api.ROUTES,
+    *recording.ROUTES,
 )
 
 

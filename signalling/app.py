@@ -10,7 +10,9 @@ from aiohttp import web
 
 from mediaserver.config import Settings
 from mediaserver.server import Server
-from signalling import api, health, metrics, middleware, pages, websocket, whep, whip
+from mediaserver.store.metrics import StoreCollector
+from mediaserver.store.store import Store
+from signalling import api, health, metrics, middleware, pages, review_desk, websocket, whep, whip
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
@@ -28,6 +30,7 @@ def services(
     limits: HttpLimits | None = None,
     now: Callable[[], float] = time.time,
     lenient_trickle: bool = False,
+    store: Store | None = None,
 ) -> Services:
     """The parts of one process.
 
@@ -39,6 +42,8 @@ def services(
     holders = Holders(server.has_http_session)
     connections = Connections(bounds.connections_per_source, settings.trusted_proxies)
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
+    if store is not None:
+        server.metrics.registry.register(StoreCollector(store))
     return Services(
         server=server,
         settings=settings,
@@ -54,7 +59,9 @@ def services(
             per_identity=bounds.connections_per_identity,
             per_invitation=bounds.sessions_per_invitation,
         ),
+        store=store,
         lenient_trickle=lenient_trickle,
+        desk=review_desk.open_desk(settings, store, now),
     )
 
 
@@ -65,6 +72,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
     application.on_response_prepare.append(middleware.name_server)
+    application.on_cleanup.append(review_desk.close)
     application[SERVICES] = parts
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])

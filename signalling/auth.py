@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mediaserver.audit import AddressClass
 from mediaserver.errors import NotPermitted
 from mediaserver.ids import room_id
 from mediaserver.participant import Identity
@@ -34,11 +35,13 @@ class Bearer:
         """Whether the token speaks for this room at all."""
         return self.claims.room in (room, tokens.ANY_ROOM)
 
-    def identity(self) -> Identity:
+    def identity(self, address_class: AddressClass | None = None) -> Identity:
         """As the media server knows its holder. Raises ``Unauthorized`` for a token of all rooms."""
         if self.claims.room == tokens.ANY_ROOM:
             raise Unauthorized("this token inspects rooms and enters none")
-        return Identity(self.claims.sub, room_id(self.claims.room), self.claims.role, self.rights)
+        return Identity(
+            self.claims.sub, room_id(self.claims.room), self.claims.role, self.rights, address_class
+        )
 
 
 class Authenticator:
@@ -63,6 +66,10 @@ class Authenticator:
         """Who holds this token. What it may still open is asked of ``admission``. Raises ``Unauthorized``."""
         claims = tokens.read(self._keys, token, audience=audience, now_seconds=self._now())
         return self._unrevoked(claims)
+
+    def check_any(self, token: str) -> Bearer:
+        """Who holds this token or invitation: to know who it is that was refused. Raises ``Unauthorized``."""
+        return self._unrevoked(tokens.read(self._keys, token, audience=None, now_seconds=self._now()))
 
     def check_holder(self, token: str, jti: str) -> Bearer:
         """For PATCH and DELETE of a session that ``jti`` began:
@@ -136,7 +143,8 @@ class Authenticator:
 _RANK = {Role.OBSERVER: 0, Role.STAFF: 1, Role.SPECIALIST: 1, Role.MODERATOR: 2, Role.SURGEON: 3}
 """Who may invite whom: never above oneself.
 
-An operator stands outside: no pictures, so no token that shows any.
+An operator stands outside: no pictures, so no token that shows any. So does an auditor, whom nobody whose
+doings are audited can make: `loupe token` alone does.
 """
 
 
@@ -150,7 +158,7 @@ def may_invite(inviter: Bearer, room: str, role: Role) -> bool:
         return False
     if role is Role.OPERATOR:
         return Right.INSPECT in inviter.rights
-    if not {Right.MODERATE, Right.SUBSCRIBE} <= inviter.rights:
+    if role not in _RANK or not {Right.MODERATE, Right.SUBSCRIBE} <= inviter.rights:
         return False
     # A narrowed token could make a wider one of its own role.
     narrowed = inviter.rights != RIGHTS[inviter.role]

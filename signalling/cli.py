@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 import typer
 
 from mediaserver.errors import LoupeError
+from signalling import export_cli, recording_cli, store_cli
 
 if TYPE_CHECKING:
     from mediaserver.config import Settings
@@ -29,6 +30,11 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(store_cli.audit_app, name="audit")
+app.add_typer(store_cli.procedure_app, name="procedure")
+export_cli.add_to(recording_cli.app)
+app.add_typer(recording_cli.app, name="recording")
+app.command("master-key")(store_cli.master_key)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Folder for secrets, configuration, recordings.")
@@ -202,8 +208,10 @@ def _run(settings: Settings, plain_http: bool, lenient_trickle: bool, drain_seco
 
 @app.command()
 def token(
-    room: Annotated[str, typer.Option(help="The room; '*' for an operator of all rooms.")],
-    role: Annotated[str, typer.Option(help="surgeon, staff, specialist, moderator, observer or operator.")],
+    room: Annotated[str, typer.Option(help="The room; '*' for an operator or auditor of all rooms.")],
+    role: Annotated[
+        str, typer.Option(help="surgeon, staff, specialist, moderator, observer, operator, auditor.")
+    ],
     data: DataOption = None,
     config: ConfigOption = None,
     name: Annotated[
@@ -301,9 +309,14 @@ def demo(
     """A running room with a synthetic operating theatre, everything embedded."""
     from signalling.demo import command
 
+    try:
+        recording = command.recording_beside(data)
+    except LoupeError as error:
+        _fail(error.message)
     settings = _settings(
         None,
         {
+            "recording": recording,
             "listen": {"host": "0.0.0.0", "port": port},  # noqa: S104 - other computers shall see it
             "tls": {"self_made": True},
             "media": {"port": media_port, "workers": workers},

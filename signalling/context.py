@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
+from mediaserver.review.desk import Desk
 from mediaserver.server import Server
+from mediaserver.store.database import DatabaseFailed
+from mediaserver.store.store import Store
 from signalling.admission import Admission
 from signalling.auth import Authenticator, Bearer
 from signalling.errors import NoToken
@@ -29,8 +33,24 @@ class Services:
     connections: Connections
     holders: Holders
     admission: Admission
+    desk: Desk | None = None
+    """Where recordings are studied; None: this server keeps none."""
+    store: Store | None = None
+    """What survives a restart; None: this server keeps nothing."""
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
+
+    @property
+    def audit(self) -> Audit:
+        """Takes what happens."""
+        return NoAudit() if self.store is None else self.store.audit
+
+    @property
+    def kept(self) -> Store:
+        """Raises ``DatabaseFailed`` where nothing is kept."""
+        if self.store is None:
+            raise DatabaseFailed("this server keeps nothing")
+        return self.store
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -8,16 +8,22 @@ from __future__ import annotations
 import time
 from typing import assert_never
 
-from mediaserver.ids import ParticipantId, PublicationId
+from mediaserver.errors import RecordingOff
+from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
+from mediaserver.policy import Right, require
+from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.review.desk import Desk
+from mediaserver.review.errors import ReviewOff
 from mediaserver.server import Server, SourceSpec
+from mediaserver.session import Wish
 from signalling import messages
 from signalling.errors import MalformedMessage, OutOfOrder
 from signalling.names import clean
 
 
-async def perform(  # noqa: C901 - one case per message
-    server: Server, participant: Participant, request: messages.Request
+async def perform(  # noqa: C901, PLR0912 - one case per message
+    server: Server, participant: Participant, request: messages.Request, desk: Desk | None = None
 ) -> messages.ServerMessage:
     """Does it and gives the answer. Raises ``LoupeError``."""
     match request:
@@ -29,12 +35,18 @@ async def perform(  # noqa: C901 - one case per message
             await server.answer(participant, generation, sdp)
         case messages.RestartIce():
             server.restart_ice(participant)
-        case messages.Prefer(publication=publication, layer=layer, paused=paused):
-            server.prefer(participant, PublicationId(publication), layer, paused)
+        case messages.Prefer(publication=publication, layer=layer, paused=paused, pinned=pinned):
+            server.prefer(participant, PublicationId(publication), Wish(layer, paused, pinned))
         case messages.Mute(publication=publication, muted=muted):
             server.mute(participant, PublicationId(publication), muted)
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
+        case messages.Mark(label=label):
+            await _mark(desk, participant, label)
+        case messages.StartRecording(procedure=procedure):
+            await recordings(server).start_by(participant, ProcedureId(procedure))
+        case messages.StopRecording():
+            recordings(server).stop_by(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
         case messages.Ping(id=request_id):
@@ -44,6 +56,21 @@ async def perform(  # noqa: C901 - one case per message
         case _:
             assert_never(request)
     return messages.Ok(id=request.id)
+
+
+def recordings(server: Server) -> Recordings:
+    """Raises ``RecordingOff`` where nothing is recorded."""
+    if isinstance(server.recordings, NoRecordings):
+        raise RecordingOff
+    return server.recordings
+
+
+async def _mark(desk: Desk | None, participant: Participant, label: str) -> None:
+    require(participant.rights, Right.MARK)
+    if desk is None:
+        raise ReviewOff
+    cleaned = clean(label, messages.MAX_MARK_CHARACTERS)
+    await desk.library.mark_live(participant.room, cleaned, participant.id)
 
 
 def _chat_text(text: str) -> str:

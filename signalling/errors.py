@@ -5,6 +5,16 @@ from __future__ import annotations
 
 from mediaserver import errors
 from mediaserver.errors import LoupeError
+from mediaserver.review import errors as review
+from mediaserver.store.bookmarks import UnknownBookmark
+from mediaserver.store.consents import NothingToWithdraw
+from mediaserver.store.database import DatabaseFailed
+from mediaserver.store.deletions import RecordingKept, UnknownDeletion
+from mediaserver.store.migration import MigrationFailed
+from mediaserver.store.objects import StorageFailed
+from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
+from mediaserver.store.recordings import QuotaReached, UnknownRecording
+from mediaserver.vault import NoMasterKey
 
 
 class Unauthorized(LoupeError):
@@ -118,6 +128,19 @@ _STATUS: dict[type[LoupeError], int] = {
     Conflict: 412,
     PreconditionRequired: 428,
     errors.NotPermitted: 403,
+    UnknownProcedure: 404,
+    ProcedureOpen: 409,
+    ProcedureClosed: 409,
+    NothingToWithdraw: 409,
+    RecordingKept: 409,
+    UnknownRecording: 404,
+    UnknownDeletion: 404,
+    UnknownBookmark: 404,
+    QuotaReached: 507,
+    StorageFailed: 503,
+    DatabaseFailed: 503,
+    MigrationFailed: 503,
+    NoMasterKey: 503,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,
     errors.UnknownParticipant: 404,
@@ -130,6 +153,13 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.LimitReached: 429,
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
+    review.CannotExport: 422,
+    review.NotAccepted: 502,
+    review.NothingToMark: 409,
+    review.ReviewOff: 404,
+    errors.RecordingOff: 503,
+    errors.AlreadyRecording: 409,
+    errors.NotRecording: 409,
 }
 
 

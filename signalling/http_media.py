@@ -17,6 +17,7 @@ from mediaserver.ids import SessionId
 from mediaserver.participant import Identity
 from mediaserver.server import HttpSession
 from signalling import body
+from signalling.auditing import address_class
 from signalling.auth import Bearer
 from signalling.context import Services, bearer, bearer_text, services
 from signalling.errors import Conflict, PreconditionRequired, Unauthorized, UnknownSession
@@ -100,7 +101,7 @@ async def create(request: web.Request, begin: Begin) -> web.Response:
     offer = await offer_of(request)
     name = clean(holder.claims.name or "", MAX_NAME_CHARACTERS)
     with parts.admission.opening(holder):
-        session = await begin(holder.identity(), name, offer)
+        session = await begin(holder.identity(address_class(request.remote)), name, offer)
         if parts.authenticator.is_revoked(holder.claims):  # while the offer was looked at
             parts.server.end(session)
             parts.authenticator.check_standing(holder.claims)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from mediaserver.layers import Reason
 from mediaserver.policy import Right, Role
 
 PROTOCOL = "loupe.v1.json"
@@ -20,6 +21,7 @@ VERSION = 1
 
 MAX_SDP_BYTES = 64 * 1024
 MAX_CHAT_CHARACTERS = 2_000
+MAX_MARK_CHARACTERS = 200
 MAX_NAME_CHARACTERS = 64
 MAX_LABEL_CHARACTERS = 64
 MAX_SOURCES = 8
@@ -33,6 +35,8 @@ Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Mid = Annotated[str, Meta(min_length=1, max_length=16)]
 SourceType = Literal["endoscope", "overhead", "ultrasound", "monitor", "room", "microphone", "other"]
 Kind = Literal["audio", "video"]
+Step = Literal["full", "reduced", "stills", "sound", "silent"]
+Cause = Literal["link", "publisher", "server"]
 
 
 # ---- What clients send ----
@@ -103,11 +107,16 @@ class RestartIce(ClientMessage, tag="restart_ice", frozen=True, kw_only=True):
 
 
 class Prefer(ClientMessage, tag="prefer", frozen=True, kw_only=True):
-    """A wish about one subscription: which layer (lowest 0, none: highest), or pause. ``ok``."""
+    """A wish about one subscription. ``ok``.
+
+    ``layer`` is the highest of use (lowest 0, none: the best); the link decides whether so much is sent. What
+    is ``paused`` is not sent; what is ``pinned`` comes before all other pictures.
+    """
 
     publication: Id
     layer: Annotated[int, Meta(ge=0, le=3)] | None = None
     paused: bool = False
+    pinned: bool = False
 
 
 class Mute(ClientMessage, tag="mute", frozen=True, kw_only=True):
@@ -126,6 +135,23 @@ class Chat(ClientMessage, tag="chat", frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_CHAT_CHARACTERS)]
 
 
+class Mark(ClientMessage, tag="mark", frozen=True, kw_only=True):
+    """Marks this moment of the procedure for review (right ``mark``). ``ok``."""
+
+    label: Annotated[str, Meta(max_length=MAX_MARK_CHARACTERS)] = ""
+
+
+class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=True):
+    """Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+    ``recording``."""
+
+    procedure: Id
+
+
+class StopRecording(ClientMessage, tag="stop_recording", frozen=True, kw_only=True):
+    """Ends the room's recording (right ``record``). ``ok``, then ``recording``."""
+
+
 class Remove(ClientMessage, tag="remove", frozen=True, kw_only=True):
     """Removes a participant (right ``moderate``). ``ok``."""
 
@@ -140,7 +166,22 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
     """Keeps the session alive and measures the way: answered by ``pong``."""
 
 
-Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping
+Request = (
+    Join
+    | Publish
+    | Subscribe
+    | Answer
+    | RestartIce
+    | Prefer
+    | Mute
+    | Chat
+    | Mark
+    | StartRecording
+    | StopRecording
+    | Remove
+    | Leave
+    | Ping
+)
 
 
 # ---- What the server sends ----
@@ -164,6 +205,8 @@ class PublicationInfo(Struct, frozen=True, kw_only=True):
     """Indices of the layers that flow now, lowest first; empty while nothing flows."""
     silent_ms: int
     """0 while the source flows; else how long it has been silent when last told."""
+    encodings: int
+    """How many layers there are, whether or not they flow now."""
 
 
 class ParticipantInfo(Struct, frozen=True, kw_only=True):
@@ -176,12 +219,22 @@ class ParticipantInfo(Struct, frozen=True, kw_only=True):
     """False while their socket is away and may still resume."""
 
 
+class RoomRecording(Struct, frozen=True, kw_only=True):
+    """What records the room now."""
+
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class RoomInfo(Struct, frozen=True, kw_only=True):
     """The room at one moment."""
 
     id: str
     participants: list[ParticipantInfo]
     publications: list[PublicationInfo]
+    recording: RoomRecording | None = None
+    """Null while nothing is recorded."""
 
 
 class IceServer(Struct, frozen=True, kw_only=True):
@@ -316,6 +369,15 @@ class PublicationChanged(ServerEvent, tag="publication_changed", frozen=True, kw
     publication: PublicationInfo
 
 
+class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
+    """The room is being recorded since this moment, or no longer; everyone who is in it shall see it."""
+
+    state: Literal["recording", "sealed", "withdrawn"]
+    recording: str
+    since_ms: int
+    """Unix time in milliseconds."""
+
+
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):
     """A source ended."""
 
@@ -327,6 +389,66 @@ class LayerForwarded(ServerEvent, tag="layer_forwarded", frozen=True, kw_only=Tr
 
     publication: str
     layer: int | None
+
+
+class StandingChanged(ServerEvent, tag="standing", frozen=True, kw_only=True):
+    """A participant's place on the survival ladder, told to themselves, to surgeons and to moderators.
+
+    ``full``: every picture as well as it is wanted; ``reduced``: smaller, slower or fewer; ``stills``: the
+    chosen picture is a still now and then; ``sound``: no picture; ``silent``: nothing is heard of them.
+    ``cause`` says whose trouble it is: the participant's own link, the publisher, or the server.
+    """
+
+    participant: str
+    step: Step
+    cause: Cause | None
+
+
+class SourceQuality(Struct, frozen=True, kw_only=True):
+    """How one publication reaches this client, and why not better."""
+
+    publication: str
+    layer: int | None
+    """The layer chosen; null: nothing is sent."""
+    still_seconds: float | None
+    """Seconds between stills, when only stills are sent."""
+    reason: Reason
+    upload_loss: float
+    """Share of packets missing on the publisher's way to the server, before repair."""
+    upload_jitter_ms: int
+
+
+class Quality(ServerEvent, tag="quality", frozen=True, kw_only=True):
+    """The client's leg from the server and what it carries: when it changed, at most once a second."""
+
+    step: Step
+    cause: Cause | None
+    estimate_kbit: int | None
+    """What the link carries, with all headers; null before the first word about it."""
+    sent_kbit: int
+    loss: float
+    """Share of packets lost before repair."""
+    rtt_ms: int | None
+    queue_ms: int
+    """How long packets wait in the link's queue."""
+    repair_overhead: float
+    """Bytes of repair for each byte of media."""
+    sources: list[SourceQuality]
+
+
+class EncodingWanted(Struct, frozen=True, kw_only=True):
+    """What one layer of one's own publication shall be."""
+
+    active: bool
+    max_bitrate: int | None
+    """Bits per second of the encoder; null: its own."""
+
+
+class SendingWanted(ServerEvent, tag="sending_wanted", frozen=True, kw_only=True):
+    """What is worth sending of one's own publication, by layer, lowest first: nobody needs more."""
+
+    publication: str
+    encodings: list[EncodingWanted]
 
 
 class ChatLine(ServerEvent, tag="chat_line", frozen=True, kw_only=True):
@@ -361,7 +483,11 @@ Event = (
     | PublicationChanged
     | Unpublished
     | LayerForwarded
+    | StandingChanged
+    | Quality
+    | SendingWanted
     | ChatLine
+    | RecordingChanged
     | TransportState
     | Closing
 )

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from mediaserver.errors import LoupeError
-from signalling import http_media, origin, problem
+from signalling import auditing, http_media, origin, problem
 from signalling.context import services
 from signalling.limits import GuardedHandler
 
@@ -65,6 +65,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             return problem.from_status(421)
         return await handler(request)
     except LoupeError as error:
+        auditing.denied_request(request, error)
         response = problem.from_error(error)
     except web.HTTPException as error:
         if error.status < 400:

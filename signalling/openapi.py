@@ -5,7 +5,7 @@ Nothing is described twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,16 +29,37 @@ class Route:
     summary: str
     response: type[Any] | None
     """The JSON body of success; None: 204."""
+    binary: str | None = None
+    """The content type of a body that is not JSON."""
     request: type[Any] | None = None
     bearer: str | None = "a join token"
     """Whose token is needed, in words; None: nobody's."""
     rights: str = ""
+    query: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """Schemas of optional query parameters."""
     problems: Sequence[int] = field(default_factory=lambda: (401, 403))
+
+
+def json_response(value: object) -> web.Response:
+    """A body of one of the types that the description names; never cached."""
+    return web.Response(
+        body=msgspec.json.encode(value),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 _PARAMETERS = {
     "room": {"type": "string", "pattern": ROOM_PATTERN, "description": "The room's name."},
     "participant": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A participant's id."},
+    "recording": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A recording's id."},
+    "track": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A track's id."},
+    "second": {"type": "integer", "minimum": 0, "description": "Whole seconds from the recording's start."},
+    "bookmark": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A bookmark's id."},
+    "export": {"type": "string", "minLength": 1, "maxLength": 64, "description": "An export's id."},
+    "file": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A file's name."},
+    "procedure": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A procedure's id."},
+    "number": {"type": "integer", "minimum": 0, "description": "Of an entry, or of a segment in its track."},
 }
 
 
@@ -51,16 +72,19 @@ def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[s
     }
     if route.rights:
         operation["description"] = f"Needs {route.rights}."
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in names
-        ]
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": _PARAMETERS[name]} for name in names
+    ] + [{"name": name, "in": "query", "schema": schema} for name, schema in route.query.items()]
+    if parameters:
+        operation["parameters"] = parameters
     if route.request is not None:
         operation["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": schemas[route.request]}},
         }
-    if route.response is None:
+    if route.binary is not None:
+        operation["responses"]["200"] = {"description": "Done.", "content": {route.binary: {}}}
+    elif route.response is None:
         operation["responses"]["204"] = {"description": "Done."}
     else:
         operation["responses"]["200"] = {

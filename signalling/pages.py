@@ -20,7 +20,7 @@ from signalling.tokens import is_room_name
 log = logging.getLogger("loupe.signalling")
 
 STATIC = Path(__file__).parent / "static"
-ROOM_PAGES = ("theatre", "consult", "observe")
+ROOM_PAGES = ("theatre", "consult", "observe", "review")
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002 - one directive a line

@@ -100,6 +100,9 @@ _REQUESTS: Final = (
     messages.Prefer,
     messages.Mute,
     messages.Chat,
+    messages.Mark,
+    messages.StartRecording,
+    messages.StopRecording,
     messages.Remove,
     messages.Ping,
 )

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from mediaserver.addresses import default_address
 from mediaserver.config import Settings
-from mediaserver.errors import InvalidSettings
+from mediaserver.errors import InvalidSettings, LoupeError
 
 if TYPE_CHECKING:
     from mediaserver.server import Server
+    from mediaserver.store.store import Store
     from signalling.listener import Listener
 
 log = logging.getLogger("loupe.signalling")
@@ -112,6 +113,23 @@ def _announce(url: str) -> None:
     sys.stdout.flush()
 
 
+def _open(settings: Settings) -> tuple[Store, Server]:
+    """The store before the server that writes to it. Raises ``LoupeError``."""
+    from mediaserver.plane import open_plane
+    from mediaserver.recording.opening import open_recordings
+    from mediaserver.server import Server
+    from mediaserver.store.store import Store
+
+    store = Store.open(settings)
+    try:
+        server = Server(settings, open_plane(settings.media), store.audit)
+        server.recordings = open_recordings(server, store)
+    except LoupeError:
+        store.database.close()
+        raise
+    return store, server
+
+
 async def run(
     settings: Settings,
     *,
@@ -122,18 +140,17 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
-    from mediaserver.plane import open_plane
-    from mediaserver.server import Server
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
-    server = Server(settings, open_plane(settings.media))
+    store, server = _open(settings)
     await server.start()
+    await store.start(server.registry.witness)
     opened: Listener | None = None
     try:
-        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle)
+        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)
         opened = await listener.open_listener(
             app.build(parts), settings.listen.host, settings.listen.port, secure
         )
@@ -159,6 +176,7 @@ async def run(
         if opened is not None:
             await opened.close()
         await server.stop()
+        await store.close()
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mediaserver.audit import AddressClass
 from mediaserver.errors import UnknownParticipant
 from mediaserver.participant import Participant
 from mediaserver.server import Server
@@ -53,9 +54,11 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def open(self, bearer: Bearer, name: str, socket: Replaceable) -> Session:
+    def open(
+        self, bearer: Bearer, name: str, socket: Replaceable, address_class: AddressClass | None = None
+    ) -> Session:
         """Joins the room of the token. Raises what ``Server.join`` raises."""
-        participant = self._server.join(bearer.identity(), name)
+        participant = self._server.join(bearer.identity(address_class), name)
         session = Session(
             id=secrets.token_urlsafe(ID_BYTES),
             resume_token=secrets.token_urlsafe(RESUME_TOKEN_BYTES),

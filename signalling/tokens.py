@@ -37,7 +37,8 @@ MAX_TOKEN_CHARACTERS = 4096
 MAX_ANCESTORS = 16
 """Tokens and invitations that one may descend from: seven times invited over, and a bound on its length."""
 ANY_ROOM = "*"
-"""Only an operator's token may name it: it inspects all rooms and enters none."""
+"""Only an operator's or auditor's token may name it: it inspects all rooms and enters none."""
+OF_ALL_ROOMS = frozenset({Role.OPERATOR, Role.AUDITOR})
 ROOM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -111,10 +112,10 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     """Claims of a token that starts now.
 
     Raises:
-        ValueError: no room name, ``*`` for another role than operator, or a lifetime outside 1 s to 7 days.
+        ValueError: no room name, ``*`` for a role that enters rooms, or a lifetime outside 1 s to 7 days.
     """
-    if not is_room_name(room) and not (room == ANY_ROOM and role is Role.OPERATOR):
-        raise ValueError("room must be 1-64 letters, digits, '_' or '-' ('*' for an operator)")
+    if not is_room_name(room) and not (room == ANY_ROOM and role in OF_ALL_ROOMS):
+        raise ValueError("room must be 1-64 letters, digits, '_' or '-' ('*' for an operator or auditor)")
     if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
         raise ValueError(f"lifetime must be 1 to {MAX_LIFETIME_SECONDS} seconds")
     start = int(now_seconds)
@@ -227,6 +228,6 @@ def read(
         raise Unauthorized("the token is not valid yet; check this computer's clock")
     if claims.exp - claims.iat > MAX_LIFETIME_SECONDS:
         raise Unauthorized("the token's lifetime is too long")
-    if not is_room_name(claims.room) and not (claims.room == ANY_ROOM and claims.role is Role.OPERATOR):
+    if not is_room_name(claims.room) and not (claims.room == ANY_ROOM and claims.role in OF_ALL_ROOMS):
         raise Unauthorized("the token's room is not a room's name")
     return claims

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from mediaserver import events
+from mediaserver.layers import Reason
 from signalling import messages
 
 
@@ -20,6 +21,7 @@ def publication(info: events.PublicationInfo) -> messages.PublicationInfo:
         muted=info.muted,
         layers=list(info.layers),
         silent_ms=info.silent_ms,
+        encodings=info.encodings,
     )
 
 
@@ -36,7 +38,14 @@ def room(info: events.RoomInfo) -> messages.RoomInfo:
         id=info.id,
         participants=[participant(one) for one in info.participants],
         publications=[publication(one) for one in info.publications],
+        recording=_recording(info.recording),
     )
+
+
+def _recording(changed: events.RecordingChanged | None) -> messages.RoomRecording | None:
+    if changed is None:
+        return None
+    return messages.RoomRecording(recording=changed.recording, since_ms=changed.since_ms)
 
 
 def _offer(seq: int, event: events.Offer) -> messages.Offer:
@@ -51,7 +60,43 @@ def _offer(seq: int, event: events.Offer) -> messages.Offer:
     )
 
 
-def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911 - one case each
+def _quality(seq: int, told: events.Quality) -> messages.Quality:
+    return messages.Quality(
+        seq=seq,
+        step=told.step,
+        cause=told.cause,
+        estimate_kbit=told.estimate_kbit,
+        sent_kbit=told.sent_kbit,
+        loss=told.loss,
+        rtt_ms=told.rtt_ms,
+        queue_ms=told.queue_ms,
+        repair_overhead=told.repair_overhead,
+        sources=[
+            messages.SourceQuality(
+                publication=one.publication,
+                layer=one.layer,
+                still_seconds=one.still_seconds,
+                reason=Reason(one.reason),
+                upload_loss=one.upload_loss,
+                upload_jitter_ms=one.upload_jitter_ms,
+            )
+            for one in told.sources
+        ],
+    )
+
+
+def _sending_wanted(seq: int, wanted: events.SendingWanted) -> messages.SendingWanted:
+    return messages.SendingWanted(
+        seq=seq,
+        publication=wanted.publication,
+        encodings=[
+            messages.EncodingWanted(active=one.active, max_bitrate=one.max_bitrate)
+            for one in wanted.encodings
+        ],
+    )
+
+
+def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C901, PLR0911, PLR0912 - a case each
     """One event with its place in the participant's order."""
     match happened:
         case events.Offer():
@@ -70,6 +115,12 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
             return messages.Unpublished(seq=seq, publication=ended)
         case events.LayerForwarded(publication=of, layer=layer):
             return messages.LayerForwarded(seq=seq, publication=of, layer=layer)
+        case events.StandingChanged(participant=whose, step=step, cause=cause):
+            return messages.StandingChanged(seq=seq, participant=whose, step=step, cause=cause)
+        case events.Quality():
+            return _quality(seq, happened)
+        case events.SendingWanted():
+            return _sending_wanted(seq, happened)
         case events.ChatLine():
             return messages.ChatLine(
                 seq=seq,
@@ -78,8 +129,10 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 text=happened.text.reveal(),
                 time_ms=happened.time_ms,
             )
-        case events.TransportState(direction=direction, state=state):
-            return messages.TransportState(seq=seq, direction=direction, state=state)
+        case events.RecordingChanged(state=state, recording=recording, since_ms=since):
+            return messages.RecordingChanged(seq=seq, state=state, recording=recording, since_ms=since)
+        case events.TransportState(direction=direction, state=phase):
+            return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):
             return messages.Closing(seq=seq, reason=reason, reconnect=reconnect)
         case _:

@@ -17,7 +17,8 @@ from mediaserver import errors
 from mediaserver.bucket import TokenBucket
 from mediaserver.errors import LoupeError
 from mediaserver.policy import Right
-from signalling import messages, origin, protocol, translate
+from signalling import auditing, messages, origin, protocol, translate
+from signalling.auth import Bearer
 from signalling.close_codes import CloseCode
 from signalling.context import Services, services
 from signalling.dispatch import perform
@@ -38,7 +39,9 @@ _CLOSING_SIGNALS = {
     "worker_failed": Signal.WORKER_FAILED,
 }
 
-_RIGHTS_OF_THE_ROOM = frozenset(Right) - {Right.INSPECT}
+_RIGHTS_OF_THE_ROOM = frozenset(
+    {Right.PUBLISH_VIDEO, Right.PUBLISH_AUDIO, Right.SUBSCRIBE, Right.CHAT, Right.MODERATE}
+)
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
@@ -74,6 +77,7 @@ class Socket:
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, parts: Services) -> None:
         self._ws = ws
         self._transport = request.transport
+        self._remote = request.remote
         self._parts = parts
         self._limits = parts.limits
         self._conversation = protocol.Conversation()
@@ -171,8 +175,9 @@ class Socket:
         if session is None:
             return
         try:
-            answer = await perform(self._parts.server, session.participant, request)
+            answer = await perform(self._parts.server, session.participant, request, self._parts.desk)
         except LoupeError as error:
+            auditing.denied_message(self._parts, session.participant, type(request).__name__, error)
             answer = protocol.error_message(error, request.id)
         except Exception:
             log.exception("request failed", extra={"request_type": type(request).__name__})
@@ -191,11 +196,18 @@ class Socket:
 
     def _join(self, join: messages.Join) -> Session:
         bearer = self._parts.authenticator.check(join.token)
+        try:
+            return self._enter(bearer, join)
+        except LoupeError as error:
+            auditing.denied_join(self._parts, bearer, self._remote, error)
+            raise
+
+    def _enter(self, bearer: Bearer, join: messages.Join) -> Session:
         if not bearer.rights & _RIGHTS_OF_THE_ROOM:
             raise errors.NotPermitted("this role enters no room", field="$.token")
         name = clean(bearer.claims.name or join.name, messages.MAX_NAME_CHARACTERS)
         with self._parts.admission.opening(bearer, once=True, field="$.token"):
-            session = self._parts.sessions.open(bearer, name, self)
+            session = self._parts.sessions.open(bearer, name, self, auditing.address_class(self._remote))
         # What happened up to now is in the room that hello carries.
         session.participant.outbox.replay(session.participant.outbox.seq)
         self._parts.server.metrics.join_stage("ws", asyncio.get_running_loop().time() - self._begun)

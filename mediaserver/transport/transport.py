@@ -72,6 +72,8 @@ class Transport:
         self._path = asyncio.Event()
         self.waits_for_media_since: float | None = None
         """Monotonic seconds; None before the handshake ended and after the first packet was forwarded."""
+        self.measured = False
+        """Whether the peer tells when each packet arrived: then the plane finds out what the path carries."""
 
     # ---- Descriptions ----
 

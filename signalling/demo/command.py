@@ -13,6 +13,7 @@ from pathlib import Path
 from mediaserver.addresses import default_address
 from mediaserver.config import Settings
 from mediaserver.policy import Role
+from mediaserver.vault import MASTER_KEY_VARIABLE, make_master_key
 from signalling import keys, tls, tokens
 from signalling.demo.links import Links, show
 from signalling.serve import Running, run
@@ -28,6 +29,19 @@ ROOM_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 def new_room() -> str:
     """A short name such as ``7QK2``."""
     return "".join(secrets.choice(ROOM_LETTERS) for _ in range(4))
+
+
+def recording_beside(data: Path) -> dict[str, Path]:
+    """Settings with a master key beside the data folder, made if it is missing; nothing where one is given.
+
+    Raises ``InvalidSettings``.
+    """
+    if os.environ.get(MASTER_KEY_VARIABLE):
+        return {}
+    file = data.resolve().with_name(f"{data.resolve().name}.master.key")
+    if not file.exists():
+        make_master_key(file)
+    return {"master_key_file": file}
 
 
 def invitation(settings: Settings, room: str, role: Role) -> str:

@@ -41,6 +41,8 @@ def test_make_targets_exist(line: str) -> None:
 def test_commands_and_options_exist(line: str) -> None:
     name, *arguments = shlex.split(line, comments=True)[1:]
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined] # a group of commands
+    while hasattr(command, "commands"):
+        command = command.commands[arguments.pop(0)]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {argument for argument in arguments if argument.startswith("--")} <= known
 

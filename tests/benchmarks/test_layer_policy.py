@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.layer_policy import Choice, Chooser, Situation, Wish
@@ -20,6 +21,7 @@ class Wanted:
 class Chosen:
     wishes: list[Wish]
     turns: int
+    wants: Mapping[int, int] = field(default_factory=lambda: {9: 700_000})
 
 
 class Counting:
@@ -34,11 +36,21 @@ class Counting:
         return Chosen([Wanted(it.id, turns, 0, False) for it in situation.subscriptions], turns)
 
 
+LINK = {
+    "phase": "steady",
+    "queue_delay_seconds": 0.02,
+    "inherent_loss": 0.01,
+    "congestion_loss": 0.0,
+    "round_trip_seconds": 0.1,
+    "volatility": 0.2,
+}
+
+
 def line(*events: str) -> dict[str, Any]:
     return {
         "t_us": 1_500_000,
         "events": [{"event": event} for event in events],
-        "transports": [{"id": 9, "estimate_bps": 300_000}],
+        "transports": [{"id": 9, "estimate_bps": 300_000, **LINK}],
         "publications": [{"id": 1, "kind": "video", "layers": [{"active": True, "bps": [90_000, 150_000]}]}],
         "subscriptions": [{"id": 11, "transport": 9, "publication": 1, "priority": 2.0, "layer": None}],
     }
@@ -50,6 +62,7 @@ def test_what_is_known_arrives_whole() -> None:
     (situation,) = layers.seen
     assert situation.now_seconds == 1.5
     assert situation.transports[0].estimate_bps == 300_000
+    assert (situation.transports[0].phase, situation.transports[0].queue_delay_seconds) == ("steady", 0.02)
     assert situation.publications[0].layers[0].bps == (90_000, 150_000)
     assert (situation.subscriptions[0].priority, situation.subscriptions[0].layer) == (2.0, None)
 
@@ -65,5 +78,6 @@ def test_a_choice_knows_the_one_before_but_not_that_of_another_run() -> None:
 
 def test_an_answer_names_everything() -> None:
     assert Chooser(Counting()).answer(line("begin")) == {
-        "wishes": [{"subscription": 11, "layer": 0, "temporal": 0, "paused": False}]
+        "wishes": [{"subscription": 11, "layer": 0, "temporal": 0, "paused": False}],
+        "wants": {9: 700_000},
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Wanted:
 @dataclass
 class Chosen:
     wishes: list[Wish]
+    wants: Mapping[int, int] = field(default_factory=dict)
 
 
 class Always:

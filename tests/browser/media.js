@@ -92,6 +92,23 @@
     return { stream, state };
   }
 
+  // A picture that no encoder can make small, and a tone.
+  function busy(width, height, framesPerSecond) {
+    const { stream } = source(16, 16, 1);
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [width, height];
+    const context = canvas.getContext("2d");
+    setInterval(() => {
+      for (let i = 0; i < 40; i++) {
+        context.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+        context.fillRect(Math.random() * width, Math.random() * height, width / 16, height / 13);
+      }
+    }, 1000 / framesPerSecond);
+    for (const track of stream.getVideoTracks()) stream.removeTrack(track);
+    stream.addTrack(canvas.captureStream(framesPerSecond).getVideoTracks()[0]);
+    return { stream };
+  }
+
   // Cameras of the pages become canvases with marks; sounds become tones.
   function replaceDevices(width, height, framesPerSecond) {
     navigator.mediaDevices.getUserMedia = async (wanted) => {
@@ -188,5 +205,5 @@
     return [...(await made.pc.getStats()).values()];
   }
 
-  window.media = { made, source, publish, watch, timeFirstFrame, follow, read, replaceDevices, restartIce, statistics };
+  window.media = { made, source, busy, publish, watch, timeFirstFrame, follow, read, replaceDevices, restartIce, statistics };
 })();

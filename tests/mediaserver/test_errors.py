@@ -18,6 +18,7 @@ def test_codes_are_unique_and_stable() -> None:
         "draining", "nothing_published", "malformed_sdp", "no_common_codec", "stale_generation",
         "limit_reached",
         "transport_failed", "worker_gone", "invalid_settings",
+        "recording_off", "already_recording", "not_recording",
     }  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from mediaserver.errors import NotPermitted
 from mediaserver.policy import RIGHTS, Right, Role, granted, require
 
 TABLE = {
-    Role.SURGEON: "publish_video publish_audio subscribe chat moderate",
-    Role.STAFF: "publish_video publish_audio subscribe chat",
-    Role.SPECIALIST: "publish_video publish_audio subscribe chat",
-    Role.MODERATOR: "publish_audio subscribe chat moderate",
+    Role.SURGEON: "publish_video publish_audio subscribe chat moderate consent record review mark export",
+    Role.STAFF: "publish_video publish_audio subscribe chat consent record review mark",
+    Role.SPECIALIST: "publish_video publish_audio subscribe chat review mark",
+    Role.MODERATOR: "publish_audio subscribe chat moderate consent record review mark export delete",
     Role.OBSERVER: "subscribe",
     Role.OPERATOR: "inspect",
+    Role.AUDITOR: "review audit delete",
 }
 
 

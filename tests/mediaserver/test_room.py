@@ -12,6 +12,7 @@ from mediaserver.events import (
     ParticipantLeft,
     PublicationChanged,
     Published,
+    StandingChanged,
     Unpublished,
 )
 from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
@@ -168,3 +169,23 @@ def test_without_the_right_nothing_is_sent(room: Room) -> None:
     with pytest.raises(UnknownPublication) as refusal:
         room.subscribe(BINH, [PublicationId("scope"), PublicationId("x")], automatic=False)
     assert refusal.value.field == "$.publications[1]"
+
+
+def test_who_watches_over_the_room_knows_who_sees_less_than_they_should(room: Room) -> None:
+    room.max_participants = 9
+    eye = member("eye", Role.OBSERVER)
+    room.join(eye)
+    poor = StandingChanged(eye.id, "sound", "link")
+    told = {e.to for e in room.standing_changed(poor) if isinstance(e, Tell)}
+    assert told == {"an", "eye"}, "the surgeon and themselves; the other one has enough to do"
+    late = room.join(member("late", Role.MODERATOR))
+    assert Tell(ParticipantId("late"), poor) in late
+    assert Tell(ParticipantId("another"), poor) not in room.join(member("another", Role.STAFF))
+    room.standing_changed(StandingChanged(eye.id, "full", None))
+    assert not any(isinstance(e, Tell) and e.event == poor for e in room.join(member("x", Role.SURGEON)))
+
+
+def test_of_a_whep_viewer_nobody_is_told(room: Room) -> None:
+    watcher = Member(ParticipantId("w"), Redacted(""), Role.OBSERVER, RIGHTS[Role.OBSERVER], viewer=True)
+    room.join(watcher)
+    assert room.standing_changed(StandingChanged(watcher.id, "sound", "link")) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mediaserver.audit import NoAudit
 from mediaserver.errors import LimitReached
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.plane import open_plane
@@ -22,7 +23,7 @@ ONE, TWO, THREE = RoomId("one"), RoomId("two"), RoomId("three")
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     chosen = settings(workers=2, rooms=2, empty_room_seconds=0.01)
-    made = Registry(chosen, open_plane(chosen.media))
+    made = Registry(chosen, open_plane(chosen.media), NoAudit())
     yield made
     made.plane.stop()
 

@@ -8,6 +8,7 @@ from mediaserver.errors import UnknownParticipant, UnknownRoom
 from mediaserver.ids import RoomId
 from mediaserver.participant import Participant
 from mediaserver.session import new_ssrc
+from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.peers import identity, make_server, publish
 
 
@@ -42,3 +43,20 @@ def test_ssrcs_are_never_zero_and_rarely_twice() -> None:
     assert len(made) > 990
     assert min(made) > 0
     assert max(made) < 2**32
+
+
+async def test_whose_layers_are_to_be_chosen_anew() -> None:
+    async with theatre() as room:
+        registry = room.server.registry
+        first = await room.enter()
+        registry.unsettled.take()
+        second = await room.enter()
+        both = {registry.sessions[first.id], registry.sessions[second.id]}
+        assert registry.unsettled.take() == both, "key frames are no longer one viewer's own"
+        third = await room.enter()
+        assert registry.unsettled.take() == {registry.sessions[third.id]}
+        assert registry.audience[room.picture.handle] == 3
+        registry.mute(room.picture.handle, True)
+        assert registry.unsettled.take() == both | {registry.sessions[third.id]}
+        room.server.leave(room.surgeon)
+        assert not registry.audience

@@ -10,6 +10,7 @@ from mediaserver.errors import MalformedSdp, StaleGeneration, TransportFailed, U
 from mediaserver.events import Offer, TransportState
 from mediaserver.ids import PublicationId
 from mediaserver.server import Server
+from mediaserver.session import Wish
 from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
 
 
@@ -71,12 +72,12 @@ async def test_wishes_are_kept_for_a_subscription_to_come(server: Server) -> Non
     sources = await publish(server, surgeon)
     picture = PublicationId(sources["1"])
     server.subscribe(viewer, [picture])
-    server.prefer(viewer, picture, 1, paused=True)
+    server.prefer(viewer, picture, Wish(1, paused=True))
     side = server.registry.sessions[viewer.id].subscribing
     assert side is not None
-    assert side.wishes == {picture: (1, True)}
+    assert side.wishes == {picture: Wish(1, paused=True)}
     with pytest.raises(UnknownPublication):
-        server.prefer(viewer, PublicationId("nothing"), 1)
+        server.prefer(viewer, PublicationId("nothing"), Wish(1))
 
 
 async def test_there_must_be_something_to_restart(server: Server) -> None:

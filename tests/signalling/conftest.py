@@ -18,6 +18,8 @@ from mediaserver import config
 from mediaserver.plane import open_plane
 from mediaserver.policy import Right, Role
 from mediaserver.server import Server
+from mediaserver.store.store import Store
+from mediaserver.vault import make_master_key
 from signalling import app, keys, listener, messages, tokens
 from signalling.context import Services
 from signalling.limits import HttpLimits, from_settings
@@ -96,6 +98,10 @@ class House:
     def server(self) -> Server:
         return self.parts.server
 
+    @property
+    def store(self) -> Store:
+        return self.parts.kept
+
     def token(
         self,
         role: Role | str = Role.SURGEON,
@@ -146,20 +152,27 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
     opened: list[House] = []
 
     async def start(
-        settings: dict[str, Any] | None = None, static: Path | None = None, **limits: Any
+        settings: dict[str, Any] | None = None,
+        static: Path | None = None,
+        **limits: Any,
     ) -> House:
         given = {
             "data": {"folder": tmp_path / "data"},
             "media": {"addresses": ["127.0.0.1"], "port": 0, "workers": 1},
+            "recording": {"master_key_file": tmp_path / "master.key"},
             **(settings or {}),
         }
+        if not (tmp_path / "master.key").exists():
+            make_master_key(tmp_path / "master.key")
         configured = config.load(given)
         token_keys = keys.load_or_create(configured)
-        server = Server(configured, open_plane(configured.media))
+        store = Store.open(configured)
+        server = Server(configured, open_plane(configured.media), store.audit)
         await server.start()
+        await store.start(server.registry.witness)
         clock = Clock()
         bounds: HttpLimits = replace(from_settings(configured), **{"connections_per_source": 1000, **limits})
-        parts = app.services(server, configured, token_keys, limits=bounds, now=clock)
+        parts = app.services(server, configured, token_keys, limits=bounds, now=clock, store=store)
         application = app.build(parts) if static is None else app.build(parts, static=static)
         listening = await listener.open_listener(application, "127.0.0.1", 0)
         house = House(parts, token_keys, listening, aiohttp.ClientSession(), clock)
@@ -173,6 +186,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
         await house.http.close()
         await house.listener.close()
         await house.server.stop()
+        await house.store.close()
     await asyncio.sleep(0)
 
 

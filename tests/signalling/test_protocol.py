@@ -36,7 +36,10 @@ SAMPLES: dict[type[messages.ClientMessage], messages.Request] = {
     messages.Prefer: messages.Prefer(id=1, publication="p"),
     messages.Mute: messages.Mute(id=1, publication="p", muted=True),
     messages.Chat: messages.Chat(id=1, text="x"),
+    messages.StartRecording: messages.StartRecording(id=1, procedure="p"),
+    messages.StopRecording: messages.StopRecording(id=1),
     messages.Remove: messages.Remove(id=1, participant="p"),
+    messages.Mark: messages.Mark(id=1),
     messages.Leave: messages.Leave(id=1),
     messages.Ping: messages.Ping(id=1),
 }

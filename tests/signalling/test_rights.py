@@ -17,7 +17,7 @@ from signalling.tokens import Audience
 from tests.signalling.conftest import House, Socket
 from tests.signalling.offers import CANDIDATE, offer
 
-JOINING = [role for role in Role if RIGHTS[role] != {Right.INSPECT}]
+JOINING = [role for role in Role if Right.SUBSCRIBE in RIGHTS[role]]
 WHERE = ("own", "other", "ended")
 ANY = frozenset(Right)
 """Holders of any right at all."""
@@ -55,7 +55,11 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.Prefer: Command(frozenset({Right.SUBSCRIBE}), addressed=True),
     messages.Mute: Command(frozenset({Right.MODERATE}), addressed=True),
     messages.Chat: Command(frozenset({Right.CHAT})),
+    messages.Mark: Command(frozenset({Right.MARK}), ends_as=frozenset({"nothing_to_mark"})),
     messages.Remove: Command(frozenset({Right.MODERATE}), addressed=True),
+    # This server records nothing; who may is tested in test_recording.py.
+    messages.StartRecording: Command(ends_as=frozenset({"recording_off"})),
+    messages.StopRecording: Command(ends_as=frozenset({"recording_off"})),
     # These touch nothing but one's own session.
     messages.Join: Command(ends_as=frozenset({"out_of_order"})),
     messages.Answer: Command(ends_as=frozenset({"stale_generation"})),
@@ -89,6 +93,7 @@ def fields(
         messages.Mute: {"publication": publication, "muted": True},
         messages.Chat: {"text": "x"},
         messages.Remove: {"participant": participant},
+        messages.StartRecording: {"procedure": "p"},
         messages.Join: {"token": token},
         messages.Answer: {"generation": 999, "sdp": "v=0"},
     }
@@ -123,9 +128,10 @@ async def test_commands(house: House, role: Role, where: str) -> None:
 
 
 @pytest.mark.parametrize("room", WHERE)
-async def test_an_operator_enters_no_room(house: House, room: str) -> None:
+@pytest.mark.parametrize("role", ["operator", "auditor"])
+async def test_who_stands_outside_enters_no_room(house: House, role: str, room: str) -> None:
     await publisher(house, "own")
-    for token in (house.token("operator", room), house.token("operator", "*")):
+    for token in (house.token(role, room), house.token(role, "*")):
         socket = await house.socket()
         answer = await socket.ask("join", token=token)
         assert answer["code"] in ("not_permitted", "unauthorized")
@@ -170,6 +176,10 @@ PATHS: dict[str, Path] = {
     "DELETE /api/v1/rooms/{room}/participants/{participant}": Path(RESTS, 204, 404),
     "POST /api/v1/tokens": Path(frozenset({Right.MODERATE}), 200, 200),
     "POST /api/v1/revocations": Path(RESTS, 204, 204),
+    "POST /api/v1/procedures": Path(frozenset({Right.CONSENT}), 200, 200),
+    "GET /api/v1/rooms/{room}/procedures": Path(
+        frozenset({Right.CONSENT, Right.REVIEW, Right.AUDIT}), 200, 200
+    ),
     "POST /whep/{room}": Path(frozenset({Right.SUBSCRIBE}), 201, 404),
     "POST /whip/{room}": Path(SENDS_BOTH, 201, 201, every_right=True),  # makes the room: last
 }
@@ -184,6 +194,47 @@ APART = {
     "GET /api/v1/rooms": "lists what the token may see",
     "POST /api/v1/join": "takes invitations",
     "GET /metrics": "for loopback, and operators elsewhere",
+    **{
+        f"{method} /api/v1/{path}": "test_procedures_api.py, test_audit_api.py, test_keeping_api.py"
+        for method, path in (
+            ("GET", "procedures/{procedure}"),
+            ("POST", "procedures/{procedure}/confirmation"),
+            ("POST", "procedures/{procedure}/closing"),
+            ("GET", "procedures/{procedure}/consents"),
+            ("POST", "procedures/{procedure}/consents"),
+            ("POST", "procedures/{procedure}/break-glass"),
+            ("POST", "procedures/{procedure}/break-glass/{number}/review"),
+            ("GET", "break-glass"),
+            ("GET", "audit"),
+            ("GET", "due"),
+            ("GET", "recordings/{recording}/keeping"),
+            ("POST", "recordings/{recording}/holds"),
+            ("DELETE", "recordings/{recording}/holds/{number}"),
+            ("POST", "recordings/{recording}/deletions"),
+            ("POST", "recordings/{recording}/deletions/{number}/confirmation"),
+            ("POST", "recordings/{recording}/deletions/{number}/refusal"),
+            ("GET", "audit/verification"),
+        )
+    },
+    "GET /api/v1/rooms/{room}/recording": "test_recording.py",
+    "POST /api/v1/rooms/{room}/recording": "test_recording.py",
+    **{
+        f"{method} /api/v1/recordings{path}": "test_review_api.py, test_export_api.py"
+        for method, path in (
+            ("GET", ""),
+            ("POST", "/{recording}/views"),
+            ("DELETE", "/{recording}/views"),
+            ("GET", "/{recording}/tracks/{track}/segments/{number}"),
+            ("GET", "/{recording}/tracks/{track}/thumbnails/{second}"),
+            ("POST", "/{recording}/bookmarks"),
+            ("DELETE", "/{recording}/bookmarks/{bookmark}"),
+            ("POST", "/{recording}/exports"),
+            ("GET", "/{recording}/exports"),
+            ("GET", "/{recording}/exports/{export}"),
+            ("DELETE", "/{recording}/exports/{export}"),
+            ("GET", "/{recording}/exports/{export}/files/{file}"),
+        )
+    },
     "GET /ws": "asks for the token in its first message: the commands above",
 }
 PUBLIC = {
@@ -230,6 +281,8 @@ async def test_paths(house: House, role: Role, where: str) -> None:
         body: dict[str, Any] = {}
         if name.endswith("/tokens"):
             body["json"] = {"room": room, "role": "observer"}
+        elif name == "POST /api/v1/procedures":
+            body["json"] = {"room": room, "reference": "BN-1"}
         elif name.endswith("/revocations"):
             body["json"] = {"token": house.token("observer", room)}
         names = {"room": room, "participant": victim["participant"]}

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mediaserver import events
-from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 from signalling import messages, translate
 
@@ -16,6 +16,7 @@ WHO = events.ParticipantInfo(ParticipantId("p"), Redacted("Ánh"), Role.SURGEON,
 WHAT = events.PublicationInfo(
     PublicationId("s"), ParticipantId("p"), "video", "VP8", "scope", "endoscope", False, (0, 2), 500
 )
+STILL = events.SourceQuality(PublicationId("s"), 0, 5.0, "link", 0.01, 3)
 HAPPENED: dict[type, tuple[events.Event, dict[str, Any]]] = {
     type(event): (event, expected)
     for event, expected in (
@@ -29,8 +30,19 @@ HAPPENED: dict[type, tuple[events.Event, dict[str, Any]]] = {
         (events.PublicationChanged(WHAT), {}),
         (events.Unpublished(PublicationId("s")), {"publication": "s"}),
         (events.LayerForwarded(PublicationId("s"), None), {"publication": "s", "layer": None}),
+        (events.StandingChanged(ParticipantId("p"), "sound", "link"),
+         {"participant": "p", "step": "sound", "cause": "link"}),
+        (events.Quality("stills", "link", 90, 60, 0.02, None, 40, 0.1, (STILL,)),
+         {"step": "stills", "cause": "link", "estimate_kbit": 90, "sent_kbit": 60, "loss": 0.02,
+          "rtt_ms": None, "queue_ms": 40, "repair_overhead": 0.1,
+          "sources": [{"publication": "s", "layer": 0, "still_seconds": 5.0, "reason": "link",
+                       "upload_loss": 0.01, "upload_jitter_ms": 3}]}),
+        (events.SendingWanted(PublicationId("s"), (events.EncodingWanted(True, 120_000),)),
+         {"publication": "s", "encodings": [{"active": True, "max_bitrate": 120_000}]}),
         (events.ChatLine(ParticipantId("p"), Redacted("Ánh"), Redacted("chào"), 7),
          {"participant": "p", "name": "Ánh", "text": "chào", "time_ms": 7}),
+        (events.RecordingChanged("withdrawn", RecordingId("r1"), 7),
+         {"state": "withdrawn", "recording": "r1", "since_ms": 7}),
         (events.TransportState("subscribe", "connecting"), {"direction": "subscribe", "state": "connecting"}),
         (events.Closing("removed", reconnect=False), {"reason": "removed", "reconnect": False}),
     )
@@ -49,9 +61,11 @@ def test_each_event(kind: type) -> None:
 
 
 def test_a_room_as_its_members_see_it() -> None:
-    shown = translate.room(events.RoomInfo(RoomId("r"), (WHO,), (WHAT,)))
+    taken = events.RecordingChanged("recording", RecordingId("r1"), 7)
+    shown = translate.room(events.RoomInfo(RoomId("r"), (WHO,), (WHAT,), taken))
+    assert shown.recording == messages.RoomRecording(recording="r1", since_ms=7)
     assert shown.participants[0].name == "Ánh"
     assert shown.publications[0] == messages.PublicationInfo(
         id="s", participant="p", kind="video", codec="VP8", label="scope", source_type="endoscope",
-        muted=False, layers=[0, 2], silent_ms=500,
+        muted=False, layers=[0, 2], silent_ms=500, encodings=1,
     )  # fmt: skip

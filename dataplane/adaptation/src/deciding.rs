@@ -1,10 +1,13 @@
 //! What the policy of a run is told, and what is done of what it wishes.
 
-use loupe_core::io::{Command, Kind};
+use loupe_core::io::{Command, Handle, Kind, Phase};
+use loupe_core::publication::MAX_TEMPORAL;
+use loupe_core::stats::Figure;
+use loupe_core::units::Bitrate;
 
 use crate::media::Layering;
 use crate::policy::{
-    LayerView, Policy, PublicationView, Situation, SubscriptionView, Told, TransportView, Wanted,
+    LayerView, LinkView, Policy, PublicationView, Situation, SubscriptionView, Told, TransportView, Wanted,
 };
 use crate::run::{Joined, Run};
 use crate::world::Role;
@@ -15,16 +18,24 @@ const TEMPORAL_LAYERS: u8 = 2;
 impl Run<'_> {
     /// Asks what shall be forwarded from now on, and has it done.
     pub(crate) fn decide(&mut self, events: Vec<Told>, policy: &mut dyn Policy) -> Result<(), String> {
-        let wishes = policy.decide(&self.situation(events))?;
-        for wanted in wishes {
+        let decided = policy.decide(&self.situation(events))?;
+        for wanted in decided.wishes {
             self.wish(wanted);
+        }
+        for (transport, rate) in decided.wants {
+            if self.wants.insert(transport, rate) != Some(rate) {
+                let (transport, rate) = (Handle(transport), Some(Bitrate(rate)));
+                self.world.command(Command::Want { transport, rate });
+            }
         }
         Ok(())
     }
 
     fn wish(&mut self, wanted: Wanted) {
-        let (subscription, wish) = wanted.wish();
+        let subscription = Handle(wanted.subscription);
         let Some(known) = self.subscriptions.iter_mut().find(|it| it.handle == subscription) else { return };
+        let scalable = self.publications[known.publication].layering == Layering::Svc;
+        let (_, wish) = wanted.wish(scalable);
         let paused = known.wanted.is_some_and(|before| before.paused);
         if known.wanted.replace(wanted) == Some(wanted) {
             return;
@@ -45,10 +56,24 @@ impl Run<'_> {
         let transports = present
             .map(|joined| TransportView {
                 id: transport(joined).0,
-                estimate_bps: self.estimates.get(&transport(joined)).copied(),
+                estimate_bps: self.estimates.get(&transport(joined)).map(|(estimate, _)| *estimate),
+                link: self.estimates.get(&transport(joined)).map_or_else(
+                    || LinkView { phase: Phase::Start.name(), ..LinkView::default() },
+                    |(_, link)| LinkView::from(*link),
+                ),
             })
             .collect();
-        let publications = (0..self.publications.len()).map(|number| self.publication_view(number)).collect();
+        let known = self.world.plane.stats(self.world.now).publications;
+        let publications = self.publications.iter().enumerate();
+        let publications = publications
+            .map(|(number, publication)| {
+                let figures = known.iter().find(|(handle, _)| *handle == publication.handle);
+                let rates =
+                    figures.and_then(|(_, figures)| figures.iter().find(|(name, _)| *name == "wire_rates"));
+                let rates = rates.map(|(_, figure)| figure);
+                self.publication_view(number, rates)
+            })
+            .collect();
         let subscriptions = self
             .subscriptions
             .iter()
@@ -66,15 +91,23 @@ impl Run<'_> {
         Situation { t_us: self.world.now.0, events, transports, publications, subscriptions }
     }
 
-    fn publication_view(&self, number: usize) -> PublicationView {
+    /// `rates` are the plane's own; what each spatial layer of one encoding takes it does not know.
+    fn publication_view(&self, number: usize, rates: Option<&Figure>) -> PublicationView {
         let publication = &self.publications[number];
         let video = publication.kind == Kind::Video;
         let layers = (0..publication.layers)
             .map(|layer| {
                 let temporals = if video { 0..TEMPORAL_LAYERS } else { 0..1 };
-                let rate = |temporal| self.world.rates.up_to(self.world.now, number, layer, temporal).0;
                 // Spatial layers of one source flow together.
-                let bit = if publication.layering == Layering::Svc { 0 } else { layer };
+                let scalable = publication.layering == Layering::Svc;
+                let bit = if scalable { 0 } else { layer };
+                let rate = |temporal: u8| match rates {
+                    Some(Figure::List(rates)) if !scalable => {
+                        let place = usize::from(layer) * MAX_TEMPORAL + usize::from(temporal);
+                        rates.get(place).copied().unwrap_or(0)
+                    }
+                    _ => self.world.rates.up_to(self.world.now, number, layer, temporal).0,
+                };
                 LayerView { active: publication.active & (1 << bit) != 0, bps: temporals.map(rate).collect() }
             })
             .collect();

@@ -1,8 +1,9 @@
 //! Who chooses layers: production's own code at the other end of two pipes, or a plain rule for tests.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 
-use loupe_core::io::{Handle, Wish};
+use loupe_core::io::{Handle, LinkState, Wish};
 use serde::{Deserialize, Serialize};
 
 /// Part of the estimate that the greedy rule spends.
@@ -83,6 +84,39 @@ pub struct TransportView {
     pub id: u64,
     /// What its link carries, as the plane last said.
     pub estimate_bps: Option<u64>,
+    /// What else the plane said of it.
+    #[serde(flatten)]
+    pub link: LinkView,
+}
+
+/// The state of a link, as the plane's own words have it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct LinkView {
+    /// What is done about it.
+    pub phase: &'static str,
+    /// How long packets wait.
+    pub queue_delay_seconds: f64,
+    /// Share lost whatever is sent.
+    pub inherent_loss: f64,
+    /// Share lost beyond that.
+    pub congestion_loss: f64,
+    /// The round trip, once known.
+    pub round_trip_seconds: Option<f64>,
+    /// Spread of the estimate's logarithm.
+    pub volatility: f64,
+}
+
+impl From<LinkState> for LinkView {
+    fn from(link: LinkState) -> LinkView {
+        LinkView {
+            phase: link.phase.name(),
+            queue_delay_seconds: link.queue_delay.as_secs_f64(),
+            inherent_loss: link.inherent_loss,
+            congestion_loss: link.congestion_loss,
+            round_trip_seconds: link.round_trip.map(|it| it.as_secs_f64()),
+            volatility: link.volatility,
+        }
+    }
 }
 
 /// A publication.
@@ -129,6 +163,9 @@ pub struct Wanted {
     /// The layer; none takes the highest that flows.
     #[serde(default)]
     pub layer: Option<u8>,
+    /// The spatial layer within it; none takes all.
+    #[serde(default)]
+    pub spatial: Option<u8>,
     /// The temporal layer; none takes all.
     #[serde(default)]
     pub temporal: Option<u8>,
@@ -138,16 +175,40 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The plane's own words.
-    pub fn wish(&self) -> (Handle, Wish) {
-        (Handle(self.subscription), Wish { layer: self.layer, paused: self.paused })
+    /// All of one layer.
+    pub fn layer(subscription: u64, layer: u8) -> Wanted {
+        Wanted { subscription, layer: Some(layer), spatial: None, temporal: None, paused: false }
+    }
+
+    /// The plane's own words; in a `scalable` encoding layers are spatial ones.
+    pub fn wish(&self, scalable: bool) -> (Handle, Wish) {
+        let (layer, spatial) = if scalable { (None, self.layer) } else { (self.layer, self.spatial) };
+        let wish = Wish { layer, spatial, temporal: self.temporal, paused: self.paused };
+        (Handle(self.subscription), wish)
+    }
+}
+
+/// What is decided.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decided {
+    /// What shall be forwarded from now on; subscriptions that are not named stay as they are.
+    pub wishes: Vec<Wanted>,
+    /// Up to which rate more would be useful to a transport; those that are not named stay as they are.
+    #[serde(default)]
+    pub wants: BTreeMap<u64, u64>,
+}
+
+impl From<Vec<Wanted>> for Decided {
+    fn from(wishes: Vec<Wanted>) -> Decided {
+        Decided { wishes, wants: BTreeMap::new() }
     }
 }
 
 /// Who decides.
 pub trait Policy {
-    /// What shall be forwarded from now on; subscriptions that are not named stay as they are.
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String>;
+    /// The decision at a moment.
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String>;
 }
 
 /// Always the same layer.
@@ -155,11 +216,9 @@ pub trait Policy {
 pub struct Fixed(pub u8);
 
 impl Policy for Fixed {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let videos = situation.subscriptions.iter().filter(|it| situation.is_video(it));
-        Ok(videos
-            .map(|it| Wanted { subscription: it.id, layer: Some(self.0), temporal: None, paused: false })
-            .collect())
+        Ok(videos.map(|it| Wanted::layer(it.id, self.0)).collect::<Vec<_>>().into())
     }
 }
 
@@ -169,8 +228,9 @@ impl Policy for Fixed {
 pub struct Greedy;
 
 impl Policy for Greedy {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
-        Ok(situation.transports.iter().flat_map(|transport| share(situation, transport)).collect())
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
+        let wishes = situation.transports.iter().flat_map(|transport| share(situation, transport));
+        Ok(wishes.collect::<Vec<_>>().into())
     }
 }
 
@@ -204,13 +264,7 @@ fn share(situation: &Situation, transport: &TransportView) -> Vec<Wanted> {
             break;
         }
     }
-    let wanted = |(video, layer): (&&SubscriptionView, &u8)| Wanted {
-        subscription: video.id,
-        layer: Some(*layer),
-        temporal: None,
-        paused: false,
-    };
-    videos.iter().zip(&layers).map(wanted).collect()
+    videos.iter().zip(&layers).map(|(video, layer)| Wanted::layer(video.id, *layer)).collect()
 }
 
 impl Situation {
@@ -237,16 +291,10 @@ impl Situation {
     }
 }
 
-/// Asks whoever holds the other ends of two pipes: one line of JSON there, one back (`{"wishes": [...]}`).
+/// Asks whoever holds the other ends of two pipes: one line of JSON there, one back (`{"wishes": [...], "wants": {}}`).
 pub struct Asked<R, W> {
     input: R,
     output: W,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Answer {
-    wishes: Vec<Wanted>,
 }
 
 impl<R: BufRead, W: Write> Asked<R, W> {
@@ -257,7 +305,7 @@ impl<R: BufRead, W: Write> Asked<R, W> {
 }
 
 impl<R: BufRead, W: Write> Policy for Asked<R, W> {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let problem = |error: std::io::Error| format!("the policy does not answer: {error}");
         let mut line = serde_json::to_string(situation).map_err(|error| error.to_string())?;
         line.push('\n');
@@ -266,9 +314,7 @@ impl<R: BufRead, W: Write> Policy for Asked<R, W> {
         if self.input.read_line(&mut answer).map_err(problem)? == 0 {
             return Err("the policy ended".to_owned());
         }
-        let answer: Answer =
-            serde_json::from_str(&answer).map_err(|error| format!("the policy's answer: {error}"))?;
-        Ok(answer.wishes)
+        serde_json::from_str(&answer).map_err(|error| format!("the policy's answer: {error}"))
     }
 }
 
@@ -298,15 +344,15 @@ mod tests {
         Situation {
             t_us: 0,
             events: Vec::new(),
-            transports: vec![TransportView { id: 9, estimate_bps }],
+            transports: vec![TransportView { id: 9, estimate_bps, link: LinkView::default() }],
             publications: vec![video(1), video(2), sound],
             subscriptions: vec![subscription(11, 1, 1.0), subscription(12, 2, 2.0), subscription(13, 3, 1.0)],
         }
     }
 
     fn layers(estimate_bps: Option<u64>) -> Vec<(u64, Option<u8>)> {
-        let wanted = Greedy.decide(&situation(estimate_bps)).unwrap();
-        wanted.into_iter().map(|it| (it.subscription, it.layer)).collect()
+        let decided = Greedy.decide(&situation(estimate_bps)).unwrap();
+        decided.wishes.into_iter().map(|it| (it.subscription, it.layer)).collect()
     }
 
     #[test]
@@ -322,17 +368,20 @@ mod tests {
         let mut situation = situation(Some(9_000_000));
         situation.publications[1].layers[2].active = false;
         situation.publications[0].layers[1].bps = vec![0, 0];
-        let layers: Vec<Option<u8>> = Greedy.decide(&situation).unwrap().iter().map(|it| it.layer).collect();
+        let layers: Vec<Option<u8>> =
+            Greedy.decide(&situation).unwrap().wishes.iter().map(|it| it.layer).collect();
         assert_eq!(layers, [Some(1), Some(0)]);
     }
 
     #[test]
     fn asks_by_one_line_and_takes_one_line() {
         let mut output = Vec::new();
-        let answer = &b"{\"wishes\":[{\"subscription\":11,\"layer\":1,\"temporal\":0}]}\n"[..];
+        let answer =
+            &b"{\"wishes\":[{\"subscription\":11,\"layer\":1,\"temporal\":0}],\"wants\":{\"9\":800000}}\n"[..];
         let mut asked = Asked::new(answer, &mut output);
-        let wanted = asked.decide(&situation(Some(1))).unwrap();
-        assert_eq!(wanted, [Wanted { subscription: 11, layer: Some(1), temporal: Some(0), paused: false }]);
+        let decided = asked.decide(&situation(Some(1))).unwrap();
+        assert_eq!(decided.wishes, [Wanted { temporal: Some(0), ..Wanted::layer(11, 1) }]);
+        assert_eq!(decided.wants, BTreeMap::from([(9, 800_000)]));
         assert!(asked.decide(&situation(None)).is_err(), "it ended");
         let line: serde_json::Value =
             serde_json::from_slice(output.split(|b| *b == b'\n').next().unwrap()).unwrap();

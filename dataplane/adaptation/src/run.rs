@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use loupe_core::io::{Codec, Command, Event, Handle, Kind};
+use loupe_core::io::{Codec, Command, Event, Handle, Kind, LinkState};
 use loupe_core::units::Time;
 use loupe_netem::options::LinkOptions;
 use loupe_netem::{Direction, LinkConfig, LinkId};
@@ -90,7 +90,9 @@ pub struct Run<'a> {
     /// What else the links carry.
     pub crossing: Crossing,
     pub(crate) delays_us: BTreeMap<LinkId, u64>,
-    pub(crate) estimates: BTreeMap<Handle, u64>,
+    pub(crate) estimates: BTreeMap<Handle, (u64, LinkState)>,
+    /// Up to which rate more is useful, as last told to the plane.
+    pub(crate) wants: BTreeMap<u64, u64>,
     pub(crate) next_handle: u64,
 }
 
@@ -149,6 +151,7 @@ impl<'a> Run<'a> {
             crossing: Crossing::default(),
             delays_us: BTreeMap::new(),
             estimates: BTreeMap::new(),
+            wants: BTreeMap::new(),
             next_handle: 1,
         };
         for (name, words) in &scenario.links {
@@ -215,8 +218,8 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, event: &Event) -> Option<Told> {
         Some(match event {
-            Event::Bandwidth { transport, estimate } => {
-                self.estimates.insert(*transport, estimate.0);
+            Event::Bandwidth { transport, estimate, link } => {
+                self.estimates.insert(*transport, (estimate.0, *link));
                 let now = self.world.now;
                 let peer = self.world.peers.iter_mut().find(|peer| peer.transport == *transport)?;
                 if let Role::Subscriber { observer, .. } = &mut peer.role {

@@ -218,6 +218,7 @@ impl World {
                     }
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;

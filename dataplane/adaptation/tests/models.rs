@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use loupe_adaptation::metrics::{Metrics, measure};
-use loupe_adaptation::policy::{Fixed, Policy, Situation, Wanted};
+use loupe_adaptation::policy::{Decided, Fixed, Policy, Situation, Wanted};
 use loupe_adaptation::run::Run;
 use loupe_adaptation::scenario::Scenario;
 
@@ -59,17 +59,17 @@ fn a_good_link_shows_everything_in_time() {
 }
 
 #[test]
-fn too_high_a_layer_on_a_thin_link_shows_in_every_figure() {
+fn too_high_a_layer_on_a_thin_link_costs_its_picture_and_nothing_else() {
     let thin = scenario(30.0, r#""rate": 300, "delay-ms": 20, "queue-ms": 600"#, "");
     let (low, high) = (play(&thin, 1, &mut Fixed(0)), play(&thin, 1, &mut Fixed(2)));
-    assert!(figure(&low, "queue_p95_ms") < 80.0 && figure(&high, "queue_p95_ms") > 500.0);
-    assert!(figure(&low, "lost_percent") < 0.1 && figure(&high, "lost_percent") > 50.0);
-    assert!(figure(&low, "late_bytes_percent") < 0.1 && figure(&high, "late_bytes_percent") > 50.0);
-    assert!(
-        (figure(&low, "ladder_efficiency") - 1.0).abs() < 0.05 && figure(&high, "ladder_efficiency") > 2.0
-    );
+    // What does not fit waits in the plane until it is stale, and not in the link.
+    assert!(figure(&low, "queue_p95_ms") < 80.0 && figure(&high, "queue_p95_ms") < 100.0);
+    for metrics in [&low, &high] {
+        assert!(figure(metrics, "lost_percent") < 0.1 && figure(metrics, "late_bytes_percent") < 0.1);
+        assert!(figure(metrics, "concealment_percent") < 1.0, "sound does not suffer");
+    }
+    assert!((figure(&low, "ladder_efficiency") - 1.0).abs() < 0.05);
     assert!(figure(&low, "shown_fps") > 24.0 && figure(&high, "shown_fps") < 5.0);
-    assert!(figure(&low, "concealment_percent") < 1.0 && figure(&high, "concealment_percent") > 20.0);
     assert!(figure(&high, "plis_per_minute") > 30.0, "a decoder that stands still asks for key frames");
 }
 
@@ -77,7 +77,7 @@ fn too_high_a_layer_on_a_thin_link_shows_in_every_figure() {
 fn loss_is_repaired_by_requests_and_costs_what_was_lost() {
     let lossy = scenario(40.0, &format!(r#"{GOOD}, "loss": "iid:2%""#), "");
     let metrics = play(&lossy, 3, &mut Fixed(1));
-    assert!((figure(&metrics, "lost_percent") - 2.0).abs() < 0.5);
+    assert!((figure(&metrics, "lost_percent") - 2.0).abs() < 0.8);
     assert!(figure(&metrics, "residual_loss_percent") < 0.2);
     assert!((1.0..4.0).contains(&figure(&metrics, "overhead_percent")));
     assert!((0.9..1.5).contains(&figure(&metrics, "nacks_per_loss")));
@@ -93,7 +93,7 @@ fn loss_is_repaired_by_requests_and_costs_what_was_lost() {
 struct Restless;
 
 impl Policy for Restless {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let layer = [2, 0, 1, 0, 2, 1][(situation.t_us / 2_000_000) as usize % 6];
         Ok(wish(situation, layer, false))
     }
@@ -103,7 +103,7 @@ impl Policy for Restless {
 struct Informed;
 
 impl Policy for Informed {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         let low = (20_100_000..40_100_000).contains(&situation.t_us);
         Ok(wish(situation, if low { 0 } else { 2 }, false))
     }
@@ -113,15 +113,15 @@ impl Policy for Informed {
 struct Pausing;
 
 impl Policy for Pausing {
-    fn decide(&mut self, situation: &Situation) -> Result<Vec<Wanted>, String> {
+    fn decide(&mut self, situation: &Situation) -> Result<Decided, String> {
         Ok(wish(situation, 1, (10_000_000..20_000_000).contains(&situation.t_us)))
     }
 }
 
-fn wish(situation: &Situation, layer: u8, paused: bool) -> Vec<Wanted> {
+fn wish(situation: &Situation, layer: u8, paused: bool) -> Decided {
     let video = |id| situation.publications.iter().any(|it| it.id == id && it.kind == "video");
     let videos = situation.subscriptions.iter().filter(|it| video(it.publication));
-    videos.map(|it| Wanted { subscription: it.id, layer: Some(layer), temporal: None, paused }).collect()
+    videos.map(|it| Wanted { paused, ..Wanted::layer(it.id, layer) }).collect::<Vec<_>>().into()
 }
 
 #[test]
@@ -154,8 +154,9 @@ fn who_knows_the_link_reacts_in_the_time_that_it_takes() {
         let value = figure(&informed, name);
         assert!((least..=most).contains(&value), "{name}: {value}");
     }
-    let never = |name: &str| fixed["viewer"].get(name).is_none_or(|seconds| *seconds > 15.0);
-    assert!(never("convergence_s@fall") && never("drain_s@fall"));
+    let converges = fixed["viewer"].get("convergence_s@fall");
+    assert!(converges.is_none_or(|seconds| *seconds > 15.0), "nobody chose the right layer");
+    assert!(figure(&fixed, "drain_s@fall") < 5.0, "the plane drains the queue all the same");
 }
 
 #[test]

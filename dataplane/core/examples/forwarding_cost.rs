@@ -1,9 +1,10 @@
 //! Prints what forwarding one packet costs the core, without sockets:
-//! `cargo run --release -p loupe-core --example forwarding_cost [gcm128] [gcm256] [cm] [VIEWERS ...]`.
+//! `cargo run --release -p loupe-core --example forwarding_cost [gcm128] [gcm256] [cm] [silent] [VIEWERS ...]`.
 //!
 //! One publisher sends VP8 (30 frames a second of 6 packets of 1,100 bytes) and Opus (50 packets a second of 172
 //! bytes) to all viewers in virtual time. Checks and keys are real, so each packet is opened once and sealed once per
-//! viewer. What the publisher sends is made before the clock runs; sending the outbox is left out.
+//! viewer; each viewer reports all arrivals every 100 ms, or nothing with `silent`. What publisher and viewers send is
+//! made before the clock runs; sending the outbox is left out.
 
 #[path = "../tests/ice_peer/mod.rs"]
 mod ice_peer;
@@ -17,6 +18,7 @@ use loupe_core::io::{
     Output, SrtpProfile,
 };
 use loupe_core::plane::{Plane, PlaneConfig};
+use loupe_core::rtcp::TwccBuilder;
 use loupe_core::rtp::{ExtensionWriter, FixedHeader};
 use loupe_core::srtp::OutboundSrtp;
 use loupe_core::stats::Counter;
@@ -34,6 +36,12 @@ const SOUNDS_PER_SECOND: u64 = 50;
 const KEYFRAME_INTERVAL: u64 = 300;
 /// Between two packets of a frame, at the publisher's link.
 const SPACING: Duration = Duration::from_micros(15);
+/// Between two reports of a viewer, as Chromium spaces them.
+const FEEDBACK_INTERVAL: u64 = 100;
+/// From the plane to a viewer, and back.
+const ONE_WAY: Duration = Duration::from_millis(10);
+/// The first transport-wide number, unwrapped.
+const FIRST_NUMBER: u64 = 1 << 16;
 /// What is made at a time: a few megabytes.
 const BATCH_SECONDS: u64 = 10;
 /// Fewer forwarded packets would measure the clock.
@@ -195,18 +203,47 @@ impl Source {
     }
 }
 
+/// What a viewer reports, protected.
+struct Reporter {
+    keys: OutboundSrtp,
+    builder: TwccBuilder,
+    index: u32,
+    reported: usize,
+}
+
+impl Reporter {
+    /// One report at `at` about what was sent at these moments, as far as it has arrived.
+    fn report(&mut self, at: Time, address: SocketAddr, sent: &[Time]) -> Option<Arrival> {
+        let arrived = sent.partition_point(|sent| *sent + ONE_WAY + ONE_WAY <= at);
+        let number = |index: usize| SeqNo(FIRST_NUMBER + index as u64);
+        let news: Vec<_> =
+            (self.reported..arrived).map(|index| (number(index), sent[index] + ONE_WAY)).collect();
+        let (base, _) = *news.first()?;
+        self.reported = arrived;
+        let mut payload = Vec::with_capacity(200);
+        self.builder.write(&mut payload, (Ssrc(9), Ssrc(3_000)), base, &news);
+        self.keys.protect_rtcp(&mut payload, 0, self.index).expect("our own packet");
+        self.index += 1;
+        Some(Arrival { at, source: address, payload })
+    }
+}
+
 /// A plane with one publisher and its viewers.
 struct World {
     plane: Plane,
     peers: Vec<Peer>,
     source: Source,
+    /// One per viewer; none when viewers are silent.
+    reporters: Vec<Reporter>,
+    /// When each packet is forwarded.
+    sent: Vec<Time>,
     due: Time,
     datagrams: u64,
     runs: u64,
 }
 
 impl World {
-    fn new(profile: SrtpProfile, viewers: usize) -> World {
+    fn new(profile: SrtpProfile, viewers: usize, silent: bool) -> World {
         let mut plane = Plane::new(PlaneConfig { seed: 1 });
         let peers: Vec<Peer> = (0..=viewers).map(Peer::new).collect();
         for peer in &peers {
@@ -230,7 +267,13 @@ impl World {
             }
         }
         let source = Source { address: peers[PUBLISHER].address, keys, transport_seq: 0 };
-        World { plane, peers, source, due: Time::NEVER, datagrams: 0, runs: 0 }
+        let reporters = peers[PUBLISHER + 1..].iter().filter(|_| !silent).map(|peer| {
+            let keys =
+                OutboundSrtp::new(profile, &peer.key(profile, 1)).expect("a key of the profile's length");
+            Reporter { keys, builder: TwccBuilder::new(), index: 0, reported: 0 }
+        });
+        let (reporters, sent) = (reporters.collect(), Vec::new());
+        World { plane, peers, source, reporters, sent, due: Time::NEVER, datagrams: 0, runs: 0 }
     }
 
     /// All that reaches the plane in `BATCH_SECONDS` from `second` on, in order.
@@ -245,9 +288,26 @@ impl World {
                 arrivals.push(peer.check(Time::from_millis(two_seconds * 1_000) + offset));
             }
         }
+        let media = arrivals.len();
         (second..second + BATCH_SECONDS).for_each(|second| self.source.second(second, &mut arrivals));
+        arrivals[media..].sort_by_key(|arrival| arrival.at);
+        self.sent.extend(arrivals[media..].iter().map(|arrival| arrival.at));
+        self.report(second, &mut arrivals);
         arrivals.sort_by_key(|arrival| arrival.at);
         arrivals
+    }
+
+    /// All viewers' reports, each viewer at its own moments.
+    fn report(&mut self, second: u64, arrivals: &mut Vec<Arrival>) {
+        let count = self.reporters.len() as u64;
+        for (index, reporter) in self.reporters.iter_mut().enumerate() {
+            let address = self.peers[PUBLISHER + 1 + index].address;
+            let offset = Duration::from_micros(index as u64 * FEEDBACK_INTERVAL * 1_000 / count);
+            for tick in 0..BATCH_SECONDS * 1_000 / FEEDBACK_INTERVAL {
+                let at = Time::from_millis(second * 1_000 + tick * FEEDBACK_INTERVAL) + offset;
+                arrivals.extend(reporter.report(at, address, &self.sent));
+            }
+        }
     }
 
     fn run(&mut self, arrivals: &mut [Arrival]) {
@@ -271,7 +331,7 @@ impl World {
                     self.datagrams += outbox.runs.iter().map(loupe_core::io::Run::datagrams).sum::<u64>();
                     self.runs += outbox.runs.len() as u64;
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;
@@ -297,8 +357,8 @@ fn processor_nanos() -> u64 {
     text.split(' ').next().and_then(|field| field.parse().ok()).expect("three numbers")
 }
 
-fn measure(profile: SrtpProfile, viewers: usize) {
-    let mut world = World::new(profile, viewers);
+fn measure(profile: SrtpProfile, viewers: usize, silent: bool) {
+    let mut world = World::new(profile, viewers, silent);
     let mut warm_up = world.batch(0);
     world.run(&mut warm_up);
     let (before, datagrams, runs) = (world.forwarded(BATCH_SECONDS), world.datagrams, world.runs);
@@ -326,9 +386,11 @@ fn main() {
         ("gcm256", SrtpProfile::AeadAes256Gcm),
         ("cm", SrtpProfile::Aes128CmSha1_80),
     ];
-    let known = |word: &String| word.parse::<usize>().is_ok() || names.iter().any(|(name, _)| name == word);
+    let known = |word: &String| {
+        word.parse::<usize>().is_ok() || word == "silent" || names.iter().any(|(name, _)| name == word)
+    };
     if let Some(word) = words.iter().find(|word| !known(word)) {
-        eprintln!("{word}: neither a number of viewers nor one of gcm128, gcm256, cm");
+        eprintln!("{word}: neither a number of viewers nor one of gcm128, gcm256, cm, silent");
         std::process::exit(2);
     }
     let counts: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).filter(|n| *n > 0).collect();
@@ -340,6 +402,6 @@ fn main() {
         "profile", "viewers", "us per packet", "forwarded", "packets a run"
     );
     for (_, profile) in names.into_iter().filter(|(name, _)| !any || named(name)) {
-        counts.iter().for_each(|viewers| measure(profile, *viewers));
+        counts.iter().for_each(|viewers| measure(profile, *viewers, named("silent")));
     }
 }

@@ -37,8 +37,17 @@ impl Plane {
                 self.subscribe(now, publication, subscription, transport, media);
             }
             Command::Prefer { subscription, wish } => self.prefer(now, subscription, wish),
+            Command::Want { transport, rate } => {
+                let key = self.transport_key(transport);
+                if let Some(outgoing) = key.and_then(|key| self.transports[key].outgoing.as_deref_mut()) {
+                    outgoing.wanted = rate;
+                    outgoing.next_demand = now;
+                }
+            }
             Command::Mute { publication, muted } => self.mute(now, publication, muted),
             Command::RequestKeyframe { publication } => self.request_keyframe(now, publication),
+            Command::Tap { publication, tap, clocks } => self.tap(now, publication, tap, clocks),
+            Command::Untap { publication } => self.untap(now, publication),
             Command::Close { handle } => self.close(now, handle),
         }
     }
@@ -152,10 +161,11 @@ impl Plane {
         let needs_keyframe = self.publications[publication].needs_keyframe();
         let ssrc = media.ssrc;
         let outgoing = self.transports[transport].outgoing.get_or_insert_default();
-        let mut subscription =
-            Subscription::new(now, handle, (publication, transport), media, needs_keyframe, start);
+        let key = self.subscriptions.vacant_key();
+        let keys = (key, publication, transport);
+        let mut subscription = Subscription::new(now, handle, keys, media, needs_keyframe, start);
         subscription.go_on_from(&outgoing.ended);
-        let key = self.subscriptions.insert(subscription);
+        self.subscriptions.insert(subscription);
         self.handles.insert(handle, Entity::Subscription(key));
         self.publications[publication].subscriptions.push(key);
         let outgoing = self.transports[transport].outgoing.get_or_insert_default();
@@ -181,6 +191,13 @@ impl Plane {
             return;
         }
         publication.muted = muted;
+        if let Some(tap) = &mut publication.tap {
+            tap.mute(now, muted);
+            tap.choose(now, publication.active, muted);
+            let transport = publication.transport;
+            self.wake(transport, now);
+        }
+        let publication = &mut self.publications[key];
         for subscription in publication.subscriptions.clone() {
             // Pictures need a new beginning: what came meanwhile is missing from the viewer's references.
             self.subscriptions[subscription].switch.interrupt();
@@ -234,6 +251,7 @@ impl Plane {
             self.close_subscription(subscription);
         }
         self.unripe(key);
+        self.end_tap(now, key);
         self.publisher_revision += 1;
         let publication = self.publications.remove(key);
         self.handles.remove(&publication.handle);
@@ -258,7 +276,10 @@ impl Plane {
         let transport = self.transports.get_mut(subscription.transport);
         if let Some(outgoing) = transport.and_then(|transport| transport.outgoing.as_deref_mut()) {
             outgoing.subscriptions.retain(|(_, other)| *other != key);
-            outgoing.ended.insert(subscription.media.ssrc, subscription.seqs.next_out());
+            outgoing.pacer.forget(key);
+            if let Some(next) = subscription.seqs.next_out() {
+                outgoing.ended.insert(subscription.media.ssrc, next);
+            }
             if let Some(ssrc) = subscription.media.rtx_ssrc {
                 outgoing.ended.insert(ssrc, subscription.next_rtx);
             }

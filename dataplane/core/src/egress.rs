@@ -1,17 +1,25 @@
 //! A packet on its way out to one viewer.
 
+use std::time::Duration;
+
 use crate::history::StoredPacket;
-use crate::io::Outbox;
+use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
+use crate::pacer::{Gate, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::rewrite::timestamp_step;
-use crate::rtp::{ExtensionWriter, FixedHeader};
+use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
 use crate::seq::abs_send_time;
 use crate::stats::{Counter, Counters, Drop};
 use crate::subscription::Subscription;
-use crate::transport::Transport;
+use crate::transport::{Cause, Transport};
 use crate::twcc::FIRST_OUT;
 use crate::units::{MediaTime, SeqNo, Ssrc, Time};
+
+/// Packets smaller than this are not worth repeating for a probe.
+const MIN_PROBE_PAYLOAD: usize = 400;
+/// Padding of one packet: its count has one byte (RFC 3550 section 5.1).
+const PADDING_BYTES: usize = 255;
 
 /// The walk of the fresh packets of a publication to one viewer, in travel order.
 pub fn forward(
@@ -55,6 +63,7 @@ fn overtaking<'a>(
     after.filter(move |seq| is_kept(*seq) && !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
 }
 
+/// Up to the pacer: whether a packet is for the viewer, and whether it leaves now.
 fn forward_one(
     now: Time,
     publication: &Publication,
@@ -67,19 +76,79 @@ fn forward_one(
     if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
-    if item.padding {
-        if subscription.switch.forwarded() == Some(item.layer) {
-            subscription.seqs.skip(item.seq);
-        }
-        return Ok(false);
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
+    let Some(step) = decide(publication, item, subscription, outgoing.pacer.gate)? else { return Ok(false) };
+    let sound = publication.media.kind == Kind::Audio;
+    if sound && !outgoing.pacer.admits_sound(now) {
+        let skipped = Fresh { padding: true, ..item };
+        depart(now, publication, skipped, Step::Skip, subscription, transport, outbox)?;
+        return Err(Drop::Stale);
     }
-    let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(false) };
-    let Some(packet) = layer.history.get(item.seq) else { return Ok(false) };
-    match subscription.switch.judge(item.layer, packet.keyframe_start) {
-        Verdict::Forward => {}
-        Verdict::Switch => switch_lines(now, publication, item.layer, packet, subscription),
+    if sound || outgoing.pacer.admits(now) {
+        let left = depart(now, publication, item, step, subscription, transport, outbox)?;
+        if left {
+            outbox.depart(item.arrival);
+        }
+        return Ok(left);
+    }
+    if step == Step::Switch {
+        // What still waits of a higher layer would only delay the new beginning.
+        outgoing.pacer.supersede(subscription.key, item.layer);
+    }
+    let (subscription, Fresh { layer, seq, arrival: since, .. }) = (subscription.key, item);
+    let waits = outgoing.pacer.wait(Waiting { subscription, layer, seq, since, step });
+    if waits { Ok(false) } else { Err(Drop::Stale) }
+}
+
+/// The layer decisions; `None`: the packet is of no concern to the viewer.
+fn decide(
+    publication: &Publication,
+    item: Fresh,
+    subscription: &mut Subscription,
+    gate: Gate,
+) -> Result<Option<Step>, Drop> {
+    if item.padding {
+        let forwarded = subscription.switch.forwarded() == Some(item.layer);
+        return Ok(forwarded.then_some(Step::Skip));
+    }
+    let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(None) };
+    let Some(packet) = layer.history.get(item.seq) else { return Ok(None) };
+    let limits = subscription.limits(gate);
+    let step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
+        Verdict::Forward => Step::Forward,
+        Verdict::Switch => {
+            subscription.sublayers.restart(limits);
+            Step::Switch
+        }
         Verdict::AwaitingKeyframe => return Err(Drop::AwaitingKeyframe),
-        Verdict::OtherLayer | Verdict::Paused => return Ok(false),
+        Verdict::OtherLayer | Verdict::Paused => return Ok(None),
+    };
+    let wanted = subscription.sublayers.judge(packet.time, packet.mark, limits);
+    Ok(Some(if wanted || step == Step::Switch { step } else { Step::Skip }))
+}
+
+/// From the pacer on: numbers, protection, out. True when the packet left.
+pub(crate) fn depart(
+    now: Time,
+    publication: &Publication,
+    item: Fresh,
+    step: Step,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<bool, Drop> {
+    let packet =
+        publication.layers.get(usize::from(item.layer)).and_then(|layer| layer.history.get(item.seq));
+    if step == Step::Skip {
+        subscription.seqs.skip(item.seq);
+        if let Some(id) = packet.and_then(|packet| packet.picture?.id) {
+            subscription.picture_ids.skip(SeqNo(id));
+        }
+        return if item.padding { Ok(false) } else { Err(Drop::UnwantedLayer) };
+    }
+    let Some(packet) = packet else { return Err(Drop::TooOld) };
+    if step == Step::Switch {
+        switch_lines(now, publication, item.layer, packet, subscription);
     }
     let Some(seq) = subscription.seqs.map(item.seq) else { return Err(Drop::TooOld) };
     if !subscription.sent.note(now, seq, item.layer, item.seq) {
@@ -95,11 +164,11 @@ fn forward_one(
         seq,
         time,
         original: None,
+        cause: Cause::Media,
     };
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
-    outbox.depart(item.arrival);
     Ok(true)
 }
 
@@ -116,19 +185,89 @@ pub fn retransmit(
     else {
         return Err(Drop::RtxGone);
     };
-    let round_trip =
-        transport.outgoing.as_deref().and_then(|outgoing| outgoing.round_trip).unwrap_or_default();
+    // What was sent again before may still wait in the path's queue.
+    let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
+        outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
+    });
     let (seq, layer, original) = subscription.sent.answer(now, wire, round_trip).ok_or(Drop::RtxGone)?;
+    // Of a layer that is not shown any more nothing is missed.
+    if subscription.switch.forwarded() != Some(layer) {
+        return Err(Drop::RtxGone);
+    }
     let layer = publication.layers.get(usize::from(layer)).ok_or(Drop::RtxGone)?;
     let packet = layer.history.get(original).ok_or(Drop::RtxGone)?;
     if !subscription.rtx_budget.take(now, packet.bytes.len() as u64) {
         return Err(Drop::RtxBudget);
     }
     let time = MediaTime(subscription.times.peek(packet.time.0));
-    let out = Outgoing { payload_type, ssrc, seq: subscription.next_rtx, time, original: Some(seq) };
-    subscription.next_rtx = SeqNo(subscription.next_rtx.0 + 1);
+    let original = Some(seq);
+    let seq = subscription.take_rtx();
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
+    Ok(())
+}
+
+/// Sends something useful for a probe: a recent packet again, the larger the better, else padding (RFC 4588 stream in
+/// both cases). Repeats of what arrived are duplicates to a viewer; of what was lost they are repairs. Gives the bytes.
+pub(crate) fn send_probe(
+    now: Time,
+    publication: &Publication,
+    back: u64,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<(), Drop> {
+    let (Some(ssrc), Some(payload_type)) = (subscription.media.rtx_ssrc, subscription.media.rtx_payload_type)
+    else {
+        return Err(Drop::RtxGone);
+    };
+    let recent = subscription.sent.recent(back).and_then(|(seq, layer, original)| {
+        let packet = publication.layers.get(usize::from(layer))?.history.get(original)?;
+        (packet.payload().len() >= MIN_PROBE_PAYLOAD).then_some((seq, packet))
+    });
+    let Some((original, packet)) = recent else {
+        return send_padding(now, (payload_type, ssrc), subscription, transport, outbox);
+    };
+    let time = MediaTime(subscription.times.peek(packet.time.0));
+    let seq = subscription.take_rtx();
+    let out = Outgoing { payload_type, ssrc, seq, time, original: Some(original), cause: Cause::Probe };
+    write(now, out, packet, subscription, transport, outbox).map(|_| ())
+}
+
+/// A packet of padding alone.
+fn send_padding(
+    now: Time,
+    (payload_type, ssrc): (u8, Ssrc),
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<(), Drop> {
+    let (Some(path), Some(keys)) = (transport.ice.path(), transport.keys.as_ref()) else {
+        return Err(Drop::NoConsent);
+    };
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
+    let start = outbox.bytes.len();
+    let seq = subscription.take_rtx();
+    let timestamp = subscription.times.highest().map_or(0, |time| MediaTime(time).wire());
+    FixedHeader { payload_type, marker: false, sequence: seq.wire(), timestamp, ssrc }
+        .write(&mut outbox.bytes);
+    // RFC 3550 section 5.1: P, and the count of padding bytes in the last of them.
+    outbox.bytes[start] |= 0x20;
+    let transport_seq = outgoing.sent.next_seq();
+    let bare = ReceivedExtensions::default();
+    write_extensions(now, (&bare, &[]), subscription, transport_seq, &mut outbox.bytes);
+    let header_length = outbox.bytes.len() - start;
+    outbox.bytes.resize(outbox.bytes.len() + PADDING_BYTES - 1, 0);
+    outbox.bytes.push(PADDING_BYTES as u8);
+    let index = SeqNo(seq.0 - FIRST_OUT.0);
+    if keys.outbound.protect_rtp(&mut outbox.bytes, start, header_length, index).is_err() {
+        outbox.bytes.truncate(start);
+        return Err(Drop::SendFailed);
+    }
+    let length = outbox.bytes.len() - start;
+    outgoing.account(now, length, Cause::Probe, subscription.media.extensions.transport_cc != 0);
+    outbox.push(path, start);
     Ok(())
 }
 
@@ -153,7 +292,7 @@ fn switch_lines(
         subscription.times.switch(packet.time.0, step);
     }
     if let Some(numbers) = packet.picture {
-        numbers.id.inspect(|id| subscription.picture_ids.switch(*id, 1));
+        numbers.id.inspect(|id| subscription.picture_ids.switch(SeqNo(*id)));
         numbers.tl0_index.inspect(|index| subscription.tl0_indices.switch(*index, 1));
     }
     subscription.last_sent = Some((now, layer, packet.time));
@@ -168,6 +307,8 @@ struct Outgoing {
     time: MediaTime,
     /// For a retransmission: the number it repeats.
     original: Option<SeqNo>,
+    /// Why it leaves.
+    cause: Cause,
 }
 
 /// Builds, protects and queues one packet; returns its payload bytes.
@@ -186,13 +327,14 @@ fn write(
     let start = outbox.bytes.len();
     FixedHeader {
         payload_type: out.payload_type,
-        marker: packet.marker,
+        marker: packet.marker || subscription.sublayers.ends_picture(packet.mark),
         sequence: out.seq.wire(),
         timestamp: out.time.wire(),
         ssrc: out.ssrc,
     }
     .write(&mut outbox.bytes);
-    write_extensions(now, packet, subscription, outgoing.sent.next_seq(), &mut outbox.bytes);
+    let received = (&packet.extensions, &packet.bytes[..]);
+    write_extensions(now, received, subscription, outgoing.sent.next_seq(), &mut outbox.bytes);
     let header_length = outbox.bytes.len() - start;
     if let Some(original) = out.original {
         outbox.bytes.extend_from_slice(&original.wire().to_be_bytes());
@@ -200,7 +342,7 @@ fn write(
     let payload_start = outbox.bytes.len();
     outbox.bytes.extend_from_slice(packet.payload());
     if let Some(numbers) = packet.picture {
-        let id = numbers.id.map(|id| subscription.picture_ids.map(id));
+        let id = numbers.id.map(|id| subscription.picture_ids.map(SeqNo(id)).map_or(id, |mapped| mapped.0));
         let tl0_index = numbers.tl0_index.map(|index| subscription.tl0_indices.map(index));
         numbers.patch(&mut outbox.bytes[payload_start..], id, tl0_index);
     }
@@ -212,24 +354,19 @@ fn write(
         return Err(Drop::SendFailed);
     }
     let length = outbox.bytes.len() - start;
-    if subscription.media.extensions.transport_cc != 0 {
-        outgoing.sent.send(now, length);
-    }
-    outgoing.packets += 1;
-    outgoing.bytes += length as u64;
+    outgoing.account(now, length, out.cause, subscription.media.extensions.transport_cc != 0);
     outbox.push(path, start);
     Ok(payload)
 }
 
 fn write_extensions(
     now: Time,
-    packet: &StoredPacket,
+    (received, packet): (&ReceivedExtensions, &[u8]),
     subscription: &Subscription,
     transport_seq: SeqNo,
     bytes: &mut Vec<u8>,
 ) {
     let ids = &subscription.media.extensions;
-    let received = &packet.extensions;
     let mut writer = ExtensionWriter::begin(bytes);
     if let Some(mid) = &subscription.media.mid {
         writer.push(ids.mid, mid.as_bytes());
@@ -246,7 +383,7 @@ fn write_extensions(
         (ids.dependency_descriptor, received.dependency_descriptor),
     ] {
         if let Some(span) = span {
-            writer.push(id, span.of(&packet.bytes));
+            writer.push(id, span.of(packet));
         }
     }
     if ids.abs_send_time != 0 {

@@ -1,14 +1,13 @@
 //! RTCP as it comes in: publishers' clocks, viewers' reports and requests.
 
-use std::time::Duration;
-
 use crate::egress::retransmit;
-use crate::io::Event;
+use crate::pacer::Repair;
+use crate::pacing::is_beyond;
 use crate::plane::Plane;
 use crate::publication::SenderInfo;
 use crate::rtcp::feedback::{Nack, Remb};
 use crate::rtcp::report::{ReportBlocks, SenderFigures};
-use crate::rtcp::transport_feedback::TransportFeedback;
+use crate::rtcp::transport_feedback::{REFERENCE_MICROS, TransportFeedback};
 use crate::rtcp::{Rtcp, compound};
 use crate::srtp::{RtcpReplay, SrtpError};
 use crate::stats::{Counter, Drop};
@@ -19,8 +18,6 @@ use crate::units::{Ssrc, Time};
 const MAX_NACKED: usize = 1_000;
 /// Packets that one feedback may speak of: twice what the send history keeps.
 const MAX_STATUSES: usize = 2_048;
-/// Estimates are told at most this often.
-const BANDWIDTH_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Plane {
     /// A compound packet of a transport's peer.
@@ -43,7 +40,7 @@ impl Plane {
                 Rtcp::Pli(pli) => self.note_picture_loss(now, key, pli.media),
                 Rtcp::Fir(fir) => fir.requests().for_each(|(ssrc, _)| self.note_picture_loss(now, key, ssrc)),
                 Rtcp::Remb(remb) => self.note_remb(now, key, &remb),
-                Rtcp::TransportFeedback(feedback) => self.note_transport_feedback(key, &feedback),
+                Rtcp::TransportFeedback(feedback) => self.note_transport_feedback(now, key, &feedback),
                 Rtcp::Bye(bye) => bye.sources().for_each(|ssrc| self.note_bye(now, key, ssrc)),
                 Rtcp::SourceDescription | Rtcp::Unknown { .. } => {}
             }
@@ -60,6 +57,9 @@ impl Plane {
         };
         let binding = stream.binding;
         let publication = &mut self.publications[binding.publication];
+        if let Some(tap) = &mut publication.tap {
+            tap.report(now, binding.layer, figures.ssrc, figures.rtp_timestamp, figures.ntp);
+        }
         if let Some(layer) = publication.layers.get_mut(usize::from(binding.layer))
             && layer.times.newest().is_some()
         {
@@ -71,10 +71,12 @@ impl Plane {
     /// What a viewer says about what it receives.
     fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        let mut worst = None;
         for block in blocks {
             let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
             let subscription = &mut self.subscriptions[subscription];
             subscription.fraction_lost = f64::from(block.fraction_lost) / 256.0;
+            worst = worst.max(Some(block.fraction_lost));
             let measured =
                 subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
             if let Some(measured) = measured {
@@ -82,6 +84,14 @@ impl Plane {
                     Some(before) => (before * 3 + measured) / 4,
                     None => measured,
                 });
+            }
+        }
+        if let Some(worst) = worst {
+            let round_trip = outgoing.round_trip;
+            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trip);
+            outgoing.look_at = outgoing.bandwidth.next_timeout(now);
+            if outgoing.bandwidth.goes_without(now) {
+                self.apply_estimate(now, key);
             }
         }
     }
@@ -94,16 +104,30 @@ impl Plane {
         let subscription = &mut self.subscriptions[subscription];
         let publication = &self.publications[subscription.publication];
         let transport = &mut self.transports[key];
+        if transport.outgoing.as_deref().is_some_and(|it| is_beyond(it, publication, subscription)) {
+            let refused = nack.lost().take(most).count();
+            self.counters.drop_many(Drop::RtxBudget, refused as u64);
+            return refused;
+        }
         let mut asked = 0;
         for wire in nack.lost().take(most) {
             asked += 1;
             subscription.nacks += 1;
             self.counters.add(Counter::NacksReceived, 1);
+            if let Some(outgoing) = transport.outgoing.as_deref_mut()
+                && !outgoing.pacer.admits_repair(now)
+            {
+                let repair = Repair { subscription: subscription.key, wire, since: now };
+                let waits = outgoing.pacer.wait_to_repair(repair);
+                self.counters.drop_many(Drop::RtxBudget, u64::from(!waits));
+                continue;
+            }
             match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
                 Ok(()) => self.counters.add(Counter::RtxOut, 1),
                 Err(reason) => self.counters.drop(reason),
             }
         }
+        self.wake_viewer(now, key);
         asked
     }
 
@@ -121,30 +145,31 @@ impl Plane {
     }
 
     fn note_remb(&mut self, now: Time, key: usize, remb: &Remb<'_>) {
-        let transport = &mut self.transports[key];
-        let Some(outgoing) = transport.outgoing.as_deref_mut() else { return };
-        let known = outgoing.remb.replace(remb.bitrate);
-        if known != Some(remb.bitrate) && now >= outgoing.next_bandwidth {
-            outgoing.next_bandwidth = now + BANDWIDTH_INTERVAL;
-            let event = Event::Bandwidth { transport: transport.handle, estimate: remb.bitrate };
-            self.events.push_back(event);
+        self.tell_demand(now, key);
+        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        outgoing.remb = Some(remb.bitrate);
+        outgoing.bandwidth.hear_remb(now, remb.bitrate);
+        outgoing.look_at = outgoing.bandwidth.next_timeout(now);
+        if outgoing.bandwidth.goes_without(now) {
+            self.apply_estimate(now, key);
         }
     }
 
-    /// What became of each packet sent to a viewer; the send-side estimator reads its fates here.
-    fn note_transport_feedback(&mut self, key: usize, feedback: &TransportFeedback<'_>) {
+    /// What became of each packet sent to a viewer.
+    fn note_transport_feedback(&mut self, now: Time, key: usize, feedback: &TransportFeedback<'_>) {
+        self.tell_demand(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let (mut received, mut missing) = (0_u32, 0_u32);
+        let reference = outgoing.reference_times.unwrap(feedback.reference_time) as i64;
+        let reference = reference.saturating_mul(REFERENCE_MICROS);
+        self.fates.clear();
         for status in feedback.statuses().take(MAX_STATUSES) {
-            match outgoing.sent.settle(status.sequence, status.arrival_micros) {
-                Some(fate) if fate.received.is_some() => received += 1,
-                Some(_) => missing += 1,
-                None => {}
-            }
+            let arrival = status.arrival_micros.map(|micros| reference.saturating_add(micros));
+            self.fates.extend(outgoing.sent.settle(status.sequence, arrival));
         }
-        if received + missing > 0 {
-            let ratio = f64::from(missing) / f64::from(received + missing);
-            outgoing.loss_ratio += (ratio - outgoing.loss_ratio) / 8.0;
+        if !self.fates.is_empty() {
+            outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
+            outgoing.look_at = outgoing.bandwidth.next_timeout(now);
+            self.apply_estimate(now, key);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::frame_mark::FrameMark;
 use crate::picture::PictureNumbers;
 use crate::rtp::extensions::ReceivedExtensions;
 use crate::units::{MediaTime, SeqNo, Time};
@@ -32,6 +33,8 @@ pub struct StoredPacket {
     pub marker: bool,
     /// Whether a decoder can start here.
     pub keyframe_start: bool,
+    /// The place of its frame among the encoding's layers.
+    pub mark: FrameMark,
     /// Its VP8 picture numbers.
     pub picture: Option<PictureNumbers>,
     /// Its header extensions, as ranges of `bytes`.
@@ -173,6 +176,7 @@ mod tests {
             header_length: 0,
             marker: false,
             keyframe_start: false,
+            mark: FrameMark::default(),
             picture: None,
             extensions: ReceivedExtensions::default(),
             bytes: Vec::new(),

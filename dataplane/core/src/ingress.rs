@@ -12,6 +12,7 @@ use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
 use crate::srtp::{RtpReplay, SrtpError};
 use crate::stats::{Counter, Counters, Drop};
 use crate::streams::Binding;
+use crate::tap::TappedPacket;
 use crate::transport::{Incoming, Keys, Transport};
 use crate::units::{SeqNo, Ssrc, Time};
 
@@ -52,12 +53,13 @@ pub fn receive_rtp(
     let (length, known) = unprotect(now, keys, incoming, &header, datagram)?;
     let plain = &mut datagram[..length];
     let extensions = ReceivedExtensions::read(plain, &header, incoming.streams.extensions());
-    note_arrival(now, incoming, &extensions);
+    note_arrival(now, incoming, &extensions, length);
     let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
-    let restarted = replace_source(publication, &packet);
+    let restarted = replace_source(now, publication, &packet);
     let arrival = note_sequence(now, publication, incoming, counters, &packet)?;
+    record(now, publication, &packet, plain);
     let accepted = keep(now, (binding.publication, publication), packet, extensions, plain, arrival)?;
     Ok(Accepted { restarted, ..accepted })
 }
@@ -111,10 +113,10 @@ fn unprotect(
     Ok((opened.map_err(SrtpError::rtp_drop)?.length, Err(replay)))
 }
 
-fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions) {
+fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions, length: usize) {
     if let (Some(arrivals), Some(wire)) = (&mut incoming.arrivals, extensions.transport_cc) {
         let seq = incoming.transport_seqs.unwrap(wire);
-        arrivals.receive(now, seq);
+        arrivals.receive(now, seq, length);
     }
 }
 
@@ -170,13 +172,16 @@ fn unwrap_rtx(
 }
 
 /// A layer whose source is another than before begins anew; true when it did.
-fn replace_source(publication: &mut Publication, packet: &Packet) -> bool {
+fn replace_source(now: Time, publication: &mut Publication, packet: &Packet) -> bool {
     let Some(layer) = publication.layers.get_mut(usize::from(packet.layer)) else { return false };
     if packet.repaired || layer.first.is_none() || layer.ssrc == Some(packet.ssrc) {
         return false;
     }
     publication.history_bytes -= layer.history.bytes();
     layer.restart();
+    if let Some(tap) = &mut publication.tap {
+        tap.replace_source(now, packet.layer, packet.ssrc);
+    }
     true
 }
 
@@ -197,6 +202,7 @@ fn note_sequence(
     match layer.history.judge(seq) {
         Kept::New => {}
         Kept::Duplicate => return Err(Drop::Duplicate),
+        Kept::TooOld if layer.loss.misses_late(seq) => {}
         Kept::TooOld => return Err(Drop::TooOld),
     }
     layer.seqs.commit(seq);
@@ -217,6 +223,20 @@ fn note_sequence(
 
 fn smooth(old: Duration, new: Duration) -> Duration {
     (old * 7 + new) / 8
+}
+
+/// Gives a recorder its copy.
+fn record(now: Time, publication: &mut Publication, packet: &Packet, plain: &[u8]) {
+    let Some(tap) = publication.tap.as_mut().filter(|_| !publication.muted) else { return };
+    let Some(bytes) = plain.get(..packet.end) else { return };
+    let Packet { layer, sequence, repaired, .. } = *packet;
+    // A repair came under its own source.
+    let original = publication.layers.get(usize::from(layer)).and_then(|layer| layer.ssrc);
+    let ssrc = original.filter(|_| repaired).unwrap_or(packet.ssrc);
+    let payload = bytes.get(packet.header_length..).unwrap_or_default();
+    let keyframe_start = !payload.is_empty() && is_keyframe_start(publication.media.codec, payload);
+    let payload_type = publication.media.payload_type;
+    tap.packet(now, &TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes });
 }
 
 /// Keeps the packet for forwarding and retransmission.
@@ -254,6 +274,9 @@ fn keep(
         arrival,
         restarted: false,
     };
+    if arrival == Arrival::Late {
+        return Ok(accepted);
+    }
     let fresh = Fresh { layer: packet.layer, seq, arrival: now, padding: payload.is_empty() };
     publication.fresh.push(fresh);
     if fresh.padding {
@@ -265,6 +288,9 @@ fn keep(
         layer.keyframes_seen += 1;
         layer.keyframes.satisfy();
     }
+    let descriptor = extensions.dependency_descriptor.map(|span| span.of(bytes)).unwrap_or_default();
+    let mark = layer.marks.read(codec, payload, descriptor);
+    layer.note_wire_bytes(now, mark.temporal, bytes.len());
     let entry = StoredPacket {
         seq,
         time,
@@ -272,6 +298,7 @@ fn keep(
         header_length: packet.header_length as u16,
         marker: packet.marker,
         keyframe_start,
+        mark,
         picture: layer.pictures.read(codec, payload),
         extensions,
         bytes: Vec::new(),

@@ -1,8 +1,10 @@
 //! What goes into a [`Plane`](crate::plane::Plane) and what comes out: plain values, no callbacks.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 pub use crate::outbox::{Outbox, Run};
+use crate::tap::{SystemClocks, TapBatch};
 use crate::units::{Bitrate, Label, Ssrc, Time};
 
 /// A transport, publication or subscription, numbered by the control plane; one number space for all three.
@@ -34,6 +36,8 @@ pub enum Output<'a> {
     Transmit(&'a Outbox),
     /// Something for the control plane.
     Event(Event),
+    /// Records of a tap, for the recorder.
+    Tapped(TapBatch),
     /// Nothing more until this moment ([`Time::NEVER`]: until the next input).
     Wait(Time),
 }
@@ -107,6 +111,13 @@ pub enum Command {
         /// The wish.
         wish: Wish,
     },
+    /// Up to which rate more would be useful to a transport, everything counted as on the wire; probing ends there.
+    Want {
+        /// The transport.
+        transport: Handle,
+        /// The rate; `None`: what the highest layers that flow would take together.
+        rate: Option<Bitrate>,
+    },
     /// Forward nothing of a publication (true) or forward it again (false).
     Mute {
         /// The publication.
@@ -117,6 +128,21 @@ pub enum Command {
     /// Ask the publisher for a key frame on all layers that are watched, or where nobody watches on all that flow;
     /// within the throttle. Sound has none.
     RequestKeyframe {
+        /// The publication.
+        publication: Handle,
+    },
+    /// Copy what comes in of a publication to a tap, in place of any it has, and go on asking for its lost packets
+    /// after they are of no use to live viewers.
+    Tap {
+        /// The publication.
+        publication: Handle,
+        /// The tap's number, which its batches carry.
+        tap: u64,
+        /// What the system's clocks show now.
+        clocks: SystemClocks,
+    },
+    /// End the tap of a publication. Idempotent.
+    Untap {
         /// The publication.
         publication: Handle,
     },
@@ -276,8 +302,55 @@ pub struct OutboundMedia {
 pub struct Wish {
     /// Index of the wanted encoding, lowest first; `None` takes the highest that flows.
     pub layer: Option<u8>,
+    /// Highest spatial layer within an encoding that has several (VP9, AV1); `None`: all.
+    pub spatial: Option<u8>,
+    /// Highest temporal layer; `None`: all.
+    pub temporal: Option<u8>,
     /// Send nothing.
     pub paused: bool,
+}
+
+/// What is done about the path to a viewer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Phase {
+    /// Nothing is known yet; probes follow each other.
+    #[default]
+    Start,
+    /// The estimate holds and grows where it is used.
+    Steady,
+    /// The path carries less than before: only sound and the lowest temporal layer, until its queue is gone.
+    Drain,
+    /// The viewer's reports stay away: only sound.
+    Silent,
+}
+
+impl Phase {
+    /// The name for metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Start => "start",
+            Phase::Steady => "steady",
+            Phase::Drain => "drain",
+            Phase::Silent => "silent",
+        }
+    }
+}
+
+/// The path to a viewer, for whoever chooses layers.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct LinkState {
+    /// What is done about it.
+    pub phase: Phase,
+    /// How long packets wait in its queue.
+    pub queue_delay: Duration,
+    /// Share of packets lost whatever we send, before repair, 0 to 1.
+    pub inherent_loss: f64,
+    /// Share lost beyond that.
+    pub congestion_loss: f64,
+    /// The round trip, once known.
+    pub round_trip: Option<Duration>,
+    /// Half the widest swing to and fro of the natural logarithm of the estimate over some 15 s.
+    pub volatility: f64,
 }
 
 /// Why something ended.
@@ -314,12 +387,15 @@ pub enum Event {
         /// Which transport.
         transport: Handle,
     },
-    /// What the link to a viewer carries, as the viewer's own report (REMB) tells.
+    /// What the link to a viewer carries: told at once when it changes by a tenth or the phase does, at most five times a
+    /// second when something else does that layer choice reads, and not at all while nothing changes.
     Bandwidth {
         /// Which transport.
         transport: Handle,
-        /// The estimate.
+        /// The estimate, everything counted as on the wire, IP and UDP headers included.
         estimate: Bitrate,
+        /// What layer choice needs beside it.
+        link: LinkState,
     },
     /// Which layers of a publication flow now (bit n: encoding n).
     LayersChanged {

@@ -29,6 +29,8 @@ pub struct LayerSwitch {
     wish: Wish,
     state: Forwarding,
     needs_keyframe: bool,
+    /// A key frame would let higher spatial layers of what is forwarded begin.
+    refreshes: bool,
     next_request: Time,
 }
 
@@ -54,6 +56,7 @@ impl LayerSwitch {
             wish: Wish::default(),
             state: Forwarding::NothingFlows,
             needs_keyframe,
+            refreshes: false,
             next_request: Time::ZERO,
         }
     }
@@ -79,6 +82,11 @@ impl LayerSwitch {
         }
     }
 
+    /// The layer to ask a key frame of.
+    pub fn requested(&self) -> Option<u8> {
+        self.awaited().or(self.forwarded().filter(|_| self.refreshes))
+    }
+
     /// What flows changed (`active`: bit n for layer n), or the wish did.
     pub fn decide(&mut self, active: u32) {
         let wish = self.wish;
@@ -97,6 +105,8 @@ impl LayerSwitch {
 
     /// A wish, to be decided upon next.
     pub fn wish_for(&mut self, wish: Wish) {
+        let highest = |wish: &Wish| wish.spatial.unwrap_or(u8::MAX);
+        self.refreshes |= highest(&wish) > highest(&self.wish);
         self.wish = wish;
     }
 
@@ -105,14 +115,32 @@ impl LayerSwitch {
         self.state = Forwarding::NothingFlows;
     }
 
+    /// The wish.
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// Packets of `layer` could not leave: what follows needs a key frame.
+    pub fn cut(&mut self, now: Time, layer: u8) {
+        if self.forwarded() == Some(layer) {
+            let target = self.awaited().unwrap_or(layer);
+            self.state = Forwarding::AwaitingKeyframe(target);
+            self.next_request = now;
+        }
+    }
+
     /// Decides about one packet of `layer`.
     pub fn judge(&mut self, layer: u8, keyframe_start: bool) -> Verdict {
         match self.state {
             Forwarding::PausedByViewer => Verdict::Paused,
-            Forwarding::Layer(current) if layer == current => Verdict::Forward,
+            Forwarding::Layer(current) if layer == current => {
+                self.refreshes &= !keyframe_start;
+                Verdict::Forward
+            }
             Forwarding::Switching(_, target) | Forwarding::AwaitingKeyframe(target) if layer == target => {
                 if keyframe_start || !self.needs_keyframe {
                     self.state = Forwarding::Layer(target);
+                    self.refreshes = false;
                     return Verdict::Switch;
                 }
                 Verdict::AwaitingKeyframe
@@ -124,14 +152,14 @@ impl LayerSwitch {
 
     /// The layer to ask a key frame of now, if one is due.
     pub fn keyframe_due(&mut self, now: Time) -> Option<u8> {
-        let layer = self.awaited().filter(|_| self.needs_keyframe && now >= self.next_request)?;
+        let layer = self.requested().filter(|_| self.needs_keyframe && now >= self.next_request)?;
         self.next_request = now + REQUEST_AGAIN;
         Some(layer)
     }
 
     /// When [`LayerSwitch::keyframe_due`] has something to say.
     pub fn next_timeout(&self) -> Time {
-        if self.needs_keyframe && self.awaited().is_some() { self.next_request } else { Time::NEVER }
+        if self.needs_keyframe && self.requested().is_some() { self.next_request } else { Time::NEVER }
     }
 }
 
@@ -149,7 +177,7 @@ mod tests {
     use super::*;
 
     fn wish(layer: u8) -> Wish {
-        Wish { layer: Some(layer), paused: false }
+        Wish { layer: Some(layer), ..Wish::default() }
     }
 
     #[test]
@@ -190,13 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn higher_spatial_layers_need_a_key_frame_of_what_is_forwarded() {
+        let mut switch = LayerSwitch::new(true);
+        switch.wish_for(Wish { spatial: Some(0), ..Wish::default() });
+        switch.decide(1);
+        switch.judge(0, true);
+        assert_eq!(switch.keyframe_due(Time::ZERO), None);
+        switch.wish_for(Wish { spatial: Some(1), ..Wish::default() });
+        switch.decide(1);
+        assert_eq!(switch.judge(0, false), Verdict::Forward);
+        assert_eq!((switch.awaited(), switch.keyframe_due(Time::ZERO)), (None, Some(0)));
+        assert_eq!(switch.judge(0, true), Verdict::Forward);
+        assert_eq!(switch.keyframe_due(Time::from_millis(2_000)), None);
+    }
+
+    #[test]
     fn sound_needs_no_key_frame_and_pause_is_respected() {
         let mut switch = LayerSwitch::new(false);
         switch.wish_for(Wish::default());
         switch.decide(1);
         assert_eq!(switch.judge(0, false), Verdict::Switch);
         assert_eq!(switch.keyframe_due(Time::ZERO), None);
-        switch.wish_for(Wish { layer: None, paused: true });
+        switch.wish_for(Wish { paused: true, ..Wish::default() });
         switch.decide(1);
         assert_eq!(switch.judge(0, false), Verdict::Paused);
         switch.wish_for(Wish::default());

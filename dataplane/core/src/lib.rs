@@ -5,13 +5,16 @@
 #![forbid(unsafe_code)]
 
 pub mod bucket;
+pub mod bwe;
 #[doc(hidden)]
 pub mod census;
 mod control;
+mod deciding;
 pub mod demux;
 mod dtls_intake;
 pub mod egress;
 mod feedback;
+pub mod frame_mark;
 pub mod history;
 pub mod ice;
 pub mod ingress;
@@ -22,9 +25,12 @@ pub mod layer;
 pub mod loss;
 pub mod meter;
 pub mod outbox;
+pub mod pacer;
+mod pacing;
 pub mod picture;
 pub mod plane;
 pub mod publication;
+mod recording;
 pub mod reports;
 pub mod rewrite;
 pub mod rtcp;
@@ -35,7 +41,9 @@ pub mod srtp;
 pub mod stats;
 pub mod streams;
 pub mod stun;
+pub mod sublayers;
 pub mod subscription;
+pub mod tap;
 mod timers;
 pub mod transport;
 pub mod twcc;

@@ -14,6 +14,12 @@ const MIN_RETRY: Duration = Duration::from_millis(25);
 const MAX_TRIES: u8 = 10;
 /// What comes later than this is of no use to a live viewer.
 const GIVE_UP: Duration = Duration::from_secs(1);
+/// What comes this long after it was missed is of use to a recording.
+const GIVE_UP_RECORDED: Duration = Duration::from_secs(6);
+/// Requests for a recording's sake are repeated no sooner than this.
+const LATE_RETRY: Duration = Duration::from_millis(300);
+/// Packets of a layer that are asked for so late, at most.
+const MAX_LATE: usize = 128;
 
 #[derive(Clone, Copy, Debug)]
 struct Missing {
@@ -21,6 +27,8 @@ struct Missing {
     since: Time,
     next_request: Time,
     tries: u8,
+    /// Of no use any more to live viewers.
+    late: bool,
 }
 
 /// What an arrival meant for the log.
@@ -32,6 +40,8 @@ pub enum Arrival {
     Gap(u64),
     /// It filled a gap; asked for this long ago (`None`: never asked).
     Filled(Option<Duration>),
+    /// It filled a gap when only a recording can use it.
+    Late,
     /// Older than the newest and not missed.
     Old,
 }
@@ -42,6 +52,7 @@ pub struct LossLog {
     highest: Option<SeqNo>,
     missing: Vec<Missing>,
     given_up: u64,
+    recorded: bool,
 }
 
 impl LossLog {
@@ -60,8 +71,8 @@ impl LossLog {
             return Arrival::InOrder;
         }
         if gap + self.missing.len() as u64 > MAX_MISSING as u64 {
-            self.given_up += gap + self.missing.len() as u64;
-            self.missing.clear();
+            self.given_up += gap;
+            self.abandon();
             return Arrival::Gap(gap);
         }
         let next_request = now + REORDER_TOLERANCE;
@@ -70,6 +81,7 @@ impl LossLog {
             since: now,
             next_request,
             tries: 0,
+            late: false,
         }));
         Arrival::Gap(gap)
     }
@@ -78,6 +90,9 @@ impl LossLog {
         match self.missing.binary_search_by_key(&seq, |missing| missing.seq) {
             Ok(index) => {
                 let missing = self.missing.remove(index);
+                if missing.late {
+                    return Arrival::Late;
+                }
                 // Of several requests the first counts: were only undoubted answers measured, a round trip longer
                 // than the assumed one would never be learnt, since a repeat always precedes the answer.
                 Arrival::Filled((missing.tries > 0).then(|| now.since(missing.since + REORDER_TOLERANCE)))
@@ -89,14 +104,49 @@ impl LossLog {
     /// Takes the numbers to request now, lowest first; `round_trip` spaces the repeats.
     pub fn requests(&mut self, now: Time, round_trip: Duration, out: &mut Vec<SeqNo>) {
         let retry = (round_trip + round_trip / 4).max(MIN_RETRY);
-        let before = self.missing.len();
-        self.missing.retain(|missing| missing.tries < MAX_TRIES && now.since(missing.since) < GIVE_UP);
-        self.given_up += (before - self.missing.len()) as u64;
+        self.expire(now);
         for missing in self.missing.iter_mut().filter(|missing| missing.next_request <= now) {
             out.push(missing.seq);
-            missing.tries += 1;
-            missing.next_request = now + retry;
+            missing.tries = missing.tries.saturating_add(1);
+            missing.next_request = now + if missing.late { retry.max(LATE_RETRY) } else { retry };
         }
+    }
+
+    /// Lets go what is too old to ask for: for live viewers, and for a recording.
+    fn expire(&mut self, now: Time) {
+        let (mut given_up, mut late) = (0, 0);
+        let recorded = self.recorded;
+        self.missing.retain_mut(|missing| {
+            let age = now.since(missing.since);
+            if !missing.late && missing.tries < MAX_TRIES && age < GIVE_UP {
+                return true;
+            }
+            given_up += u64::from(!missing.late);
+            if !missing.late {
+                missing.next_request = now;
+            }
+            missing.late = true;
+            late += 1;
+            recorded && age < GIVE_UP_RECORDED && late <= MAX_LATE
+        });
+        self.given_up += given_up;
+    }
+
+    /// Nothing of what is missing will come.
+    fn abandon(&mut self) {
+        self.given_up += self.missing.iter().filter(|missing| !missing.late).count() as u64;
+        self.missing.clear();
+    }
+
+    /// Whether a recorder takes what comes too late for live viewers: then it is asked for somewhat longer.
+    pub fn set_recorded(&mut self, recorded: bool) {
+        self.recorded = recorded;
+    }
+
+    /// Whether this packet is missed by a recording alone.
+    pub fn misses_late(&self, seq: SeqNo) -> bool {
+        let found = self.missing.binary_search_by_key(&seq, |missing| missing.seq);
+        found.is_ok_and(|index| self.missing[index].late)
     }
 
     /// When [`LossLog::requests`] has work again.
@@ -106,8 +156,7 @@ impl LossLog {
 
     /// Another source begins: what is missing of the old one stays missing.
     pub fn restart(&mut self) {
-        self.given_up += self.missing.len() as u64;
-        self.missing.clear();
+        self.abandon();
         self.highest = None;
     }
 
@@ -159,6 +208,23 @@ mod tests {
         log.receive(Time::ZERO, SeqNo(12));
         assert_eq!(log.receive(Time::from_millis(5), SeqNo(11)), Arrival::Filled(None));
         assert_eq!(log.next_timeout(), Time::NEVER);
+    }
+
+    #[test]
+    fn asks_longer_for_a_recording_and_says_when_it_is_late() {
+        let mut log = LossLog::default();
+        log.set_recorded(true);
+        log.receive(Time::ZERO, SeqNo(10));
+        log.receive(Time::ZERO, SeqNo(13));
+        let asked: Vec<u64> = (0..8_000).filter(|at| !requested(&mut log, *at).is_empty()).collect();
+        assert!(asked.last().is_some_and(|last| (5_600..6_000).contains(last)), "{asked:?}");
+        assert!(asked.len() <= 10 + 17, "{}", asked.len());
+        assert_eq!((log.given_up(), log.next_timeout()), (2, Time::NEVER));
+        log.receive(Time::from_millis(9_000), SeqNo(15));
+        requested(&mut log, 10_500);
+        assert!(log.misses_late(SeqNo(14)) && !log.misses_late(SeqNo(12)));
+        assert_eq!(log.receive(Time::from_millis(12_000), SeqNo(14)), Arrival::Late);
+        assert_eq!(log.receive(Time::from_millis(12_001), SeqNo(14)), Arrival::Old);
     }
 
     #[test]

@@ -1,18 +1,20 @@
-//! Rates over the last second, and the jitter of RFC 3550.
+//! Rates over the last second or half of one, and the jitter of RFC 3550.
 
 use crate::units::{Bitrate, MediaTime, Time};
 
 const BUCKETS: usize = 10;
-const BUCKET_MICROS: u64 = 100_000;
 
-/// Bytes over the last full second.
+/// Bytes over ten buckets of time: one full second unless a type says otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct RateMeter {
+pub struct RateMeter<const BUCKET_MICROS: u64 = 100_000> {
     buckets: [u64; BUCKETS],
     current: u64,
 }
 
-impl RateMeter {
+/// Bytes over the last half second.
+pub type ShortRateMeter = RateMeter<50_000>;
+
+impl<const BUCKET_MICROS: u64> RateMeter<BUCKET_MICROS> {
     /// Adds bytes.
     pub fn add(&mut self, now: Time, bytes: usize) {
         self.advance(now);
@@ -21,10 +23,23 @@ impl RateMeter {
 
     /// The rate now.
     pub fn rate(&self, now: Time) -> Bitrate {
-        let mut copy = self.clone();
-        copy.advance(now);
+        // Buckets that have begun since the last byte are empty.
+        let elapsed = (now.micros() / BUCKET_MICROS).saturating_sub(self.current).min(BUCKETS as u64);
+        let oldest = self.current + 1 + elapsed;
+        let bytes: u64 =
+            (oldest..=self.current + BUCKETS as u64).map(|it| self.buckets[it as usize % BUCKETS]).sum();
         // The running bucket is part of the window: at most 10 % too low, never too high.
-        Bitrate(copy.buckets.iter().sum::<u64>() * 8)
+        Bitrate(bytes * 8_000_000 / (BUCKETS as u64 * BUCKET_MICROS))
+    }
+
+    /// Whether what is added now begins a bucket; the rate is then told exactly by [`RateMeter::rate_before`].
+    pub fn begins_bucket(&self, now: Time) -> bool {
+        now.micros() / BUCKET_MICROS > self.current
+    }
+
+    /// The rate over the full buckets that ended before the one of `now`.
+    pub fn rate_before(&self, now: Time) -> Bitrate {
+        self.rate(Time((now.micros() / BUCKET_MICROS * BUCKET_MICROS).saturating_sub(1)))
     }
 
     fn advance(&mut self, now: Time) {
@@ -72,7 +87,7 @@ mod tests {
 
     #[test]
     fn measures_a_constant_rate_and_forgets_it() {
-        let mut meter = RateMeter::default();
+        let mut meter: RateMeter = RateMeter::default();
         for ms in 0..3_000 {
             meter.add(Time::from_millis(ms), 125);
         }

@@ -1,7 +1,7 @@
 //! One worker's state: takes inputs, gives outputs, touches no socket, clock or thread.
 //!
-//! One mutation, then drain. The other halves of [`Plane`] are in `control.rs` (commands), `feedback.rs` (RTCP) and
-//! `timers.rs`; a packet's walk is in `ingress.rs` and `egress.rs`.
+//! One mutation, then drain. The other halves of [`Plane`] are in `control.rs` (commands), `deciding.rs` (layers),
+//! `feedback.rs` (RTCP) and `timers.rs`; a packet's walk is in `ingress.rs` and `egress.rs`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,16 +15,16 @@ use crate::egress::forward;
 use crate::ice::{AnswerLimiter, IceEvent, Path};
 use crate::ingress::{Accepted, receive_rtp};
 use crate::io::{Event, Handle, Input, Kind, Output};
-use crate::keyframe_request::THROTTLE;
 use crate::loss::Arrival;
 use crate::outbox::{Outbox, Run};
-use crate::publication::{Fresh, Publication};
+use crate::publication::Publication;
 use crate::stats::{Counter, Counters, DelayHistogram, Drop, WorkerStats};
 use crate::stun::StunMessage;
 use crate::subscription::Subscription;
+use crate::tap::TapBatch;
 use crate::transport::Transport;
-use crate::twcc::ArrivalLog;
-use crate::units::{SeqNo, Time};
+use crate::twcc::{ArrivalLog, Fate};
+use crate::units::Time;
 
 /// How long a packet may wait for the rest of its frame, so that one segmented send carries them all.
 const GATHER: Duration = Duration::from_micros(120);
@@ -65,11 +65,16 @@ pub struct Plane {
     pub(crate) dues: Vec<Time>,
     pub(crate) next_due: Time,
     pub(crate) outbox: Outbox,
+    /// Publications with a tap (keys), and batches of taps that ended.
+    pub(crate) tapped: Vec<usize>,
+    pub(crate) last_batches: VecDeque<TapBatch>,
     handed_out: bool,
     /// Counts changes of what [`Plane::publisher_paths`] says.
     pub(crate) publisher_revision: u64,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// What a report tells, used again for each.
+    pub(crate) fates: Vec<Fate>,
     forward_delay: DelayHistogram,
 }
 
@@ -89,10 +94,13 @@ impl Plane {
             dues: Vec::new(),
             next_due: Time::NEVER,
             outbox: Outbox::default(),
+            tapped: Vec::new(),
+            last_batches: VecDeque::new(),
             handed_out: false,
             publisher_revision: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
+            fates: Vec::new(),
             forward_delay: DelayHistogram::default(),
         }
     }
@@ -127,8 +135,11 @@ impl Plane {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
+        if let Some(batch) = self.take_batch(now) {
+            return Output::Tapped(batch);
+        }
         let flush = self.ripe.iter().map(|key| self.publications[*key].flush_at).min();
-        Output::Wait(flush.unwrap_or(Time::NEVER).min(self.next_due))
+        Output::Wait(flush.unwrap_or(Time::NEVER).min(self.next_batch()).min(self.next_due))
     }
 
     /// Where publishers send from, with a number that changes when this does: their media cannot wait, while viewers'
@@ -276,6 +287,9 @@ impl Plane {
             // Flows anew, so that every viewer decides anew below.
             publication.active &= !(1 << accepted.layer);
         }
+        if accepted.arrival == Arrival::Late {
+            return;
+        }
         if accepted.resumed {
             self.events.push_back(Event::Stalled { publication: publication.handle, silent_ms: 0 });
         }
@@ -326,20 +340,25 @@ impl Plane {
         let publication = &mut self.publications[key];
         let fresh = std::mem::take(&mut publication.fresh);
         let mut cursor = publication.cursor;
-        let publication = &self.publications[key];
-        while let Some(subscription) = publication.subscriptions.get(cursor).copied() {
+        while let Some(subscription) = self.publications[key].subscriptions.get(cursor).copied() {
             if self.outbox.is_full() {
                 break;
             }
             cursor += 1;
+            let viewer = self.subscriptions[subscription].transport;
+            self.watch_reports(now, viewer);
+            let publication = &self.publications[key];
             let subscription = &mut self.subscriptions[subscription];
-            let transport = &mut self.transports[subscription.transport];
+            let transport = &mut self.transports[viewer];
             let before = subscription.switch.forwarded();
             let (outbox, counters) = (&mut self.outbox, &mut self.counters);
             forward(now, publication, &fresh, subscription, transport, outbox, counters);
             let layer = subscription.switch.forwarded();
             if layer != before {
                 self.events.push_back(Event::LayerForwarded { subscription: subscription.handle, layer });
+            }
+            if transport.outgoing.as_deref().is_some_and(|it| it.needs_look(now)) {
+                self.wake_viewer(now, viewer);
             }
         }
         let publication = &mut self.publications[key];
@@ -357,95 +376,6 @@ impl Plane {
     /// Nothing of this publication waits any longer (it ended).
     pub(crate) fn unripe(&mut self, key: usize) {
         self.ripe.retain(|ripe| *ripe != key);
-    }
-
-    /// Which layers flow may have changed: tell it, and let every viewer's choice follow.
-    pub(crate) fn refresh_layers(&mut self, now: Time, key: usize) {
-        let publication = &mut self.publications[key];
-        if !publication.update_active(now) {
-            return;
-        }
-        let (handle, active) = (publication.handle, publication.active);
-        self.events.push_back(Event::LayersChanged { publication: handle, active });
-        for subscription in publication.subscriptions.clone() {
-            self.decide(now, subscription);
-        }
-    }
-
-    /// What a viewer gets can begin, or begin again: it missed what came before and needs key frames.
-    pub(crate) fn begin_again(&mut self, now: Time, transport: usize) {
-        let outgoing = self.transports[transport].outgoing.as_deref();
-        let subscriptions = outgoing.map(|outgoing| outgoing.subscriptions.clone()).unwrap_or_default();
-        for (_, subscription) in subscriptions {
-            self.subscriptions[subscription].switch.interrupt();
-            self.decide(now, subscription);
-            self.catch_up(now, subscription);
-        }
-    }
-
-    /// Starts a viewer that waits for a key frame with the last one, when that is recent: many may join at once, and the
-    /// publisher is asked only so often.
-    pub(crate) fn catch_up(&mut self, now: Time, key: usize) {
-        let subscription = &mut self.subscriptions[key];
-        let Some(index) = subscription.switch.awaited() else { return };
-        let publication = &self.publications[subscription.publication];
-        let layer = &publication.layers[usize::from(index)];
-        let Some(keyframe) = layer.last_keyframe.filter(|last| now.since(last.arrival) <= THROTTLE) else {
-            return;
-        };
-        let newest = layer.loss.highest().unwrap_or(keyframe.seq);
-        let pending = |seq| publication.fresh.iter().any(|item| item.layer == index && item.seq == seq);
-        // A publisher may jump by thousands of numbers: only what is kept is looked at.
-        let missed: Vec<Fresh> = (keyframe.seq.max(layer.history.oldest()).0..=newest.0)
-            .map(|seq| Fresh { layer: index, seq: SeqNo(seq), arrival: now, padding: false })
-            .filter(|item| layer.history.get(item.seq).is_some() && !pending(item.seq))
-            .collect();
-        let transport = &mut self.transports[subscription.transport];
-        if transport.ice.path().is_none() || transport.keys.is_none() {
-            return;
-        }
-        forward(now, publication, &missed, subscription, transport, &mut self.outbox, &mut self.counters);
-        if let Some(layer) = subscription.switch.forwarded() {
-            let event = Event::LayerForwarded { subscription: subscription.handle, layer: Some(layer) };
-            self.events.push_back(event);
-        }
-    }
-
-    /// Lets a subscription choose its layer anew.
-    pub(crate) fn decide(&mut self, now: Time, key: usize) {
-        let subscription = &mut self.subscriptions[key];
-        let publication = &self.publications[subscription.publication];
-        // Of a muted publication nothing flows: no key frame is asked for that nobody would see.
-        let active = if publication.muted { 0 } else { publication.active };
-        let before = subscription.switch.forwarded();
-        subscription.switch.decide(active);
-        let layer = subscription.switch.forwarded();
-        if layer != before {
-            self.events.push_back(Event::LayerForwarded { subscription: subscription.handle, layer });
-        }
-        self.want_keyframe(now, key);
-    }
-
-    /// Asks for the key frame that a subscription waits for, if it is time.
-    pub(crate) fn want_keyframe(&mut self, now: Time, key: usize) {
-        let subscription = &mut self.subscriptions[key];
-        let due = subscription.switch.keyframe_due(now);
-        let (publication, transport) = (subscription.publication, subscription.transport);
-        if let Some(layer) = due {
-            self.want_layer(now, publication, layer);
-        }
-        let again = self.subscriptions[key].switch.next_timeout();
-        self.wake(transport, again);
-    }
-
-    /// Somebody needs a key frame of this layer.
-    pub(crate) fn want_layer(&mut self, now: Time, publication: usize, layer: u8) {
-        let publication = &mut self.publications[publication];
-        if let Some(layer) = publication.layers.get_mut(usize::from(layer)) {
-            layer.keyframes.want();
-            let (at, transport) = (layer.keyframes.next_timeout().max(now), publication.transport);
-            self.wake(transport, at);
-        }
     }
 
     /// Looks at a transport's timers no later than `at`.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::frame_mark::MarkReader;
 use crate::history::History;
 use crate::io::{Codec, Event, Handle, InboundMedia, Kind};
 use crate::keyframe_request::KeyframeRequests;
@@ -10,12 +11,17 @@ use crate::meter::{Jitter, RateMeter};
 use crate::picture::PictureUnwrapper;
 use crate::seq::{SeqUnwrapper, TimestampUnwrapper};
 use crate::stats::{Figure, Figures};
-use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
+use crate::tap::Tap;
+use crate::units::{Bitrate, MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
 /// A layer without packets for this long no longer flows (and three of its own intervals, for slow sources).
 const LAYER_SILENT: Duration = Duration::from_millis(1_500);
 /// A picture is called degraded this long after the frame that should have come, and stalled at the second.
 const STALL_STEPS_MS: [u32; 2] = [500, 1_000];
+/// Temporal layers told apart; VP8 has four, and nobody sends more.
+pub const MAX_TEMPORAL: usize = 4;
+/// Bytes that a packet takes beyond its own: IPv4 and UDP headers and the SRTP tag.
+const WIRE_BYTES: usize = 28 + 16;
 /// The longest frame interval that counts as the source's own pace.
 const MAX_FRAME_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -55,6 +61,8 @@ pub struct Layer {
     pub times: TimestampUnwrapper,
     /// Unwraps its VP8 picture numbers.
     pub pictures: PictureUnwrapper,
+    /// Reads its marks of temporal and spatial layers.
+    pub marks: MarkReader,
     /// What viewers may still ask again.
     pub history: History,
     /// What is missing.
@@ -65,6 +73,10 @@ pub struct Layer {
     pub sender_info: Option<SenderInfo>,
     /// Its rate.
     pub meter: RateMeter,
+    /// What each temporal layer would take of a viewer's link, headers and tag counted.
+    pub temporal_meters: [RateMeter; MAX_TEMPORAL],
+    /// [`Layer::wire_rates`] of the last full second, told anew ten times a second: for what reads it often.
+    pub usual_rates: [u64; MAX_TEMPORAL],
     /// Its jitter.
     pub jitter: Jitter,
     /// When its last packet came.
@@ -88,11 +100,33 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Notes a packet of `length` bytes for what the layer takes of a viewer's link.
+    pub fn note_wire_bytes(&mut self, now: Time, temporal: u8, length: usize) {
+        let meter = usize::from(temporal).min(MAX_TEMPORAL - 1);
+        if self.temporal_meters[meter].begins_bucket(now) {
+            self.usual_rates =
+                cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate_before(now)));
+        }
+        self.temporal_meters[meter].add(now, length + WIRE_BYTES);
+    }
+
+    /// What a viewer's link carries of the layer up to each temporal layer, in bits per second: cumulative, headers and
+    /// tag counted.
+    pub fn wire_rates(&self, now: Time) -> [u64; MAX_TEMPORAL] {
+        cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate(now)))
+    }
+
+    /// The whole of [`Layer::wire_rates`].
+    pub fn wire_rate(&self, now: Time) -> Bitrate {
+        Bitrate(self.wire_rates(now)[MAX_TEMPORAL - 1])
+    }
+
     /// The encoder began anew under another source: the old one's numbers and clock mean nothing for it.
     pub fn restart(&mut self) {
         self.seqs = SeqUnwrapper::default();
         self.times = TimestampUnwrapper::default();
         self.pictures = PictureUnwrapper::default();
+        self.marks = MarkReader::default();
         self.history = History::default();
         self.loss.restart();
         self.sender_info = None;
@@ -102,6 +136,15 @@ impl Layer {
         self.reported = (0, 0);
         self.packets_before = self.packets;
     }
+}
+
+/// Each rate with all before it.
+fn cumulative(rates: [Bitrate; MAX_TEMPORAL]) -> [u64; MAX_TEMPORAL] {
+    let mut sum = 0;
+    rates.map(|rate| {
+        sum += rate.0;
+        sum
+    })
 }
 
 /// A packet that has not been forwarded yet.
@@ -153,6 +196,8 @@ pub struct Publication {
     pub active: u32,
     /// What the histories of its layers hold.
     pub history_bytes: usize,
+    /// Where a recorder gets its copy.
+    pub tap: Option<Box<Tap>>,
     frame_interval: Duration,
     last_frame: Option<(MediaTime, Time)>,
     stalled_ms: u32,
@@ -173,6 +218,7 @@ impl Publication {
             cursor: 0,
             active: 0,
             history_bytes: 0,
+            tap: None,
             frame_interval: Duration::ZERO,
             last_frame: None,
             stalled_ms: 0,
@@ -261,6 +307,7 @@ impl Publication {
         let sum = |field: fn(&Layer) -> u64| Figure::Count(self.layers.iter().map(field).sum());
         let rate: u64 = self.layers.iter().map(|layer| layer.meter.rate(now).0).sum();
         let jitter = self.layers.iter().map(|layer| layer.jitter.ticks()).max().unwrap_or(0);
+        let wire = self.layers.iter().flat_map(|layer| layer.wire_rates(now));
         let active = (0..self.layers.len() as u64).filter(|index| self.active & (1 << index) != 0);
         vec![
             ("packets", sum(|layer| layer.packets)),
@@ -274,6 +321,8 @@ impl Publication {
             ("age_ms", self.age_ms(now).map_or(Figure::Unknown, Figure::Count)),
             ("frame_interval_seconds", Figure::Measure(self.frame_interval.as_secs_f64())),
             ("layers", Figure::List(active.collect())),
+            // What a viewer's link carries of each layer: cumulative over its temporal layers, layer after layer.
+            ("wire_rates", Figure::List(wire.collect())),
             ("subscriptions", Figure::Count(self.subscriptions.len() as u64)),
         ]
     }

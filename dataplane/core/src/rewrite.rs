@@ -20,24 +20,32 @@ pub struct SequenceMap {
     /// Those before it, oldest first.
     earlier: Vec<Span>,
     highest_in: Option<SeqNo>,
-    next_out: SeqNo,
+    /// `None`: the line begins with the first number as it is.
+    next_out: Option<SeqNo>,
+}
+
+impl Default for SequenceMap {
+    /// The first layer's numbers stay as they are.
+    fn default() -> SequenceMap {
+        SequenceMap { current: None, earlier: Vec::new(), highest_in: None, next_out: None }
+    }
 }
 
 impl SequenceMap {
     /// The first packet sent will carry `first`.
     pub fn new(first: SeqNo) -> SequenceMap {
-        SequenceMap { current: None, earlier: Vec::new(), highest_in: None, next_out: first }
+        SequenceMap { next_out: Some(first), ..SequenceMap::default() }
     }
 
-    /// The number after the highest sent.
-    pub fn next_out(&self) -> SeqNo {
+    /// The number after the highest sent; `None` before the first of a line that takes it as it comes.
+    pub fn next_out(&self) -> Option<SeqNo> {
         self.next_out
     }
 
     /// A new layer begins with this packet: it continues the line without a gap.
     pub fn switch(&mut self, seq: SeqNo) {
         self.earlier.clear();
-        self.current = Some(Span { start: seq, offset: offset(self.next_out, seq) });
+        self.current = Some(Span { start: seq, offset: offset(self.next_out.unwrap_or(seq), seq) });
         self.highest_in = None;
     }
 
@@ -48,7 +56,7 @@ impl SequenceMap {
         let out = SeqNo((seq.0 as i64 + span.offset) as u64);
         if self.highest_in.is_none_or(|highest| seq > highest) {
             self.highest_in = Some(seq);
-            self.next_out = SeqNo(out.0 + 1);
+            self.next_out = Some(SeqNo(out.0 + 1));
         }
         Some(out)
     }
@@ -60,6 +68,11 @@ impl SequenceMap {
         }
         let Some(last) = self.current else { return };
         self.highest_in = Some(seq);
+        if last.start == seq {
+            // Nothing left with this span: a row of skipped packets is one change.
+            self.current = Some(Span { start: SeqNo(seq.0 + 1), offset: last.offset - 1 });
+            return;
+        }
         if self.earlier.len() == MAX_SPANS {
             self.earlier.remove(0);
         }
@@ -152,6 +165,29 @@ mod tests {
         mapped(&mut map, &[100]);
         map.skip(SeqNo(102));
         assert_eq!(mapped(&mut map, &[103, 101, 104]), [Some(3), Some(2), Some(4)]);
+    }
+
+    #[test]
+    fn rows_of_skipped_packets_leave_room_for_late_ones() {
+        let mut map = SequenceMap::new(SeqNo(1));
+        map.switch(SeqNo(100));
+        for frame in 0..40 {
+            let first = 100 + frame * 10;
+            mapped(&mut map, &[first, first + 1]);
+            (2..10).for_each(|packet| map.skip(SeqNo(first + packet)));
+        }
+        assert_eq!(mapped(&mut map, &[500, 491, 300]), [Some(81), Some(80), Some(41)]);
+    }
+
+    #[test]
+    fn a_line_may_begin_with_its_own_numbers() {
+        let mut map = SequenceMap::default();
+        assert_eq!(map.next_out(), None);
+        map.switch(SeqNo(7_000));
+        map.skip(SeqNo(7_000));
+        assert_eq!(mapped(&mut map, &[7_000, 7_002]), [Some(7_000), Some(7_002)]);
+        map.switch(SeqNo(5));
+        assert_eq!(mapped(&mut map, &[5, 6]), [Some(7_003), Some(7_004)]);
     }
 
     #[test]

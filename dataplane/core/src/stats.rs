@@ -73,6 +73,10 @@ named_counters! {
         NoConsent = "no_consent",
         /// A packet of a layer before its key frame.
         AwaitingKeyframe = "awaiting_keyframe",
+        /// A packet that waited too long for its turn at a viewer's pacer, or could not go without one that did.
+        Stale = "stale",
+        /// A packet of a temporal or spatial layer that a viewer does not get.
+        UnwantedLayer = "unwanted_layer",
         /// A retransmission over the viewer's budget.
         RtxBudget = "rtx_budget",
         /// A retransmission of a packet no longer kept.
@@ -81,6 +85,8 @@ named_counters! {
         SendFailed = "send_failed",
         /// A datagram beyond the bound of a queue.
         QueueFull = "queue_full",
+        /// A record for a recorder that does not keep up.
+        TapFull = "tap_full",
     }
 }
 
@@ -105,6 +111,8 @@ named_counters! {
         NacksReceived = "nacks_received",
         /// Retransmissions sent to viewers.
         RtxOut = "rtx_out",
+        /// Packets sent to viewers to probe their paths.
+        ProbesOut = "probes_out",
         /// Packets repaired by publishers' retransmissions.
         RtxIn = "rtx_in",
         /// Key-frame requests sent to publishers.

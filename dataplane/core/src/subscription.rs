@@ -7,9 +7,11 @@ use rustc_hash::FxHashMap;
 use crate::bucket::TokenBucket;
 use crate::io::{Handle, OutboundMedia};
 use crate::layer::{Forwarding, LayerSwitch};
+use crate::pacer::Gate;
 use crate::rewrite::{OffsetLine, SequenceMap};
 use crate::sent_log::SentLog;
 use crate::stats::{Figure, Figures};
+use crate::sublayers::{Limits, Sublayers};
 use crate::twcc::FIRST_OUT;
 use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
@@ -27,6 +29,8 @@ pub struct ReportSent {
 pub struct Subscription {
     /// Its number.
     pub handle: Handle,
+    /// Its key in the plane's slab.
+    pub key: usize,
     /// The publication (key in the plane's slab).
     pub publication: usize,
     /// The transport it leaves by (key in the plane's slab).
@@ -35,12 +39,14 @@ pub struct Subscription {
     pub media: OutboundMedia,
     /// Which layer it forwards.
     pub switch: LayerSwitch,
+    /// Which temporal and spatial layers of that.
+    pub sublayers: Sublayers,
     /// Its line of sequence numbers.
     pub seqs: SequenceMap,
     /// Its line of timestamps.
     pub times: OffsetLine,
     /// Its line of VP8 picture ids.
-    pub picture_ids: OffsetLine,
+    pub picture_ids: SequenceMap,
     /// Its line of VP8 TL0PICIDX.
     pub tl0_indices: OffsetLine,
     /// When and at which moment of which layer it last sent something new.
@@ -75,7 +81,7 @@ impl Subscription {
     pub fn new(
         now: Time,
         handle: Handle,
-        (publication, transport): (usize, usize),
+        (key, publication, transport): (usize, usize, usize),
         media: OutboundMedia,
         needs_keyframe: bool,
         start: u16,
@@ -84,12 +90,14 @@ impl Subscription {
         let first = SeqNo(FIRST_OUT.0 + u64::from(start & 0x7fff));
         Subscription {
             handle,
+            key,
             publication,
             transport,
             switch: LayerSwitch::new(needs_keyframe),
+            sublayers: Sublayers::default(),
             seqs: SequenceMap::new(first),
             times: OffsetLine::default(),
-            picture_ids: OffsetLine::default(),
+            picture_ids: SequenceMap::default(),
             tl0_indices: OffsetLine::default(),
             last_sent: None,
             sent: SentLog::new(media.rtx_ssrc.is_some() && media.rtx_payload_type.is_some()),
@@ -114,6 +122,20 @@ impl Subscription {
         if let Some(next) = self.media.rtx_ssrc.and_then(|ssrc| ended.get(&ssrc)) {
             self.next_rtx = *next;
         }
+    }
+
+    /// The highest temporal and spatial layers it may send now.
+    pub fn limits(&self, gate: Gate) -> Limits {
+        let wish = self.switch.wish();
+        let temporal = if gate == Gate::Open { wish.temporal.unwrap_or(u8::MAX) } else { 0 };
+        Limits { spatial: wish.spatial.unwrap_or(u8::MAX), temporal }
+    }
+
+    /// The number of the next packet of its repair stream.
+    pub fn take_rtx(&mut self) -> SeqNo {
+        let seq = self.next_rtx;
+        self.next_rtx = SeqNo(seq.0 + 1);
+        seq
     }
 
     /// Fits the retransmission budget to the stream's rate in bits per second.

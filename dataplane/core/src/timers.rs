@@ -17,19 +17,24 @@ use crate::units::{Bitrate, Ssrc, Time};
 /// alone would cost more than its report.
 const REPORT_GRID: Duration = Duration::from_millis(100);
 
+/// Rounds of one look at the timers; what is due even then has its turn after what waits at the sockets.
+const MAX_ROUNDS: usize = 3;
+
 impl Plane {
-    /// Does all that is due.
+    /// Does all that is due, and what became due by that: a viewer asks for a key frame, its publisher is told.
     pub(crate) fn timeout(&mut self, now: Time) {
-        if now < self.next_due {
-            return;
-        }
-        for key in 0..self.dues.len() {
-            if self.dues[key] <= now {
-                self.dues[key] = Time::NEVER;
-                self.tick(now, key);
+        for _ in 0..MAX_ROUNDS {
+            if now < self.next_due {
+                return;
             }
+            for key in 0..self.dues.len() {
+                if self.dues[key] <= now {
+                    self.dues[key] = Time::NEVER;
+                    self.tick(now, key);
+                }
+            }
+            self.next_due = self.dues.iter().copied().min().unwrap_or(Time::NEVER);
         }
-        self.next_due = self.dues.iter().copied().min().unwrap_or(Time::NEVER);
     }
 
     fn tick(&mut self, now: Time, key: usize) {
@@ -48,6 +53,8 @@ impl Plane {
         }
         if receives {
             next = next.min(self.serve_viewer(now, key));
+            self.watch_reports(now, key);
+            self.pace(now, key);
         }
         self.wake(key, next);
     }
@@ -61,6 +68,10 @@ impl Plane {
                 if stalled {
                     self.want_layer(now, publication, 0);
                 }
+            }
+            let tap = self.publications[publication].tap.as_mut();
+            if let Some(layer) = tap.and_then(|tap| tap.keyframe_due(now)) {
+                self.want_layer(now, publication, layer);
             }
         }
     }
@@ -168,7 +179,8 @@ impl Plane {
                 .layers
                 .iter()
                 .map(|layer| layer.loss.next_timeout().min(layer.keyframes.next_timeout()));
-            publication.next_timeout().min(layers.min().unwrap_or(Time::NEVER))
+            let tap = publication.tap.as_ref().map_or(Time::NEVER, |tap| tap.next_timeout());
+            publication.next_timeout().min(tap).min(layers.min().unwrap_or(Time::NEVER))
         });
         incoming.next_report.min(feedback).min(publications.min().unwrap_or(Time::NEVER))
     }
@@ -184,7 +196,7 @@ impl Plane {
         let mut next = outgoing.next_report;
         for subscription in &subscriptions {
             self.want_keyframe(now, *subscription);
-            next = next.min(self.subscriptions[*subscription].switch.next_timeout());
+            next = next.min(self.next_keyframe_request(now, *subscription));
         }
         if reports {
             self.write_sender_reports(now, key, &subscriptions);

@@ -5,10 +5,12 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
+use crate::bwe::Estimator;
 use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
-use crate::io::{Handle, OutboundMedia};
-use crate::seq::SeqUnwrapper;
+use crate::io::{Handle, OutboundMedia, Phase};
+use crate::pacer::{HEADER_BYTES, Pacer};
+use crate::seq::{SeqUnwrapper, Unwrapper24};
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
@@ -119,20 +121,76 @@ pub struct Outgoing {
     pub ended: FxHashMap<Ssrc, SeqNo>,
     /// What left, for transport-wide feedback.
     pub sent: SendHistory,
+    /// What the path carries; boxed, since it looks back at many packets.
+    pub bandwidth: Box<Estimator>,
+    /// When pictures may leave.
+    pub pacer: Pacer,
+    /// Up to which rate more would be useful, where the control plane said so.
+    pub wanted: Option<Bitrate>,
+    /// When the estimator need not be told before what the viewer could use.
+    pub next_demand: Time,
+    /// The viewer's clock of feedback, in units of 64 ms.
+    pub reference_times: Unwrapper24,
+    /// What leaves from this moment on asks whether reports stay away: who is sent nothing need not be watched, and no
+    /// timer has to wake for those whose reports come.
+    pub look_at: Time,
     /// Measured round trip.
     pub round_trip: Option<Duration>,
-    /// Loss that the viewer's last feedback told, 0 to 1.
-    pub loss_ratio: f64,
     /// What the viewer's REMB told last.
     pub remb: Option<Bitrate>,
-    /// When the next estimate may be told.
-    pub next_bandwidth: Time,
     /// When the next sender reports are due.
     pub next_report: Time,
     /// Packets sent.
     pub packets: u64,
     /// Bytes sent in UDP payloads.
     pub bytes: u64,
+    /// Of these, in retransmissions.
+    pub repair_bytes: u64,
+    /// Of these, in packets that left for a probe alone.
+    pub probe_bytes: u64,
+}
+
+/// Why a packet leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// For the first time.
+    Media,
+    /// Asked for again.
+    Repair,
+    /// For a probe alone.
+    Probe,
+}
+
+impl Outgoing {
+    /// Whether something must be looked at after packets were given to the viewer.
+    #[inline]
+    pub fn needs_look(&self, now: Time) -> bool {
+        now >= self.look_at || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
+    }
+
+    /// Notes a packet of `length` bytes of UDP payload that leaves now; `numbered`: transport-wide.
+    #[inline]
+    pub fn account(&mut self, now: Time, length: usize, cause: Cause, numbered: bool) {
+        let wire_bytes = length as u64 + HEADER_BYTES;
+        let cluster = if cause == Cause::Probe {
+            self.pacer.spend_on_probe(now, wire_bytes)
+        } else {
+            self.pacer.spend(now, wire_bytes)
+        };
+        match cause {
+            Cause::Media => {}
+            Cause::Repair => self.repair_bytes += length as u64,
+            Cause::Probe => self.probe_bytes += length as u64,
+        }
+        if numbered {
+            self.sent.send(now, length, cluster);
+        }
+        if self.bandwidth.send(now, wire_bytes, numbered) {
+            self.look_at = self.bandwidth.next_timeout(now);
+        }
+        self.packets += 1;
+        self.bytes += length as u64;
+    }
 }
 
 /// A transport.
@@ -208,8 +266,20 @@ impl Transport {
                 ("packets_out", Figure::Count(outgoing.packets)),
                 ("bytes_out", Figure::Count(outgoing.bytes)),
                 ("round_trip_seconds", round_trip),
-                ("loss_ratio", Figure::Measure(outgoing.loss_ratio)),
                 ("remb_bits_per_second", outgoing.remb.map_or(Figure::Unknown, |rate| Figure::Count(rate.0))),
+            ]);
+            let link = outgoing.bandwidth.state();
+            figures.extend([
+                ("loss_ratio", Figure::Measure(link.inherent_loss + link.congestion_loss)),
+                ("bandwidth_bits_per_second", Figure::Count(outgoing.bandwidth.estimate().0)),
+                ("bandwidth_phase", Figure::Word(link.phase.name())),
+                ("queue_delay_seconds", Figure::Measure(link.queue_delay.as_secs_f64())),
+                ("inherent_loss_ratio", Figure::Measure(link.inherent_loss)),
+                ("volatility", Figure::Measure(link.volatility)),
+                ("paced_packets", Figure::Count(outgoing.pacer.waiting.len() as u64)),
+                ("repair_bytes", Figure::Count(outgoing.repair_bytes)),
+                ("probe_bytes", Figure::Count(outgoing.probe_bytes)),
+                ("probe_clusters", Figure::Count(outgoing.bandwidth.probes_sent())),
             ]);
         }
         figures

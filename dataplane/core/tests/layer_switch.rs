@@ -140,7 +140,10 @@ fn a_paused_subscription_sends_nothing_and_begins_again_at_a_key_frame() {
     let mut world = World::new(8);
     let publisher = world.join();
     let (_, subscription) = start(&mut world, publisher);
-    world.command(Command::Prefer { subscription, wish: Wish { layer: Some(0), paused: true } });
+    world.command(Command::Prefer {
+        subscription,
+        wish: Wish { layer: Some(0), paused: true, ..Wish::default() },
+    });
     world.run(millis(50));
     let before = world.line(1, 0).received.len();
     world.run(millis(2_000));

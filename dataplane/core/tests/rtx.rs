@@ -1,4 +1,4 @@
-//! What a viewer's link loses is sent again under RFC 4588: the same packet, at most twice, within a budget.
+//! What a viewer's link loses is sent again under RFC 4588: the same packet, at most four times, within a budget.
 
 mod support;
 
@@ -92,20 +92,20 @@ fn storm(world: &mut World, numbers: &[u16], times: usize) {
 }
 
 #[test]
-fn one_packet_is_sent_again_twice_at_most() {
+fn one_packet_is_sent_again_four_times_at_most() {
     let mut world = run(7, Loss::None, 3_000);
     let seq = world.line(1, 0).in_order().last().unwrap().seq;
     let number = SeqNo(seq).wire();
     storm(&mut world, &[number], 10);
     let line = world.line(1, 0);
     let copies = line.received.iter().filter(|packet| packet.repaired && packet.seq == seq).count();
-    assert_eq!(copies, 2);
-    assert_eq!(world.count(Counter::RtxOut), 2);
-    assert_eq!(world.dropped(Drop::RtxGone), 8);
+    assert_eq!(copies, 4);
+    assert_eq!(world.count(Counter::RtxOut), 4);
+    assert_eq!(world.dropped(Drop::RtxGone), 6);
 }
 
 #[test]
-fn answers_to_one_packet_are_a_round_trip_apart() {
+fn answers_to_one_packet_are_about_a_round_trip_apart() {
     let mut world = run(9, Loss::None, 4_000);
     let seq = world.line(1, 0).in_order().last().unwrap().seq;
     // The round trip is 50 ms, known from receiver reports.
@@ -117,8 +117,8 @@ fn answers_to_one_packet_are_a_round_trip_apart() {
     }
     let copies = world.line(1, 0).received.iter().filter(|packet| packet.repaired).map(|packet| packet.at);
     let copies: Vec<_> = copies.collect();
-    assert_eq!(copies.len(), 2);
-    assert!(copies[1].since(copies[0]) >= millis(49), "{:?}", copies[1].since(copies[0]));
+    assert_eq!(copies.len(), 4);
+    assert!(copies.windows(2).all(|pair| pair[1].since(pair[0]) >= millis(37)), "{copies:?}");
 }
 
 #[test]

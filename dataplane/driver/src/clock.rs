@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use loupe_core::tap::SystemClocks;
 use loupe_core::units::Time;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,6 +22,16 @@ impl Clock {
     pub(crate) fn now(&self) -> Time {
         Time(self.origin.elapsed().as_micros() as u64)
     }
+}
+
+/// What the system's clocks show, for records of several workers and runs to share one axis.
+pub(crate) fn system_clocks() -> SystemClocks {
+    let micros = |clock| {
+        let now = clock_gettime(clock);
+        // Both clocks are after their epochs.
+        (now.tv_sec as u64) * 1_000_000 + now.tv_nsec as u64 / 1_000
+    };
+    SystemClocks { monotonic_micros: micros(ClockId::Monotonic), unix_micros: micros(ClockId::Realtime) }
 }
 
 /// Seconds of processor time that the calling thread has used.

@@ -2,17 +2,26 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use loupe_core::io::Command;
+use loupe_core::io::{Command, Handle};
 
 use crate::signal::Signal;
 
 /// Commands that may wait for one worker; reached only when it has stopped taking them.
 pub(crate) const COMMAND_LIMIT: usize = 65_536;
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// For its plane.
+    Plane(Command),
+    /// Copy a publication to this descriptor, a socket that keeps messages apart.
+    Tap { publication: Handle, descriptor: OwnedFd },
+}
 
 /// Why a command went nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,17 +59,17 @@ pub(crate) fn inbox() -> io::Result<(CommandSender, Inbox)> {
 /// The control plane's end.
 #[derive(Debug)]
 pub(crate) struct CommandSender {
-    sender: Sender<Command>,
+    sender: Sender<Order>,
     door: Arc<Door>,
 }
 
 impl CommandSender {
     /// Queues a command and wakes the worker. Never blocks.
-    pub(crate) fn send(&self, command: Command) -> Result<(), SendError> {
+    pub(crate) fn send(&self, order: Order) -> Result<(), SendError> {
         if self.sender.len() >= COMMAND_LIMIT {
             return Err(SendError::Full);
         }
-        self.sender.send(command).map_err(|_| SendError::Gone)?;
+        self.sender.send(order).map_err(|_| SendError::Gone)?;
         self.door.signal.raise();
         Ok(())
     }
@@ -75,13 +84,13 @@ impl CommandSender {
 /// The worker's end.
 #[derive(Debug)]
 pub(crate) struct Inbox {
-    receiver: Receiver<Command>,
+    receiver: Receiver<Order>,
     door: Arc<Door>,
 }
 
 impl Inbox {
     /// Commands that wait, at most `limit`; call again before sleeping when there were that many.
-    pub(crate) fn take(&self, limit: usize) -> impl Iterator<Item = Command> + '_ {
+    pub(crate) fn take(&self, limit: usize) -> impl Iterator<Item = Order> + '_ {
         self.receiver.try_iter().take(limit)
     }
 
@@ -104,12 +113,10 @@ impl AsFd for Inbox {
 
 #[cfg(test)]
 mod tests {
-    use loupe_core::io::Handle;
-
     use super::*;
 
-    fn close(number: u64) -> Command {
-        Command::Close { handle: Handle(number) }
+    fn close(number: u64) -> Order {
+        Order::Plane(Command::Close { handle: Handle(number) })
     }
 
     #[test]
@@ -122,7 +129,7 @@ mod tests {
             inbox
                 .take(limit)
                 .map(|command| match command {
-                    Command::Close { handle } => handle.0,
+                    Order::Plane(Command::Close { handle }) => handle.0,
                     other => panic!("{other:?} was not sent"),
                 })
                 .collect::<Vec<_>>()

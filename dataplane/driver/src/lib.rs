@@ -14,9 +14,11 @@ mod run;
 mod send;
 mod signal;
 mod socket;
+mod taps;
 mod workers;
 
 pub use events::WorkerEvent;
 pub use inbox::SendError;
 pub use routes::Routes;
+pub use socket::duplicate;
 pub use workers::{MAX_ADDRESSES, StartError, Workers, WorkersConfig, random_bytes};

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use loupe_core::io::{Input, Output};
+use loupe_core::io::{Command, Input, Output};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Drop, WorkerStats};
 use loupe_core::units::Time;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::set_current_timer_slack;
 
-use crate::clock::{Clock, thread_busy_seconds};
+use crate::clock::{Clock, system_clocks, thread_busy_seconds};
 use crate::events::{EventSender, Pushed};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Order};
 use crate::publishers::{MAX_PUBLISHERS, Publishers};
 use crate::send::Sender;
 use crate::socket::{MediaSocket, RECEIVE_BATCH, ReceiveBatch, Received};
+use crate::taps::Taps;
 
 /// Commands done in one turn: media must not wait for a burst of joins.
 const COMMANDS_PER_TURN: usize = 64;
@@ -90,6 +91,7 @@ struct Worker<'a> {
     receive: ReceiveBatch,
     sender: Sender,
     publishers: Publishers,
+    taps: Taps,
     /// Per socket, how many datagrams its queue had dropped when last told.
     overflowed: Vec<u32>,
     /// Before this the shared sockets are not waited for: viewers' feedback gathers there.
@@ -117,6 +119,7 @@ impl<'a> Worker<'a> {
             receive: ReceiveBatch::new(),
             sender: Sender::new(sockets.len()),
             publishers: Publishers::default(),
+            taps: Taps::default(),
             overflowed: vec![0; sockets.len()],
             shared_due: Time::ZERO,
             deadline: Time::ZERO,
@@ -130,7 +133,14 @@ impl<'a> Worker<'a> {
             self.inbox.lower();
         }
         let mut commands = 0;
-        for command in self.inbox.take(COMMANDS_PER_TURN) {
+        for order in self.inbox.take(COMMANDS_PER_TURN) {
+            let command = match order {
+                Order::Plane(command) => command,
+                Order::Tap { publication, descriptor } => {
+                    let (tap, clocks) = (self.taps.open(descriptor), system_clocks());
+                    Command::Tap { publication, tap, clocks }
+                }
+            };
             self.plane.handle_input(self.clock.now(), Input::Command(command));
             commands += 1;
         }
@@ -176,6 +186,7 @@ impl<'a> Worker<'a> {
                 Output::Event(event) => {
                     (Drop::EventOverflow, u64::from(self.events.push(event) == Pushed::Dropped))
                 }
+                Output::Tapped(batch) => (Drop::TapFull, self.taps.push(self.clock.now(), batch)),
                 Output::Wait(until) => break until,
             };
             if refused > 0 {
@@ -188,7 +199,7 @@ impl<'a> Worker<'a> {
             self.publish_snapshot();
         }
         let retry = if kept_back { now + BACKLOG_PERIOD } else { Time::NEVER };
-        self.deadline.min(self.next_snapshot).min(retry)
+        self.deadline.min(self.next_snapshot).min(retry).min(self.taps.flush(now))
     }
 
     fn publish_snapshot(&mut self) {

@@ -5,7 +5,7 @@
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use loupe_core::io::Run;
@@ -24,6 +24,17 @@ const SLOT_BYTES: usize = 65_536 + 5 * 64;
 
 /// Asked for in both directions: 8 MB is 40 ms of a full gigabit link.
 const SOCKET_BUFFER_BYTES: usize = 8 << 20;
+
+/// A descriptor of our own for what another part of the process has open under a number.
+pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes a number and gives one or an error, whatever the number is.
+    let own = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) };
+    if own < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel opened it in the line above, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(own) })
+}
 
 /// A non-blocking UDP socket bound to one address.
 #[derive(Debug)]

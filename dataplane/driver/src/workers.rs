@@ -3,17 +3,17 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use arc_swap::ArcSwap;
-use loupe_core::io::Command;
+use loupe_core::io::{Command, Handle};
 use loupe_core::stats::WorkerStats;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::events::{EventQueue, WorkerEvent};
-use crate::inbox::{CommandSender, SendError, inbox};
+use crate::inbox::{CommandSender, Order, SendError, inbox};
 use crate::isolate::isolate;
 use crate::run::{Context, run};
 use crate::socket::MediaSocket;
@@ -135,7 +135,14 @@ impl Workers {
 
     /// Queues a command. Never blocks.
     pub fn send(&self, worker: usize, command: Command) -> Result<(), SendError> {
-        self.workers.get(worker).ok_or(SendError::Gone)?.commands.send(command)
+        self.workers.get(worker).ok_or(SendError::Gone)?.commands.send(Order::Plane(command))
+    }
+
+    /// Copies a publication to `descriptor`, a socket that keeps messages apart and of which every message is a
+    /// batch of whole records; it is closed after the last. Never blocks.
+    pub fn tap(&self, worker: usize, publication: Handle, descriptor: OwnedFd) -> Result<(), SendError> {
+        let worker = self.workers.get(worker).ok_or(SendError::Gone)?;
+        worker.commands.send(Order::Tap { publication, descriptor })
     }
 
     /// Takes all events that wait, oldest first.

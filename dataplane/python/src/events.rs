@@ -1,6 +1,6 @@
 //! What the data plane tells, as frozen Python objects that `match` can take apart.
 
-use loupe_core::io::{CloseReason, Event};
+use loupe_core::io::{CloseReason, Event, LinkState};
 use loupe_driver::WorkerEvent;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -83,6 +83,68 @@ impl Field for Payload {
     }
 }
 
+/// The path to a viewer, for whoever chooses layers.
+#[pyclass(frozen, eq, hash, module = "mediaserver._dataplane", name = "LinkState")]
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct PyLinkState(LinkState);
+
+// No measure of a path is ever undefined.
+impl Eq for PyLinkState {}
+
+impl std::hash::Hash for PyLinkState {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.phase.hash(state);
+        self.0.queue_delay.hash(state);
+    }
+}
+
+#[pymethods]
+impl PyLinkState {
+    #[getter]
+    fn phase(&self) -> &'static str {
+        self.0.phase.name()
+    }
+
+    #[getter]
+    fn queue_delay_seconds(&self) -> f64 {
+        self.0.queue_delay.as_secs_f64()
+    }
+
+    #[getter]
+    fn inherent_loss(&self) -> f64 {
+        self.0.inherent_loss
+    }
+
+    #[getter]
+    fn congestion_loss(&self) -> f64 {
+        self.0.congestion_loss
+    }
+
+    #[getter]
+    fn round_trip_seconds(&self) -> Option<f64> {
+        self.0.round_trip.map(|it| it.as_secs_f64())
+    }
+
+    #[getter]
+    fn volatility(&self) -> f64 {
+        self.0.volatility
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+impl Field for PyLinkState {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        (*self).into_bound_py_any(py)
+    }
+
+    fn show(&self) -> String {
+        self.__repr__()
+    }
+}
+
 macro_rules! event_class {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $kind:ty),+ }) => {
         $(#[$doc])*
@@ -129,8 +191,8 @@ event_class! {
     ConsentLost { transport: u64 }
 }
 event_class! {
-    /// What the link to a viewer carries, in bits per second.
-    Bandwidth { transport: u64, bits_per_second: u64 }
+    /// What the link to a viewer carries, in bits per second with all headers, and what layer choice needs beside it.
+    Bandwidth { transport: u64, estimate: u64, link: PyLinkState }
 }
 event_class! {
     /// Which layers of a publication flow now (indices, lowest first).
@@ -168,6 +230,7 @@ pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
         py.get_type::<Closed>(),
         py.get_type::<WorkerFailed>(),
     ];
+    module.add_class::<PyLinkState>()?;
     let mut union: Option<Bound<'_, PyAny>> = None;
     for class in classes {
         module.add(class.name()?, &class)?;
@@ -196,8 +259,9 @@ pub(crate) fn to_python(py: Python<'_>, event: WorkerEvent) -> PyResult<Bound<'_
             DtlsDatagram { transport: transport.0, payload: Payload(payload) }.into_bound_py_any(py)
         }
         Event::ConsentLost { transport } => ConsentLost { transport: transport.0 }.into_bound_py_any(py),
-        Event::Bandwidth { transport, estimate } => {
-            Bandwidth { transport: transport.0, bits_per_second: estimate.0 }.into_bound_py_any(py)
+        Event::Bandwidth { transport, estimate, link } => {
+            let link = PyLinkState(link);
+            Bandwidth { transport: transport.0, estimate: estimate.0, link }.into_bound_py_any(py)
         }
         Event::LayersChanged { publication, active } => {
             LayersChanged { publication: publication.0, active: Layers(active) }.into_bound_py_any(py)

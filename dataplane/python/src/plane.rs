@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use loupe_core::io::{Command, Event, Handle, IceCredentials, Wish};
-use loupe_driver::{Routes, SendError, WorkerEvent, Workers, WorkersConfig};
+use loupe_core::units::Bitrate;
+use loupe_driver::{Routes, SendError, WorkerEvent, Workers, WorkersConfig, duplicate};
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -163,13 +164,34 @@ impl DataPlane {
         Ok(())
     }
 
-    /// `layer` counts from the lowest; `None` takes the highest that flows.
-    #[pyo3(signature = (subscription, *, layer=None, paused=false))]
-    fn prefer(&self, subscription: u64, layer: Option<i64>, paused: bool) -> PyResult<()> {
-        let layer =
-            layer.map(|layer| u8::try_from(layer).map_err(|_| bad("layer", "0 to 255"))).transpose()?;
+    /// Layers count from the lowest; `None` takes the highest that flows.
+    #[pyo3(signature = (subscription, *, layer=None, spatial=None, temporal=None, paused=false))]
+    fn prefer(
+        &self,
+        subscription: u64,
+        layer: Option<i64>,
+        spatial: Option<i64>,
+        temporal: Option<i64>,
+        paused: bool,
+    ) -> PyResult<()> {
+        let index = |field: &str, index: Option<i64>| {
+            index.map(|index| u8::try_from(index).map_err(|_| bad(field, "0 to 255"))).transpose()
+        };
+        let wish = Wish {
+            layer: index("layer", layer)?,
+            spatial: index("spatial", spatial)?,
+            temporal: index("temporal", temporal)?,
+            paused,
+        };
         let subscription = Handle(subscription);
-        self.send(subscription, Command::Prefer { subscription, wish: Wish { layer, paused } })
+        self.send(subscription, Command::Prefer { subscription, wish })
+    }
+
+    /// Up to which rate more would be useful to a transport, in bits per second with all headers; probing ends there.
+    #[pyo3(signature = (transport, rate=None))]
+    fn want(&self, transport: u64, rate: Option<u64>) -> PyResult<()> {
+        let transport = Handle(transport);
+        self.send(transport, Command::Want { transport, rate: rate.map(Bitrate) })
     }
 
     /// Forwards nothing of a publication while muted.
@@ -182,6 +204,20 @@ impl DataPlane {
     fn request_keyframe(&self, publication: u64) -> PyResult<()> {
         let publication = Handle(publication);
         self.send(publication, Command::RequestKeyframe { publication })
+    }
+
+    /// Copies what comes in of a publication to a socket that keeps messages apart, which stays the caller's.
+    fn tap(&self, publication: u64, descriptor: RawFd) -> PyResult<()> {
+        let publication = Handle(publication);
+        let Some(worker) = self.routes.worker(publication) else { return Ok(()) };
+        let own = duplicate(descriptor).map_err(|_| bad("descriptor", "an open socket"))?;
+        sent(self.workers.tap(worker, publication, own))
+    }
+
+    /// Ends the tap of a publication. Idempotent.
+    fn untap(&self, publication: u64) -> PyResult<()> {
+        let publication = Handle(publication);
+        self.send(publication, Command::Untap { publication })
     }
 
     /// Ends a transport, publication or subscription and all that hangs on it. Idempotent.

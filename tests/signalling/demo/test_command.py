@@ -15,6 +15,7 @@ import pytest
 
 from mediaserver import config
 from mediaserver.policy import Role
+from mediaserver.vault import Vault
 from signalling import keys, tokens
 from signalling.demo import command
 from signalling.tokens import Audience
@@ -76,3 +77,15 @@ def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it(tmp_path: Path) -> 
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_master_key_lies_beside_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOUPE_RECORDING_MASTER_KEY", raising=False)
+    chosen = command.recording_beside(tmp_path / "data")
+    assert chosen == {"master_key_file": tmp_path / "data.master.key"}
+    content = chosen["master_key_file"].read_text()
+    assert command.recording_beside(tmp_path / "data") == chosen
+    assert chosen["master_key_file"].read_text() == content
+    Vault.open(config.load({"data": {"folder": str(tmp_path / "data")}, "recording": chosen}))
+    monkeypatch.setenv("LOUPE_RECORDING_MASTER_KEY", "00")
+    assert command.recording_beside(tmp_path / "data") == {}

@@ -9,18 +9,64 @@ export type Event =
   | PublicationChanged
   | Unpublished
   | LayerForwarded
+  | StandingChanged
+  | Quality
+  | SendingWanted
   | ChatLine
+  | RecordingChanged
   | TransportState
   | Closing;
 /**
  * What a participant is in a room.
  */
-export type Role = "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+export type Role = "auditor" | "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+/**
+ * Why this much and not more.
+ */
+export type Reason =
+  | "full"
+  | "hidden"
+  | "link"
+  | "measuring"
+  | "muted"
+  | "no_signal"
+  | "priority"
+  | "publisher"
+  | "settling"
+  | "shown_small"
+  | "silent";
 /**
  * What a token may let its holder do in its room.
  */
-export type Right = "chat" | "inspect" | "moderate" | "publish_audio" | "publish_video" | "subscribe";
-export type Request = Join | Publish | Subscribe | Answer | RestartIce | Prefer | Mute | Chat | Remove | Leave | Ping;
+export type Right =
+  | "audit"
+  | "chat"
+  | "consent"
+  | "delete"
+  | "export"
+  | "inspect"
+  | "mark"
+  | "moderate"
+  | "publish_audio"
+  | "publish_video"
+  | "record"
+  | "review"
+  | "subscribe";
+export type Request =
+  | Join
+  | Publish
+  | Subscribe
+  | Answer
+  | RestartIce
+  | Prefer
+  | Mute
+  | Chat
+  | Mark
+  | StartRecording
+  | StopRecording
+  | Remove
+  | Leave
+  | Ping;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -28,6 +74,7 @@ export interface ProtocolTypes {
   Chat?: Chat;
   ChatLine?: ChatLine;
   Closing?: Closing;
+  EncodingWanted?: EncodingWanted;
   Error?: Error;
   Event?: Event;
   Hello?: Hello;
@@ -36,6 +83,7 @@ export interface ProtocolTypes {
   LayerForwarded?: LayerForwarded;
   Leave?: Leave;
   Limits?: Limits;
+  Mark?: Mark;
   Mute?: Mute;
   Offer?: Offer;
   Ok?: Ok;
@@ -52,6 +100,9 @@ export interface ProtocolTypes {
   Published?: Published;
   PublishedAnswer?: PublishedAnswer;
   PublishedSource?: PublishedSource;
+  Quality?: Quality;
+  Reason?: Reason;
+  RecordingChanged?: RecordingChanged;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -60,7 +111,13 @@ export interface ProtocolTypes {
   Right?: Right;
   Role?: Role;
   RoomInfo?: RoomInfo;
+  RoomRecording?: RoomRecording;
+  SendingWanted?: SendingWanted;
   Source?: Source;
+  SourceQuality?: SourceQuality;
+  StandingChanged?: StandingChanged;
+  StartRecording?: StartRecording;
+  StopRecording?: StopRecording;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
@@ -102,6 +159,13 @@ export interface Closing {
   seq: number;
   reason: "removed" | "replaced" | "room_closed" | "server_draining" | "worker_failed";
   reconnect: boolean;
+}
+/**
+ * What one layer of one's own publication shall be.
+ */
+export interface EncodingWanted {
+  active: boolean;
+  max_bitrate: number | null;
 }
 /**
  * The request was not done.
@@ -188,6 +252,7 @@ export interface PublicationInfo {
   muted: boolean;
   layers: number[];
   silent_ms: number;
+  encodings: number;
 }
 /**
  * A source was muted, fell silent, flows again, or its layers changed.
@@ -213,6 +278,66 @@ export interface LayerForwarded {
   seq: number;
   publication: string;
   layer: number | null;
+}
+/**
+ * A participant's place on the survival ladder, told to themselves, to surgeons and to moderators.
+ *
+ *     ``full``: every picture as well as it is wanted; ``reduced``: smaller, slower or fewer; ``stills``: the
+ *     chosen picture is a still now and then; ``sound``: no picture; ``silent``: nothing is heard of them.
+ *     ``cause`` says whose trouble it is: the participant's own link, the publisher, or the server.
+ */
+export interface StandingChanged {
+  type: "standing";
+  seq: number;
+  participant: string;
+  step: "full" | "reduced" | "silent" | "sound" | "stills";
+  cause: ("link" | "publisher" | "server") | null;
+}
+/**
+ * The client's leg from the server and what it carries: when it changed, at most once a second.
+ */
+export interface Quality {
+  type: "quality";
+  seq: number;
+  step: "full" | "reduced" | "silent" | "sound" | "stills";
+  cause: ("link" | "publisher" | "server") | null;
+  estimate_kbit: number | null;
+  sent_kbit: number;
+  loss: number;
+  rtt_ms: number | null;
+  queue_ms: number;
+  repair_overhead: number;
+  sources: SourceQuality[];
+}
+/**
+ * How one publication reaches this client, and why not better.
+ */
+export interface SourceQuality {
+  publication: string;
+  layer: number | null;
+  still_seconds: number | null;
+  reason: Reason;
+  upload_loss: number;
+  upload_jitter_ms: number;
+}
+/**
+ * What is worth sending of one's own publication, by layer, lowest first: nobody needs more.
+ */
+export interface SendingWanted {
+  type: "sending_wanted";
+  seq: number;
+  publication: string;
+  encodings: EncodingWanted[];
+}
+/**
+ * The room is being recorded since this moment, or no longer; everyone who is in it shall see it.
+ */
+export interface RecordingChanged {
+  type: "recording";
+  seq: number;
+  state: "recording" | "sealed" | "withdrawn";
+  recording: string;
+  since_ms: number;
 }
 /**
  * The state of one of this client's two transports as the server sees it.
@@ -249,6 +374,14 @@ export interface RoomInfo {
   id: string;
   participants: ParticipantInfo[];
   publications: PublicationInfo[];
+  recording?: RoomRecording | null;
+}
+/**
+ * What records the room now.
+ */
+export interface RoomRecording {
+  recording: string;
+  since_ms: number;
 }
 /**
  * As the browser's ``RTCIceServer``.
@@ -295,6 +428,14 @@ export interface Leave {
   id: number;
 }
 /**
+ * Marks this moment of the procedure for review (right ``mark``). ``ok``.
+ */
+export interface Mark {
+  type: "mark";
+  id: number;
+  label?: string;
+}
+/**
  * Stops (or resumes) forwarding one publication: one's own, or another's with the right ``moderate``.
  *
  *     ``ok``.
@@ -328,7 +469,10 @@ export interface Pong {
   server_time_ms: number;
 }
 /**
- * A wish about one subscription: which layer (lowest 0, none: highest), or pause. ``ok``.
+ * A wish about one subscription. ``ok``.
+ *
+ *     ``layer`` is the highest of use (lowest 0, none: the best); the link decides whether so much is sent. What
+ *     is ``paused`` is not sent; what is ``pinned`` comes before all other pictures.
  */
 export interface Prefer {
   type: "prefer";
@@ -336,6 +480,7 @@ export interface Prefer {
   publication: string;
   layer?: number | null;
   paused?: boolean;
+  pinned?: boolean;
 }
 /**
  * An SDP offer of all sources this participant sends; also an ICE restart.
@@ -399,5 +544,21 @@ export interface Subscribe {
  */
 export interface RestartIce {
   type: "restart_ice";
+  id: number;
+}
+/**
+ * Records the room for this procedure (right ``record``, and consent to recording). ``ok``, then
+ *     ``recording``.
+ */
+export interface StartRecording {
+  type: "start_recording";
+  id: number;
+  procedure: string;
+}
+/**
+ * Ends the room's recording (right ``record``). ``ok``, then ``recording``.
+ */
+export interface StopRecording {
+  type: "stop_recording";
   id: number;
 }

@@ -6,7 +6,7 @@
 import { signal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { PROFILES } from "./profiles";
-import type { PublishedAnswer, Source, SourceType } from "./protocol";
+import type { EncodingWanted, PublishedAnswer, Source, SourceType } from "./protocol";
 import { Recovery } from "./recovery";
 
 /** One source as sent. */
@@ -81,6 +81,26 @@ export class PublishTransport {
     if (slot === undefined) return;
     this.vacate(slot);
     await this.negotiate(false);
+  }
+
+  /** What anybody needs of a source, by layer; the profile stays the most that is sent. */
+  async restrain(publication: string, wanted: readonly EncodingWanted[]): Promise<void> {
+    const slot = this.slots.find((s) => s.sending.publication.value === publication);
+    if (slot === undefined) return;
+    const { sender } = slot.transceiver;
+    const parameters = sender.getParameters();
+    const most = PROFILES[slot.sending.sourceType].encodings;
+    parameters.encodings.forEach((encoding, layer) => {
+      const { active, max_bitrate: worth } = wanted[layer] ?? { active: true, max_bitrate: null };
+      const limits = [most[layer]?.maxBitrate, worth].filter((rate) => rate != null);
+      encoding.active = active;
+      if (limits.length > 0) encoding.maxBitrate = Math.min(...limits);
+    });
+    try {
+      await sender.setParameters(parameters);
+    } catch {
+      // Another change came between: more is sent than anybody needs, and the server's next word tells it anew.
+    }
   }
 
   close(): void {

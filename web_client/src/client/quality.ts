@@ -1,11 +1,11 @@
 /** Numbers into words: how good a link is, and whose fault it is when it is not. */
-import type { ParticipantInfo } from "./protocol";
+import type { ParticipantInfo, ServedQuality, Standing, Step, TroubleCause } from "./protocol";
 import type { Publication } from "./room";
 import type { LinkSample } from "./statistics";
 
 /** `present`: connected, but nothing flows from which a quality could be told. */
 export type Level = "good" | "fair" | "poor" | "lost" | "unknown" | "present";
-export type Cause = "upload" | "download" | "device" | "remote" | null;
+export type Cause = "upload" | "download" | "device" | "remote" | "server" | null;
 
 export interface Quality {
   level: Level;
@@ -48,11 +48,32 @@ export function ownQuality(links: OwnLinks): Quality {
   return worse(up, down);
 }
 
+const OF_STEP: Record<Step, Level> = { full: "fair", reduced: "fair", stills: "poor", sound: "poor", silent: "lost" };
+const OF_CAUSE: Record<TroubleCause, Cause> = { link: "download", publisher: "remote", server: "server" };
+
+/** With the server's word on what the link still carries: it sees a weak link before packets are lost. */
+export function withStanding(own: Quality, told: Standing | undefined): Quality {
+  if (told === undefined) return own;
+  return worse(own, { level: OF_STEP[told.step], cause: told.cause === null ? null : OF_CAUSE[told.cause] });
+}
+
+/** What was lost before it reached the server is not this link's fault, whatever the browser counts. */
+export function blamed(own: Quality, served: ServedQuality | null): Quality {
+  if (own.cause !== "download" || served === null || served.loss > LOSS_GOOD) return own;
+  return served.sources.some((source) => source.upload_loss > LOSS_GOOD) ? { ...own, cause: "remote" } : own;
+}
+
+/** One leg by its loss alone, for the drawing of the way. */
+export function levelOfLoss(loss: number): Level {
+  return loss > LOSS_FAIR ? "poor" : loss > LOSS_GOOD ? "fair" : "good";
+}
+
 /** Somebody else, as seen from here: their socket, whether their sources flow, then our own way to them. */
 export function remoteQuality(
-  participant: ParticipantInfo, publications: readonly Publication[], own: Quality, nowMs: number,
+  participant: ParticipantInfo, publications: readonly Publication[], own: Quality, nowMs: number, told?: Standing,
 ): Quality {
   if (!participant.connected) return { level: "lost", cause: "remote" };
+  if (told?.cause === "link") return { level: OF_STEP[told.step], cause: "remote" };
   const sending = publications.filter((p) => !p.muted);
   if (sending.some((p) => p.silent_ms > 0 && p.silent_ms + nowMs - p.toldAtMs > SILENT_MS)) {
     return { level: "poor", cause: "remote" };

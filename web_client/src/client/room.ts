@@ -1,5 +1,7 @@
 /** The room as this client knows it: a value, and one pure function from event to next value. */
-import type { ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, ServerEvent } from "./protocol";
+import type {
+  ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, RoomRecording, ServedQuality, ServerEvent, SourceQuality, Standing,
+} from "./protocol";
 
 /** A publication and when (page clock, ms) its state was told: `silent_ms` counts on from there. */
 export interface Publication extends PublicationInfo {
@@ -13,14 +15,22 @@ export interface Room {
   participants: ReadonlyMap<string, ParticipantInfo>;
   publications: ReadonlyMap<string, Publication>;
   chat: readonly ChatLine[];
+  /** By participant: who sees less than they should, as far as this client is told. */
+  standings: ReadonlyMap<string, Standing>;
+  /** How this client is served, as last told; null before the first word. */
+  quality: ServedQuality | null;
+  /** While the room is being recorded; its moment is of the server's clock. */
+  recording: RoomRecording | null;
 }
 
 /** Lines kept; older ones fall off so that a long operation does not fill the page. */
 const MAX_CHAT_LINES = 500;
 
-export const EMPTY_ROOM: Room = { id: "", participants: new Map(), publications: new Map(), chat: [] };
+export const EMPTY_ROOM: Room = {
+  id: "", participants: new Map(), publications: new Map(), chat: [], standings: new Map(), quality: null, recording: null,
+};
 
-/** The room a `hello` tells; the chat is kept, since a hello does not repeat it. */
+/** The room a `hello` tells; what a hello does not repeat is kept: the chat, and how everybody is served. */
 export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROOM): Room {
   return {
     id: info.id,
@@ -29,7 +39,15 @@ export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROO
       info.publications.map((p) => [p.id, { ...p, toldAtMs: nowMs, forwarded: previous.publications.get(p.id)?.forwarded }]),
     ),
     chat: previous.chat,
+    standings: previous.standings,
+    quality: previous.quality,
+    recording: info.recording ?? null,
   };
+}
+
+/** How one publication reaches this client; undefined before the server said so. */
+export function servedOf(room: Room, publication: string): SourceQuality | undefined {
+  return room.quality?.sources.find((source) => source.publication === publication);
 }
 
 export function after(room: Room, event: ServerEvent, nowMs: number): Room {
@@ -52,9 +70,19 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
       if (known === undefined) return room;
       return { ...room, publications: put(room.publications, known.id, { ...known, forwarded: event.layer }) };
     }
+    case "standing":
+      return { ...room, standings: standingsAfter(room, event) };
+    case "quality":
+      return { ...room, quality: event };
     case "chat_line":
       return { ...room, chat: [...room.chat, event].slice(-MAX_CHAT_LINES) };
+    case "recording":
+      return {
+        ...room,
+        recording: event.state === "recording" ? { recording: event.recording, since_ms: event.since_ms } : null,
+      };
     case "offer":
+    case "sending_wanted":
     case "transport":
     case "closing":
       return room;
@@ -63,7 +91,13 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
 
 function withoutParticipant(room: Room, participant: string): Room {
   const publications = new Map([...room.publications].filter(([, p]) => p.participant !== participant));
-  return { ...room, participants: without(room.participants, participant), publications };
+  const standings = without(room.standings, participant);
+  return { ...room, participants: without(room.participants, participant), publications, standings };
+}
+
+function standingsAfter(room: Room, told: Standing): ReadonlyMap<string, Standing> {
+  const well = told.step === "full" && told.cause === null;
+  return well ? without(room.standings, told.participant) : put(room.standings, told.participant, told);
 }
 
 function put<V>(map: ReadonlyMap<string, V>, key: string, value: V): ReadonlyMap<string, V> {

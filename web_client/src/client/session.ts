@@ -21,6 +21,17 @@ import { SubscribeTransport } from "./subscribe";
 
 const SAMPLE_MS = 2_000;
 
+/** What is wanted of one publication; how much of that is sent is the server's choice. */
+export interface Wish {
+  /** The highest layer of use; null: the best. */
+  layer: number | null;
+  paused: boolean;
+  /** Before all other pictures. */
+  pinned: boolean;
+}
+
+const NO_WISH: Wish = { layer: null, paused: false, pinned: false };
+
 export interface SessionOptions {
   invitation: string;
   name: string;
@@ -37,6 +48,8 @@ export class Session {
   readonly publishing = signal<PublishTransport | null>(null);
   readonly subscribing = signal<SubscribeTransport | null>(null);
   readonly quality = signal<Quality>({ level: "unknown", cause: null });
+  /** Of what is received, as the browser measures it; null until measured. */
+  readonly jitterMs = signal<number | null>(null);
   /** By `Sending.key`: what is really sent. */
   readonly sent = signal<ReadonlyMap<number, SourceSample>>(new Map());
   readonly tracks = computed(() => this.subscribing.value?.tracks.value ?? new Map<string, MediaStreamTrack>());
@@ -46,7 +59,7 @@ export class Session {
   private download = new Sampler("subscribe");
   private sampling: ReturnType<typeof setInterval> | undefined;
   /** By publication: what was last wanted of it. A new session begins without and is told again. */
-  private readonly wishes = new Map<string, { layer: number | null; paused: boolean }>();
+  private readonly wishes = new Map<string, Wish>();
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly options: SessionOptions) {
@@ -69,6 +82,9 @@ export class Session {
   get phase(): { readonly value: Phase } {
     return this.signalling.phase;
   }
+
+  /** What the server's clock shows less this computer's, in milliseconds, when it was told last. */
+  serverAheadMs = 0;
 
   may(right: Right): boolean {
     return this.me.value?.rights.includes(right) ?? false;
@@ -134,14 +150,30 @@ export class Session {
     if (publication !== null) await this.signalling.request({ type: "mute", publication, muted });
   }
 
+  async startRecording(procedure: string): Promise<void> {
+    await this.signalling.request({ type: "start_recording", procedure });
+  }
+
+  async stopRecording(): Promise<void> {
+    await this.signalling.request({ type: "stop_recording" });
+  }
+
   async chat(text: string): Promise<void> {
     await this.signalling.request({ type: "chat", text });
   }
 
-  /** Which layer of a publication is wanted (null: the best), or none of it. */
-  async prefer(publication: string, layer: number | null, paused: boolean): Promise<void> {
-    this.wishes.set(publication, { layer, paused });
-    await this.signalling.request({ type: "prefer", publication, layer, paused });
+  /** Marks this moment of the operation, to be found again in review. */
+  async mark(label = ""): Promise<void> {
+    await this.signalling.request({ type: "mark", label });
+  }
+
+  /** What is wanted of a publication from now on; what is not named stays as it was wished before. */
+  async prefer(publication: string, change: Partial<Wish>): Promise<void> {
+    const before = this.wishes.get(publication) ?? NO_WISH;
+    const wish = { ...before, ...change };
+    if (wish.layer === before.layer && wish.paused === before.paused && wish.pinned === before.pinned) return;
+    this.wishes.set(publication, wish);
+    await this.signalling.request({ type: "prefer", publication, ...wish });
   }
 
   /** Publications of others. */
@@ -159,9 +191,12 @@ export class Session {
 
   private joined(hello: Hello): void {
     this.me.value = hello;
+    this.serverAheadMs = hello.server_time_ms - Date.now();
     this.room.value = roomOf(hello.room, performance.now(), this.room.value);
     for (const id of [...this.wishes.keys()]) if (!this.room.value.publications.has(id)) this.wishes.delete(id);
     if (hello.resumed) return;
+    // Another session, another leg: what was said of the last one is over.
+    this.room.value = { ...this.room.value, standings: new Map(), quality: null };
     this.closeTransports();
     if (hello.rights.includes("subscribe")) this.subscribeAll(hello);
     for (const sending of this.sending.value) void this.publishAgain(sending);
@@ -204,6 +239,7 @@ export class Session {
     this.room.value = after(this.room.value, event, performance.now());
     if (event.type === "unpublished") this.wishes.delete(event.publication);
     if (event.type === "offer") void this.subscribing.value?.offered(event).catch(() => this.signalling.rejoin());
+    else if (event.type === "sending_wanted") void this.publishing.value?.restrain(event.publication, event.encodings);
     else if (event.type === "transport" && event.state === "closed") this.transportClosed(event.direction);
   }
 
@@ -221,6 +257,7 @@ export class Session {
       transport === null ? null : { sample: await sampler.sample(transport.pc, nowMs), state: transport.state.value };
     const publish = await read(this.publishing.value, this.upload);
     const subscribe = await read(this.subscribing.value, this.download);
+    this.jitterMs.value = subscribe?.sample.jitterMs ?? null;
     this.quality.value = ownQuality({ publish, subscribe });
     await this.sampleSources(nowMs);
   }

@@ -9,6 +9,7 @@ import type { LobbyProps } from "../lobby/entry";
 import { HOME } from "../lobby/places";
 import { Chat, ChatButton, chatOpen, toggleChat } from "../ui/chat";
 import { Meter } from "../ui/meter";
+import { MarkButton, markShortcut } from "../ui/mark";
 import { useDeviceNews } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { People } from "../ui/people";
@@ -72,6 +73,7 @@ function shortcuts(session: Session): Shortcut[] {
     { key: "escape", says: t.unpin, press: () => (pinned.value = null) },
     { key: "f", says: t.full, press: full },
     { key: "c", says: t.chat, press: toggleChat },
+    markShortcut(session),
   ];
 }
 
@@ -127,6 +129,7 @@ function Room({ session }: { session: Session }) {
           />
         )}
         <SoundButton />
+        <MarkButton session={session} />
         <ChatButton session={session} />
       </footer>
       <RemoteSound session={session} />

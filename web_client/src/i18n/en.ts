@@ -1,4 +1,7 @@
 /** English: the second language; the type makes sure that nothing is left out. */
+import { review } from "./review.en";
+import { procedure } from "./procedure.en";
+import { recordingFaults } from "./recording.en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -40,7 +43,7 @@ export const en: Dictionary = {
   seconds: (s) => `${decimal.format(s)} s`,
   number: (n) => decimal.format(n),
   clock: (ms) => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" }).format(ms),
-  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", start: "Enter a room" },
+  pages: { theatre: "Theatre", consult: "Consult", observe: "Observe", review: "Review", start: "Enter a room" },
   roomName: (id) => `Room ${id}`,
   sourceTypes: {
     endoscope: "Endoscope", overhead: "Overhead camera", ultrasound: "Ultrasound", monitor: "Vital-signs monitor",
@@ -48,10 +51,39 @@ export const en: Dictionary = {
   },
   roles: {
     surgeon: "Operating surgeon", staff: "Theatre staff", specialist: "Specialist", moderator: "Moderator",
-    observer: "Observer", operator: "Operator",
+    observer: "Observer", operator: "Operator", auditor: "Auditor",
   },
   levels: { good: "Good", fair: "Fair", poor: "Poor", lost: "Disconnected", unknown: "Measuring", present: "Connected" },
-  causes: { upload: "your upload", download: "your download", device: "this device is overloaded", remote: "the other side" },
+  causes: { upload: "your upload", download: "your download", device: "this device is overloaded",
+    remote: "the other side", server: "the server is overloaded" },
+  standing: {
+    trouble: { link: "Your link is weak", publisher: "The theatre's upload is weak", server: "The server is overloaded" },
+    left: {
+      full: "poorer picture", reduced: "smaller picture", stills: "stills and sound only", sound: "sound only",
+      silent: "nothing arrives, check the network",
+    },
+    theirs: {
+      full: "sees a poorer picture", reduced: "sees a smaller picture", stills: "sees stills only", sound: "hears sound only",
+      silent: "receives nothing",
+    },
+    sentence: (cause, rest) => `${cause}: ${rest}`,
+    news: (name, what) => `${name} ${what}`,
+  },
+  reasons: {
+    full: "the best there is", shown_small: "enough for the size shown", hidden: "you hid it", muted: "paused at its source",
+    publisher: "its source sends less than usual", no_signal: "its source sends nothing", measuring: "measuring the link",
+    settling: "soon better", priority: "a more important source comes first", link: "your link carries no more",
+    silent: "nothing is heard of this device",
+  },
+  legs: {
+    title: "The way of picture and sound", upload: (label) => `${label} → server`, download: "Server → you",
+    loss: (percent) => `${decimal.format(percent)} % lost`, roundTrip: (ms) => `round trip ${decimal.format(ms)} ms`,
+    jitter: (ms) => `jitter ${decimal.format(Math.round(ms))} ms`,
+    carries: (can, sent) => `carries ${decimal.format(can)} kbit/s, uses ${decimal.format(sent)}`,
+    repair: (percent) => `${decimal.format(percent)} % sent again`, nothing: "this picture is not sent",
+    layer: (index, count) => (count === 1 ? "one size" : `size ${index} of ${count}`),
+    still: (seconds) => `a still every ${decimal.format(seconds)} s`,
+  },
   quality: (level, cause) => (cause === null ? level : `${level}: ${cause}`),
   devices: {
     video: {
@@ -92,10 +124,12 @@ export const en: Dictionary = {
     joining: "Joining…", joined: "Connected", live: "LIVE", reconnecting: "Connection lost – reconnecting…", ended: "Disconnected",
     offline: "This device is offline", mediaLost: "Picture and sound lost – reconnecting…",
     mediaConnecting: "Connecting picture and sound…", somethingFrozen: "A PICTURE IS FROZEN",
+    stills: "STILLS", sound: "SOUND ONLY",
   },
   tile: {
     live: "LIVE", waiting: "Waiting for the picture…", stalled: "No picture yet – the source sends nothing",
     late: (s) => `LATE ${decimal.format(s)} s`,
+    still: (s) => `STILL, ${decimal.format(s)} s ago`, withheld: "Weak link: this picture is held back",
     frozen: "FROZEN", ago: (s) => `${decimal.format(s)} s ago`, recovering: "coming back…",
     muted: "The source is paused", paused: "You have hidden this source",
     pin: "Enlarge", unpin: "Shrink", fullScreen: "Full screen", hide: "Hide", show: "Show", from: (n) => `from ${n}`,
@@ -141,6 +175,9 @@ export const en: Dictionary = {
     deviceAdded: "A new device was plugged in", deviceRemoved: "A device was unplugged",
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",
   },
+  review,
+  procedure,
+  recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

@@ -1,7 +1,10 @@
 /** Tiếng Việt: ngôn ngữ chính. Câu ngắn, động từ trước; không viết tắt mà người dân không quen. */
+import { review } from "./review.vi";
+import { procedure } from "./procedure.vi";
+import { recordingFaults } from "./recording.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
-import type { Role, SourceType } from "../client/protocol";
+import type { Reason, Role, SourceType, Step, TroubleCause } from "../client/protocol";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
 
@@ -17,7 +20,7 @@ const sourceTypes: Record<SourceType, string> = {
 
 const roles: Record<Role, string> = {
   surgeon: "Phẫu thuật viên chính", staff: "Ê-kíp phòng mổ", specialist: "Chuyên gia", moderator: "Điều phối viên",
-  observer: "Người quan sát", operator: "Vận hành",
+  observer: "Người quan sát", operator: "Vận hành", auditor: "Cán bộ bảo vệ dữ liệu",
 };
 
 const levels: Record<Level, string> = {
@@ -26,6 +29,30 @@ const levels: Record<Level, string> = {
 
 const causes: Record<Exclude<Cause, null>, string> = {
   upload: "đường gửi của bạn", download: "đường nhận của bạn", device: "máy này quá tải", remote: "phía bên kia",
+  server: "máy chủ quá tải",
+};
+
+/** Ai gặp trục trặc. */
+const trouble: Record<TroubleCause, string> = {
+  link: "Đường truyền của bạn yếu", publisher: "Đường gửi của phòng mổ yếu", server: "Máy chủ quá tải",
+};
+
+/** Còn lại được gì. */
+const left: Record<Step, string> = {
+  full: "hình kém rõ", reduced: "hình nhỏ hơn", stills: "chỉ còn ảnh tĩnh và tiếng", sound: "chỉ còn tiếng",
+  silent: "không nhận được gì, hãy kiểm tra mạng",
+};
+
+const theirs: Record<Step, string> = {
+  full: "xem hình kém rõ", reduced: "đang xem hình nhỏ", stills: "chỉ xem được ảnh tĩnh", sound: "chỉ nghe được tiếng",
+  silent: "không nhận được gì",
+};
+
+const reasons: Record<Reason, string> = {
+  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "bạn đang ẩn", muted: "nguồn đang tạm dừng",
+  publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn chưa gửi", measuring: "đang đo đường truyền",
+  settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của bạn không tải hơn được",
+  silent: "không nhận được tin từ máy này",
 };
 
 const camera: Record<DeviceFault, Advice> = {
@@ -114,12 +141,27 @@ export const vi = {
   number: (n: number) => decimal.format(n),
   clock: (ms: number) =>
     new Intl.DateTimeFormat("vi-VN", { hour: "2-digit", minute: "2-digit", timeZone: "Asia/Ho_Chi_Minh" }).format(ms),
-  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", start: "Vào phòng" },
+  pages: { theatre: "Phòng mổ", consult: "Hội chẩn", observe: "Quan sát", review: "Xem lại", start: "Vào phòng" },
   roomName: (id: string) => `Phòng ${id}`,
   sourceTypes,
   roles,
   levels,
   causes,
+  standing: {
+    trouble, left, theirs,
+    sentence: (cause: string, rest: string) => `${cause}: ${rest}`,
+    news: (name: string, what: string) => `${name}: ${what}`,
+  },
+  reasons,
+  legs: {
+    title: "Đường đi của hình và tiếng", upload: (label: string) => `${label} → máy chủ`, download: "Máy chủ → bạn",
+    loss: (percent: number) => `mất ${decimal.format(percent)} %`, roundTrip: (ms: number) => `đi về ${decimal.format(ms)} ms`,
+    jitter: (ms: number) => `dao động ${decimal.format(Math.round(ms))} ms`,
+    carries: (can: number, sent: number) => `tải được ${decimal.format(can)} kbit/s, đang dùng ${decimal.format(sent)}`,
+    repair: (percent: number) => `gửi lại ${decimal.format(percent)} %`, nothing: "không gửi hình này",
+    layer: (index: number, count: number) => (count === 1 ? "một cỡ hình" : `cỡ ${index} trên ${count}`),
+    still: (seconds: number) => `ảnh tĩnh mỗi ${decimal.format(seconds)} giây`,
+  },
   quality: (level: string, cause: string | null) => (cause === null ? level : `${level}: ${cause}`),
   devices: { video: camera, audio: microphone, screen },
   ending: (code: string): Advice => endings[code] ?? otherEnding,
@@ -128,10 +170,12 @@ export const vi = {
     joining: "Đang vào phòng…", joined: "Đã kết nối", live: "TRỰC TIẾP", reconnecting: "Mất kết nối – đang nối lại…",
     ended: "Đã ngắt", offline: "Máy này mất mạng",
     mediaLost: "Hình và tiếng bị ngắt – đang nối lại…", mediaConnecting: "Đang nối hình và tiếng…", somethingFrozen: "CÓ HÌNH ĐỨNG",
+    stills: "ẢNH TĨNH", sound: "CHỈ CÓ TIẾNG",
   },
   tile: {
     live: "TRỰC TIẾP", waiting: "Đang chờ hình…", stalled: "Chưa có hình – nguồn chưa gửi",
     late: (s: number) => `CHẬM ${decimal.format(s)} giây`,
+    still: (s: number) => `ẢNH TĨNH, ${decimal.format(s)} giây trước`, withheld: "Đường truyền yếu: tạm ngừng hình này",
     frozen: "HÌNH ĐỨNG", ago: (s: number) => `${decimal.format(s)} giây trước`, recovering: "đang chạy lại…",
     muted: "Nguồn đang tạm dừng", paused: "Bạn đang ẩn nguồn này",
     pin: "Phóng to", unpin: "Thu nhỏ", fullScreen: "Toàn màn hình", hide: "Ẩn", show: "Hiện", from: (n: string) => `từ ${n}`,
@@ -177,6 +221,12 @@ export const vi = {
     deviceAdded: "Có thiết bị mới vừa cắm vào", deviceRemoved: "Một thiết bị vừa bị rút ra",
     joined: (n: string) => `${n} vừa vào`, left: (n: string) => `${n} đã rời đi`, someone: "Một người",
     backOnline: "Đã kết nối lại",
+  },
+  review,
+  procedure,
+  recording: {
+    on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",
+    faults: recordingFaults,
   },
   keys: {
     title: "Phím tắt", close: "Đóng", mute: "Bật hoặc tắt micro", talk: "Giữ để nói", camera: "Bật hoặc tắt camera",

@@ -3,14 +3,16 @@ import type { Place } from "../client/invitation";
 import type { Role } from "../client/protocol";
 import type { PageName } from "../ui/shell";
 
-/** The page a role's link opens; operators see no pictures and have none here. */
+/** The page a role's link opens; operators see no pictures, auditors read: neither has one here. */
 export const HOME: Record<Role, PageName | null> = {
   surgeon: "theatre", staff: "theatre", specialist: "consult", moderator: "consult", observer: "observe", operator: null,
+  auditor: null,
 };
 
 /** Who may use a page besides those whose home it is. */
 const GUESTS: Record<PageName, readonly Role[]> = {
   theatre: [], consult: ["surgeon", "staff"], observe: ["surgeon", "staff", "specialist", "moderator"],
+  review: ["surgeon", "staff", "specialist", "moderator"],
 };
 
 export function mayUse(page: PageName, role: Role): boolean {

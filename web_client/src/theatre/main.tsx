@@ -7,15 +7,18 @@ import { words } from "../i18n";
 import { open } from "../lobby/entry";
 import type { LobbyProps } from "../lobby/entry";
 import { Chat, ChatButton, chatOpen, toggleChat } from "../ui/chat";
+import { MarkButton, markShortcut } from "../ui/mark";
 import { useDeviceNews } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { People } from "../ui/people";
 import { Pictures, pictures, pinned, pinNumber } from "../ui/pictures";
+import { RecordingButton } from "../ui/recording";
 import { Shell, standing, useLeaveGuard, useWakeLock } from "../ui/shell";
 import { ShortcutSheet, useShortcuts } from "../ui/shortcuts";
 import type { Shortcut } from "../ui/shortcuts";
 import { RemoteSound, SoundGate } from "../ui/sound";
 import { AddButtons, SourceCard } from "./card";
+import { procedure, ProcedurePanel, recordingBlocked } from "./procedure";
 import { add, isSound, labelOf, sources, start, stopAll } from "./sources";
 
 function Lobby({ join }: LobbyProps) {
@@ -65,6 +68,7 @@ function shortcuts(session: Session): Shortcut[] {
     { key: "1-9", says: t.pin, press: (digit) => pinNumber(session, digit - 1) },
     { key: "escape", says: t.unpin, press: () => (pinned.value = null) },
     { key: "c", says: t.chat, press: toggleChat },
+    markShortcut(session),
   ];
 }
 
@@ -92,7 +96,7 @@ function Room({ session }: { session: Session }) {
     <Button icon="stop" tone="danger" word={t.theatre.stopAll} hint={t.theatre.stopAllConfirm} onPress={() => void stopAll(session)} />
   );
   return (
-    <Shell session={session} page="theatre" live={live} liveWords={liveWords} actions={stop}>
+    <Shell session={session} page="theatre" live={live} liveWords={liveWords} actions={<><MarkButton session={session} />{stop}</>}>
       <main class="theatre-main">
         <section class="own" aria-label={t.theatre.sources}>
           <h2>{t.theatre.sources}</h2>
@@ -101,6 +105,8 @@ function Room({ session }: { session: Session }) {
             {sources.value.map((source) => <SourceCard key={source.key} source={source} session={session} />)}
           </div>
           <AddButtons />
+          {session.may("consent") && <ProcedurePanel />}
+          <RecordingButton session={session} procedure={procedure.value?.id ?? null} blocked={recordingBlocked.value} />
         </section>
         <section class="others" aria-label={t.theatre.remote}>
           {pictures(session).length > 0 && <Pictures session={session} limits={ACTING} canHide={false} empty={null} />}

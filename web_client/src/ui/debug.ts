@@ -5,6 +5,7 @@
  *   room()     the room as plain JSON: participants, publications
  *   videos()   per shown publication: id, label, width, height, frames rendered, freshness, age in ms
  *   sending()  per source sent: label, type, publication id, muted
+ *   quality()  how the server serves this page, and who in the room sees less than they should
  *   stats()    getStats of both transports as arrays of plain entries
  */
 import type { Freshness } from "../client/freshness";
@@ -47,6 +48,7 @@ export function exposeDebug(session: Session): void {
     sending: () => session.sending.value.map((s) => ({
       label: s.label, sourceType: s.sourceType, publication: s.publication.value, muted: s.muted.value,
     })),
+    quality: () => ({ own: session.room.value.quality, standings: [...session.room.value.standings.values()] }),
     stats: async () => ({
       publish: await stats(session.publishing.value?.pc), subscribe: await stats(session.subscribing.value?.pc),
     }),

@@ -19,6 +19,7 @@ const PATHS = {
   pause: "M8 5v14M16 5v14",
   play: "M7 4l13 8-13 8z",
   stop: "M6 6h12v12H6z",
+  record: "M12 6a6 6 0 1 0 0 12a6 6 0 0 0 0-12z",
   plus: "M12 5v14M5 12h14",
   close: "M5 5l14 14M19 5L5 19",
   pin: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
@@ -36,11 +37,17 @@ const PATHS = {
   warning: "M12 3L2 20h20zM12 10v4M12 17v.5",
   retry: "M20 12a8 8 0 1 1-2.5-5.8M20 3v5h-5",
   check: "M4 12l5 6L20 6",
+  flag: "M5 21V4M5 4h13l-3 4 3 4H5",
+  link: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
+  back: "M11 5l-7 7 7 7M20 5l-7 7 7 7",
+  on: "M13 5l7 7-7 7M4 5l7 7-7 7",
+  frameBack: "M6 5v14M18 5l-8 7 8 7",
+  frameOn: "M18 5v14M6 5l8 7-8 7",
 } as const;
 
 export type IconName = keyof typeof PATHS;
 
-const FILLED: ReadonlySet<IconName> = new Set(["live", "stop", "play"]);
+const FILLED: ReadonlySet<IconName> = new Set(["live", "stop", "play", "record"]);
 
 export function Icon({ name }: { name: IconName }) {
   return (

@@ -1,7 +1,7 @@
 /** Small shared pieces: buttons with icon and word, the error card, quality in words and bars. */
 import type { ComponentChildren } from "preact";
 import { BARS } from "../client/quality";
-import type { Quality } from "../client/quality";
+import type { Level, Quality } from "../client/quality";
 import { words } from "../i18n";
 import type { Advice } from "../i18n";
 import { Icon } from "./icons";
@@ -56,18 +56,22 @@ export function ErrorCard({ advice, code, children }: { advice: Advice; code?: s
   );
 }
 
+export function Bars({ level }: { level: Level }) {
+  return (
+    <span class="bars" aria-hidden="true">
+      {[1, 2, 3, 4].map((bar) => (
+        <i key={bar} class={bar <= BARS[level] ? "on" : ""} />
+      ))}
+    </span>
+  );
+}
+
 export function QualityView({ quality, label }: { quality: Quality; label?: string }) {
   const t = words.value;
   const text = t.quality(t.levels[quality.level], quality.cause === null ? null : t.causes[quality.cause]);
   return (
     <span class="quality" data-level={quality.level} title={label}>
-      {quality.level !== "present" && (
-        <span class="bars" aria-hidden="true">
-          {[1, 2, 3, 4].map((bar) => (
-            <i key={bar} class={bar <= BARS[quality.level] ? "on" : ""} />
-          ))}
-        </span>
-      )}
+      {quality.level !== "present" && <Bars level={quality.level} />}
       {label && <span class="visually-hidden">{label}: </span>}
       <span class="quality-word">{text}</span>
     </span>

@@ -3,6 +3,7 @@ import { remoteQuality } from "../client/quality";
 import type { Session } from "../client/session";
 import { words } from "../i18n";
 import { Icon } from "./icons";
+import { servedQuality } from "./link";
 import { QualityView } from "./parts";
 
 export function People({ session }: { session: Session }) {
@@ -16,9 +17,10 @@ export function People({ session }: { session: Session }) {
       <ul>
         {[...room.participants.values()].map((person) => {
           const own = publications.filter((p) => p.participant === person.id);
+          const told = room.standings.get(person.id);
           const quality = person.id === me
-            ? session.quality.value
-            : remoteQuality(person, own, session.quality.value, performance.now());
+            ? servedQuality(session)
+            : remoteQuality(person, own, session.quality.value, performance.now(), told);
           return (
             <li key={person.id} data-participant={person.id}>
               <Icon name="person" />
@@ -26,6 +28,9 @@ export function People({ session }: { session: Session }) {
                 <strong>{person.name === "" ? t.roles[person.role] : person.name}</strong>
                 {person.id === me && <> ({t.consult.you})</>}
                 <small>{t.roles[person.role]}</small>
+                {told && told.cause !== "publisher" && person.id !== me && (
+                  <strong class="theirs">{t.standing.theirs[told.step]}</strong>
+                )}
               </span>
               <QualityView quality={quality} />
             </li>

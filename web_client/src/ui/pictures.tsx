@@ -32,7 +32,7 @@ function setHidden(session: Session, id: string, hide: boolean): void {
   else next.delete(id);
   hidden.value = next;
   if (hide && pinned.value === id) pinned.value = null;
-  session.prefer(id, null, hide).catch(() => undefined);
+  session.prefer(id, { paused: hide }).catch(() => undefined);
 }
 
 interface PicturesProps {

@@ -4,12 +4,14 @@ import { useEffect } from "preact/hooks";
 import type { Session } from "../client/session";
 import { choose, language, words } from "../i18n";
 import { Icon } from "./icons";
+import { LinkQuality, LinkSentence, ownStanding, useStandingNews } from "./link";
 import { Notices } from "./notices";
-import { Button, QualityView } from "./parts";
+import { Button } from "./parts";
+import { RecordingMark } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
-export type PageName = "theatre" | "consult" | "observe";
+export type PageName = "theatre" | "consult" | "observe" | "review";
 
 /** The connection in one word-group, the worst first. */
 export type Standing = "joining" | "connected" | "media_connecting" | "media_lost" | "reconnecting" | "ended";
@@ -28,6 +30,9 @@ export function standing(session: Session): Standing {
   if (states.some((s) => s === "new" || s === "checking")) return "media_connecting";
   return "connected";
 }
+
+/** The theatre's header speaks of what it sends. */
+const sends = (page: PageName): boolean => page === "theatre";
 
 export function standingWords(now: Standing): string {
   const t = words.value.phase;
@@ -52,13 +57,17 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
   const t = words.value;
   const now = standing(session);
   const bad = now === "reconnecting" || now === "media_lost";
-  const frozen = now === "connected" && someFrozen.value;
-  const shownLive = now === "connected" && live && !frozen;
-  const text = frozen ? t.phase.somethingFrozen : shownLive ? liveWords : standingWords(now);
-  const tone = bad ? "bad" : frozen ? "frozen" : shownLive ? "live" : "";
+  // Stills, and pictures that are not sent at all, stand still by design: the sentence below says why.
+  const left = now === "connected" && !sends(page) ? ownStanding(session)?.step : undefined;
+  const few = left === "stills" || left === "sound" ? left : undefined;
+  const frozen = now === "connected" && few === undefined && someFrozen.value;
+  const shownLive = now === "connected" && live && !frozen && few === undefined;
+  const text = few !== undefined ? t.phase[few] : frozen ? t.phase.somethingFrozen : shownLive ? liveWords : standingWords(now);
+  const tone = bad ? "bad" : frozen || few !== undefined ? "frozen" : shownLive ? "live" : "";
   const room = t.roomName(session.room.value.id);
+  useStandingNews(session);
   useEffect(() => {
-    document.title = `${bad || frozen ? "⚠ " : shownLive ? "● " : ""}${text} – ${room}`;
+    document.title = `${bad || tone === "frozen" ? "⚠ " : shownLive ? "● " : ""}${text} – ${room}`;
   }, [text, room, tone]);
   return (
     <div class={`shell ${page}`} data-standing={now}>
@@ -67,9 +76,10 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
           {t.pages[page]} <span class="room-name">{room}</span>
         </h1>
         <p class={`standing ${tone}`} role="status" aria-live="assertive">
-          <Icon name={bad ? "warning" : frozen ? "frozen" : shownLive ? "live" : "check"} /> {text}
+          <Icon name={bad || few !== undefined ? "warning" : frozen ? "frozen" : shownLive ? "live" : "check"} /> {text}
         </p>
-        <QualityView quality={session.quality.value} label={t.bar.link} />
+        <RecordingMark session={session} />
+        <LinkQuality session={session} />
         <div class="bar-actions">
           {actions}
           <LanguageSwitch />
@@ -79,6 +89,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
           <Button icon="leave" word={t.bar.leave} tone="danger" onPress={() => session.leave()} />
         </div>
       </header>
+      <LinkSentence session={session} />
       <Notices />
       {children}
     </div>

@@ -3,7 +3,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { RefObject } from "preact";
 import type { Freshness, FreshnessLimits } from "../client/freshness";
 import { layerForHeight } from "../client/profiles";
+import { servedOf } from "../client/room";
 import type { Publication } from "../client/room";
+import { servedState } from "../client/served";
+import type { Served } from "../client/served";
 import type { Session } from "../client/session";
 import { words } from "../i18n";
 import { Icon, iconOf } from "./icons";
@@ -31,13 +34,17 @@ export function Tile({ session, publication, limits, pinned, onPin, onHide }: Ti
   const freshness = useFreshness(video, publication, limits, track).value;
   useTrack(video, track);
   useLayerWish(session, publication, figure, video);
+  useEffect(() => {
+    session.prefer(publication.id, { pinned }).catch(() => undefined);
+  }, [publication.id, pinned]);
+  const served = servedState(servedOf(session.room.value, publication.id), freshness);
   const t = words.value;
   const person = session.room.value.participants.get(publication.participant);
-  const state = publication.muted ? "muted" : freshness.kind;
+  const state = publication.muted ? "muted" : served?.kind ?? freshness.kind;
   return (
     <figure class={`tile${pinned ? " pinned" : ""}`} data-state={state} data-publication={publication.id} ref={figure}>
       <video ref={video} autoplay muted playsInline aria-label={publication.label} />
-      <Cover publication={publication} freshness={freshness} />
+      <Cover publication={publication} freshness={freshness} served={served} />
       <figcaption>
         <span class="tile-label">
           <Icon name={iconOf(publication.source_type)} />
@@ -46,7 +53,7 @@ export function Tile({ session, publication, limits, pinned, onPin, onHide }: Ti
             {person && person.name !== "" && <small> {t.tile.from(person.name)}</small>}
           </span>
         </span>
-        <StateBadge publication={publication} freshness={freshness} />
+        <StateBadge publication={publication} freshness={freshness} served={served} />
       </figcaption>
       {publication.source_type === "monitor" && <p class="tile-note">{t.tile.monitorNote}</p>}
       <div class="tile-actions">
@@ -58,9 +65,19 @@ export function Tile({ session, publication, limits, pinned, onPin, onHide }: Ti
   );
 }
 
-function StateBadge({ publication, freshness }: { publication: Publication; freshness: Freshness }) {
+interface StateProps {
+  publication: Publication;
+  freshness: Freshness;
+  served: Served | undefined;
+}
+
+function StateBadge({ publication, freshness, served }: StateProps) {
   const t = words.value;
   if (publication.muted) return <span class="badge"><Icon name="pause" /> {t.tile.muted}</span>;
+  if (served?.kind === "withheld") return null;
+  if (served?.kind === "still") {
+    return <span class="badge late"><Icon name="late" /> {t.tile.still(Math.floor(served.ageMs / 1_000))}</span>;
+  }
   switch (freshness.kind) {
     case "live":
       return <span class="badge live"><Icon name="live" /> {t.tile.live}</span>;
@@ -74,11 +91,15 @@ function StateBadge({ publication, freshness }: { publication: Publication; fres
 }
 
 /** What lies over a picture that must not be taken for the present. */
-function Cover({ publication, freshness }: { publication: Publication; freshness: Freshness }) {
+function Cover({ publication, freshness, served }: StateProps) {
   const t = words.value;
   if (publication.muted) {
     return <div class="cover solid"><Icon name="pause" /><strong>{t.tile.muted}</strong></div>;
   }
+  if (served?.kind === "withheld") {
+    return <div class="cover solid withheld"><Icon name="speaker" /><strong>{t.tile.withheld}</strong></div>;
+  }
+  if (served?.kind === "still") return null;
   if (freshness.kind === "waiting") {
     const stalled = publication.silent_ms > STALLED_MS;
     return <div class="cover solid"><span class="spinner" /><span>{stalled ? t.tile.stalled : t.tile.waiting}</span></div>;
@@ -114,17 +135,15 @@ function useLayerWish(
     const element = figure.current;
     if (element === null) return undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let wish: number | null = null;
     const settle = (): void => {
-      const { layers, forwarded, id } = latest.current;
-      const top = layers.at(-1);
+      const { encodings, forwarded, id } = latest.current;
       const height = video.current?.videoHeight ?? 0;
-      if (top === undefined || forwarded === undefined || forwarded === null || height === 0) return;
+      if (forwarded === undefined || forwarded === null || height === 0) return;
       const shown = (video.current?.clientHeight ?? 0) * Math.min(2, window.devicePixelRatio);
-      const next = layerForHeight(shown, height * 2 ** (top - forwarded), layers);
-      if (next === wish) return;
-      wish = next;
-      session.prefer(id, next, false).catch(() => (wish = null));
+      // Of all that there are, not of those that flow: what nobody wishes for does not flow.
+      const layers = Array.from({ length: encodings }, (_, layer) => layer);
+      const layer = layerForHeight(shown, height * 2 ** (encodings - 1 - forwarded), layers);
+      session.prefer(id, { layer }).catch(() => undefined);
     };
     const resized = (): void => {
       clearTimeout(timer);

@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import type { ParticipantInfo } from "../../src/client/protocol";
-import { ownQuality, remoteQuality } from "../../src/client/quality";
+import type { ParticipantInfo, ServedQuality } from "../../src/client/protocol";
+import { blamed, ownQuality, remoteQuality, withStanding } from "../../src/client/quality";
 import type { Publication } from "../../src/client/room";
 import { Sampler } from "../../src/client/statistics";
 import type { LinkSample } from "../../src/client/statistics";
 
 const sample = (loss: number | null, rttMs: number | null, limitedBy: LinkSample["limitedBy"] = null): LinkSample => ({
-  loss, rttMs, kbitPerSecond: 0, limitedBy,
+  loss, rttMs, jitterMs: null, kbitPerSecond: 0, limitedBy,
 });
 const person: ParticipantInfo = { id: "p", name: "", role: "surgeon", connected: true };
 const source: Publication = {
   id: "a", participant: "p", kind: "video", codec: "VP8", label: "x", source_type: "room", muted: false, layers: [0],
-  silent_ms: 0, toldAtMs: 0,
+  silent_ms: 0, encodings: 1, toldAtMs: 0,
 };
 const good = { level: "good", cause: null } as const;
 
@@ -38,6 +38,34 @@ describe("quality", () => {
     expect(remoteQuality(person, [{ ...source, silent_ms: 900, muted: true }], good, 0).level).toBe("present");
     const weak = { level: "fair", cause: "download" } as const;
     expect(remoteQuality(person, [source], weak, 0)).toEqual(weak);
+  });
+
+  it("takes the server's word when that is worse than what the browser counts", () => {
+    const told = { type: "standing", seq: 1, participant: "p", step: "sound", cause: "link" } as const;
+    expect(withStanding(good, told)).toEqual({ level: "poor", cause: "download" });
+    expect(withStanding(good, { ...told, step: "full", cause: "publisher" })).toEqual({ level: "fair", cause: "remote" });
+    expect(withStanding({ level: "lost", cause: "upload" }, told)).toEqual({ level: "lost", cause: "upload" });
+    expect(withStanding(good, undefined)).toEqual(good);
+    expect(remoteQuality(person, [source], good, 0, told)).toEqual({ level: "poor", cause: "remote" });
+    // Who suffers from a weak upload is not to blame for it.
+    expect(remoteQuality(person, [source], good, 0, { ...told, cause: "publisher" }).level).toBe("good");
+  });
+});
+
+describe("loss on the way to the server", () => {
+  const served = (loss: number, upload: number): ServedQuality => ({
+    type: "quality", seq: 1, step: "full", cause: null, estimate_kbit: 2_000, sent_kbit: 900, loss, rtt_ms: 20, queue_ms: 0,
+    repair_overhead: 0,
+    sources: [{ publication: "a", layer: 2, still_seconds: null, reason: "full", upload_loss: upload, upload_jitter_ms: 0 }],
+  });
+  const poor = { level: "poor", cause: "download" } as const;
+
+  it("is the other side's trouble, unless our own link loses as well", () => {
+    expect(blamed(poor, served(0, 0.2))).toEqual({ level: "poor", cause: "remote" });
+    expect(blamed(poor, served(0.1, 0.2))).toEqual(poor);
+    expect(blamed(poor, served(0, 0))).toEqual(poor);
+    expect(blamed(poor, null)).toEqual(poor);
+    expect(blamed({ level: "poor", cause: "upload" }, served(0, 0.2)).cause).toBe("upload");
   });
 });
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { PublicationInfo, RoomInfo } from "../../src/client/protocol";
-import { after, EMPTY_ROOM, roomOf } from "../../src/client/room";
+import { after, EMPTY_ROOM, roomOf, servedOf } from "../../src/client/room";
 
 const publication = (id: string, participant = "p1"): PublicationInfo => ({
   id, participant, kind: "video", codec: "VP8", label: "Nội soi", source_type: "endoscope", muted: false, layers: [0, 1, 2],
-  silent_ms: 0,
+  silent_ms: 0, encodings: 3,
 });
 const info: RoomInfo = {
   id: "7QK2",
@@ -27,10 +27,42 @@ describe("room", () => {
     expect([...room.publications.keys()]).toEqual(["b"]);
   });
 
+  it("knows who sees less than they should, for as long as they do", () => {
+    const told = { type: "standing", seq: 2, participant: "p2", step: "stills", cause: "link" } as const;
+    const poor = after(roomOf(info, 0), told, 0);
+    expect(poor.standings.get("p2")?.step).toBe("stills");
+    expect(after(poor, { ...told, step: "full", cause: "publisher" }, 0).standings.size).toBe(1);
+    expect(after(poor, { ...told, step: "full", cause: null }, 0).standings.size).toBe(0);
+    expect(after(poor, { type: "participant_left", seq: 3, participant: "p2" }, 0).standings.size).toBe(0);
+  });
+
+  it("finds how a publication is served in the last word about it", () => {
+    const source = {
+      publication: "a", layer: 0, still_seconds: 5, reason: "link", upload_loss: 0, upload_jitter_ms: 0,
+    } as const;
+    const quality = {
+      type: "quality", seq: 4, step: "stills", cause: "link", estimate_kbit: 60, sent_kbit: 40, loss: 0, rtt_ms: 90, queue_ms: 0,
+      repair_overhead: 0, sources: [source],
+    } as const;
+    const room = after(roomOf(info, 0), { ...quality, sources: [...quality.sources] }, 0);
+    expect(servedOf(room, "a")).toEqual(source);
+    expect(servedOf(room, "b")).toBeUndefined();
+  });
+
   it("notes when a silence was told", () => {
     const silent = { ...publication("a"), silent_ms: 700 };
     const room = after(roomOf(info, 0), { type: "publication_changed", seq: 3, publication: silent }, 1_234);
     expect(room.publications.get("a")).toMatchObject({ silent_ms: 700, toldAtMs: 1_234 });
+  });
+
+  it("knows whether the room is being recorded, on coming and after", () => {
+    const recorded = roomOf({ ...info, recording: { recording: "r1", since_ms: 7 } }, 0);
+    expect(recorded.recording).toEqual({ recording: "r1", since_ms: 7 });
+    const ended = after(recorded, { type: "recording", seq: 4, state: "withdrawn", recording: "r1", since_ms: 7 }, 0);
+    expect(ended.recording).toBeNull();
+    const again = after(ended, { type: "recording", seq: 5, state: "recording", recording: "r2", since_ms: 9 }, 0);
+    expect(again.recording).toEqual({ recording: "r2", since_ms: 9 });
+    expect(roomOf(info, 0).recording).toBeNull();
   });
 
   it("keeps the forwarded layer when a publication changes", () => {

@@ -54,7 +54,7 @@ export async function serve(folder, media) {
       tell(session, { type: "published_answer", id, sdp: answer.sdp, sources: answer.published.map(({ mid, publication }) => ({ mid, publication })) });
       for (const p of answer.ended) { publications.delete(p); event("unpublished", { publication: p }); }
       for (const p of answer.published.filter((x) => x.isNew)) {
-        const info = { id: p.publication, participant: session.id, kind: p.kind, codec: p.kind === "video" ? "VP8" : "opus", label: p.label, source_type: p.source_type, muted: false, layers: [0], silent_ms: 0 };
+        const info = { id: p.publication, participant: session.id, kind: p.kind, codec: p.kind === "video" ? "VP8" : "opus", label: p.label, source_type: p.source_type, muted: false, layers: [0], silent_ms: 0, encodings: 1 };
         publications.set(info.id, info);
         event("published", { publication: info });
       }

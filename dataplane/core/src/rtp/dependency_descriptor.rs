@@ -101,6 +101,8 @@ pub struct TemplateStructure {
     /// Width and height in pixels of the highest spatial layer, when given.
     pub dimensions: Option<(u32, u32)>,
     templates: [Template; MAX_TEMPLATES],
+    /// Highest spatial and temporal layer of each decode target.
+    targets: [(u8, u8); MAX_DECODE_TARGETS],
 }
 
 impl TemplateStructure {
@@ -122,6 +124,7 @@ impl TemplateStructure {
             max_temporal_id: 0,
             dimensions: None,
             templates: [Template::default(); MAX_TEMPLATES],
+            targets: [(0, 0); MAX_DECODE_TARGETS],
         };
         structure.parse_layers(&mut bits)?;
         structure.parse_indications(&mut bits)?;
@@ -142,6 +145,11 @@ impl TemplateStructure {
     pub fn template(&self, template_id: u8) -> Option<&Template> {
         let index = forward6(self.id_offset, template_id);
         self.templates[..usize::from(self.template_count)].get(usize::from(index))
+    }
+
+    /// Highest spatial and temporal layer of a decode target; (0, 0) for one that does not exist.
+    pub fn target(&self, target: u8) -> (u8, u8) {
+        self.targets.get(usize::from(target)).copied().unwrap_or_default()
     }
 
     fn parse_layers(&mut self, bits: &mut Bits<'_>) -> Option<()> {
@@ -167,7 +175,13 @@ impl TemplateStructure {
     fn parse_indications(&mut self, bits: &mut Bits<'_>) -> Option<()> {
         for template in &mut self.templates[..usize::from(self.template_count)] {
             for target in 0..self.decode_target_count {
-                template.indications |= u64::from(bits.take(2)?) << (2 * target);
+                let indication = u64::from(bits.take(2)?);
+                template.indications |= indication << (2 * target);
+                if indication != 0 {
+                    let (spatial, temporal) = &mut self.targets[usize::from(target)];
+                    *spatial = (*spatial).max(template.spatial_id);
+                    *temporal = (*temporal).max(template.temporal_id);
+                }
             }
         }
         Some(())
@@ -239,6 +253,16 @@ impl Bits<'_> {
 }
 
 #[cfg(test)]
+pub(crate) mod samples {
+    //! Descriptors for tests here and of who reads them.
+
+    /// One spatial and two temporal layers, two decode targets, one chain, templates from id 60 on.
+    pub(crate) fn two_temporal_layers() -> Vec<u8> {
+        super::tests::two_temporal_layers(None)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -255,7 +279,7 @@ mod tests {
     }
 
     /// One spatial and two temporal layers, two decode targets, one chain, templates from id 60 on.
-    fn two_temporal_layers(active: Option<u32>) -> Vec<u8> {
+    pub(super) fn two_temporal_layers(active: Option<u32>) -> Vec<u8> {
         let mut fields = vec![(1, 1), (0, 1), (60, 6), (0x1234, 16)];
         fields.extend([(1, 1), (u32::from(active.is_some()), 1), (0, 3), (60, 6), (1, 5)]);
         // Templates: key frame and base layer (0), then temporal layer 1.
@@ -290,6 +314,10 @@ mod tests {
         assert_eq!((structure.max_spatial_id, structure.max_temporal_id), (0, 1));
         assert_eq!((structure.decode_target_count, structure.active_decode_targets), (2, 0b11));
         assert_eq!(structure.dimensions, Some((1280, 720)));
+        assert_eq!(
+            [structure.target(0), structure.target(1), structure.target(40)],
+            [(0, 0), (0, 1), (0, 0)]
+        );
         let layer = |id| structure.template(id).map(|template| (template.spatial_id, template.temporal_id));
         assert_eq!([layer(60), layer(61), layer(62)], [Some((0, 0)), Some((0, 0)), Some((0, 1))]);
         assert_eq!([layer(63), layer(0), layer(59)], [None; 3]);

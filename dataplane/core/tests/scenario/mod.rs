@@ -257,7 +257,7 @@ impl Scenario {
             },
             Step::Prefer { subscription, layer, paused } => Command::Prefer {
                 subscription: subscription_handle(*subscription),
-                wish: Wish { layer: *layer, paused: *paused },
+                wish: Wish { layer: *layer, paused: *paused, ..Wish::default() },
             },
             Step::Mute { publication, muted } => {
                 Command::Mute { publication: publication_handle(*publication), muted: *muted }
@@ -356,7 +356,7 @@ impl Scenario {
                         }
                     }
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Tapped(_) => {}
                 Output::Wait(due) => {
                     self.due = due;
                     return;

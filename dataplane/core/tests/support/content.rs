@@ -15,18 +15,37 @@ pub struct Content {
     pub count: u8,
 }
 
-/// VP8's counters as on the wire.
+/// VP8's counters and layers as on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Numbers {
     pub picture_id: u16,
     pub tl0_pic_idx: u8,
+    pub temporal: u8,
+    /// The frame refers to the lowest temporal layer only.
+    pub sync: bool,
 }
 
 /// A VP8 payload of `length` bytes (RFC 7741 section 4.2): X; I with 15 bits, L and T; then the frame header's P bit.
 pub fn vp8(content: Content, numbers: Numbers, length: usize) -> Vec<u8> {
     let id = (numbers.picture_id | 0x8000).to_be_bytes();
     let start = if content.index == 0 { 0x90 } else { 0x80 };
-    let mut payload = vec![start, 0xe0, id[0], id[1], numbers.tl0_pic_idx, 0];
+    let layers = numbers.temporal << 6 | u8::from(numbers.sync) << 5;
+    let mut payload = vec![start, 0xe0, id[0], id[1], numbers.tl0_pic_idx, layers];
+    payload.push(u8::from(!content.keyframe));
+    payload.extend_from_slice(&say(content));
+    fill(payload, content, length)
+}
+
+/// A VP9 payload of `length` bytes in non-flexible mode (RFC 9628 section 4.2): I with 15 bits, P, L, B and E; the lowest
+/// spatial layer has `layer` 0.
+pub fn vp9(content: Content, numbers: Numbers, length: usize) -> Vec<u8> {
+    let id = (numbers.picture_id | 0x8000).to_be_bytes();
+    let starts = u8::from(content.index == 0) << 3;
+    let ends = u8::from(content.index + 1 == content.count) << 2;
+    let flags = 0xa0 | u8::from(!content.keyframe) << 6 | starts | ends;
+    // D: higher spatial layers refer to the one below.
+    let layers = content.layer << 1 | u8::from(content.layer > 0);
+    let mut payload = vec![flags, id[0], id[1], layers, numbers.tl0_pic_idx, 0];
     payload.push(u8::from(!content.keyframe));
     payload.extend_from_slice(&say(content));
     fill(payload, content, length)
@@ -67,5 +86,10 @@ pub fn read(payload: &[u8]) -> Option<Content> {
 pub fn numbers(payload: &[u8]) -> Option<Numbers> {
     let descriptor = Vp8Descriptor::parse(payload)?;
     let PictureId::Long(picture_id) = descriptor.picture_id? else { return None };
-    Some(Numbers { picture_id, tl0_pic_idx: descriptor.tl0_pic_idx? })
+    Some(Numbers {
+        picture_id,
+        tl0_pic_idx: descriptor.tl0_pic_idx?,
+        temporal: descriptor.temporal_id?,
+        sync: descriptor.layer_sync,
+    })
 }

@@ -73,6 +73,15 @@ pub fn camera(ssrc: u32) -> Media {
     Media { inbound, sources: vec![Source::video(ssrc, 0)] }
 }
 
+/// A camera with one layer of VP9, in which there are `spatial_layers`.
+pub fn scalable_camera(ssrc: u32, spatial_layers: u8) -> Media {
+    let mut media = camera(ssrc);
+    media.inbound.codec = Codec::Vp9;
+    media.sources[0].spatial_layers = spatial_layers;
+    media.sources[0].packets_per_frame = 2;
+    media
+}
+
 /// A camera with `rids.len()` layers, lowest first, bound by RID alone.
 pub fn simulcast(ssrc: u32, rids: &[&str]) -> Media {
     let mut inbound = inbound(Kind::Video, "v");

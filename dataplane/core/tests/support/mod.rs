@@ -10,7 +10,9 @@ pub mod content;
 pub mod media;
 pub mod peer;
 pub mod publisher;
+pub mod session;
 pub mod source;
+pub mod tcp;
 pub mod viewer;
 pub mod wire;
 
@@ -20,11 +22,13 @@ use std::time::Duration;
 use loupe_core::io::{Command, Event, Handle, Input, Output, SrtpProfile, Wish};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Counter, Drop};
+use loupe_core::tap::TapBatch;
 use loupe_core::units::Time;
-use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss};
+use loupe_netem::{DelayConfig, Direction, Link, LinkConfig, Loss, Tag};
 
 use media::Media;
 use peer::Peer;
+use tcp::Tcp;
 use viewer::Line;
 
 /// One run of datagrams as the plane handed it to its driver.
@@ -42,6 +46,8 @@ pub struct End {
     pub peer: Peer,
     pub up: Link<Vec<u8>>,
     pub down: Link<Vec<u8>>,
+    /// Flows that share the link to the peer.
+    pub tcp: Vec<Tcp>,
 }
 
 pub struct World {
@@ -50,6 +56,7 @@ pub struct World {
     pub ends: Vec<End>,
     pub events: Vec<(Time, Event)>,
     pub runs: Vec<RunSeen>,
+    pub tapped: Vec<TapBatch>,
     /// Told when the plane begins to work (true) and ends.
     pub watch: fn(bool),
     /// What the plane sent to addresses of nobody.
@@ -86,6 +93,7 @@ impl World {
             ends: Vec::new(),
             events: Vec::new(),
             runs: Vec::new(),
+            tapped: Vec::new(),
             watch: |_| {},
             strays: Vec::new(),
             due: Time::NEVER,
@@ -124,6 +132,7 @@ impl World {
             peer,
             up: Link::new(up, seed, Direction::Forward),
             down: Link::new(down, seed, Direction::Backward),
+            tcp: Vec::new(),
         });
         self.command(Command::OpenTransport { transport: handle, ice });
         number
@@ -154,7 +163,7 @@ impl World {
     }
 
     pub fn prefer(&mut self, subscription: Handle, layer: u8) {
-        let wish = Wish { layer: Some(layer), paused: false };
+        let wish = Wish { layer: Some(layer), ..Wish::default() };
         self.command(Command::Prefer { subscription, wish });
     }
 
@@ -192,7 +201,8 @@ impl World {
     fn next_moment(&self) -> Option<Time> {
         let ends = self.ends.iter().flat_map(|end| {
             let links = [end.up.next_event(), end.down.next_event()];
-            links.into_iter().flatten().map(Time).chain([end.peer.next_timeout()])
+            let tcp = end.tcp.iter().map(Tcp::next_timeout).min().unwrap_or(Time::NEVER);
+            links.into_iter().flatten().map(Time).chain([end.peer.next_timeout(), tcp])
         });
         ends.chain([self.due]).filter(|time| *time != Time::NEVER).min()
     }
@@ -202,7 +212,13 @@ impl World {
         for index in 0..self.ends.len() {
             let end = &mut self.ends[index];
             while let Some((_, datagram)) = end.down.pop(now.0) {
-                end.peer.receive(now, &datagram);
+                match end.tcp.first_mut().filter(|_| Tcp::owns(&datagram)) {
+                    Some(tcp) => tcp.arrive(now, &datagram),
+                    None => end.peer.receive(now, &datagram),
+                }
+            }
+            for datagram in end.tcp.iter_mut().flat_map(|tcp| tcp.handle_timeout(now)).collect::<Vec<_>>() {
+                end.down.push_tagged(now.0, datagram.len(), datagram, Tag { flow: 1, urgent: false });
             }
             end.peer.handle_timeout(now);
             for datagram in end.peer.take_datagrams() {
@@ -216,6 +232,8 @@ impl World {
         if self.due <= now {
             self.input(Input::Timeout);
             self.drain();
+            // A timer that finds nothing to do would wake its worker for ever.
+            assert!(self.due > now, "due at {:?}, looked at {now:?}", self.due);
         }
     }
 
@@ -249,6 +267,7 @@ impl World {
                     }
                 }
                 Output::Event(event) => self.events.push((self.now, event)),
+                Output::Tapped(batch) => self.tapped.push(batch),
                 Output::Wait(due) => {
                     self.due = due;
                     return;

@@ -58,6 +58,8 @@ pub struct Line {
     pub tries: u32,
     pub retry: Duration,
     pub rtx_packets: Vec<(Time, u16)>,
+    /// When each number was first asked for.
+    pub asked: BTreeMap<u64, Time>,
     seqs: SeqUnwrapper,
     times: TimestampUnwrapper,
     have: BTreeSet<u64>,
@@ -75,6 +77,7 @@ impl Line {
             tries: 10,
             retry: Duration::from_millis(60),
             rtx_packets: Vec::new(),
+            asked: BTreeMap::new(),
             seqs: SeqUnwrapper::default(),
             times: TimestampUnwrapper::default(),
             have: BTreeSet::new(),
@@ -89,6 +92,9 @@ impl Line {
         if repaired {
             assert_eq!(Some(header.payload_type), self.media.rtx_payload_type);
             self.rtx_packets.push((now, header.sequence));
+            if payload.len() < 2 {
+                return; // Padding.
+            }
             wire = u16::from_be_bytes([payload[0], payload[1]]);
             payload.drain(..2);
         } else {
@@ -122,6 +128,7 @@ impl Line {
         self.missing.retain(|_, missing| missing.tries < tries);
         let due = self.missing.iter_mut().filter(|(_, missing)| missing.next <= now).take(200);
         due.map(|(seq, missing)| {
+            self.asked.entry(*seq).or_insert(now);
             missing.tries += 1;
             missing.next = now + retry;
             SeqNo(*seq).wire()
@@ -168,10 +175,13 @@ pub struct Viewer {
     pub lines: Vec<Line>,
     /// Transport-wide feedback is sent.
     pub feedback: bool,
+    /// Receiver reports are sent, of a path without loss.
+    pub reports: bool,
     /// Transport-wide numbers and when they arrived.
     pub arrivals: Vec<(SeqNo, Time)>,
     transport_seqs: SeqUnwrapper,
     reported: usize,
+    next_base: Option<SeqNo>,
     builder: TwccBuilder,
     next_tick: Time,
     next_report: Time,
@@ -185,9 +195,11 @@ impl Viewer {
             ssrc: Ssrc(900 + number as u32),
             lines: Vec::new(),
             feedback: true,
+            reports: true,
             arrivals: Vec::new(),
             transport_seqs: SeqUnwrapper::default(),
             reported: 0,
+            next_base: None,
             builder: TwccBuilder::new(),
             next_tick: Time::NEVER,
             next_report: Time::ZERO,
@@ -236,7 +248,7 @@ impl Viewer {
         }
         self.next_tick = now + TICK;
         let mut bytes = Vec::new();
-        if now >= self.next_report {
+        if self.reports && now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
             let blocks: Vec<ReportBlock> = self.lines.iter().filter_map(|line| block(now, line)).collect();
             write_receiver_report(&mut bytes, self.ssrc, &blocks);
@@ -261,8 +273,13 @@ impl Viewer {
         self.reported = self.arrivals.len();
         let media = self.lines.first().map_or(Ssrc(0), |line| line.media.ssrc);
         let mut rest = &rest[..];
-        while let Some((base, _)) = rest.first().copied() {
+        while let Some((first, _)) = rest.first().copied() {
+            // What is missing since the last report is named.
+            let base = self.next_base.map_or(first, |next| next.min(first));
             let written = self.builder.write(bytes, (self.ssrc, media), base, rest);
+            let last = rest[written - 1].0;
+            self.next_base =
+                Some(self.next_base.map_or(SeqNo(last.0 + 1), |next| next.max(SeqNo(last.0 + 1))));
             rest = &rest[written..];
         }
     }

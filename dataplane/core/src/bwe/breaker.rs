@@ -1,0 +1,108 @@
+//! The circuit breaker of RFC 8083, behind everything else: it ends what neither delay nor loss could end.
+
+use std::time::Duration;
+
+use crate::units::Time;
+
+/// Sending so many times what TCP would send is not tolerated (section 4.3).
+const TOLERATED: f64 = 10.0;
+/// In so many reports in a row (section 4.3, three at the least).
+const REPORTS: u32 = 3;
+/// Reports closer to each other are one: the interval of reduced minimum (section 4.1).
+const SPACING: Duration = Duration::from_millis(900);
+/// How long only sound is sent then; afterwards the path counts as unknown.
+const OPEN: Duration = Duration::from_secs(10);
+/// No report of any kind for three intervals of 5 s (section 4.1).
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes of a packet on the wire.
+const PACKET_BYTES: f64 = 1_200.0;
+
+/// Counts reports that were too bad.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Breaker {
+    bad: u32,
+    reported: Option<Time>,
+    judged: Option<Time>,
+    open_until: Option<Time>,
+}
+
+impl Breaker {
+    /// A report: the share lost since the last one, the round trip, and what was sent meanwhile (bits per second).
+    pub fn report(&mut self, now: Time, lost: f64, round_trip: Option<Duration>, sent: f64) {
+        self.hear(now);
+        let (Some(round_trip), false) = (round_trip, self.judged.is_some_and(|at| now.since(at) < SPACING))
+        else {
+            return;
+        };
+        self.judged = Some(now);
+        let bad = lost > 0.0 && sent > TOLERATED * tcp_rate(lost, round_trip);
+        self.bad = if bad { self.bad + 1 } else { 0 };
+        if self.bad >= REPORTS {
+            self.bad = 0;
+            self.open_until = Some(now + OPEN);
+        }
+    }
+
+    /// Any report came.
+    pub fn hear(&mut self, now: Time) {
+        self.reported = Some(now);
+    }
+
+    /// When [`Breaker::is_open`] may change by itself.
+    pub fn next_timeout(&self, now: Time) -> Time {
+        let closes = self.open_until.filter(|until| *until > now).unwrap_or(Time::NEVER);
+        let opens = self.reported.map(|at| at + TIMEOUT).filter(|at| *at > now).unwrap_or(Time::NEVER);
+        closes.min(opens)
+    }
+
+    /// Whether only sound may be sent.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.open_until.is_some_and(|until| now < until)
+            || self.reported.is_some_and(|at| now.since(at) >= TIMEOUT)
+    }
+}
+
+/// What TCP would send, in bits per second: the simplified equation of section 4.3 (RFC 5348 section 3.1 without the
+/// timeout term).
+fn tcp_rate(lost: f64, round_trip: Duration) -> f64 {
+    8.0 * PACKET_BYTES / (round_trip.as_secs_f64().max(0.001) * (2.0 * lost / 3.0).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Option<Duration> = Some(Duration::from_millis(200));
+
+    #[test]
+    fn three_bad_reports_open_it_for_a_while() {
+        let mut breaker = Breaker::default();
+        for second in 1..=3 {
+            assert!(!breaker.is_open(Time::from_millis(second * 1_000)));
+            breaker.report(Time::from_millis(second * 1_000), 0.5, RTT, 2e6);
+        }
+        assert!(breaker.is_open(Time::from_millis(3_000)) && breaker.is_open(Time::from_millis(12_900)));
+        assert!(!breaker.is_open(Time::from_millis(13_000)));
+    }
+
+    #[test]
+    fn what_tcp_could_nearly_send_does_not() {
+        let mut breaker = Breaker::default();
+        for second in 1..=20 {
+            // 10 % and 200 ms: TCP's 186 kbit/s ten times over.
+            breaker.report(Time::from_millis(second * 1_000), 0.1, RTT, 1.8e6);
+            breaker.report(Time::from_millis(second * 1_000 + 100), 0.9, RTT, 1.8e6);
+        }
+        assert!(!breaker.is_open(Time::from_millis(20_000)));
+    }
+
+    #[test]
+    fn without_reports_for_15_s_it_opens_until_one_comes() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.is_open(Time::from_millis(60_000)), "none ever came");
+        breaker.report(Time::from_millis(1_000), 0.0, RTT, 1e6);
+        assert!(breaker.is_open(Time::from_millis(16_000)));
+        breaker.report(Time::from_millis(17_000), 0.0, RTT, 1e6);
+        assert!(!breaker.is_open(Time::from_millis(17_000)));
+    }
+}

@@ -1,0 +1,222 @@
+"""The plane's meters, read once a second for all: what layers take, how links and uplinks fare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+from mediaserver._dataplane import Stats
+from mediaserver.layers import Encoding
+from mediaserver.layers.rates import SPEECH, nominal
+from mediaserver.layers.rungs import USUAL_HEIGHT
+from mediaserver.room import Publication
+
+TEMPORAL_LAYERS = 4
+"""Figures for each encoding in the plane's ``wire_rates``."""
+SETTLED_SECONDS = 2.0
+"""A meter averages over a second and is read once a second."""
+NOTICEABLE = 0.25
+"""A rate that changed by so much since layers were last chosen by it is another rate."""
+BUSY = 0.9
+"""A worker that works for this share of the time forwards late."""
+
+Row: TypeAlias = tuple[float, ...]
+Figures: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """The way of one publication to the server over the last second."""
+
+    loss: float = 0.0
+    """Share of packets missing before repair."""
+    unrepaired: float = 0.0
+    """Share that stayed missing: every viewer misses it."""
+    jitter_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Downlink:
+    """What was counted on the way to one viewer over the last second."""
+
+    sent: float = 0.0
+    """Bits per second, repair and probes included."""
+    repair_overhead: float = 0.0
+    """Bytes of repair for each byte of media."""
+
+
+@dataclass(slots=True)
+class _Source:
+    """What is remembered of one publication."""
+
+    rates: tuple[Row, ...] = ()
+    noticed: tuple[float, ...] = ()
+    """By encoding: its rate when viewers were last told to look at it."""
+    unrestrained: dict[int, float] = field(default_factory=dict)
+    flowing: dict[int, float] = field(default_factory=dict)
+    """Encoding -> since when it flows."""
+    seen: int = 0
+    """Encodings up to the highest that ever flowed: an encoder may have fewer than it was given room for."""
+    counters: tuple[int, int, int] = (0, 0, 0)
+    uplink: Uplink = Uplink()
+
+
+class Meters:
+    """Handles are the plane's. All that ended is forgotten at the next reading."""
+
+    def __init__(self) -> None:
+        self._sources: dict[int, _Source] = {}
+        self._counted: dict[int, tuple[int, int, int]] = {}
+        self._downlinks: dict[int, Downlink] = {}
+        self._inward: dict[int, float] = {}
+        self._worked: list[float] = []
+        self._busy: frozenset[int] = frozenset()
+        self._read_at: float | None = None
+
+    # ---- Reading ----
+
+    def read(self, stats: Stats, now: float) -> list[int]:
+        """Takes a snapshot; the publications of which a rate changed noticeably."""
+        elapsed = now - self._read_at if self._read_at is not None else 0.0
+        self._read_at = now
+        changed = self._read_publications(stats.publications, now)
+        self._read_transports(stats.transports, elapsed)
+        self._read_workers(stats.workers, elapsed)
+        return changed
+
+    def _read_publications(self, figures: Mapping[int, Figures], now: float) -> list[int]:
+        for handle in self._sources.keys() - figures.keys():
+            # One that began a moment ago is not in the snapshot yet; it begins again then.
+            del self._sources[handle]
+        changed = []
+        for handle, found in figures.items():
+            source = self._sources.setdefault(handle, _Source())
+            source.rates = _rows(found.get("wire_rates", ()))
+            source.uplink = _uplink(source, found)
+            _flow(source, found.get("layers", ()), now)
+            tops = tuple(row[-1] for row in source.rates)
+            if _differ(tops, source.noticed):
+                source.noticed = tops
+                changed.append(handle)
+        return changed
+
+    def _read_transports(self, figures: Mapping[int, Figures], elapsed: float) -> None:
+        before, self._counted, self._downlinks = self._counted, {}, {}
+        self._inward = {
+            handle: float(seconds)
+            for handle, found in figures.items()
+            if (seconds := found.get("round_trip_in_seconds"))
+        }
+        for handle, found in figures.items():
+            sent = int(found.get("bytes_out") or 0)
+            repair, probes = int(found.get("repair_bytes") or 0), int(found.get("probe_bytes") or 0)
+            self._counted[handle] = (sent, repair, probes)
+            if handle in before and elapsed > 0:
+                bytes_out, repaired, probed = (
+                    max(new - old, 0) for new, old in zip((sent, repair, probes), before[handle], strict=True)
+                )
+                media = max(bytes_out - repaired - probed, 1)
+                self._downlinks[handle] = Downlink(bytes_out * 8 / elapsed, repaired / media)
+
+    def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
+        worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]
+        if len(worked) == len(self._worked) and elapsed > 0:
+            pairs = enumerate(zip(worked, self._worked, strict=True))
+            self._busy = frozenset(index for index, (new, old) in pairs if (new - old) / elapsed > BUSY)
+        self._worked = worked
+
+    # ---- Asking ----
+
+    def encodings(
+        self, publication: Publication, flowing: Sequence[int], active: Sequence[bool] | None, now: float
+    ) -> tuple[Encoding, ...]:
+        """A publication's encodings for layer choice. ``active``: what its publisher was asked to send."""
+        handle, count = publication.handle, publication.encodings
+        source = self._sources.setdefault(handle, _Source())
+        _flow(source, flowing, now)
+        found = []
+        for index in range(min(max(source.seen, 1), count)):
+            since = source.flowing.get(index)
+            row = source.rates[index] if index < len(source.rates) else ()
+            found.append(
+                Encoding(
+                    rates=(row,) if row else (),
+                    flows=since is not None,
+                    settled=since is not None and now - since >= SETTLED_SECONDS,
+                    dormant=since is None and active is not None and not active[index],
+                    height=USUAL_HEIGHT >> (count - 1 - index),
+                    potential=self.potential(publication, index),
+                )
+            )
+        return tuple(found)
+
+    def potential(self, publication: Publication, index: int) -> int:
+        """What an encoding takes on the wire if nothing restrains it: as measured, or by its profile."""
+        if publication.kind == "audio":
+            return int(SPEECH)
+        source = self._sources.get(publication.handle)
+        known = None if source is None else source.unrestrained.get(index)
+        return int(known or nominal(publication.source_type, publication.encodings, index))
+
+    def note_unrestrained(self, handle: int, index: int, now: float) -> None:
+        """Nothing restrains this encoding's encoder: what it takes now is what it would."""
+        source = self._sources.get(handle)
+        if source is None or index >= len(source.rates) or index not in source.flowing:
+            return
+        rate = source.rates[index][-1]
+        if rate > 0 and now - source.flowing[index] >= SETTLED_SECONDS:
+            source.unrestrained[index] = rate
+
+    def uplink(self, handle: int) -> Uplink:
+        """Of a publication."""
+        source = self._sources.get(handle)
+        return Uplink() if source is None else source.uplink
+
+    def round_trip_in(self, transport: int) -> float | None:
+        """From the server to a publisher and back, in seconds, once known."""
+        return self._inward.get(transport)
+
+    def downlink(self, transport: int) -> Downlink:
+        """Of a viewer's transport."""
+        return self._downlinks.get(transport, Downlink())
+
+    def is_busy(self, worker: int) -> bool:
+        """Whether this worker had hardly a pause in the last second."""
+        return worker in self._busy
+
+
+def _rows(flat: Sequence[float]) -> tuple[Row, ...]:
+    count = len(flat) // TEMPORAL_LAYERS
+    return tuple(
+        tuple(float(rate) for rate in flat[index * TEMPORAL_LAYERS : (index + 1) * TEMPORAL_LAYERS])
+        for index in range(count)
+    )
+
+
+def _flow(source: _Source, flowing: Sequence[int], now: float) -> None:
+    for gone in source.flowing.keys() - set(flowing):
+        del source.flowing[gone]
+    for index in flowing:
+        source.flowing.setdefault(index, now)
+        source.seen = max(source.seen, index + 1)
+
+
+def _differ(new: Sequence[float], old: Sequence[float]) -> bool:
+    if len(new) != len(old):
+        return True
+    return any(abs(a - b) > NOTICEABLE * max(a, b) for a, b in zip(new, old, strict=True))
+
+
+def _uplink(source: _Source, found: Figures) -> Uplink:
+    counters = tuple(int(found.get(name) or 0) for name in ("packets", "repaired", "unrepaired"))
+    packets, repaired, missing = (
+        max(new - old, 0) for new, old in zip(counters, source.counters, strict=True)
+    )
+    source.counters = cast("tuple[int, int, int]", counters)
+    expected = max(packets + missing, 1)
+    return Uplink(
+        loss=min((repaired + missing) / expected, 1.0),
+        unrepaired=min(missing / expected, 1.0),
+        jitter_seconds=float(found.get("jitter_seconds") or 0.0),
+    )

@@ -1,0 +1,428 @@
+"""Recording as the server knows it: who may, what is being taken, and the taps behind it.
+
+No file comes into being without consent to recording for the procedure: consent is asked for here, before the
+recorder hears anything. Taps are pairs of sockets whose reading ends stay open here too, so a recorder that
+ended is started again and goes on reading where the other stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import structlog
+
+from mediaserver.audit import SYSTEM, Actor, Audit, Details, NoAudit
+from mediaserver.audit import Event as Audited
+from mediaserver.config import Settings
+from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
+from mediaserver.events import RecordingChanged
+from mediaserver.ids import (
+    ParticipantId,
+    ProcedureId,
+    PublicationId,
+    RecordingId,
+    RoomId,
+    TrackId,
+    new_recording_id,
+    new_track_id,
+)
+from mediaserver.participant import Participant
+from mediaserver.policy import Right, require
+from mediaserver.recording.depacketise import RECORDABLE
+from mediaserver.recording.process import Message, RecorderProcess
+from mediaserver.room import Publication, Room
+from mediaserver.session import Registry
+from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
+from mediaserver.store.recordings import Recordings as Rows
+from mediaserver.vault import Vault
+
+END_SECONDS: Final = 15.0
+"""How long the recorder may take to seal at the server's end; the next start does the rest."""
+
+State = Literal["recording", "sealed", "withdrawn"]
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Consents(Protocol):
+    """Who consented to what."""
+
+    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
+        """Whether a valid consent of the procedure covers this purpose now."""
+
+    def revoked(self) -> AsyncIterator[Revoked]:
+        """Purposes that stop being permitted from now on."""
+
+
+@dataclass(slots=True)
+class TakenTrack:
+    """One source of a recording, over its publisher's reconnects."""
+
+    id: TrackId
+    source: dict[str, Any]
+    identity: tuple[str, str, str]
+    publication: PublicationId | None = None
+    tap: socket.socket | None = None
+    """The reading end, for the next recorder."""
+
+
+@dataclass(slots=True)
+class Taking:
+    """A room that is being recorded."""
+
+    id: RecordingId
+    room: RoomId
+    procedure: ProcedureId
+    begin: dict[str, Any]
+    tracks: list[TakenTrack] = field(default_factory=list)
+    members: set[ParticipantId] = field(default_factory=set)
+    state: State = "recording"
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def event(self) -> RecordingChanged:
+        """As the room is told."""
+        return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000)
+
+
+class NoRecordings:
+    """Where nothing is recorded: the server has no master key."""
+
+    def start_recorder(self) -> None:
+        """There is none."""
+
+    def follow(self, room: Room) -> None:
+        """Nobody watches."""
+
+    async def end(self) -> None:
+        """Nothing was begun."""
+
+
+class Index(Protocol):
+    """What is known of recordings that were made."""
+
+    async def check_quota(self) -> None:
+        """Raises ``QuotaReached``."""
+
+
+class Recordings:
+    """All recordings of a server. Calls that change anything are made on its event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        vault: Vault,
+        consents: Consents,
+        audit: Audit | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        self._registry = registry
+        self._vault = vault
+        self._consents = consents
+        self._audit: Audit = audit or NoAudit()
+        self._rows = rows
+        self._taking: dict[RoomId, Taking] = {}
+        self._ending: dict[RecordingId, Taking] = {}
+        self._process = RecorderProcess(recorder_arguments(registry.settings))
+        self._tasks: list[asyncio.Task[None]] = []
+        self.figures: dict[str, Any] = {}
+        """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``,
+        ``seconds_left``."""
+        self.disk_full = 0
+        """How often a write found no room."""
+
+    # ---- Life ----
+
+    def start_recorder(self) -> None:
+        """Starts the recorder process, which seals what an earlier one left."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
+
+    async def end(self) -> None:
+        """Stops all recordings and the recorder; what is not sealed then, the next start seals.
+        Idempotent."""
+        for taking in list(self._taking.values()):
+            self._stop(taking, "sealed", actor=SYSTEM)
+        ending = list(self._ending.values())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
+        await self._process.end(END_SECONDS)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def recorder_pid(self) -> int | None:
+        """Of the recorder process; for supervision and tests."""
+        return self._process.pid
+
+    # ---- Starting and stopping ----
+
+    def of(self, room: RoomId) -> RecordingChanged | None:
+        """What is being recorded there now."""
+        taking = self._taking.get(room)
+        return taking.event() if taking is not None else None
+
+    async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
+        """Begins to record a room.
+
+        Raises ``ConsentMissing``, ``AlreadyRecording``, ``UnknownRoom``, ``QuotaReached``.
+        """
+        if room.id in self._taking:
+            raise AlreadyRecording
+        if not await self._consents.permits(procedure, Purpose.RECORDING):
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
+            raise ConsentMissing
+        if self._rows is not None:
+            await self._rows.check_quota()
+        if room.id in self._taking:
+            raise AlreadyRecording
+        if self._registry.rooms.get(room.id) is not room:
+            raise UnknownRoom
+        id = new_recording_id()
+        begin: dict[str, Any] = {
+            # A room's name is its users' choice and may say whom it is about.
+            "room": self._vault.seal_field(room.id, f"recording/{id}/room").hex(),
+            "procedure": procedure,
+            "monotonic_micros": time.monotonic_ns() // 1000,
+            "unix_micros": time.time_ns() // 1000,
+            "key_id": self._vault.key_id,
+        }
+        taking = self._taking[room.id] = Taking(id, room.id, procedure, begin)
+        self._process.send({"do": "start", "recording": taking.id, "begin": begin})
+        self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
+        _log.info("recording started", room=room.id, recording=taking.id)
+        self.follow(room)
+        room.recording = taking.event()
+        self._tell_room(room, taking.event())
+        return taking.event()
+
+    def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
+        """Ends a room's recording. Raises ``NotRecording``."""
+        taking = self._taking.get(room)
+        if taking is None:
+            raise NotRecording
+        return self._stop(taking, "sealed", actor=actor)
+
+    def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
+        """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
+        for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
+            self._stop(taking, "withdrawn", actor=actor)
+
+    def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
+        del self._taking[taking.room]
+        self._ending[taking.id] = taking
+        taking.state = state
+        for track in taking.tracks:
+            self._untap(track)
+        if state == "withdrawn":
+            self._tell_event(taking, "consent_withdrawn", {})
+        self._process.send({"do": "stop", "recording": taking.id, "state": state})
+        self._note(
+            Audited.RECORDING_STOP, actor, taking.room, taking.procedure, taking.id, details={"state": state}
+        )
+        _log.info("recording stopped", room=taking.room, recording=taking.id, state=state)
+        if (room := self._registry.rooms.get(taking.room)) is not None:
+            room.recording = None
+            self._tell_room(room, taking.event())
+        return taking.event()
+
+    async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
+        """As ``start``, for somebody in the room. Raises ``NotPermitted`` without the right to record too."""
+        room = self._registry.session(participant).room
+        actor = _actor(participant)
+        if Right.RECORD not in participant.rights:
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
+        require(participant.rights, Right.RECORD)
+        await self.start(room, procedure, actor=actor)
+
+    def stop_by(self, participant: Participant) -> None:
+        """As ``stop``, for somebody in the room. Raises ``NotPermitted``, ``NotRecording``."""
+        room = self._registry.session(participant).room
+        require(participant.rights, Right.RECORD)
+        self.stop(room.id, actor=_actor(participant))
+
+    # ---- Following a room ----
+
+    def follow(self, room: Room) -> None:
+        """The room may have changed: taps what is new, notes who came and went. Cheap where nothing is
+        recorded."""
+        taking = self._taking.get(room.id)
+        if taking is None:
+            return
+        present = {id for id, member in room.members.items() if not member.viewer}
+        for id in present - taking.members:
+            self._tell_event(taking, "joined", {"value": id})
+        for id in taking.members - present:
+            self._tell_event(taking, "left", {"value": id})
+        taking.members = present
+        for track in taking.tracks:
+            if track.publication is not None and track.publication not in room.publications:
+                # Its tap ends by itself once the plane has handed over the last of it.
+                track.publication = None
+        known = {track.publication for track in taking.tracks}
+        for publication in room.publications.values():
+            if publication.id not in known and publication.codec.name.upper() in RECORDABLE:
+                self._tap(taking, publication)
+        if room.empty:
+            self._stop(taking, "sealed", actor=SYSTEM)
+
+    def _tap(self, taking: Taking, publication: Publication) -> None:
+        identity = (publication.kind, publication.source_type, publication.label)
+        free = [t for t in taking.tracks if t.identity == identity and t.publication is None]
+        track = next((t for t in free if t.source["codec"] == publication.codec.name), None)
+        if track is None:
+            track = TakenTrack(new_track_id(), {}, identity)
+            track.source = {
+                "kind": publication.kind,
+                "codec": publication.codec.name,
+                "clock_rate": publication.codec.clock_rate,
+                "source_type": publication.source_type,
+                "participant": publication.participant,
+                "label": self._vault.seal_field(publication.label, f"track/{track.id}/label").hex(),
+            }
+            taking.tracks.append(track)
+        track.publication = publication.id
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._registry.plane.tap(publication.handle, theirs.fileno())
+        publication.recorded = True
+        self._registry.unsettle(publication.handle)
+        if track.tap is not None:
+            track.tap.close()
+        track.tap = ours
+        self._hand_over(taking, track)
+
+    def _untap(self, track: TakenTrack) -> None:
+        for handle, (room, publication) in self._registry.publications.items():
+            if publication == track.publication:
+                self._registry.plane.untap(handle)
+                room.publication(publication).recorded = False
+                self._registry.unsettle(handle)
+
+    def _hand_over(self, taking: Taking, track: TakenTrack) -> None:
+        if track.tap is not None:
+            order = {"do": "track", "recording": taking.id, "track": track.id, "source": track.source}
+            self._process.send(order, [track.tap.fileno()])
+
+    # ---- The recorder ----
+
+    async def _listen(self) -> None:
+        async for message in self._process.messages():
+            self._received(message)
+
+    async def _watch_consents(self) -> None:
+        async for revoked in self._consents.revoked():
+            if revoked.purpose == Purpose.RECORDING:
+                self.withdraw(revoked.procedure, actor=SYSTEM)
+
+    def _received(self, message: Message) -> None:
+        match message["event"]:
+            case "up":
+                self._brief()
+            case "stopped":
+                self._stopped(RecordingId(message["recording"]))
+            case "sealed":
+                self._sealed(message)
+            case "disk_full":
+                self.disk_full += 1
+                _log.error("recording disk full", elsewhere=message["elsewhere"])
+            case "disk_low":
+                _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
+                self.figures["seconds_left"] = message["seconds_left"]
+            case "figures":
+                self.figures |= {name: value for name, value in message.items() if name != "event"}
+            case "failed" | "lost":
+                _log.error("recording failed", recording=message["recording"], what=message["event"])
+            case _:
+                pass
+
+    def _stopped(self, recording: RecordingId) -> None:
+        taking = self._ending.pop(recording, None)
+        if taking is None:
+            return
+        for track in taking.tracks:
+            if track.tap is not None:
+                track.tap.close()
+        taking.stopped.set()
+
+    def _sealed(self, message: Message) -> None:
+        if message["failure"] is not None:
+            _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
+        elif message["state"] is not None:
+            recording = RecordingId(message["recording"])
+            self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
+
+    def _brief(self) -> None:
+        """A recorder that just started learns what is being taken, and gets the taps again."""
+        known = [*self._taking.values(), *self._ending.values()]
+        self._process.send({"do": "recover", "except": [taking.id for taking in known]})
+        for taking in known:
+            self._process.send({"do": "start", "recording": taking.id, "begin": taking.begin})
+            for track in taking.tracks:
+                self._hand_over(taking, track)
+        for taking in self._ending.values():
+            self._process.send({"do": "stop", "recording": taking.id, "state": taking.state})
+
+    def _tell_event(self, taking: Taking, name: str, details: dict[str, Any]) -> None:
+        micros = time.monotonic_ns() // 1000
+        order = {"do": "event", "recording": taking.id, "name": name, "monotonic_micros": micros}
+        self._process.send({**order, "details": details})
+
+    def _tell_room(self, room: Room, event: RecordingChanged) -> None:
+        for id in room.members:
+            session = self._registry.sessions.get(id)
+            if session is not None and session.http is None:
+                session.participant.outbox.put(event)
+
+    def _note(
+        self,
+        event: Audited,
+        actor: Actor,
+        room: RoomId | None,
+        procedure: ProcedureId | None,
+        recording: RecordingId | None,
+        *,
+        outcome: str = "success",
+        details: Details | None = None,
+    ) -> None:
+        self._audit.append(
+            event,
+            actor=actor,
+            room=room,
+            procedure=procedure,
+            subject=recording,
+            outcome=outcome,
+            details=details,
+        )
+
+
+def _actor(participant: Participant) -> Actor:
+    return Actor(id=participant.id, role=participant.role, name=participant.name)
+
+
+async def _all_stopped(takings: list[Taking]) -> None:
+    for taking in takings:
+        await taking.stopped.wait()
+
+
+def recorder_arguments(settings: Settings) -> list[str]:
+    """Of the recorder process: folders and the file of the master key; an environment's key is inherited."""
+    arguments = ["--data", str(settings.data.folder), "--root", str(recordings_root(settings))]
+    if settings.recording.second_folder is not None:
+        arguments += ["--root", str(settings.recording.second_folder)]
+    if settings.recording.master_key_file is not None:
+        arguments += ["--master-key-file", str(settings.recording.master_key_file)]
+    return arguments
+
+
+def recordings_root(settings: Settings) -> Path:
+    """Where recordings lie."""
+    return settings.data.folder / "recordings"

@@ -1,0 +1,91 @@
+"""Where journals are written, what to do when there is no room, and how long the room will last."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+BALLAST_BYTES: Final = 256 * 1024 * 1024
+"""Kept so that a full disk still takes what ends a recording; on small disks a twentieth of them."""
+WARN_SECONDS: Final = 30 * 60.0
+"""A warning comes when less than this is left."""
+_RATE_SECONDS: Final = 60.0
+"""The rate is taken over this long."""
+
+
+@dataclass(slots=True)
+class Ballast:
+    """A file that does nothing but hold room."""
+
+    path: Path
+
+    def fill(self, wanted: int = BALLAST_BYTES) -> None:
+        """Makes it, where there is room for it. Never raises."""
+        try:
+            stats = os.statvfs(self.path.parent)
+            size = min(wanted, stats.f_blocks * stats.f_frsize // 20)
+            if self.path.exists() or stats.f_bavail * stats.f_frsize < 2 * size:
+                return
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self.path.unlink(missing_ok=True)
+
+    def free(self) -> None:
+        """Gives the room back."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class Locations:
+    """Roots in order of preference; the first that takes what is written is used."""
+
+    roots: tuple[Path, ...]
+    current: int = 0
+
+    @property
+    def root(self) -> Path:
+        """Where new journals go now."""
+        return self.roots[self.current]
+
+    def next(self) -> bool:
+        """The present one is full: goes to the next. False when there is none."""
+        if self.current + 1 >= len(self.roots):
+            return False
+        self.current += 1
+        return True
+
+
+@dataclass(slots=True)
+class Forecast:
+    """How long the free space lasts at the rate of the last minute."""
+
+    _samples: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def add(self, now: float, written: int) -> None:
+        """Bytes written so far, at a moment of any clock in seconds."""
+        self._samples.append((now, written))
+        while self._samples[-1][0] - self._samples[0][0] > _RATE_SECONDS:
+            self._samples.popleft()
+
+    def rate(self) -> float:
+        """Bytes per second."""
+        (first, before), (last, after) = self._samples[0], self._samples[-1]
+        return (after - before) / (last - first) if last > first else 0.0
+
+    def seconds_left(self, free: int) -> float:
+        """``inf`` while nothing is written."""
+        rate = self.rate() if self._samples else 0.0
+        return free / rate if rate > 0 else float("inf")
+
+
+def free_bytes(root: Path) -> int:
+    """What this user may still write. Raises ``OSError``."""
+    stats = os.statvfs(root)
+    return stats.f_bavail * stats.f_frsize

@@ -1,0 +1,147 @@
+"""A recording's manifest: JSON lines, each signed and carrying the hash of the line before.
+
+The folder is the truth about a recording; a database is an index of it. Lines hold opaque ids, never names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mediaserver.recording.folder import FILE_MODE, RecordingFolder
+from mediaserver.vault import NotAuthentic, Vault
+
+_FIRST: Final = "0" * 64
+MAX_LINE_BYTES: Final = 1024 * 1024
+
+Line = dict[str, Any]
+
+
+class Altered(NotAuthentic):
+    """Names the first thing that is not as it was written."""
+
+    code = "altered"
+    default = "the recording was altered"
+
+
+class Manifest:
+    """Appended to by the recorder and its sealer, one line at a time."""
+
+    def __init__(self, folder: RecordingFolder, vault: Vault) -> None:
+        self._folder = folder
+        self._vault = vault
+
+    def append(self, line: Line) -> None:
+        """Signed, chained, and on the disk when it returns. Raises ``OSError``."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._folder.manifest, flags, FILE_MODE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size, previous = _tail(descriptor)
+            chained = {"previous": previous, **line}
+            signature = self._vault.sign(_canonical(chained), _context(self._folder))
+            content = _canonical({**chained, "signature": signature.hex()}) + b"\n"
+            # What a crash left of a line is written over.
+            os.ftruncate(descriptor, size)
+            os.pwrite(descriptor, content, size)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def lines(self) -> list[Line]:
+        """All whole lines, unchecked. Raises ``OSError``."""
+        return [line for line, _ in _parsed(self._folder.manifest)]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a check found whole."""
+
+    lines: int
+    segments: int
+    head: str
+    """Hash of the last line: kept elsewhere it shows later that nothing was cut off."""
+    closed: bool
+    """The last line says that the recording ended."""
+
+
+def verify(folder: RecordingFolder, vault: Vault) -> Verified:
+    """Checks chain, signatures and every segment's hash.
+
+    Raises ``Altered`` that names the first altered line or segment, ``OSError``.
+    """
+    previous, segments, count, closed = _FIRST, 0, 0, False
+    for count, (line, raw) in enumerate(_parsed(folder.manifest, strict=True), 1):
+        signature = line.get("signature", "")
+        content = {name: value for name, value in line.items() if name != "signature"}
+        if line.get("previous") != previous:
+            raise Altered(f"manifest line {count} does not follow the line before")
+        try:
+            vault.check(bytes.fromhex(signature), _canonical(content), _context(folder))
+        except (NotAuthentic, ValueError, TypeError):
+            raise Altered(f"manifest line {count} is not as it was signed") from None
+        if line["type"] == "segment":
+            _check_segment(folder, line)
+            segments += 1
+        closed = line["type"] == "end"
+        previous = hashlib.sha256(raw).hexdigest()
+    if not count:
+        raise Altered("the manifest is empty")
+    return Verified(count, segments, previous, closed)
+
+
+def _check_segment(folder: RecordingFolder, line: Line) -> None:
+    name = f"segment {line['number']} of track {line['track']}"
+    path = folder.segment(line["track"], line["number"], line["suffix"])
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise Altered(f"{name} is missing") from None
+    if found != line["sha256"]:
+        raise Altered(f"{name} was altered")
+
+
+def _context(folder: RecordingFolder) -> str:
+    return f"manifest/{folder.id}"
+
+
+def _canonical(line: Line) -> bytes:
+    return json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _tail(descriptor: int) -> tuple[int, str]:
+    """Where the next line begins, and the hash of the last whole one."""
+    end = os.fstat(descriptor).st_size
+    start = max(0, end - MAX_LINE_BYTES)
+    content = os.pread(descriptor, end - start, start)
+    whole = content.rfind(b"\n") + 1
+    if not whole:
+        return start, _FIRST
+    begin = content.rfind(b"\n", 0, whole - 1) + 1
+    return start + whole, hashlib.sha256(content[begin:whole]).hexdigest()
+
+
+def _parsed(path: Path, *, strict: bool = False) -> Iterator[tuple[Line, bytes]]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for number, raw in enumerate(content.splitlines(keepends=True), 1):
+        if not raw.endswith(b"\n"):
+            return  # a crash cut it; it was never confirmed
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict) or "type" not in line:
+            if strict:
+                raise Altered(f"manifest line {number} is no line of a manifest")
+            continue
+        yield line, raw

@@ -1,0 +1,160 @@
+"""The sealing worker: a process of low priority that does one round after another, and the recorder's end
+of it.
+
+Orders go to its standard input and outcomes come from its standard output, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from mediaserver.ids import RecordingId
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.vault import NotAuthentic, Vault
+
+NICENESS: Final = 10
+MAX_ATTEMPTS: Final = 3
+"""A round that ended the worker so often is given up until the next start."""
+
+
+def serve(vault: Vault, orders: BinaryIO, outcomes: BinaryIO) -> None:
+    """The worker's loop: until its orders end."""
+    with contextlib.suppress(OSError):
+        os.nice(NICENESS)
+    for line in orders:
+        order = json.loads(line)
+        outcomes.write(json.dumps(_outcome(vault, order)).encode() + b"\n")
+        outcomes.flush()
+
+
+def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
+    # Here, so that the recorder, which starts this worker, starts without PyAV.
+    from mediaserver.recording.seal import Order, seal
+
+    recording = RecordingId(order["recording"])
+    places = [RecordingFolder.of(Path(root), recording) for root in order["roots"]]
+    now = float("inf") if order["now"] is None else order["now"]
+    answer: dict[str, Any] = {
+        "recording": recording,
+        "state": order["state"],
+        "segments": [],
+        "failure": None,
+    }
+    try:
+        outcome = seal(Order(places[0], tuple(places[1:]), now, order["state"]), vault)
+    except (OSError, NotAuthentic, StopIteration, KeyError) as error:
+        # Nothing of what is on the disk is lost by it: the next round begins where this one did.
+        answer["failure"] = type(error).__name__
+        answer["full"] = isinstance(error, OSError) and error.errno == 28
+        return answer
+    answer["segments"] = [
+        {
+            name: line[name]
+            for name in ("track", "number", "start", "duration", "sealed_size", "lost", "packets")
+        }
+        for line in outcome.segments
+    ]
+    answer["unreadable"] = outcome.unreadable
+    return answer
+
+
+class Sealer:
+    """Starts the worker when there is work, starts it again when it ended, and keeps the rounds in order."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """``arguments`` of ``python -m mediaserver.recording seal``."""
+        self._command = [sys.executable, "-m", "mediaserver.recording", "seal", *arguments]
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._attempts = 0
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._received = b""
+        self._busy = False
+
+    def order(
+        self, roots: Sequence[Path], recording: RecordingId, *, now: float | None, state: str | None
+    ) -> None:
+        """A round; ``now`` in seconds on the recording's axis, ``None`` when nothing will follow."""
+        wanted = {
+            "roots": [str(root) for root in roots],
+            "recording": recording,
+            "now": now,
+            "state": state,
+        }
+        # A round that has not begun is overtaken by a later one over the same recording.
+        kept = [
+            o for i, o in enumerate(self._waiting) if o["recording"] != recording or (i == 0 and self._busy)
+        ]
+        self._waiting = deque([*kept, wanted])
+        self._begin()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits."""
+        return not self._waiting
+
+    def outcomes(self) -> list[dict[str, Any]]:
+        """What was done since the last call. Never blocks."""
+        worker = self._worker
+        if worker is None or worker.stdout is None:
+            return []
+        while True:
+            try:
+                received = os.read(worker.stdout.fileno(), 65_536)
+            except BlockingIOError:
+                break
+            if not received:
+                self._restart()
+                break
+            self._received += received
+        *lines, self._received = self._received.split(b"\n")
+        done = [json.loads(line) for line in lines]
+        for _ in done:
+            self._waiting.popleft()
+            self._busy, self._attempts = False, 0
+        self._begin()
+        return done
+
+    def close(self, timeout: float) -> None:
+        """Lets the worker end its round; ends it after so many seconds."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        if worker.stdin is not None:
+            with contextlib.suppress(OSError):
+                worker.stdin.close()
+        try:
+            worker.wait(timeout)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+    def _begin(self) -> None:
+        if self._busy or not self._waiting:
+            return
+        if self._worker is None:
+            self._worker = subprocess.Popen(  # noqa: S603 - our own module
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )
+            assert self._worker.stdout is not None  # asked for above
+            os.set_blocking(self._worker.stdout.fileno(), False)
+        assert self._worker.stdin is not None  # asked for above
+        self._busy = True
+        with contextlib.suppress(BrokenPipeError):  # told by the end of its output
+            self._worker.stdin.write(json.dumps(self._waiting[0]).encode() + b"\n")
+
+    def _restart(self) -> None:
+        """The worker ended in the midst of a round."""
+        self.close(0.1)
+        self._received, self._busy = b"", False
+        self._attempts += 1
+        if self._attempts >= MAX_ATTEMPTS and self._waiting:
+            self._waiting.popleft()
+            self._attempts = 0

@@ -1,0 +1,1 @@
+"""Studying what was recorded: playback by range, moments, and derived copies for elsewhere."""

@@ -1,0 +1,87 @@
+"""All that review needs, put together once: library, recordings, views, exports, the audit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mediaserver.audit import Audit, Event
+from mediaserver.ids import RecordingId
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.reader import Recording
+from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.labels import labels
+from mediaserver.review.library import Library
+from mediaserver.review.opening import open_recording
+from mediaserver.review.views import View, Views
+from mediaserver.store.library import Entry
+from mediaserver.store.objects import Objects
+from mediaserver.store.recordings import UnknownRecording
+from mediaserver.vault import Vault
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where recordings are studied."""
+
+    library: Library
+    root: Path
+    """Of all recordings."""
+    vault: Vault
+    objects: Objects | None
+    """Where segments may have moved to."""
+    audit: Audit
+    jobs: Jobs
+    views: Views[Any]
+    reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review"))
+    """One thread decrypts for all: it is faster than any link, and no recording is shared by threads."""
+
+    async def entry(self, id: str, may_see: Callable[[str], bool]) -> Entry:
+        """A recording of a room that the asker may see. Raises ``UnknownRecording`` for both reasons."""
+        found = await self.library.entry(id)
+        if found is None or not may_see(found.room):
+            raise UnknownRecording
+        return found
+
+    async def open(self, id: str) -> Recording:
+        """Its tracks and segments. Raises ``UnknownRecording``."""
+        try:
+            return await self.in_reader(open_recording, self.folder(id), self.vault, self.objects)
+        except OSError:
+            raise UnknownRecording("the recording's files are not here") from None
+
+    def folder(self, id: str) -> Path:
+        """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
+        try:
+            return RecordingFolder.of(self.root, RecordingId(id)).path
+        except ValueError:
+            raise UnknownRecording from None
+
+    def labels(self, recording: Recording) -> dict[str, str]:
+        """What its sources were called."""
+        return labels(recording, self.vault)
+
+    async def in_reader(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Runs it on the thread that owns open recordings."""
+        return await asyncio.get_running_loop().run_in_executor(self.reader, work, *arguments)
+
+    def end_view(self, view: View[Any]) -> None:
+        """Into the audit: who watched what of which track."""
+        self.audit.append(
+            Event.VIEW_STOP, actor=view.subject, room=view.room, subject=view.recording.id,
+            details={"view": view.id, **{f"watched.{track}": spans for track, spans in view.spans().items()}},
+        )  # fmt: skip
+
+    async def close(self) -> None:
+        """Ends exports and views."""
+        for view in [*self.views.expired(), *self.views.all()]:
+            self.views.close(view.secret)
+            self.end_view(view)
+        await self.jobs.close()
+        self.reader.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,34 @@
+"""What review refuses, as leaves of the tree in ``mediaserver/errors.py``."""
+
+from __future__ import annotations
+
+from mediaserver.errors import LoupeError
+
+
+class CannotExport(LoupeError):
+    """The order asks for what this recording cannot give; ``field`` names the part to blame."""
+
+    code = "cannot_export"
+    default = "this cannot be exported"
+
+
+class NotAccepted(LoupeError):
+    """An archive refused an object, or cannot be reached."""
+
+    code = "archive_refused"
+    retryable = True
+    default = "the archive did not take the object"
+
+
+class NothingToMark(LoupeError):
+    """A moment is marked in a procedure; none is open in this room."""
+
+    code = "nothing_to_mark"
+    default = "no procedure is open in this room, so there is nothing to mark a moment of"
+
+
+class ReviewOff(LoupeError):
+    """This server keeps no recordings."""
+
+    code = "review_off"
+    default = "this server keeps no recordings: no master key is configured"

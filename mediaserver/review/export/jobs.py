@@ -1,0 +1,220 @@
+"""Exports in the background: one process at a time, with progress, rate, time left and cancel.
+
+Files lie sealed in ``DATA/exports/<export id>/`` under keys that only this process holds: when it ends they
+are unreadable, and the next start clears them away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from mediaserver.config import Settings, Storage
+from mediaserver.errors import LimitReached
+from mediaserver.ids import Redacted
+from mediaserver.review.errors import CannotExport
+from mediaserver.review.export.order import Order
+from mediaserver.review.export.worker import Failed, Finished, Progress, Report, Work, context
+from mediaserver.store.recordings import UnknownRecording
+from mediaserver.vault import ChunkReader, DataKey, FileBytes
+
+MAX_JOBS: Final = 20
+"""Kept at once, done ones included."""
+KEPT_SECONDS: Final = 24 * 3600
+CANCEL_SECONDS: Final = 5.0
+"""To end by itself before it is killed."""
+ID_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another export runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Seconds of film done, in all, and done per second of time."""
+
+    done_seconds: float
+    all_seconds: float
+    rate: float
+
+    @property
+    def left_seconds(self) -> float | None:
+        """None before there is a rate."""
+        return None if self.rate <= 0 else (self.all_seconds - self.done_seconds) / self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """By a person or the end of the server."""
+
+
+State: TypeAlias = Waiting | Running | Finished | Failed | Cancelled
+
+
+@dataclass(slots=True)
+class Job:
+    """One export; ``state`` says where it is."""
+
+    id: str
+    recording: str
+    order: Order
+    owner: str
+    folder: Path
+    key: Redacted[DataKey]
+    ends_at: float
+    state: State = field(default_factory=Waiting)
+    process: asyncio.subprocess.Process | None = None
+    task: asyncio.Task[None] | None = None
+
+    def open(self, name: str) -> tuple[FileBytes, ChunkReader]:
+        """A file that was made; whoever opens closes. Raises ``UnknownRecording``."""
+        if not isinstance(self.state, Finished) or name not in self.state.files:
+            raise UnknownRecording
+        source = FileBytes(self.folder / f"{name}.enc")
+        return source, ChunkReader(source, self.key.reveal(), context(name))
+
+
+class Jobs:
+    """All exports of this process."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._folder = settings.data.folder / "exports"
+        self._now = now
+        self._jobs: dict[str, Job] = {}
+        self._turn = asyncio.Semaphore(1)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self, recording: str, recording_folder: Path, order: Order, owner: str) -> Job:
+        """Queues it. Raises ``LimitReached``."""
+        self._forget_old()
+        if len(self._jobs) >= MAX_JOBS:
+            raise LimitReached(f"{MAX_JOBS} exports are kept already; remove one")
+        id = secrets.token_urlsafe(ID_BYTES)
+        folder = self._folder / f"x{id}"
+        folder.mkdir(mode=0o700, parents=True)
+        job = Job(
+            id=id, recording=recording, order=order, owner=owner, folder=folder,
+            key=Redacted(DataKey(secrets.token_bytes(32))), ends_at=self._now() + KEPT_SECONDS,
+        )  # fmt: skip
+        self._jobs[id] = job
+        job.task = asyncio.get_running_loop().create_task(self._run(job, recording_folder))
+        return job
+
+    def get(self, id: str) -> Job:
+        """Raises ``UnknownRecording``."""
+        self._forget_old()
+        job = self._jobs.get(id)
+        if job is None:
+            raise UnknownRecording("no such export")
+        return job
+
+    def of(self, recording: str) -> list[Job]:
+        """Of one recording, oldest first."""
+        self._forget_old()
+        return [job for job in self._jobs.values() if job.recording == recording]
+
+    async def remove(self, id: str) -> None:
+        """Cancels it if it is not done; its files are gone. Raises ``UnknownRecording``."""
+        job = self.get(id)
+        del self._jobs[id]
+        await self._end(job)
+
+    async def close(self) -> None:
+        """Ends all. Idempotent."""
+        jobs, self._jobs = list(self._jobs.values()), {}
+        for job in jobs:
+            await self._end(job)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _end(self, job: Job) -> None:
+        if job.task is not None and not job.task.done():
+            job.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await job.task
+        if not isinstance(job.state, Finished | Failed):
+            job.state = Cancelled()
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _forget_old(self) -> None:
+        now = self._now()
+        for id, job in list(self._jobs.items()):
+            if job.ends_at < now and isinstance(job.state, Finished | Failed | Cancelled):
+                del self._jobs[id]
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    async def _run(self, job: Job, recording_folder: Path) -> None:
+        async with self._turn:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "mediaserver.review.export",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            job.process = process
+            try:
+                await self._follow(job, process, recording_folder)
+            finally:
+                await _stop(process)
+
+    async def _follow(self, job: Job, process: asyncio.subprocess.Process, recording_folder: Path) -> None:
+        assert process.stdin is not None, "piped"
+        assert process.stdout is not None, "piped"
+        work = Work(
+            order=job.order,
+            recording=str(recording_folder),
+            data_folder=str(self._settings.data.folder),
+            master_key_file=_text(self._settings.recording.master_key_file),
+            storage=_revealed(self._settings.storage),
+            folder=str(job.folder),
+            key=job.key.reveal().raw.hex(),
+        )
+        began = self._now()
+        process.stdin.write(msgspec.json.encode(work) + b"\n")
+        await process.stdin.drain()
+        async for line in process.stdout:
+            report = msgspec.json.decode(line, type=Report)
+            job.state = _state(report, self._now() - began)
+        if not isinstance(job.state, Finished | Failed):
+            job.state = Failed(code=CannotExport.code, message="the export process ended before it was done")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _revealed(storage: Storage) -> dict[str, Any]:
+    """As the worker reads it, its secret included: it goes through a pipe that nobody else reads."""
+    given = storage.model_dump(exclude_none=True)
+    if storage.secret_access_key is not None:
+        given["secret_access_key"] = storage.secret_access_key.get_secret_value()
+    return given
+
+
+def _state(report: Report, elapsed: float) -> State:
+    match report:
+        case Progress(done_seconds=done, all_seconds=of):
+            return Running(done, of, done / elapsed if elapsed > 0 else 0.0)
+        case _:
+            return report
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """Its input ends, and with it the process. Killed if it does not."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,125 @@
+"""Who is watching which recording: a view is opened with a token, known by a secret of its own, and audited.
+
+A browser's media element can send no ``Authorization`` header, but it sends a cookie. The secret is one,
+and opens one recording for one holder until the view ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from mediaserver.errors import LimitReached
+from mediaserver.recording.reader import Recording, Segment, Track
+from mediaserver.store.recordings import UnknownRecording
+
+VIEW_SECONDS: Final = 4 * 3600.0
+"""A view of a long operation; the page opens the next by itself."""
+MAX_VIEWS: Final = 200
+MAX_VIEWS_OF_ONE: Final = 8
+"""Of one holder: tabs."""
+SECRET_BYTES: Final = 32
+
+H = TypeVar("H")
+
+
+@dataclass(slots=True)
+class View(Generic[H]):
+    """One holder's look at one recording."""
+
+    id: str
+    secret: str
+    holder: H
+    subject: str
+    room: str
+    recording: Recording
+    """Read by one thread at a time."""
+    ends_at: float
+    watched: dict[str, set[int]] = field(default_factory=dict)
+    """Numbers of the segments that were read, by track."""
+
+    def track(self, id: str) -> Track:
+        """Raises ``UnknownRecording``."""
+        for track in self.recording.tracks:
+            if track.id == id:
+                return track
+        raise UnknownRecording("no such track in this recording")
+
+    def segment(self, track: Track, number: int) -> Segment:
+        """Raises ``UnknownRecording``."""
+        for segment in self.recording.segments(track):
+            if segment.number == number:
+                return segment
+        raise UnknownRecording("no such segment of this track")
+
+    def note(self, track: Track, segment: Segment) -> None:
+        """This was watched."""
+        self.watched.setdefault(track.id, set()).add(segment.number)
+
+    def spans(self) -> dict[str, str]:
+        """What was watched: per track, seconds from and to, neighbours joined: ``0-90,120-180``."""
+        return {track: self._joined(track, numbers) for track, numbers in self.watched.items()}
+
+    def _joined(self, track: str, numbers: set[int]) -> str:
+        spans: list[tuple[float, float]] = []
+        for segment in self.recording.segments(self.track(track)):
+            if segment.number not in numbers:
+                continue
+            start, end = segment.start_seconds, segment.start_seconds + segment.duration_seconds
+            if spans and start - spans[-1][1] < 1.0:
+                start = spans.pop()[0]
+            spans.append((start, end))
+        return ",".join(f"{start:.0f}-{end:.0f}" for start, end in spans)
+
+
+class Views(Generic[H]):
+    """All views of this process."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._by_secret: dict[str, View[H]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_secret)
+
+    def open(self, holder: H, subject: str, room: str, recording: Recording) -> View[H]:
+        """Raises ``LimitReached``."""
+        if len(self._by_secret) >= MAX_VIEWS:
+            raise LimitReached("too many recordings are being watched; try again later")
+        if sum(view.subject == subject for view in self._by_secret.values()) >= MAX_VIEWS_OF_ONE:
+            raise LimitReached("too many recordings are open; close one")
+        view = View(
+            id=secrets.token_urlsafe(12),
+            secret=secrets.token_urlsafe(SECRET_BYTES),
+            holder=holder,
+            subject=subject,
+            room=room,
+            recording=recording,
+            ends_at=self._now() + VIEW_SECONDS,
+        )
+        self._by_secret[view.secret] = view
+        return view
+
+    def get(self, secret: str, recording: str) -> View[H]:
+        """The view that this secret opens. Raises ``UnknownRecording``."""
+        view = self._by_secret.get(secret)
+        if view is None or view.recording.id != recording or view.ends_at <= self._now():
+            raise UnknownRecording("this view has ended; open the recording again")
+        return view
+
+    def close(self, secret: str) -> View[H] | None:
+        """Ends it; None when it has ended."""
+        return self._by_secret.pop(secret, None)
+
+    def all(self) -> list[View[H]]:
+        """Those that stand."""
+        return list(self._by_secret.values())
+
+    def expired(self) -> list[View[H]]:
+        """Those whose time is over: taken out, for whoever tells the audit."""
+        now = self._now()
+        return [
+            self._by_secret.pop(view.secret) for view in list(self._by_secret.values()) if view.ends_at <= now
+        ]

@@ -1,0 +1,1 @@
+"""What survives a restart: procedures, consents, recordings, bookmarks and the audit, in one SQLite file."""

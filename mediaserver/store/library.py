@@ -1,0 +1,197 @@
+"""The library: recordings found by what is written about them. Names are sealed, so they are opened and
+compared in memory; nothing that could be searched lies on the disk.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from mediaserver.audit import Actor
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
+from mediaserver.store.bookmarks import Bookmark as KeptBookmark
+from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
+from mediaserver.store.database import Database
+from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
+from mediaserver.store.recordings import UnknownRecording
+from mediaserver.store.schema import now, recordings
+
+MAX_FOUND: Final = 200
+_UNDECOMPOSED: Final = str.maketrans({"đ": "d", "Đ": "d"})
+"""Unicode gives đ no decomposition (05-clinical 5.1)."""
+
+
+def folded(text: str) -> str:
+    """Without case and without diacritics: ``Đặng`` and ``dang`` are alike, however either was typed."""
+    decomposed = unicodedata.normalize("NFD", text.translate(_UNDECOMPOSED).casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def matches(query: str, *texts: str) -> bool:
+    """Every word of the query is somewhere in the texts."""
+    content = "\n".join(map(folded, texts))
+    return all(word in content for word in folded(query).split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One recording in the library."""
+
+    id: str
+    room: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    title: str = ""
+    reference: str = ""
+    """Pseudonymous."""
+    staff: Sequence[str] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """None while it is being recorded."""
+        return None if self.ended_at is None else (self.ended_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What is looked for; empty fields do not narrow. Days are days of the theatre's own time zone."""
+
+    room: str | None
+    text: str = ""
+    first_day: date | None = None
+    last_day: date | None = None
+    staff: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bookmark:
+    """A marked moment of a recording."""
+
+    id: str
+    seconds: float
+    """On the recording's axis."""
+    label: str
+    live: bool
+    """Marked while it happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLibrary:
+    """Over the store's tables."""
+
+    database: Database
+    procedures: Procedures
+    bookmarks_of: Bookmarks
+
+    async def search(self, query: Query) -> list[Entry]:
+        """At most ``MAX_FOUND``, newest first; what was deleted is not found."""
+        wanted = (
+            select(recordings)
+            .where(recordings.c.deleted_at.is_(None), *_narrowed(query))
+            .order_by(recordings.c.started_at.desc(), recordings.c.id)
+        )
+
+        def work(connection: Connection) -> list[Entry]:
+            found: list[Entry] = []
+            known: dict[str, Procedure] = {}
+            for row in connection.execute(wanted):
+                procedure = known.get(row.procedure)
+                if procedure is None:
+                    procedure = self.procedures.load(connection, ProcedureId(row.procedure))
+                    known[row.procedure] = procedure
+                entry = _entry(row, procedure)
+                texts = (entry.title, entry.reference, entry.room, *entry.staff)
+                if matches(query.text, *texts) and matches(query.staff, *entry.staff):
+                    found.append(entry)
+                    if len(found) == MAX_FOUND:
+                        break
+            return found
+
+        return await self.database.read(work)
+
+    async def entry(self, id: str) -> Entry | None:
+        """One recording; None if there is none, or it was deleted."""
+
+        def work(connection: Connection) -> Entry | None:
+            here = (recordings.c.id == id, recordings.c.deleted_at.is_(None))
+            row = connection.execute(select(recordings).where(*here)).first()
+            if row is None:
+                return None
+            return _entry(row, self.procedures.load(connection, ProcedureId(row.procedure)))
+
+        return await self.database.read(work)
+
+    async def bookmarks(self, entry: Entry) -> list[Bookmark]:
+        """Those that lie within the recording, in order of time."""
+        end = entry.ended_at or now()
+        marks = await self.bookmarks_of.of(await self._procedure(entry))
+        return [_shown(one, entry) for one in marks if entry.started_at <= one.at <= end]
+
+    async def mark(self, entry: Entry, seconds: float, label: str, by: str) -> Bookmark:
+        """Adds one after the fact. Raises ``UnknownRecording``, ``LimitReached``."""
+        at = entry.started_at + timedelta(seconds=seconds)
+        procedure = await self._procedure(entry)
+        made = await self.bookmarks_of.mark(procedure, at, label, Actor(id=by), live=False)
+        return _shown(made, entry)
+
+    async def unmark(self, entry: Entry, bookmark: str, by: str) -> None:
+        """Raises ``UnknownBookmark``, ``UnknownRecording``."""
+        if not (bookmark.isascii() and bookmark.isdigit() and len(bookmark) < 16):
+            raise UnknownBookmark
+        await self.bookmarks_of.remove(await self._procedure(entry), int(bookmark), Actor(id=by))
+
+    async def mark_live(self, room: str, label: str, by: str) -> datetime:
+        """Marks this moment in whatever procedure the room serves. Raises ``UnknownProcedure``."""
+        procedure = await self.procedures.current(RoomId(room))
+        if procedure is None:
+            raise UnknownProcedure("no procedure is open in this room")
+        moment = now()
+        await self.bookmarks_of.mark(procedure.id, moment, label, Actor(id=by), live=True)
+        return moment
+
+    async def _procedure(self, entry: Entry) -> ProcedureId:
+        query = select(recordings.c.procedure).where(recordings.c.id == RecordingId(entry.id))
+        row = await self.database.read(lambda connection: connection.execute(query).first())
+        if row is None:
+            raise UnknownRecording
+        return ProcedureId(row.procedure)
+
+
+def _narrowed(query: Query) -> list[ColumnElement[bool]]:
+    """What the database itself can look for."""
+    found: list[ColumnElement[bool]] = []
+    if query.room is not None:
+        found.append(recordings.c.room == query.room)
+    if query.first_day is not None:
+        found.append(recordings.c.started_at >= _midnight(query.first_day))
+    if query.last_day is not None:
+        found.append(recordings.c.started_at < _midnight(query.last_day + timedelta(days=1)))
+    return found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time()).astimezone()
+
+
+def _entry(row: Row[Any], procedure: Procedure) -> Entry:
+    return Entry(
+        id=row.id,
+        room=row.room,
+        state=row.state,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        title=procedure.title.reveal(),
+        reference=procedure.reference.reveal(),
+        staff=tuple(one.name.reveal() for one in procedure.staff),
+    )
+
+
+def _shown(kept: KeptBookmark, entry: Entry) -> Bookmark:
+    seconds = (kept.at - entry.started_at).total_seconds()
+    return Bookmark(id=str(kept.id), seconds=seconds, label=kept.label.reveal(), live=kept.live)

@@ -1,0 +1,173 @@
+"""REST of exports: start one, see how far it is, cancel it, take its files."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+from aiohttp import web
+from msgspec import Struct
+
+from mediaserver.audit import Event
+from mediaserver.policy import Right, require
+from mediaserver.review.desk import Desk
+from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
+from mediaserver.review.export.order import Order, cameras, span
+from mediaserver.review.export.worker import Failed, Finished, Progress
+from mediaserver.store.recordings import UnknownRecording
+from signalling import body
+from signalling.context import services
+from signalling.limits import GuardedHandler
+from signalling.openapi import Route, json_response
+from signalling.review_api import BASE, permitted, viewing
+
+COPY_BYTES = 256 * 1024
+_TYPES = {
+    "mp4": "video/mp4", "png": "image/png", "jpg": "image/jpeg", "dcm": "application/dicom",
+    "json": "application/json",
+}  # fmt: skip
+
+
+class ExportState(Struct, frozen=True, kw_only=True):
+    """How far an export is. Rate: seconds of film per second."""
+
+    id: str
+    form: str
+    state: Literal["waiting", "running", "finished", "failed", "cancelled"]
+    percent: float = 0.0
+    rate: float = 0.0
+    left_seconds: float | None = None
+    files: list[str] = []
+    code: str = ""
+    """Of the error, when it failed."""
+
+
+class ExportList(Struct, frozen=True, kw_only=True):
+    """Of one recording, oldest first."""
+
+    exports: list[ExportState]
+
+
+def _state(job: Job) -> ExportState:
+    id, form = job.id, job.order.form
+    match job.state:
+        case Waiting():
+            return ExportState(id=id, form=form, state="waiting")
+        case Progress() | Running():
+            running = job.state
+            assert isinstance(running, Running), "jobs turn progress into it"
+            share = running.done_seconds / running.all_seconds if running.all_seconds > 0 else 0.0
+            return ExportState(
+                id=id, form=form, state="running", percent=round(100 * min(1.0, share), 1),
+                rate=round(running.rate, 2), left_seconds=running.left_seconds,
+            )  # fmt: skip
+        case Finished(files=files):
+            return ExportState(id=id, form=form, state="finished", percent=100.0, files=files)
+        case Failed(code=code):
+            return ExportState(id=id, form=form, state="failed", code=code)
+        case Cancelled():
+            return ExportState(id=id, form=form, state="cancelled")
+        case _:
+            assert_never(job.state)
+
+
+async def start_export(request: web.Request) -> web.Response:
+    """Queues it; what cannot be exported is refused at once."""
+    at, asking, entry = await permitted(request, Right.EXPORT)
+    order = await body.read_json(request, services(request).limits, Order)
+    recording = await at.open(entry.id)
+    cameras(order, recording)
+    span(order, recording)
+    job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub)
+    at.audit.append(
+        Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room, subject=entry.id,
+        details={"export": job.id, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
+    )  # fmt: skip
+    return json_response(_state(job))
+
+
+async def _job(request: web.Request) -> tuple[Desk, Job]:
+    at, _, entry = await permitted(request, Right.EXPORT)
+    job = at.jobs.get(request.match_info["export"])
+    if job.recording != entry.id:
+        raise UnknownRecording("no such export")
+    return at, job
+
+
+async def list_exports(request: web.Request) -> web.Response:
+    """All of a recording that are kept."""
+    at, _, entry = await permitted(request, Right.EXPORT)
+    return json_response(ExportList(exports=[_state(job) for job in at.jobs.of(entry.id)]))
+
+
+async def show_export(request: web.Request) -> web.Response:
+    """One."""
+    return json_response(_state((await _job(request))[1]))
+
+
+async def cancel_export(request: web.Request) -> web.Response:
+    """Ends it if it runs; its files are gone."""
+    at, job = await _job(request)
+    await at.jobs.remove(job.id)
+    return web.Response(status=204)
+
+
+async def take_file(request: web.Request) -> web.StreamResponse:
+    """One of its files, decrypted on the way.
+
+    By the cookie of a view, since a browser's download sends no token.
+    """
+    at, view = viewing(request)
+    require(view.holder.granted(), Right.EXPORT)
+    job = at.jobs.get(request.match_info["export"])
+    if job.recording != view.recording.id:
+        raise UnknownRecording("no such export")
+    name = request.match_info["file"]
+    source, reader = await at.in_reader(job.open, name)
+    try:
+        response = web.StreamResponse(
+            headers={
+                "Cache-Control": "no-store",
+                "Content-Disposition": f'attachment; filename="loupe-{job.id}-{name}"',
+                "Content-Type": _TYPES.get(name.rpartition(".")[2], "application/octet-stream"),
+            }
+        )
+        response.content_length = reader.size
+        await response.prepare(request)
+        for offset in range(0, reader.size, COPY_BYTES):
+            await response.write(await at.in_reader(reader.read, offset, COPY_BYTES))
+            if isinstance(request.protocol, GuardedHandler):
+                # A film takes long: every piece of it has the time of a whole exchange.
+                request.protocol.request_began()
+        await response.write_eof()
+        return response
+    finally:
+        source.close()
+
+
+_EXPORT = "the right `export` in the recording's room"
+_PROBLEMS = (401, 403, 404)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST", path=f"{BASE}/{{recording}}/exports", handler=start_export,
+        summary="Starts an export.", request=Order, response=ExportState, rights=_EXPORT,
+        problems=(*_PROBLEMS, 422, 429),
+    ),
+    Route(
+        method="GET", path=f"{BASE}/{{recording}}/exports", handler=list_exports,
+        summary="A recording's exports.", response=ExportList, rights=_EXPORT, problems=_PROBLEMS,
+    ),
+    Route(
+        method="GET", path=f"{BASE}/{{recording}}/exports/{{export}}", handler=show_export,
+        summary="How far an export is.", response=ExportState, rights=_EXPORT, problems=_PROBLEMS,
+    ),
+    Route(
+        method="DELETE", path=f"{BASE}/{{recording}}/exports/{{export}}", handler=cancel_export,
+        summary="Cancels an export, or removes its files.", response=None, rights=_EXPORT, problems=_PROBLEMS,
+    ),
+    Route(
+        method="GET", path=f"{BASE}/{{recording}}/exports/{{export}}/files/{{file}}", handler=take_file,
+        summary="A file of a finished export.", response=None, binary="application/octet-stream",
+        bearer=None, rights="the cookie of a view, and the right `export`", problems=_PROBLEMS,
+    ),
+)  # fmt: skip

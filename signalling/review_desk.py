@@ -1,0 +1,40 @@
+"""Puts together what review needs, and takes it apart with the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from mediaserver.config import Settings
+from mediaserver.recording.control import recordings_root
+from mediaserver.review.desk import Desk
+from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.shelf import Shelf
+from mediaserver.review.views import Views
+from mediaserver.store.objects import Objects
+from mediaserver.store.store import Store
+from signalling.context import SERVICES
+
+
+def open_desk(settings: Settings, store: Store | None, now: Callable[[], float]) -> Desk | None:
+    """None without a vault: then nothing is recorded either."""
+    if store is None or store.vault is None:
+        return None
+    root = recordings_root(settings)
+    return Desk(
+        library=Shelf(root, store.vault, store.database, store.procedures, store.bookmarks),
+        root=root,
+        vault=store.vault,
+        objects=Objects.open(settings.storage),
+        audit=store.audit,
+        jobs=Jobs(settings, now=now),
+        views=Views(now),
+    )
+
+
+async def close(application: web.Application) -> None:
+    """Ends exports and views; while the store still takes what the audit is told."""
+    desk = application[SERVICES].desk
+    if desk is not None:
+        await desk.close()

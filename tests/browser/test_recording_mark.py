@@ -1,0 +1,68 @@
+"""Recording is started and stopped in the theatre, and everyone in the room sees it: red, and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from mediaserver.policy import Role
+from mediaserver.vault import make_master_key
+from tests.browser.visitor import Visitor
+from tests.recording_room import procedure
+from tests.running import CONFIGURATION, Client, Server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that records."""
+    folder = tmp_path_factory.mktemp("recording")
+    make_master_key(folder / "master.key")
+    configuration = f'{CONFIGURATION}[recording]\nmaster_key_file = "{folder / "master.key"}"\n'
+    running = Server.start(folder, configuration=configuration)
+    yield running
+    assert running.stop() == 0, running.log.read_text()[-4000:]
+
+
+async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server, tmp_path: Path) -> None:
+    room = keyed.new_room()
+    async with Client(keyed) as http:
+        await procedure(http, room)
+    link = keyed.page("theatre", room, Role.STAFF, "Đd Mai")
+    theatre = await Visitor.open(chromium, keyed, link, language="vi", wide=True, pictures=tmp_path)
+    await theatre.page.click(".button.main.big")
+    watching = keyed.page("observe", room, Role.OBSERVER, "Sv Lan")
+    observer = await Visitor.open(chromium, keyed, watching, language="en", wide=True, pictures=tmp_path)
+    await observer.page.click(".button.main.big")
+    await expect(observer.page.locator(".recording")).to_have_attribute("data-recording", "false")
+    await theatre.page.get_by_role("button", name="Bắt đầu ghi hình").click()
+    for visitor, words in ((theatre, "ĐANG GHI HÌNH"), (observer, "RECORDING")):
+        mark = visitor.page.locator(".recording")
+        await expect(mark).to_contain_text(words)
+        await expect(mark.get_by_role("timer")).to_have_text("0:00:02", timeout=8_000)
+        ground = await mark.evaluate("element => getComputedStyle(element).backgroundColor")
+        red, green, blue = (int(part) for part in ground[4:-1].split(","))
+        assert red > 2 * max(green, blue), ground
+    late = await Visitor.open(
+        chromium,
+        keyed,
+        keyed.page("consult", room, Role.SPECIALIST, "Bs Hà"),
+        language="vi",
+        wide=True,
+        pictures=tmp_path,
+    )
+    await late.page.click(".button.main.big")
+    await expect(late.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
+    await theatre.page.get_by_role("button", name="Dừng ghi hình").click()
+    for visitor in (theatre, observer, late):
+        await expect(visitor.page.locator(".recording")).to_have_attribute("data-recording", "false")
+        assert visitor.problems == []
+        await visitor.close()

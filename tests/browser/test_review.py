@@ -1,0 +1,265 @@
+"""The review page in Chromium over real, sealed recording: what it shows is what was recorded then."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from mediaserver import config
+from mediaserver.ids import RecordingId
+from mediaserver.store.database import Database
+from mediaserver.store.schema import FILE_NAME, MIGRATIONS
+from mediaserver.vault import Vault, make_master_key
+from tests.browser.test_accessibility import axe as checker
+from tests.browser.test_accessibility import violations
+from tests.browser.visitor import NARROW, WIDE, Visitor
+from tests.mediaserver.review.recorded import MARKED, minutes
+from tests.running import CONFIGURATION, Server
+from tests.signalling.reviewing import add_procedure
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.xdist_group("chromium"),
+]
+axe = checker
+ROOM = "review-room"
+LONG = RecordingId("rLong-1")
+
+
+@pytest.fixture(scope="module")
+def reviewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that keeps recordings, with one of ten minutes."""
+    folder = tmp_path_factory.mktemp("reviewing")
+    key = folder / "master.key"
+    make_master_key(key)
+    text = f'{CONFIGURATION}[recording]\nmaster_key_file = "{key}"\n'
+    running = Server.start(folder, configuration=text)
+    given = {"data": {"folder": running.data}, "recording": {"master_key_file": key}}
+    vault = Vault.open(config.load(given, None))
+    minutes(running.data / "recordings", vault, LONG, ROOM, 10, "proc-1")
+    database = Database.open(running.data / FILE_NAME, MIGRATIONS)
+    database.submit(
+        lambda connection: add_procedure(
+            connection, vault, "proc-1", ROOM, "Cắt túi mật nội soi", ["Lê Thị Hồng"]
+        )
+    ).result()
+    database.close()
+    yield running
+    assert running.stop() == 0, running.log.read_text()[-4000:]
+
+
+class Reader(Visitor):
+    """A visitor of the review page."""
+
+    async def watching(self) -> None:
+        """Until every picture is there."""
+        await self.page.wait_for_function("() => window.loupeReview?.player.settled === true")
+
+    async def seek(self, seconds: float) -> None:
+        await self.page.evaluate("(s) => loupeReview.player.seek(s)", seconds)
+        await self.page.wait_for_function(
+            """() => loupeReview.player.settled
+                && [...document.querySelectorAll('.tile[data-state=shown] video:not([hidden])')]
+                    .every((video) => !video.seeking && video.readyState >= 2)"""
+        )
+
+    async def shown_ms(self) -> dict[str, int | None]:
+        """What each camera's picture says of its time within its minute."""
+        found: dict[str, int | None] = await self.page.evaluate(
+            """(width) => Object.fromEntries([...document.querySelectorAll('[data-track]')].map((tile) => {
+                const video = tile.querySelector('video:not([hidden])');
+                const shown = tile.dataset.state === 'gap' ? null : media.read(video, width)?.frame ?? -1;
+                return [tile.dataset.track, shown];
+            }))""",
+            MARKED[0],
+        )
+        return found
+
+    async def position(self) -> float:
+        found: float = await self.page.evaluate("() => loupeReview.player.position.value")
+        return found
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def reader(chromium: Browser, reviewing: Server, tmp_path: Path) -> AsyncIterator[Reader]:
+    """On the library's page; at the end nothing may have gone wrong in it."""
+    visitor = await Reader.open(
+        chromium,
+        reviewing,
+        reviewing.page("review", ROOM, "surgeon"),
+        language="vi",
+        wide=True,
+        pictures=tmp_path,
+    )
+    yield visitor
+    problems = visitor.problems
+    await visitor.close()
+    assert problems == []
+
+
+async def opened(reader: Reader) -> None:
+    await reader.page.click(".entry .button.main")
+    await reader.watching()
+
+
+async def test_a_recording_is_found_opened_and_plays_in_step(reader: Reader) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await page.fill("#search-text", "tui mat")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".entry")
+    assert "Cắt túi mật nội soi" in await page.inner_text(".entry")
+    await opened(reader)
+    await page.keyboard.press("Space")
+    apart: list[float] = []
+    for _ in range(30):
+        await page.wait_for_timeout(100)
+        shown = await reader.shown_ms()
+        assert None not in shown.values()
+        apart.append(abs((shown["t-scope"] or 0) - (shown["t-room"] or 0)))
+    assert await reader.position() > 1.0, "it plays"
+    assert statistics.median(apart) <= 80, apart
+    await reader.picture("review")
+
+
+async def test_every_moment_shows_its_own_picture(reader: Reader) -> None:
+    await reader.page.wait_for_selector(".entry")
+    await opened(reader)
+    for seconds in (234.56, 59.9, 599.0, 12.0, 405.0):
+        await reader.seek(seconds)
+        shown = await reader.shown_ms()
+        for camera, ms in shown.items():
+            assert ms is not None
+            assert abs(ms / 1000 - seconds % 60) <= 0.081, (camera, seconds)
+    before = await reader.shown_ms()
+    await reader.page.keyboard.press(".")
+    await reader.seek(await reader.position())
+    after = await reader.shown_ms()
+    assert (after["t-scope"] or 0) - (before["t-scope"] or 0) == pytest.approx(40, abs=1), "one frame"
+
+
+async def test_a_gap_is_a_card_and_not_a_picture(reader: Reader) -> None:
+    await reader.page.wait_for_selector(".entry")
+    await opened(reader)
+    await reader.seek(35.0)
+    await reader.page.wait_for_selector(".tile[data-track=t-room][data-state=gap]")
+    shown = await reader.shown_ms()
+    assert shown["t-room"] is None
+    assert shown["t-scope"] == pytest.approx(35_000, abs=81)
+    assert "KHÔNG CÓ HÌNH" in await reader.page.inner_text(".tile[data-track=t-room]")
+
+
+async def test_segments_follow_one_another_and_any_speed_is_held(reader: Reader) -> None:
+    await reader.page.wait_for_selector(".entry")
+    await opened(reader)
+    for speed in (0.25, 2.0, 4.0):
+        await reader.page.select_option("#speed", f"{speed:g}")
+        await reader.seek(58.0)
+        await reader.page.evaluate(
+            "() => { if (!loupeReview.player.playing.value) loupeReview.player.toggle(); }"
+        )
+        end = 58.2 if speed < 1 else 62.5
+        await reader.page.wait_for_function(f"() => loupeReview.player.position.value > {end}")
+        shown = await reader.shown_ms()
+        at = await reader.position()
+        for camera, ms in shown.items():
+            assert ms is not None
+            assert abs(ms / 1000 - at % 60) < 0.5 * max(1.0, speed), (camera, speed)
+
+
+async def test_moments_are_marked_kept_and_linked(
+    reader: Reader,
+) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+    await reader.seek(100.0)
+    await page.keyboard.press("b")
+    await page.fill("#bookmark-label", "Kẹp động mạch túi mật")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".chapter:has-text('Kẹp động mạch túi mật')")
+    await reader.seek(5.0)
+    await page.click(".chapter:has-text('Kẹp động mạch túi mật')")
+    assert await reader.position() == pytest.approx(100.0, abs=0.1)
+    await page.keyboard.press("c")
+    await page.wait_for_function("() => location.hash.startsWith('#recording=')")
+    await page.reload()
+    await reader.watching()
+    assert await reader.position() == pytest.approx(100.0, abs=0.2)
+    assert await page.evaluate("() => location.hash") == "", "no link stays in the address bar"
+    await page.click(".bookmarks li:has-text('Kẹp') .button.compact")
+    await page.wait_for_selector(".chapter:has-text('Kẹp')", state="detached")
+
+
+async def test_an_export_runs_beside_it(reader: Reader) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+    await reader.seek(20.0)
+    await page.select_option("#export-form", "png")
+    await page.click(".exports .button.main")
+    await page.wait_for_selector(".exports li[data-export=finished]", timeout=30_000)
+    async with page.expect_download() as started:
+        await page.click(".exports a:has-text('still.png')")
+    content = await asyncio.to_thread(Path(await (await started.value).path()).read_bytes)
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert "Nội soi".encode() in content
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_the_page_is_accessible(
+    chromium: Browser,
+    reviewing: Server,
+    tmp_path: Path,
+    axe: str,
+    language: str,
+) -> None:
+    link = reviewing.page("review", ROOM, "moderator")
+    visitor = await Reader.open(chromium, reviewing, link, language=language, wide=True, pictures=tmp_path)
+    try:
+        await visitor.page.wait_for_selector(".entry")
+        assert await violations(visitor, axe) == []
+        await opened(visitor)
+        await visitor.page.click(".timeline .button")
+        await visitor.page.wait_for_selector(".filmstrip img")
+        for width, height in (WIDE, NARROW):
+            await visitor.page.set_viewport_size({"width": width, "height": height})
+            assert await violations(visitor, axe) == []
+            await visitor.picture(f"review-{language}-{width}")
+    finally:
+        problems = visitor.problems
+        await visitor.close()
+    assert problems == []
+
+
+@pytest.mark.parametrize(("page", "role"), [("theatre", "staff"), ("consult", "specialist")])
+async def test_a_moment_is_marked_while_it_happens(
+    chromium: Browser, reviewing: Server, tmp_path: Path, page: str, role: str
+) -> None:
+    link = reviewing.page(page, ROOM, role)
+    visitor = await Reader.open(chromium, reviewing, link, language="vi", wide=True, pictures=tmp_path)
+    try:
+        await visitor.page.click(".button.main.big")
+        await visitor.page.wait_for_selector(".shell[data-standing=connected]")
+        await visitor.page.keyboard.press("b")
+        await visitor.page.wait_for_selector(".notices:has-text('Đã đánh dấu lúc này')")
+        await visitor.page.click(".button:has-text('Đánh dấu')")
+        await visitor.page.wait_for_selector(".notices:has-text('Đã đánh dấu lúc này')")
+    finally:
+        await visitor.close()
+
+
+async def test_an_observer_is_refused_in_words(chromium: Browser, reviewing: Server, tmp_path: Path) -> None:
+    link = reviewing.page("review", ROOM, "observer")
+    visitor: Any = await Reader.open(chromium, reviewing, link, language="vi", wide=True, pictures=tmp_path)
+    await visitor.page.wait_for_selector(".card.error")
+    assert "không được xem lại" in await visitor.page.inner_text(".card.error")
+    await visitor.close()

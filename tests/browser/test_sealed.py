@@ -1,0 +1,54 @@
+"""Chromium plays what was sealed, of every codec, to its end."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.recorded import Shelf, Source, encoded
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PLAY = """async ([source, kind]) => {
+  const player = document.createElement(kind);
+  player.muted = true;
+  player.src = source;
+  player.playbackRate = 4;
+  document.body.append(player);
+  const over = new Promise((done, failed) => {
+    player.onended = done;
+    player.onerror = () => failed(new Error(player.error.message));
+  });
+  await player.play();
+  await over;
+  const frames = player.getVideoPlaybackQuality?.().totalVideoFrames ?? 0;
+  return { width: player.videoWidth, duration: player.duration, at: player.currentTime, frames };
+}"""
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1", "H264", "OPUS"])
+async def test_a_sealed_segment_plays(chromium: Browser, tmp_path: Path, codec: str) -> None:
+    shelf = Shelf(tmp_path)
+    shelf.track("t1", codec)
+    source = Source(codec)
+    sound = codec == "OPUS"
+    units = encoded(codec, 100 if sound else 60, every=1_000)
+    shelf.journal("t1", [source.begin(), *source.stream(units, step=0.02 if sound else 1 / 30)])
+    shelf.seal(state="sealed")
+    reader = shelf.open()
+    (segment,) = reader.segments(reader.tracks[0])
+    content = base64.b64encode(reader.read(segment, 0, segment.size)).decode()
+    page = await chromium.new_page()
+    try:
+        kind = "audio" if sound else "video"
+        played = await page.evaluate(PLAY, [f"data:{segment.media_type};base64,{content}", kind])
+    finally:
+        await page.close()
+    assert played["duration"] == pytest.approx(2.0, abs=0.05)
+    assert played["at"] == pytest.approx(played["duration"], abs=0.05)
+    assert (played["width"] or 0) == (0 if sound else 160)
+    if not sound:
+        assert played["frames"] > 50

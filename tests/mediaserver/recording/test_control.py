@@ -1,0 +1,205 @@
+"""Recording as the server knows it: consent first, taps by publication, everyone told.
+
+No recorder runs here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediaserver.audit import Actor
+from mediaserver.config import Data
+from mediaserver.errors import AlreadyRecording, NotPermitted, NotRecording
+from mediaserver.events import RecordingChanged
+from mediaserver.ids import ProcedureId
+from mediaserver.plane import open_plane
+from mediaserver.policy import Role
+from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.server import Server
+from mediaserver.store.consents import ConsentMissing, Revoked
+from mediaserver.vault import Vault
+from tests.mediaserver.peers import identity, publish, settings, told
+
+ACTOR = Actor(id="someone")
+P1 = ProcedureId("p1")
+
+
+class Register:
+    """Consents as a test says."""
+
+    given = True
+
+    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
+        return self.given and purpose == "recording" and procedure == P1
+
+    async def revoked(self) -> AsyncIterator[Revoked]:
+        nothing: tuple[Revoked, ...] = ()
+        for one in nothing:
+            yield one
+
+
+class Listener:
+    """What would go to the recorder."""
+
+    def __init__(self) -> None:
+        self.orders: list[dict[str, Any]] = []
+        self.descriptors: list[int] = []
+
+    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> bool:
+        self.orders.append(message)
+        self.descriptors += descriptors
+        return True
+
+    async def end(self, _: float) -> None:
+        pass
+
+    def did(self, kind: str) -> list[dict[str, Any]]:
+        return [order for order in self.orders if order["do"] == kind]
+
+
+class Entries:
+    """An audit that keeps its entries."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[str, str]] = []
+
+    def append(self, event: str, *, outcome: str = "success", **_: Any) -> None:
+        self.entries.append((str(event), outcome))
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        chosen = settings().model_copy(update={"data": Data(folder=folder)})
+        self.server = Server(chosen, open_plane(chosen.media))
+        self.audit, self.register, self.listener = Entries(), Register(), Listener()
+        self.taking = Recordings(self.server.registry, Vault([bytes(range(32))]), self.register, self.audit)
+        self.taking._process = self.listener  # type: ignore[assignment]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    await made.server.start()
+    made.server.recordings = made.taking
+    yield made
+    made.server.recordings = NoRecordings()
+    await made.server.stop()
+
+
+async def test_without_consent_the_recorder_hears_nothing(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    world.register.given = False
+    with pytest.raises(ConsentMissing):
+        await world.taking.start_by(surgeon, P1)
+    with pytest.raises(ConsentMissing):
+        await world.taking.start_by(surgeon, ProcedureId("other"))
+    assert world.listener.orders == []
+    assert world.audit.entries == [("recording.start", "denied")] * 2
+
+
+async def test_who_has_no_right_is_refused_and_audited(world: World) -> None:
+    observer = world.server.join(identity(Role.OBSERVER), "B")
+    with pytest.raises(NotPermitted):
+        await world.taking.start_by(observer, P1)
+    assert world.audit.entries == [("recording.start", "denied")]
+    with pytest.raises(NotPermitted):
+        world.taking.stop_by(observer)
+
+
+async def test_what_is_published_is_tapped_before_and_after_the_start(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    other = world.server.join(identity(Role.STAFF), "Binh")
+    await publish(world.server, surgeon)
+    await world.taking.start_by(surgeon, P1)
+    assert [order["source"]["kind"] for order in world.listener.did("track")] == ["audio", "video"]
+    await publish(world.server, other)
+    assert len(world.listener.did("track")) == 4
+    assert len(world.listener.descriptors) == 4
+    names = [order["name"] for order in world.listener.did("event")]
+    assert names == ["joined", "joined"]
+    sent = repr(world.listener.orders)
+    assert "'scope'" not in sent
+    assert "theatre-1" not in sent
+    assert [event.state for event in told(other) if isinstance(event, RecordingChanged)] == ["recording"]
+    with pytest.raises(AlreadyRecording):
+        await world.taking.start_by(surgeon, P1)
+
+
+async def test_a_publisher_that_comes_back_continues_its_track(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    moderator = world.server.join(identity(Role.MODERATOR), "M")
+    await publish(world.server, surgeon)
+    await world.taking.start_by(moderator, P1)
+    world.server.leave(surgeon)
+    back = world.server.join(identity(Role.SURGEON), "An")
+    await publish(world.server, back)
+    tracks = [order["track"] for order in world.listener.did("track")]
+    assert tracks[:2] == tracks[2:]
+    assert [order["name"] for order in world.listener.did("event")] == ["joined", "joined", "left", "joined"]
+
+
+async def test_stopping_and_withdrawing(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    room = world.server.rooms[surgeon.room]
+    with pytest.raises(NotRecording):
+        world.taking.stop_by(surgeon)
+    await world.taking.start_by(surgeon, P1)
+    assert world.taking.of(room.id) is not None
+    assert room.info().recording is not None
+    world.taking.stop_by(surgeon)
+    assert room.info().recording is None
+    await world.taking.start(room, P1, actor=ACTOR)
+    world.taking.withdraw(ProcedureId("other"), actor=ACTOR)
+    world.taking.withdraw(P1, actor=ACTOR)
+    assert [order["state"] for order in world.listener.did("stop")] == ["sealed", "withdrawn"]
+    assert world.listener.did("event")[-1]["name"] == "consent_withdrawn"
+    states = [event.state for event in told(surgeon) if isinstance(event, RecordingChanged)]
+    assert states == ["recording", "sealed", "recording", "withdrawn"]
+
+
+async def test_an_empty_room_ends_its_recording(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await world.taking.start_by(surgeon, P1)
+    world.server.leave(surgeon)
+    assert [order["state"] for order in world.listener.did("stop")] == ["sealed"]
+
+
+async def test_a_new_recorder_is_told_everything_again(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await publish(world.server, surgeon)
+    changed = await world.taking.start(world.server.rooms[surgeon.room], P1, actor=ACTOR)
+    before = len(world.listener.orders)
+    world.taking._received({"event": "up"})
+    again = world.listener.orders[before:]
+    assert [order["do"] for order in again] == ["recover", "start", "track", "track"]
+    assert again[0]["except"] == [changed.recording]
+    world.taking.stop_by(surgeon)
+    before = len(world.listener.orders)
+    world.taking._received({"event": "up"})
+    assert [order["do"] for order in world.listener.orders[before:]] == [
+        "recover",
+        "start",
+        "track",
+        "track",
+        "stop",
+    ]
+    world.taking._received({"event": "stopped", "recording": changed.recording})
+    before = len(world.listener.orders)
+    world.taking._received({"event": "up"})
+    assert [order["do"] for order in world.listener.orders[before:]] == ["recover"]
+
+
+async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
+    world.taking._received({"event": "figures", "free_bytes": 5, "written": 3, "rate": 1})
+    world.taking._received({"event": "disk_full", "location": 0, "elsewhere": True})
+    world.taking._received({"event": "disk_low", "seconds_left": 90, "free_bytes": 5})
+    assert world.taking.figures == {"free_bytes": 5, "written": 3, "rate": 1, "seconds_left": 90}
+    assert world.taking.disk_full == 1
+    done = {"event": "sealed", "recording": "r1", "state": "sealed", "failure": None}
+    world.taking._received(done)
+    world.taking._received({**done, "failure": "OSError"})
+    assert world.audit.entries == [("recording.finalise", "success")]

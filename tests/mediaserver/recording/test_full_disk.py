@@ -1,0 +1,69 @@
+"""A disk that fills while something is recorded: told at once, gone on with elsewhere, nothing lost or
+deleted."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.journal import read_journal
+from mediaserver.recording.records import RecordKind, frame, scan
+from tests.feeding import Feeder
+
+SIZE_MIB = 64
+BATCH = 60 * 1024
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a file system needs a privileged user")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_recording_goes_on_elsewhere(tmp_path: Path, small: Path) -> None:
+    second = tmp_path / "second"
+    async with Feeder(tmp_path, roots=(small / "recordings", second)) as feeder:
+        feeder.track("t1")
+        payload = secrets.token_bytes(BATCH)
+        sent, full_at, elsewhere_at = 0, 0.0, 0.0
+        place = RecordingFolder(second / feeder.recording)
+        async with asyncio.timeout(60):
+            while not elsewhere_at or sent * BATCH < (SIZE_MIB + 8) << 20:
+                feeder.put("t1", frame(RecordKind.PACKET, payload, publication=5, arrival=sent))
+                sent += 1
+                await asyncio.sleep(0.003)
+                if not full_at and any(m["event"] == "disk_full" for m in feeder.messages):
+                    full_at = time.monotonic()
+                if full_at and not elsewhere_at and place.journals():
+                    elsewhere_at = time.monotonic()
+        (told,) = [m for m in feeder.messages if m["event"] == "disk_full"]
+        assert told == {"event": "disk_full", "location": 0, "elsewhere": True}
+        assert elsewhere_at - full_at < 2.0
+        assert feeder.dropped == 0
+        await asyncio.sleep(0.5)
+        first = RecordingFolder(small / "recordings" / feeder.recording)
+        key = first.open_key(feeder.vault)
+        arrivals = []
+        for folder in (first, place):
+            for _, path in folder.journals()["t1"]:  # type: ignore[index]
+                for chunk in read_journal(path, key).records:
+                    arrivals += [record.arrival for record in scan(chunk)]
+        assert arrivals == list(range(sent)), "every record is in a journal, once"
+        assert feeder.process.starts == 1

@@ -1,0 +1,101 @@
+"""The index is filled from the folders: again and again without harm, and one bad folder hides no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediaserver.audit import Actor
+from mediaserver.config import Retention
+from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.recording.indexing import Indexing
+from mediaserver.store.audit import AuditTrail
+from mediaserver.store.database import Database
+from mediaserver.store.procedures import Procedures
+from mediaserver.store.recordings import Recordings
+from mediaserver.store.schema import MIGRATIONS
+from tests.recorded import Shelf, Source, encoded
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    made = Shelf(tmp_path)
+    made.track("t1")
+    picture = Source()
+    made.journal("t1", [picture.begin(), *picture.stream(encoded("VP8", 60))])
+    return made
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database.open(tmp_path / "database" / "loupe.db", MIGRATIONS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def index(shelf: Shelf, database: Database) -> Recordings:
+    return Recordings(database, shelf.vault, AuditTrail(database, shelf.vault), Retention())
+
+
+async def open_procedure(index: Recordings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that the recording belongs to."""
+    monkeypatch.setattr("mediaserver.store.procedures.new_procedure_id", lambda: ProcedureId("p1"))
+    procedures = Procedures(index.database, index.vault, index.audit)
+    await procedures.open(RoomId("theatre"), "BN-1", "", (), Actor(id="me"))
+
+
+async def test_what_was_sealed_is_known_and_looked_at_once(
+    shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_procedure(index, monkeypatch)
+    indexing = Indexing(shelf.folder.path.parent, shelf.vault, index)
+    assert await indexing.step() == 1
+    assert (await index.get(shelf.folder.id)).state == "recording"
+    shelf.seal(state="sealed")
+    assert await indexing.step() == 1
+    assert await indexing.step() == 0
+    row = await index.get(shelf.folder.id)
+    assert (row.state, row.room, row.procedure) == ("sealed", "theatre", "p1")
+    assert row.ended_at is not None
+    assert row.ended_at > row.started_at
+    recording = shelf.open()
+    [segment] = recording.segments(recording.tracks[0])
+    [known] = await index.segments(shelf.folder.id)
+    file = shelf.folder.segment(segment.track, segment.number, segment.suffix)
+    assert (known.sha256.hex(), known.plain_bytes, known.location) == (segment.sha256, segment.size, "local")
+    assert known.encrypted_bytes == file.stat().st_size == await index.used_bytes()
+
+
+async def test_an_index_that_was_lost_is_made_anew_and_knows_what_has_moved(
+    shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_procedure(index, monkeypatch)
+    shelf.seal(state="sealed")
+    recording = shelf.open()
+    [segment] = recording.segments(recording.tracks[0])
+    shelf.folder.segment(segment.track, segment.number, segment.suffix).unlink()
+    assert await Indexing(shelf.folder.path.parent, shelf.vault, index).step() == 1
+    assert [one.location for one in await index.segments(shelf.folder.id)] == ["object"]
+    await index.moved(shelf.folder.id, segment.track, segment.number, "object")
+    assert await Indexing(shelf.folder.path.parent, shelf.vault, index).step() == 1, "a second start"
+    assert len(await index.segments(shelf.folder.id)) == 1
+
+
+async def test_what_cannot_be_read_or_belongs_nowhere_is_counted(
+    shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = shelf.folder.path.parent
+    indexing = Indexing(root, shelf.vault, index)
+    assert await indexing.step() == 0, "no such procedure"
+    assert indexing.unreadable == 1
+    await open_procedure(index, monkeypatch)
+    bad = root / "rbad"
+    bad.mkdir()
+    (bad / "key").write_bytes(b"x")
+    (bad / "manifest").write_bytes(b"{}\n")
+    again = Indexing(root, shelf.vault, index)
+    assert await again.step() == 1
+    assert again.unreadable == 1

@@ -1,0 +1,69 @@
+"""A journal: every whole chunk comes back, whatever happened to the end of the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mediaserver.recording.journal import Journal, read_journal
+from mediaserver.vault import DataKey, NotAuthentic
+
+KEY = DataKey(bytes(range(32)))
+CHUNKS = [b"a" * 100, b"b", b"c" * 5_000]
+
+
+def written(path: Path) -> Path:
+    path.unlink(missing_ok=True)
+    journal = Journal(path, KEY)
+    for chunk in CHUNKS:
+        journal.append(chunk)
+    journal.sync()
+    assert journal.size == path.stat().st_size
+    journal.close()
+    return path
+
+
+def test_chunks_come_back(tmp_path: Path) -> None:
+    chunks = read_journal(written(tmp_path / "t1.0.journal"), KEY)
+    assert (chunks.records, chunks.torn) == (CHUNKS, False)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(st.integers(0, 5_185))
+def test_a_cut_costs_the_chunk_it_is_in(tmp_path: Path, length: int) -> None:
+    path = written(tmp_path / "t1.0.journal")
+    content = path.read_bytes()
+    path.write_bytes(content[:length])
+    ends = [24]
+    for chunk in CHUNKS:
+        ends.append(ends[-1] + 4 + len(chunk) + 16)
+    whole = sum(end <= length for end in ends[1:])
+    chunks = read_journal(path, KEY)
+    assert chunks.records == CHUNKS[:whole]
+    assert chunks.torn == (length not in ends)
+
+
+def test_nothing_altered_or_moved_is_taken(tmp_path: Path) -> None:
+    path = written(tmp_path / "t1.0.journal")
+    content = bytearray(path.read_bytes())
+    content[150] ^= 1
+    path.write_bytes(content)
+    assert read_journal(path, KEY).records == CHUNKS[:1]
+    other = written(tmp_path / "t1.1.journal").rename(tmp_path / "t2.0.journal")
+    assert read_journal(other, KEY).records == []
+    (tmp_path / "t3.0.journal").write_bytes(b"x" * 100)
+    with pytest.raises(NotAuthentic):
+        read_journal(tmp_path / "t3.0.journal", KEY)
+
+
+def test_nothing_readable_is_in_the_file(tmp_path: Path) -> None:
+    assert b"aaaa" not in written(tmp_path / "t1.0.journal").read_bytes()
+
+
+def test_a_file_is_never_written_over(tmp_path: Path) -> None:
+    written(tmp_path / "t1.0.journal")
+    with pytest.raises(FileExistsError):
+        Journal(tmp_path / "t1.0.journal", KEY)

@@ -1,0 +1,174 @@
+"""Sealing: every codec plays again as it came, in rounds, after losses, and without losing what is not
+sealed yet."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mediaserver.recording.manifest import verify
+from tests.recorded import Shelf, Source, encoded
+
+CODECS = ["VP8", "VP9", "AV1", "H264"]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_pictures_of_a_real_encoder_play_again_all_of_them(shelf: Shelf, codec: str) -> None:
+    shelf.track("t1", codec)
+    source = Source(codec)
+    shelf.journal("t1", [source.begin(), *source.stream(encoded(codec, 90))])
+    outcome = shelf.seal(state="sealed")
+    (segment,) = outcome.segments
+    assert (segment["pictures"], segment["lost"], segment["dimensions"]) == (90, 0, [160, 96])
+    played = shelf.played()
+    assert len(played) == 90
+    assert all(width == 160 for _, width in played)
+    assert played[-1][0] == pytest.approx(89 / 30, abs=0.005)
+    assert len(segment["keyframes"]) >= 2
+    assert not shelf.folder.journals(), "what is sealed needs no journal"
+    assert shelf.open().state == "sealed"
+    assert verify(shelf.folder, shelf.vault).segments == 1
+
+
+def test_sound_plays_again(shelf: Shelf) -> None:
+    shelf.track("t1", "OPUS")
+    source = Source("OPUS")
+    shelf.journal("t1", [source.begin(), *source.stream(encoded("OPUS", 150), step=0.02)])
+    (segment,) = shelf.seal(state="sealed").segments
+    assert segment["duration"] == pytest.approx(3.0, abs=0.01)
+    # All but the encoder's pre-skip.
+    assert sum(samples for _, samples in shelf.played()) == 144_000 - 312
+
+
+def test_packets_are_put_in_order_and_taken_once(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source()
+    records = source.stream(encoded("VP8", 60))
+    shuffled = [source.begin()]
+    for at in range(0, len(records), 7):
+        block = records[at : at + 7]
+        shuffled += [*block[3:], *block[:3], *block[2:4]]
+    shelf.journal("t1", shuffled)
+    (segment,) = shelf.seal(state="sealed").segments
+    assert (segment["pictures"], segment["lost"]) == (60, 0)
+
+
+def test_a_lost_picture_is_a_gap_that_is_marked(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source()
+    units = encoded("VP8", 60)
+    records = [source.begin()]
+    for index, data in enumerate(units):
+        made = source.picture(index / 30, data, index)
+        records += [] if index == 40 else made
+    shelf.journal("t1", records)
+    (segment,) = shelf.seal(state="sealed").segments
+    assert segment["lost"] >= 1
+    assert segment["pictures"] >= 58
+    ((start, end, reason),) = segment["gaps"]
+    assert reason == "lost"
+    assert (start, end) == pytest.approx((39 / 30 + source.delay, 41 / 30 + source.delay), abs=0.01)
+
+
+def minute(source: Source, start: int, seconds: int) -> list[bytes]:
+    """So many seconds with a key frame every ten, from this second on."""
+    units = encoded("VP8", 100, every=100)
+    records: list[bytes] = []
+    for block in range(start, start + seconds, 10):
+        records += source.stream(units, float(block), step=0.1)
+    return records
+
+
+def test_rounds_seal_what_has_ended_and_keep_the_rest(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source()
+    shelf.journal("t1", [source.begin(), *minute(source, 0, 60)])
+    first = shelf.seal(now=60.0)
+    assert [(line["number"], line["pictures"]) for line in first.segments] == [(0, 500)]
+    assert shelf.folder.journals()
+    shelf.journal("t1", minute(source, 60, 60), number=1)
+    shelf.seal(now=120.0)
+    shelf.journal("t1", minute(source, 120, 30), number=2)
+    shelf.seal(state="sealed")
+    recording = shelf.open()
+    segments = recording.segments(recording.tracks[0])
+    assert sum(line["pictures"] for line in shelf.manifest.lines() if line["type"] == "segment") == 1_500
+    for before, after in pairwise(segments):
+        assert after.start_seconds == pytest.approx(before.start_seconds + before.duration_seconds, abs=0.02)
+        assert after.keyframes[0] == after.start_seconds
+    assert not any(segment.gaps for segment in segments)
+    assert not shelf.folder.journals()
+    assert shelf.seal(state="sealed").segments == [], "it has ended"
+
+
+def test_old_journals_go_and_the_clock_stays(shelf: Shelf) -> None:
+    """The record that ties a worker's clock to the system's is in the first journal alone."""
+    shelf.track("t1")
+    source = Source()
+    for number in range(6):
+        begin = [source.begin()] if number == 0 else []
+        shelf.journal("t1", [*begin, *minute(source, 20 * number, 20)], number=number)
+        shelf.seal(now=20.0 * (number + 1))
+    assert min(number for number, _ in shelf.folder.journals()["t1"]) >= 1  # type: ignore[index]
+    shelf.seal(state="sealed")
+    recording = shelf.open()
+    last = recording.segments(recording.tracks[0])[-1]
+    assert last.start_seconds + last.duration_seconds == pytest.approx(120.0, abs=0.2)
+
+
+def test_a_torn_journal_costs_its_last_chunk_alone(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source()
+    path = shelf.journal("t1", [source.begin(), *source.stream(encoded("VP8", 60, every=60))], per_chunk=6)
+    path.write_bytes(path.read_bytes()[:-37])
+    (segment,) = shelf.seal(state="sealed").segments
+    assert 50 <= segment["pictures"] < 60
+
+
+def test_without_a_key_frame_a_segment_still_ends(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source()
+    units = encoded("VP8", 200, every=1_000)
+    records = [source.begin(), *source.stream(units, step=2.0 / 10)]
+    records += source.stream(units[1:], 40.0, step=2.0 / 10) + source.stream(units[1:], 79.8, step=0.2)
+    records += source.stream(units[1:], 119.6, step=0.2) + source.stream(units[1:], 159.4, step=0.2)
+    records += source.stream(units[1:], 199.2, step=0.2) + source.stream(units[1:], 239.0, step=0.2)
+    records += source.stream(units[1:], 278.8, step=0.2)
+    shelf.journal("t1", records)
+    shelf.seal(now=340.0)
+    recording = shelf.open()
+    assert [round(s.duration_seconds) for s in recording.segments(recording.tracks[0])] == [300]
+
+
+def test_a_second_location_is_read_too(shelf: Shelf, tmp_path: Path) -> None:
+    from mediaserver.recording.folder import RecordingFolder
+    from mediaserver.recording.journal import Journal
+    from mediaserver.recording.seal import Order, seal
+
+    track = shelf.track("t1")
+    source = Source()
+    records = source.stream(encoded("VP8", 60))
+    shelf.journal("t1", [source.begin(), *records[:30]])
+    other = RecordingFolder.of(tmp_path / "second", shelf.id)
+    other.make()
+    journal = Journal(other.journal(track, 1), shelf.key)
+    journal.append(b"".join(records[30:]))
+    journal.close()
+    outcome = seal(Order(shelf.folder, (other,), state="sealed"), shelf.vault)
+    assert [line["pictures"] for line in outcome.segments] == [60]
+    assert not other.journals()
+
+
+def test_a_journal_of_another_key_is_kept_and_told(shelf: Shelf) -> None:
+    shelf.track("t1")
+    path = shelf.folder.path / "journal" / "t1.0.journal"
+    path.write_bytes(b"something else altogether, long enough")
+    assert shelf.seal(state="sealed").unreadable == 1
+    assert path.exists()

@@ -1,0 +1,53 @@
+"""A view opens one recording for one holder until its time is over, and remembers what was watched."""
+
+from __future__ import annotations
+
+import pytest
+
+from mediaserver.errors import LimitReached
+from mediaserver.recording.reader import Recording
+from mediaserver.review.views import MAX_VIEWS_OF_ONE, VIEW_SECONDS, Views
+from mediaserver.store.recordings import UnknownRecording
+from tests.mediaserver.review.recorded import RECORDING, theatre
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return theatre(tmp_path_factory.mktemp("recordings"))
+
+
+def test_a_secret_opens_its_own_recording_until_its_time(recording: Recording) -> None:
+    now = [0.0]
+    views: Views[str] = Views(lambda: now[0])
+    view = views.open("claims", "u1", "7QK2", recording)
+    assert views.get(view.secret, RECORDING) is view
+    for secret, of in ((view.secret, "rOther"), ("guess", RECORDING), ("", RECORDING)):
+        with pytest.raises(UnknownRecording):
+            views.get(secret, of)
+    now[0] = VIEW_SECONDS
+    with pytest.raises(UnknownRecording):
+        views.get(view.secret, RECORDING)
+    assert views.expired() == [view]
+    assert len(views) == 0
+    assert views.close(view.secret) is None
+
+
+def test_one_holder_has_so_many_at_once(recording: Recording) -> None:
+    views: Views[str] = Views(lambda: 0.0)
+    for _ in range(MAX_VIEWS_OF_ONE):
+        views.open("claims", "u1", "7QK2", recording)
+    with pytest.raises(LimitReached):
+        views.open("claims", "u1", "7QK2", recording)
+    views.open("claims", "u2", "7QK2", recording)
+
+
+def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
+    views: Views[str] = Views(lambda: 0.0)
+    view = views.open("claims", "u1", "7QK2", recording)
+    scope, mic = view.track("t-cam-a"), view.track("t-mic")
+    for track, number in ((scope, 1), (scope, 0), (scope, 0), (mic, 0)):
+        view.note(track, view.segment(track, number))
+    assert view.spans() == {"t-cam-a": "0-3,5-8", "t-mic": "2-6"}
+    for wrong in (lambda: view.track("t-none"), lambda: view.segment(scope, 9)):
+        with pytest.raises(UnknownRecording):
+            wrong()

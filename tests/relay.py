@@ -1,0 +1,69 @@
+"""A poor link between a client and the server: the emulator's ``relay`` between their real sockets."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import ROOT, free_udp_port
+
+SECONDS = 300
+"""After which a relay ends by itself, whatever became of its test."""
+
+
+def program() -> str:
+    """The relay's path; the test is left out where it was not built."""
+    built = ROOT / "target" / "release" / "relay"
+    found = shutil.which("relay", path=str(ROOT / ".venv" / "bin")) or (
+        str(built) if built.is_file() else None
+    )
+    if found is None:
+        pytest.skip("no relay: cargo build --release -p loupe-netem")
+    return found
+
+
+@contextmanager
+def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
+    """A link of these options (``relay --help``) to the server's media port; the port to send to instead."""
+    port = free_udp_port()
+    command = [
+        program(),
+        *("--listen", f"127.0.0.1:{port}", "--forward", f"127.0.0.1:{media_port}"),
+        *("--duration-s", str(SECONDS), *options),
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        _await_bound(port)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def through(description: str, media_port: int, port: int) -> str:
+    """A description of the server's whose candidates lead over the relay."""
+    return re.sub(rf"(127\.0\.0\.1) {media_port}\b", rf"\1 {port}", description)
+
+
+def _await_bound(port: int) -> None:
+    table = Path("/proc/net/udp")
+    wanted = f":{port:04X} "
+    while wanted not in table.read_text():
+        pass
+
+
+S1 = (
+    *("--rate", "300", "--queue-ms", "600", "--delay-ms", "75"),
+    *("--loss", "ge2x4", "--jitter", "nrbpdv:10"),
+)
+"""3G of 300 kbit/s."""
+S3 = ("--down-steps", "0:2000,20:250,40:2000", "--queue-ms", "300", "--delay-ms", "50")
+"""2 Mbit/s, for 20 s an eighth of it, and back."""
+S5 = ("--rate", "3000", "--queue-ms", "300", "--delay-ms", "50", "--loss", "iid:0.1")
+"""A tenth of all packets lost."""

@@ -1,0 +1,79 @@
+"""Holds and deletion over REST: two named people of separate origin, and nobody else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mediaserver.store.deletions import check_certificate
+from tests.mediaserver.store.kept import Kept, keep
+from tests.signalling.conftest import House
+from tests.signalling.test_api import call
+
+
+@pytest.fixture
+async def kept(house: House) -> Kept:
+    store = house.store
+    assert store.vault is not None
+    return await keep(store.database, store.vault, house.parts.settings.data.folder / "recordings")
+
+
+async def test_two_people_delete_and_a_hold_stops_them(house: House, kept: Kept) -> None:
+    path = f"/api/v1/recordings/{kept.id}"
+    auditor = house.bearer("auditor", "*", name="Đặng Thị Hồng")
+    row = await kept.recordings.get(kept.id)
+    chair = house.bearer("moderator", row.room, name="Lê Văn Đức")
+    _, due = await call(house, "GET", "/api/v1/due", auditor)
+    assert [one["recording"] for one in due["due"]] == [kept.id]
+    status, keeping = await call(house, "POST", f"{path}/deletions", chair, {"reason": "Hết hạn"})
+    assert status == 200
+    number = keeping["deletions"][0]["id"]
+    confirm = f"{path}/deletions/{number}/confirmation"
+    assert (await call(house, "POST", confirm, chair))[0] == 403, "whoever asked"
+    same_name = house.bearer("moderator", row.room, name="lê văn đức")
+    assert (await call(house, "POST", confirm, same_name))[0] == 403, "another token of the same name"
+    nameless = house.bearer("auditor", "*")
+    assert (await call(house, "POST", confirm, nameless))[0] == 403, "a token without a name"
+    _, keeping = await call(house, "POST", f"{path}/holds", auditor, {"reason": "Kiện tụng"})
+    assert (await call(house, "POST", confirm, auditor))[1]["code"] == "recording_kept"
+    hold = keeping["holds"][0]["id"]
+    assert (await call(house, "DELETE", f"{path}/holds/{hold}", chair))[0] == 403
+    assert (await call(house, "DELETE", f"{path}/holds/{hold}", auditor))[0] == 200
+    status, keeping = await call(house, "POST", confirm, auditor)
+    assert (status, keeping["deleted_at"] is not None) == (200, True)
+    certificate = keeping["deletions"][0]["certificate"]
+    assert certificate["certificate"]["recording"] == kept.id
+    [stored] = await house.store.deletions.of(kept.id)
+    assert stored.certificate is not None
+    assert check_certificate(stored.certificate) == certificate["certificate"]
+    assert not kept.folder.exists()
+    assert (await call(house, "GET", "/api/v1/due", auditor))[1] == {"due": []}
+
+
+async def test_an_invitation_of_ones_own_is_no_second_person(house: House, kept: Kept) -> None:
+    """Whoever invites themselves under another name stays who they are."""
+    row = await kept.recordings.get(kept.id)
+    path = f"/api/v1/recordings/{kept.id}/deletions"
+    chair = house.bearer("moderator", row.room, name="Lê Văn Đức")
+    _, keeping = await call(house, "POST", path, chair, {"reason": "x"})
+    wish = {"room": row.room, "role": "moderator", "name": "Ai Khác"}
+    _, invited = await call(house, "POST", "/api/v1/tokens", chair, wish)
+    _, joined = await call(house, "POST", "/api/v1/join", {"Authorization": f"Bearer {invited['token']}"}, {})
+    other = {"Authorization": f"Bearer {joined['token']}"}
+    confirm = f"{path}/{keeping['deletions'][0]['id']}/confirmation"
+    assert (await call(house, "POST", confirm, other))[0] == 403
+    assert kept.segment(1).exists()
+
+
+async def test_who_may_not(house: House, kept: Kept) -> None:
+    row = await kept.recordings.get(kept.id)
+    path = f"/api/v1/recordings/{kept.id}"
+    for role in ("surgeon", "staff", "specialist", "observer"):
+        who = house.bearer(role, row.room, name="x")
+        for method, where in (("GET", "keeping"), ("POST", "holds"), ("POST", "deletions")):
+            assert (await call(house, method, f"{path}/{where}", who, {"reason": "x"}))[0] == 403
+    elsewhere = house.bearer("moderator", "other", name="x")
+    assert (await call(house, "GET", f"{path}/keeping", elsewhere))[0] == 404
+    assert (await call(house, "POST", f"{path}/deletions/x/refusal", house.bearer("auditor", "*", name="y")))[
+        0
+    ] == 404
+    assert (await call(house, "GET", "/api/v1/due", house.bearer("surgeon", row.room)))[0] == 403

@@ -1,0 +1,95 @@
+"""REST and WebSocket of a room's recording: who may, and what is answered. No recorder runs here."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from mediaserver.ids import ProcedureId
+from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.store.consents import Revoked
+from mediaserver.vault import Vault
+from tests.signalling.conftest import House
+
+PATH = "/api/v1/rooms/7QK2/recording"
+START = {"action": "start", "procedure": "p1"}
+
+
+class Register:
+    """One procedure has consent."""
+
+    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
+        return (procedure, purpose) == ("p1", "recording")
+
+    async def revoked(self) -> AsyncIterator[Revoked]:
+        nothing: tuple[Revoked, ...] = ()
+        for one in nothing:
+            yield one
+
+
+@pytest.fixture
+def recording(house: House) -> Iterator[House]:
+    vault = Vault([bytes(range(32))])
+    house.server.recordings = Recordings(house.server.registry, vault, Register())
+    yield house
+    house.server.recordings = NoRecordings()
+
+
+async def call(house: House, method: str, headers: dict[str, str], body: Any = None) -> tuple[int, Any]:
+    async with house.http.request(method, house.url + PATH, headers=headers, json=body) as response:
+        return response.status, await response.json()
+
+
+async def test_a_server_without_a_key_says_so(house: House) -> None:
+    staff, _ = await house.join("staff")
+    status, problem = await call(house, "POST", house.bearer("staff"), START)
+    assert (status, problem["code"]) == (503, "recording_off")
+    assert (await staff.ask("start_recording", procedure="p1"))["code"] == "recording_off"
+
+
+async def test_started_shown_and_stopped(recording: House) -> None:
+    observer, _ = await recording.join("observer")
+    status, idle = await call(recording, "GET", recording.bearer("staff"))
+    assert (status, idle) == (200, {"state": "idle", "recording": None, "since_ms": None})
+    status, taken = await call(recording, "POST", recording.bearer("staff"), START)
+    assert (status, taken["state"]) == (200, "recording")
+    told = await observer.event("recording")
+    assert (told["state"], told["recording"]) == ("recording", taken["recording"])
+    _, hello = await recording.join("surgeon")
+    assert hello["room"]["recording"] == {"recording": taken["recording"], "since_ms": taken["since_ms"]}
+    assert (await call(recording, "POST", recording.bearer("staff"), START))[0] == 409
+    assert await call(recording, "GET", recording.bearer("moderator")) == (200, taken)
+    status, ended = await call(recording, "POST", recording.bearer("staff"), {"action": "stop"})
+    assert (status, ended) == (200, {**taken, "state": "sealed"})
+    assert (await observer.event("recording"))["state"] == "sealed"
+    assert (await call(recording, "POST", recording.bearer("staff"), {"action": "stop"}))[0] == 409
+
+
+@pytest.mark.parametrize("role", ["observer", "specialist", "operator"])
+async def test_who_may_not(recording: House, role: str) -> None:
+    await recording.join("surgeon")
+    assert (await call(recording, "POST", recording.bearer(role), START))[0] == 403
+    assert (await call(recording, "POST", recording.bearer("surgeon", "other"), START))[0] == 403
+
+
+async def test_without_consent_or_room_or_procedure(recording: House) -> None:
+    assert (await call(recording, "POST", recording.bearer("surgeon"), START))[0] == 404
+    surgeon, _ = await recording.join("surgeon")
+    body = {"action": "start", "procedure": "another"}
+    status, problem = await call(recording, "POST", recording.bearer("surgeon"), body)
+    assert (status, problem["code"]) == (403, "consent_missing")
+    assert (await surgeon.ask("start_recording", procedure="another"))["code"] == "consent_missing"
+    status, problem = await call(recording, "POST", recording.bearer("surgeon"), {"action": "start"})
+    assert (status, problem["field"]) == (400, "$.procedure")
+
+
+async def test_by_websocket(recording: House) -> None:
+    staff, _ = await recording.join("staff")
+    assert (await staff.ask("start_recording", procedure="p1"))["type"] == "ok"
+    assert (await staff.event("recording"))["state"] == "recording"
+    assert (await staff.ask("stop_recording"))["type"] == "ok"
+    assert (await staff.ask("stop_recording"))["code"] == "not_recording"
+    observer, _ = await recording.join("observer")
+    assert (await observer.ask("start_recording", procedure="p1"))["code"] == "not_permitted"

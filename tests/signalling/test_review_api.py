@@ -1,0 +1,208 @@
+"""Who may see which recording, what of it is read, and that every look is in the audit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mediaserver.ids import RecordingId
+from mediaserver.policy import Role
+from mediaserver.recording.reader import Recording
+from signalling.review_api import COOKIE, RANGE_BYTES
+from tests.mediaserver.review.recorded import RECORDING, theatre
+from tests.signalling.conftest import OpenHouse
+from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
+
+SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
+
+
+@pytest.fixture
+async def here(open_house: OpenHouse) -> Reviewed:
+    return await reviewed(open_house)
+
+
+def plain(here: Reviewed) -> bytes:
+    recording = Recording.open(here.desk.folder(RECORDING), here.desk.vault)
+    segment = recording.segments(recording.tracks[0])[0]
+    return recording.read(segment, 0, segment.size)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, True),
+        ({"text": "cat tui mat"}, True),
+        ({"text": "túi Mật"}, True),
+        ({"text": "BN-2026"}, True),
+        ({"text": "dat"}, True),
+        ({"staff": "le hong"}, True),
+        ({"staff": "tui mat"}, False),
+        ({"from": "2026-03-09", "to": "2026-03-09"}, True),
+        ({"from": "2026-03-10"}, False),
+        ({"to": "2026-03-08"}, False),
+    ],
+)
+async def test_recordings_are_found(here: Reviewed, query: dict[str, str], found: bool) -> None:
+    response = await here.ask("GET", "", params=query)
+    listed = await response.json()
+    assert [one["id"] for one in listed["recordings"]] == ([RECORDING] if found else [])
+    if found:
+        [one] = listed["recordings"]
+        assert (one["title"], one["state"], one["seconds"]) == ("Cắt túi mật nội soi", "sealed", 8.0)
+        assert one["staff"] == ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
+
+
+@pytest.mark.parametrize("role", [Role.SURGEON, Role.STAFF, Role.SPECIALIST, Role.MODERATOR])
+async def test_who_may_review_opens_it(here: Reviewed, role: Role) -> None:
+    detail = await here.open(role=role)
+    assert [track["label"] for track in detail["tracks"]] == ["Nội soi đường mật", "", "Bác sĩ Ánh"]
+    assert detail["seconds"] == pytest.approx(8.0)
+    assert detail["tracks"][0]["segments"][1]["gaps"] == [
+        {"start": 3.0, "end": 5.0, "reason": "muted"},
+        {"start": 6.0, "end": 6.5, "reason": "lost"},
+    ]
+    assert ("export" in detail["rights"]) == (role in (Role.SURGEON, Role.MODERATOR))
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+
+
+@pytest.mark.parametrize("role", [Role.OBSERVER, Role.OPERATOR])
+async def test_who_may_not_sees_nothing_and_is_noted(here: Reviewed, role: Role) -> None:
+    for method, path in (("GET", ""), ("POST", f"/{RECORDING}/views"), ("POST", f"/{RECORDING}/bookmarks")):
+        assert (await here.ask(method, path, role=role, json={"seconds": 1})).status == 403, path
+    assert ("access.deny", "denied", None) in await here.audited()
+
+
+async def test_another_rooms_recording_is_as_if_it_were_not(here: Reviewed) -> None:
+    other = await here.ask("POST", f"/{RECORDING}/views", room="other")
+    none = await here.ask("POST", "/rNone/views", room="other")
+    assert (other.status, await other.json()) == (none.status, await none.json())
+    assert other.status == 404
+    assert (await (await here.ask("GET", "", room="other")).json())["recordings"] == []
+
+
+async def test_without_a_view_no_byte_is_read(here: Reviewed) -> None:
+    for path in (SEGMENT, f"/{RECORDING}/tracks/t-cam-a/thumbnails/1"):
+        assert (await here.ask("GET", path, role=None)).status == 401
+        assert (await here.ask("GET", path)).status == 401, "a token alone is no view"
+        assert (await here.ask("GET", path, role=None, headers={"Cookie": f"{COOKIE}=x"})).status == 401
+
+
+async def test_ranges_are_what_was_sealed(here: Reviewed) -> None:
+    await here.open()
+    whole = plain(here)
+    response = await here.ask("GET", SEGMENT, role=None)
+    assert (response.status, await response.read()) == (200, whole)
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.content_type == "video/webm"
+    size = len(whole)
+    for asked, start, stop in (
+        ("bytes=0-", 0, min(size, RANGE_BYTES)),
+        ("bytes=100-199", 100, 200),
+        (f"bytes={size - 10}-", size - 10, size),
+        ("bytes=-25", size - 25, size),
+        (f"bytes=0-{size * 2}", 0, size),
+    ):
+        response = await here.ask("GET", SEGMENT, role=None, headers={"Range": asked})
+        assert response.status == 206, asked
+        assert await response.read() == whole[start:stop], asked
+        assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{size}"
+    response = await here.ask("GET", SEGMENT, role=None, headers={"Range": f"bytes={size}-"})
+    assert (response.status, response.headers["Content-Range"]) == (416, f"bytes */{size}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/{RECORDING}/tracks/t-none/segments/0",
+        f"/{RECORDING}/tracks/t-cam-a/segments/99",
+        f"/{RECORDING}/tracks/t-cam-a/segments/zero",
+        f"/{RECORDING}/tracks/t-mic/thumbnails/3",
+        f"/{RECORDING}/tracks/t-cam-a/thumbnails/4",
+    ],
+)
+async def test_what_is_not_there_is_not_found(here: Reviewed, path: str) -> None:
+    await here.open()
+    assert (await here.ask("GET", path, role=None)).status == 404
+
+
+async def test_thumbnails_are_small_pictures(here: Reviewed) -> None:
+    await here.open()
+    response = await here.ask("GET", f"/{RECORDING}/tracks/t-cam-a/thumbnails/1", role=None)
+    assert (response.status, response.content_type) == (200, "image/jpeg")
+    assert (await response.read())[:3] == b"\xff\xd8\xff"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_withdrawn_token_ends_what_it_opened(here: Reviewed) -> None:
+    token = here.house.token(Role.SURGEON)
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers)).status == 200
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+    authenticator = here.house.parts.authenticator
+    authenticator.revoke(authenticator.check(token).claims)
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 401
+
+
+async def test_a_view_ends_with_its_time_and_by_its_page(here: Reviewed) -> None:
+    await here.open()
+    here.house.clock.ahead_seconds += 1
+    assert (await here.ask("DELETE", f"/{RECORDING}/views", role=None)).status == 204
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 401
+
+
+async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
+    await here.open()
+    await here.ask("GET", SEGMENT, role=None)
+    await here.ask("DELETE", f"/{RECORDING}/views", role=None)
+    assert [event for event, _, subject in await here.audited() if subject == RECORDING] == [
+        "view.start",
+        "view.stop",
+    ]
+    from mediaserver.store.audit import AuditTrail, find
+
+    assert isinstance(here.desk.audit, AuditTrail)
+    last = (await here.desk.audit.database.read(find))[-1]
+    assert '"watched.t-cam-a":"0-3"' in last.details
+
+
+async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
+    made = await here.ask("POST", f"/{RECORDING}/bookmarks", json={"seconds": 2.5, "label": "Kẹp động mạch"})
+    mark: dict[str, Any] = await made.json()
+    assert (mark["seconds"], mark["label"], mark["live"]) == (2.5, "Kẹp động mạch", False)
+    assert (await here.open())["bookmarks"] == [mark]
+    assert (await here.ask("DELETE", f"/{RECORDING}/bookmarks/{mark['id']}")).status == 204
+    assert (await here.ask("DELETE", f"/{RECORDING}/bookmarks/{mark['id']}")).status == 404
+    assert (await here.open())["bookmarks"] == []
+    events = [event for event, _, _ in await here.audited()]
+    assert "bookmark.create" in events
+    assert "bookmark.remove" in events
+
+
+async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
+    now = datetime.now(UTC)
+    live = RecordingId("rLive-1")
+    theatre(here.desk.root, here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3))
+    socket, _ = await here.house.join(Role.STAFF)
+    assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
+    opened = await (await here.ask("POST", f"/{live}/views")).json()
+    [mark] = opened["bookmarks"]
+    assert (mark["label"], mark["live"]) == ("Chảy máu", True)
+    assert 2.9 < mark["seconds"] < 8
+    elsewhere, _ = await here.house.join(Role.STAFF, "room-without")
+    assert (await elsewhere.ask("mark"))["code"] == "nothing_to_mark"
+    observer, _ = await here.house.join(Role.OBSERVER)
+    assert (await observer.ask("mark"))["code"] == "not_permitted"
+
+
+async def test_bad_requests_are_named(here: Reviewed) -> None:
+    assert (await here.ask("GET", "", params={"from": "yesterday"})).status == 400
+    for wrong in ({"seconds": -1}, {"seconds": 1, "label": "x" * 201}, {"seconds": 1, "more": 1}, {}):
+        assert (await here.ask("POST", f"/{RECORDING}/bookmarks", json=wrong)).status == 400, wrong
+
+
+async def test_without_a_master_key_review_is_off(open_house: OpenHouse) -> None:
+    house = await open_house({"recording": {}})
+    response = await house.http.get(f"{house.url}/api/v1/recordings", headers=house.bearer())
+    assert (response.status, (await response.json())["code"]) == (404, "review_off")

@@ -1,0 +1,58 @@
+/** What the review page says, in English. */
+import type { ReviewWords } from "./review.vi";
+
+const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
+
+export const review: ReviewWords = {
+  title: "Review",
+  library: "Recordings", search: "Find a recording", searchHelp: "Title, reference, staff – with or without accents",
+  staff: "Staff", from: "From day", to: "To day", go: "Search", found: (n) => `${n} recording${n === 1 ? "" : "s"}`,
+  more: "There are more: narrow the search.", none: "No recording fits", noneHelp: "Try fewer words, or take out the days.",
+  untitled: "Untitled case", open: "Watch", back: "Back to the library", loading: "Opening…",
+  states: { recording: "Recording", sealing: "Being sealed", sealed: "Sealed", withdrawn: "Consent withdrawn" },
+  date: (ms) => new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "short" }).format(ms),
+  time: (ms) => new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" }).format(ms),
+  mark: ".",
+  play: "Play", pause: "Pause", back10: "Back 10 s", on10: "On 10 s", frameBack: "One frame back", frameOn: "One frame on",
+  speed: "Speed", speedOf: (n) => `${n}×`, slower: "Slower", faster: "Faster",
+  sound: "Sound", soundOn: "Sound on", soundOff: "Sound off",
+  position: "Position in the recording", of: (at, all) => `${at} of ${all}`,
+  timeline: "Timeline", thumbnails: "Show thumbnails", quality: "Quality received",
+  qualityOf: (share, size) => `${size === "" ? "" : `${size}, `}${decimal.format(share * 100)} % of packets lost`,
+  levels: { good: "Good", fair: "Some loss", poor: "Much loss" },
+  noPicture: "NO PICTURE", noSound: "NO SOUND", gapReasons: {
+    lost: "Packets were lost on the way", muted: "The source was paused", no_keyframe: "No whole picture had come yet",
+    paused: "The source sent no picture", reconnect: "The source was reconnecting", not_recorded: "This source was not recorded",
+  },
+  waiting: "Loading the picture…",
+  pin: (what) => `Enlarge ${what}`, unpin: "Show all",
+  bookmarks: "Bookmarks and chapters", addBookmark: "Bookmark this moment", bookmarkLabel: "A note for this moment", save: "Save", cancel: "Cancel",
+  removeBookmark: (what) => `Remove ${what}`, live: "marked during the operation", chapterKinds: {
+    start: "Recording began", bookmark: "Bookmark", joined: "Somebody joined", left: "Somebody left", withdrawn: "Consent to record withdrawn",
+  },
+  goTo: (what) => `Go to ${what}`,
+  link: "Copy a link to this moment", linkCopied: "Link copied. Whoever gets it needs an invitation to this room.",
+  linkFailed: "The browser does not allow copying. Copy the address from the address bar.",
+  exports: "Export", form: "Form", forms: {
+    mp4: "MP4 film", png: "PNG picture of this moment", jpeg: "JPEG picture of this moment", "dicom-video": "DICOM film", "dicom-still": "DICOM picture of this moment",
+  },
+  cameras: "Camera", clipStart: "From", clipEnd: "To", setHere: "Take this moment", wholeStart: "the start", wholeEnd: "the end",
+  withSound: "With sound", startExport: "Start export",
+  exportStates: { waiting: "Waiting", running: "Exporting", finished: "Done", failed: "Could not be exported", cancelled: "Cancelled" },
+  progress: (percent, rate) => `${decimal.format(percent)} %, ${decimal.format(rate)} times real time`,
+  left: (s) => (s < 90 ? `${Math.ceil(s)} s left` : `${Math.ceil(s / 60)} min left`),
+  download: (name) => `Download ${name}`, remove: "Remove the export", stop: "Cancel the export",
+  derived: "An export is a copy. The sealed original does not change.",
+  marked: "This moment is marked", markNow: "Mark", markKey: "Mark this moment",
+  nothingToMark: "No procedure is open in this room, so nothing can be marked", markFailed: "Not marked. Try again.",
+  keys: {
+    play: "Play or pause", seek: "Back or on 10 s", frame: "One frame back or on", speed: "Slower or faster",
+    bookmark: "Bookmark this moment", chapters: "Chapter before or after", sound: "Sound on or off", link: "Copy a link",
+  },
+  faults: {
+    unknown_recording: { title: "There is no such recording", steps: ["Check the link.", "Your invitation may be for another room."] },
+    review_off: { title: "This server keeps no recordings", steps: ["Ask the administrator about the recording's master key."] },
+    not_permitted: { title: "Your role may not review", steps: ["Ask the organiser for the right invitation."] },
+    other: { title: "This could not be done", steps: ["Try again.", "If it fails again, read the code below to support."] },
+  },
+};

@@ -1,0 +1,133 @@
+/** Talks to the server about recordings. A token lives ten minutes: it is exchanged anew for the invitation by itself. */
+import { JoinRefused } from "../client/errors";
+import { exchange } from "../client/invitation";
+import type { Admission } from "../client/invitation";
+import type { Bookmark, Detail, Entry } from "./model";
+
+export const BASE = "/api/v1/recordings";
+
+export interface Search {
+  text: string;
+  staff: string;
+  from: string;
+  to: string;
+}
+
+export interface Found {
+  recordings: Entry[];
+  more: boolean;
+}
+
+export interface ExportState {
+  id: string;
+  form: string;
+  state: "waiting" | "running" | "finished" | "failed" | "cancelled";
+  percent: number;
+  rate: number;
+  left_seconds: number | null;
+  files: string[];
+  code: string;
+}
+
+export interface Order {
+  form: string;
+  tracks: string[];
+  start_seconds: number;
+  end_seconds: number | null;
+  sound: boolean;
+  language: string;
+}
+
+/** The server refused; `code` is what it said. */
+export class Refused extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.name = "Refused";
+    this.code = code;
+  }
+}
+
+export class ReviewApi {
+  readonly #invitation: string;
+  #admission: Admission;
+
+  constructor(invitation: string, admission: Admission) {
+    this.#invitation = invitation;
+    this.#admission = admission;
+  }
+
+  find(search: Search): Promise<Found> {
+    const query = new URLSearchParams(Object.entries(search).filter(([, value]) => value !== ""));
+    return this.#ask<Found>("GET", `${BASE}?${query}`);
+  }
+
+  /** The answer sets a cookie by which this browser's players read the media. */
+  open(recording: string): Promise<Detail> {
+    return this.#ask<Detail>("POST", `${BASE}/${recording}/views`);
+  }
+
+  /** Also while the page is being closed. */
+  close(recording: string): void {
+    void fetch(`${BASE}/${recording}/views`, { method: "DELETE", keepalive: true }).catch(() => undefined);
+  }
+
+  mark(recording: string, seconds: number, label: string): Promise<Bookmark> {
+    return this.#ask<Bookmark>("POST", `${BASE}/${recording}/bookmarks`, { seconds, label });
+  }
+
+  unmark(recording: string, bookmark: string): Promise<void> {
+    return this.#ask("DELETE", `${BASE}/${recording}/bookmarks/${bookmark}`);
+  }
+
+  startExport(recording: string, order: Order): Promise<ExportState> {
+    return this.#ask<ExportState>("POST", `${BASE}/${recording}/exports`, order);
+  }
+
+  async exports(recording: string): Promise<ExportState[]> {
+    return (await this.#ask<{ exports: ExportState[] }>("GET", `${BASE}/${recording}/exports`)).exports;
+  }
+
+  removeExport(recording: string, id: string): Promise<void> {
+    return this.#ask("DELETE", `${BASE}/${recording}/exports/${id}`);
+  }
+
+  async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let answer = await this.#send(method, path, body);
+    if (answer.status === 401) {
+      this.#admission = await exchange(this.#invitation);
+      answer = await this.#send(method, path, body);
+    }
+    if (!answer.ok) throw new Refused(await codeOf(answer));
+    return (answer.status === 204 ? undefined : await answer.json()) as T;
+  }
+
+  async #send(method: string, path: string, body: unknown): Promise<Response> {
+    const headers: Record<string, string> = { authorization: `Bearer ${this.#admission.token}` };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    try {
+      return await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    } catch {
+      throw new JoinRefused("network", true);
+    }
+  }
+}
+
+async function codeOf(answer: Response): Promise<string> {
+  try {
+    const body = (await answer.json()) as { code?: unknown };
+    if (typeof body.code === "string") return body.code;
+  } catch {
+    // Not JSON: the status says enough.
+  }
+  return `http_${answer.status}`;
+}
+
+export const segmentUrl = (recording: string, track: string, number: number): string =>
+  `${BASE}/${recording}/tracks/${track}/segments/${number}`;
+
+export const thumbnailUrl = (recording: string, track: string, seconds: number): string =>
+  `${BASE}/${recording}/tracks/${track}/thumbnails/${Math.floor(seconds)}`;
+
+export const fileUrl = (recording: string, id: string, name: string): string => `${BASE}/${recording}/exports/${id}/files/${name}`;

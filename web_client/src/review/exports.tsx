@@ -1,0 +1,122 @@
+/** Exports: what, from where to where, and how far each is: percent, rate, time left, cancel. */
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { language, words } from "../i18n";
+import { Button } from "../ui/parts";
+import { fileUrl } from "./api";
+import type { ExportState, ReviewApi } from "./api";
+import { failed } from "./faults";
+import { clockText } from "./model";
+import type { Player } from "./player";
+import { nameOf } from "./stage";
+
+const ASK_MS = 1_000;
+const STILLS = new Set(["png", "jpeg", "dicom-still"]);
+
+const form = signal("mp4");
+const camera = signal("");
+const start = signal<number | null>(null);
+const end = signal<number | null>(null);
+const withSound = signal(true);
+const exports = signal<readonly ExportState[]>([]);
+
+export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
+  const t = words.value.review;
+  const recording = player.detail.entry.id;
+  const cameras = player.detail.tracks.filter((track) => track.kind === "video");
+  const still = STILLS.has(form.value);
+  const chosen = camera.value === "" && still ? (cameras[0]?.id ?? "") : camera.value;
+  useExportNews(api, recording);
+  const begin = async (): Promise<void> => {
+    try {
+      const order = {
+        form: form.value, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
+        start_seconds: still ? player.position.value : (start.value ?? 0), end_seconds: still ? null : end.value,
+      };
+      exports.value = [...exports.value, await api.startExport(recording, order)];
+    } catch (error) {
+      failed(error);
+    }
+  };
+  return (
+    <section class="card exports" aria-label={t.exports}>
+      <h2>{t.exports}</h2>
+      <div class="field">
+        <label for="export-form">{t.form}</label>
+        <select id="export-form" value={form.value} onChange={(event) => (form.value = event.currentTarget.value)}>
+          {Object.entries(t.forms).map(([key, word]) => <option key={key} value={key}>{word}</option>)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="export-camera">{t.cameras}</label>
+        <select id="export-camera" value={chosen} onChange={(event) => (camera.value = event.currentTarget.value)}>
+          {!still && <option value="">{words.value.consult.all}</option>}
+          {cameras.map((track) => <option key={track.id} value={track.id}>{nameOf(track)}</option>)}
+        </select>
+      </div>
+      {!still && <Span player={player} />}
+      <Button icon="check" tone="main" word={t.startExport} onPress={() => void begin()} />
+      <p class="quiet">{t.derived}</p>
+      <ul>{exports.value.map((one) => <Export key={one.id} one={one} recording={recording} api={api} />)}</ul>
+    </section>
+  );
+}
+
+function useExportNews(api: ReviewApi, recording: string): void {
+  useEffect(() => {
+    const ask = (): void => {
+      const open = exports.value.some((one) => one.state === "waiting" || one.state === "running");
+      if (open) api.exports(recording).then((news) => (exports.value = news), failed);
+    };
+    api.exports(recording).then((news) => (exports.value = news), failed);
+    const timer = setInterval(ask, ASK_MS);
+    return () => {
+      clearInterval(timer);
+      exports.value = [];
+    };
+  }, [recording]);
+}
+
+function Span({ player }: { player: Player }) {
+  const t = words.value.review;
+  const shown = (at: number | null, otherwise: string): string => (at === null ? otherwise : clockText(at));
+  return (
+    <div class="span">
+      <span>{t.clipStart}: <strong>{shown(start.value, t.wholeStart)}</strong></span>
+      <Button icon="flag" word={t.setHere} hint={t.clipStart} onPress={() => (start.value = player.position.value)} />
+      <span>{t.clipEnd}: <strong>{shown(end.value, t.wholeEnd)}</strong></span>
+      <Button icon="flag" word={t.setHere} hint={t.clipEnd} onPress={() => (end.value = player.position.value)} />
+      <Button
+        icon={withSound.value ? "speaker" : "speakerOff"} word={t.withSound} pressed={withSound.value}
+        tone={withSound.value ? "on" : "plain"} onPress={() => (withSound.value = !withSound.value)}
+      />
+    </div>
+  );
+}
+
+function Export({ one, recording, api }: { one: ExportState; recording: string; api: ReviewApi }) {
+  const t = words.value.review;
+  const busy = one.state === "waiting" || one.state === "running";
+  const remove = (): void => {
+    api.removeExport(recording, one.id).then(() => (exports.value = exports.value.filter((other) => other.id !== one.id)), failed);
+  };
+  const what = t.forms[one.form] ?? one.form;
+  return (
+    <li data-export={one.state}>
+      <strong>{what}: {t.exportStates[one.state]}</strong>
+      {one.state === "running" && (
+        <>
+          <progress max={100} value={one.percent} aria-label={what} />
+          <span>{t.progress(one.percent, one.rate)}{one.left_seconds !== null && `, ${t.left(one.left_seconds)}`}</span>
+        </>
+      )}
+      {one.state === "failed" && <span class="fault">{words.value.errorCode(one.code)}</span>}
+      <div class="actions">
+        {one.files.map((name) => (
+          <a key={name} class="button" href={fileUrl(recording, one.id, name)} download>{t.download(name)}</a>
+        ))}
+        <Button icon="close" word={busy ? t.stop : t.remove} onPress={remove} />
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,122 @@
+/** The review page: invitation -> library -> one recording. One state at a time. */
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { useEffect } from "preact/hooks";
+import "../ui/style.css";
+import "./review.css";
+import { JoinRefused } from "../client/errors";
+import { exchange, forgetInvitation, keepInvitation, roomOfPath, takeInvitation } from "../client/invitation";
+import { words } from "../i18n";
+import { CodeForm } from "../lobby/code";
+import { mayUse, place } from "../lobby/places";
+import { Button, ErrorCard } from "../ui/parts";
+import { LanguageSwitch } from "../ui/shell";
+import { ReviewApi } from "./api";
+import { adviceOn, codeOf } from "./faults";
+import { Library } from "./library";
+import { momentOf } from "./model";
+import type { Detail } from "./model";
+import { Watch } from "./watch";
+
+type Step =
+  | { kind: "code" }
+  | { kind: "checking" }
+  | { kind: "refused"; code: string }
+  | { kind: "library"; api: ReviewApi }
+  | { kind: "opening"; api: ReviewApi }
+  | { kind: "watching"; api: ReviewApi; detail: Detail; seconds: number }
+  | { kind: "fault"; api: ReviewApi; code: string };
+
+const step = signal<Step>({ kind: "checking" });
+
+/** A fragment names a moment, or brings an invitation; a link to a moment uses the invitation this tab holds. */
+function begin(): void {
+  const moment = momentOf(window.location.hash);
+  if (moment !== null) window.history.replaceState(null, "", window.location.pathname);
+  const invitation = takeInvitation(place);
+  if (invitation === null) step.value = { kind: "code" };
+  else void check(invitation, moment);
+}
+
+async function check(invitation: string, moment: ReturnType<typeof momentOf>): Promise<void> {
+  step.value = { kind: "checking" };
+  try {
+    const admission = await exchange(invitation);
+    keepInvitation(place, invitation);
+    if (!mayUse("review", admission.role) || admission.room !== roomOfPath(place.location.pathname)) {
+      step.value = { kind: "refused", code: "not_permitted" };
+      return;
+    }
+    const api = new ReviewApi(invitation, admission);
+    if (moment === null) step.value = { kind: "library", api };
+    else await openRecording(api, moment.recording, moment.seconds);
+  } catch (error) {
+    const code = error instanceof JoinRefused ? error.code : "network";
+    if (code === "invitation_invalid") forgetInvitation(place);
+    step.value = { kind: "refused", code };
+  }
+}
+
+async function openRecording(api: ReviewApi, recording: string, seconds: number): Promise<void> {
+  step.value = { kind: "opening", api };
+  try {
+    step.value = { kind: "watching", api, detail: await api.open(recording), seconds };
+  } catch (error) {
+    step.value = { kind: "fault", api, code: codeOf(error) };
+  }
+}
+
+function Page() {
+  const t = words.value;
+  const now = step.value;
+  useEffect(begin, []);
+  const title = now.kind === "watching" && now.detail.entry.title !== "" ? now.detail.entry.title : t.review.library;
+  useEffect(() => {
+    document.title = `${t.review.title} – ${t.product}`;
+  });
+  const back = now.kind === "watching" || now.kind === "fault";
+  return (
+    <div class="shell review">
+      <header class="bar">
+        <h1>{t.review.title} <span class="room-name">{title}</span></h1>
+        <div class="bar-actions">
+          {back && <Button icon="back" word={t.review.back} onPress={() => (step.value = { kind: "library", api: now.api })} />}
+          <LanguageSwitch />
+        </div>
+      </header>
+      <Body now={now} />
+    </div>
+  );
+}
+
+function Body({ now }: { now: Step }) {
+  const t = words.value;
+  switch (now.kind) {
+    case "code":
+      return <main class="review-page"><CodeForm onCode={(code) => void check(code, null)} /></main>;
+    case "checking":
+      return <main class="review-page"><p class="card checking" role="status"><span class="spinner" /> {t.lobby.checking}</p></main>;
+    case "opening":
+      return <main class="review-page"><p class="card checking" role="status"><span class="spinner" /> {t.review.loading}</p></main>;
+    case "refused":
+      return (
+        <main class="review-page">
+          <ErrorCard advice={adviceOn(now.code)} code={`REVIEW-${now.code}`} />
+          <CodeForm onCode={(code) => void check(code, null)} />
+        </main>
+      );
+    case "fault":
+      return <main class="review-page"><ErrorCard advice={adviceOn(now.code)} code={`REVIEW-${now.code}`} /></main>;
+    case "library":
+      return (
+        <main class="review-page">
+          <Library api={now.api} open={(entry) => void openRecording(now.api, entry.id, 0)} />
+        </main>
+      );
+    case "watching":
+      return <Watch opened={now.detail} seconds={now.seconds} api={now.api} />;
+  }
+}
+
+const root = document.getElementById("app");
+if (root !== null) render(<Page />, root);

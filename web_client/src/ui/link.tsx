@@ -1,0 +1,111 @@
+/** What this page's link still carries: one sentence while it is not everything, and the way drawn leg by leg. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { blamed, levelOfLoss, withStanding } from "../client/quality";
+import type { Level, Quality } from "../client/quality";
+import type { Standing, Step } from "../client/protocol";
+import type { Session } from "../client/session";
+import { words } from "../i18n";
+import { Icon } from "./icons";
+import { notice } from "./notices";
+import { Bars, QualityView } from "./parts";
+
+/** This participant's place on the survival ladder, while it is not the top. */
+export function ownStanding(session: Session): Standing | undefined {
+  const me = session.me.value?.participant;
+  return me === undefined ? undefined : session.room.value.standings.get(me);
+}
+
+export function servedQuality(session: Session): Quality {
+  return withStanding(blamed(session.quality.value, session.room.value.quality), ownStanding(session));
+}
+
+/** Understood in two seconds: whose trouble it is, and what is left. */
+export function LinkSentence({ session }: { session: Session }) {
+  const told = ownStanding(session);
+  const t = words.value.standing;
+  return (
+    <p class="link-sentence" role="status" aria-live="assertive" data-step={told?.step ?? "full"}>
+      {told && (
+        <>
+          <Icon name={told.step === "sound" ? "speaker" : "warning"} />
+          <strong>{t.sentence(t.trouble[told.cause ?? "link"], t.left[told.step])}</strong>
+        </>
+      )}
+    </p>
+  );
+}
+
+/** The quality in the header; opened, it shows the way from each source to this screen. */
+export function LinkQuality({ session }: { session: Session }) {
+  const t = words.value;
+  const told = session.room.value.quality;
+  if (told === null) return <QualityView quality={servedQuality(session)} label={t.bar.link} />;
+  return (
+    <details class="legs">
+      <summary><QualityView quality={servedQuality(session)} label={t.bar.link} /></summary>
+      <div class="legs-panel">
+        <h2>{t.legs.title}</h2>
+        <ul>
+          {told.sources.map((source) => {
+            const publication = session.room.value.publications.get(source.publication);
+            if (publication === undefined) return null;
+            return (
+              <li key={source.publication}>
+                <Leg level={levelOfLoss(source.upload_loss)} name={t.legs.upload(publication.label)}>
+                  {t.legs.loss(source.upload_loss * 100)}, {t.legs.jitter(source.upload_jitter_ms)}
+                </Leg>
+                <p class="leg-served">
+                  {source.layer === null ? t.legs.nothing : t.legs.layer(source.layer + 1, publication.encodings)}
+                  {source.still_seconds !== null && <>, {t.legs.still(source.still_seconds)}</>}
+                  {": "}{t.reasons[source.reason]}
+                </p>
+              </li>
+            );
+          })}
+          <li>
+            <Leg level={levelOf(told.step, told.loss)} name={t.legs.download}>
+              {told.estimate_kbit !== null && <>{t.legs.carries(told.estimate_kbit, told.sent_kbit)}, </>}
+              {t.legs.loss(told.loss * 100)}
+              {told.rtt_ms !== null && <>, {t.legs.roundTrip(told.rtt_ms)}</>}
+              {session.jitterMs.value !== null && <>, {t.legs.jitter(session.jitterMs.value)}</>}
+              , {t.legs.repair(told.repair_overhead * 100)}
+            </Leg>
+          </li>
+        </ul>
+      </div>
+    </details>
+  );
+}
+
+function Leg({ level, name, children }: { level: Level; name: string; children: ComponentChildren }) {
+  return (
+    <p class="leg quality" data-level={level}>
+      <Bars level={level} />
+      <span><strong>{name}: {words.value.levels[level]}</strong><small>{children}</small></span>
+    </p>
+  );
+}
+
+function levelOf(step: Step, loss: number): Level {
+  if (step === "silent") return "lost";
+  if (step === "stills" || step === "sound") return "poor";
+  return step === "reduced" ? "fair" : levelOfLoss(loss);
+}
+
+/** Says once, in the quiet line, when somebody else sees much less than they should. */
+export function useStandingNews(session: Session): void {
+  const said = useRef(new Map<string, Step>());
+  const standings = session.room.value.standings;
+  useEffect(() => {
+    const t = words.value;
+    for (const [id, { step }] of standings) {
+      const person = session.room.value.participants.get(id);
+      const news = step === "stills" || step === "sound" || step === "silent";
+      if (news && person !== undefined && id !== session.me.value?.participant && said.current.get(id) !== step) {
+        notice(t.standing.news(person.name === "" ? t.roles[person.role] : person.name, t.standing.theirs[step]));
+      }
+    }
+    said.current = new Map([...standings].map(([id, { step }]) => [id, step]));
+  }, [standings]);
+}
