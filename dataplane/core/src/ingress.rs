@@ -7,7 +7,7 @@ use slab::Slab;
 use crate::history::{History, Kept, StoredPacket};
 use crate::keyframe::is_keyframe_start;
 use crate::loss::Arrival;
-use crate::publication::{Fresh, KeyframeSeen, Publication};
+use crate::publication::{Fresh, KeyframeSeen, Layer, Publication};
 use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
 use crate::srtp::{RtpReplay, SrtpError};
 use crate::stats::{Counter, Counters, Drop};
@@ -255,14 +255,7 @@ fn keep(
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
     let payload = bytes.get(packet.header_length..).unwrap_or_default();
     layer.first.get_or_insert(seq);
-    if !packet.repaired {
-        layer.ssrc = Some(packet.ssrc);
-    }
-    layer.packets += 1;
-    layer.bytes += bytes.len() as u64;
-    layer.repaired += u64::from(packet.repaired);
-    layer.meter.add(now, bytes.len());
-    layer.last_arrival = Some(now);
+    count(now, layer, &packet, bytes.len());
     if arrival == Arrival::InOrder {
         layer.jitter.receive(now, time, clock_rate);
     }
@@ -309,4 +302,16 @@ fn keep(
     publication.history_bytes = others + layer.history.bytes();
     accepted.resumed = publication.receive_frame(now, time);
     Ok(accepted)
+}
+
+/// Counts a packet of `size` bytes without its protection.
+fn count(now: Time, layer: &mut Layer, packet: &Packet, size: usize) {
+    if !packet.repaired {
+        layer.ssrc = Some(packet.ssrc);
+    }
+    layer.packets += 1;
+    layer.bytes += size as u64;
+    layer.repaired += u64::from(packet.repaired);
+    layer.meter.add(now, size);
+    layer.last_arrival = Some(now);
 }
