@@ -277,9 +277,14 @@ async def test_a_source_that_a_new_session_refuses_says_so_and_can_be_sent_again
         await theatre.page.wait_for_selector(f'{sound}[data-state="failed"]', timeout=10_000)
         await theatre.page.evaluate("() => { window.refuse = false; }")
         await send(sound, "sending")
-        async with Client(server) as http:
-            published = (await http.room(room))["publications"]
-        assert sorted(one["kind"] for one in published if one["layers"]) == ["audio", "video"]
+
+        async def both_flow() -> bool:
+            async with Client(server) as http:
+                published = (await http.room(room))["publications"]
+            return sorted(one["kind"] for one in published if one["layers"]) == ["audio", "video"]
+
+        # A source counts as sending when its session stands; its first packet follows when the encoder has one.
+        await until(both_flow, 20, "picture and sound reach the server")
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
