@@ -33,7 +33,8 @@ def tree(root: int) -> list[int]:
     return found
 
 
-def _thread_seconds(task: Path) -> float:
+def thread_seconds(task: Path) -> float:
+    """Processor seconds of one thread (its folder in /proc)."""
     spent = _read(task / "schedstat")
     if spent is not None:
         return int(spent.split()[0]) / 1e9
@@ -47,7 +48,7 @@ def _thread_seconds(task: Path) -> float:
 
 def cpu_seconds(root: int) -> float:
     """Processor seconds of all threads of the tree that live now."""
-    return sum(_thread_seconds(task) for pid in tree(root) for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum(thread_seconds(task) for pid in tree(root) for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def resident_bytes(root: int) -> int:

@@ -65,6 +65,10 @@ class Event(StrEnum):
     ACCESS_DENY = "access.deny"
     """A request that the asker's rights do not cover."""
     CONFIG_CHANGE = "config.change"
+    OPERATIONS_READ = "operations.read"
+    """An operator read a history or a report."""
+    OPERATIONS_ACT = "operations.act"
+    """An operator asked for a key frame, limited layers, had somebody come back, or drained the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

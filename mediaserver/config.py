@@ -8,6 +8,7 @@ environment keys without the prefix, in the folder ``LOUPE_SECRETS_DIR`` (system
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import secrets
@@ -34,6 +35,7 @@ from pydantic_settings import (
 )
 
 from mediaserver.errors import InvalidSettings
+from mediaserver.sample_settings import SAMPLE
 
 TOKEN_SECRET_BYTES = 32
 """256 bits (06-reliability W17)."""
@@ -202,6 +204,63 @@ class Tokens(Section):
         return value
 
 
+class Watch(Section):
+    """What watches the server for operators, in processes of their own."""
+
+    pictures: bool = True
+    """Looks at key frames of each source: black, blurred, unchanged. Keeps and shows none."""
+    canary: bool = False
+    """Sends a synthetic picture to itself by the real path, so that silence is told from health."""
+
+
+class History(Section):
+    """What is kept for operators, in ``history.db`` of the data folder: samples, events, alerts. No names."""
+
+    keep_days: Annotated[float, Field(gt=0, le=3660)] = 30.0
+    max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 4 * 1024**3
+    """When it is full the oldest samples go first."""
+
+
+class Webhook(Section):
+    """Where alerts are sent, signed as by Standard Webhooks; ``secret`` begins with ``whsec_``."""
+
+    url: str
+    secret: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _is_web(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// (or http://, for an allowed network)")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _is_signing_key(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        try:
+            key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not text.startswith("whsec_") or not 24 <= len(key) <= 64:
+            raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+        return value
+
+
+class Alerts(Section):
+    """``allowed_networks``: what webhooks may reach although it is not public (06-reliability W20)."""
+
+    webhooks: Annotated[tuple[Webhook, ...], Field(max_length=16)] = ()
+    allowed_networks: tuple[str, ...] = ()
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+
 class IceServer(Section):
     """A STUN or TURN server that clients are told of."""
 
@@ -245,6 +304,9 @@ class Settings(BaseSettings):
     storage: Storage = Storage()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
+    history: History = History()
+    watch: Watch = Watch()
+    alerts: Alerts = Alerts()
     ice_servers: tuple[IceServer, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     """Networks of proxies in front: their connections are many people's and not counted for one source."""
@@ -326,7 +388,7 @@ def first_start(settings: Settings) -> tuple[Path, ...]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = folder / "loupe.toml"
         if not config.exists():
-            _write_new(config, _SAMPLE.encode(), 0o644)
+            _write_new(config, SAMPLE.encode(), 0o644)
             made.append(config)
         key = _token_file(settings)
         if not key.exists():
@@ -412,63 +474,3 @@ def _one_line(error: ValidationError) -> str:
     key = ".".join(str(part) for part in first["loc"])
     text = "is no setting" if first["type"] == "extra_forbidden" else first["msg"]
     return f"{key}: {text}" if key else text
-
-
-_SAMPLE = """\
-# Loupe's settings. Every key can also be given as an environment variable, e.g. LOUPE_MEDIA__PORT=7900,
-# and the usual ones as flags of `loupe serve`. A flag wins over the environment, that over secret files
-# (LOUPE_SECRETS_DIR), those over this file. The values below are the defaults.
-
-# public_url = "https://loupe.example"
-# trusted_proxies = ["127.0.0.1/32"]
-
-[listen]
-# host = "127.0.0.1"
-# port = 8080
-
-[tls]
-# certificate = "/etc/loupe/fullchain.pem"
-# key = "/etc/loupe/privkey.pem"
-# self_made = false
-
-[media]
-# addresses = ["192.0.2.10"]   # empty: the address of the default route
-# announced = ["198.51.100.10"]  # behind a static NAT: what clients shall use instead, in the same order
-# port = 7882                  # UDP; worker i uses port + i
-# workers = 0                  # 0: one per processor
-
-[recording]
-# master_key_file = "/etc/loupe/master.key"   # `loupe master-key FILE` makes one; never in the data folder
-# second_folder = "/mnt/second/loupe"         # on another disk, for when the first is full
-
-[storage]
-# url = "s3://loupe/recordings"   # sealed segments move there; absent: they stay in the data folder
-# endpoint = "https://s3.example"
-# region = "us-east-1"
-# access_key_id = "loupe"         # secret_access_key better as a secret file
-
-[retention]
-# clinical_days = 3650
-# teaching_days = 365
-# test_days = 7
-# quota_bytes = 2_000_000_000_000   # of all recordings; absent: as much as the disk holds
-
-[limits]
-# participants_per_room = 32
-# viewers_per_room = 1000
-# publications_per_participant = 8
-# messages_per_second = 50
-# sessions_per_invitation = 24   # who may be in at once by one link
-
-[tokens]
-# lifetime_seconds = 600
-
-[log]
-# level = "info"
-# format = "auto"   # json | console
-
-# [[ice_servers]]
-# urls = ["turn:turn.example:3478?transport=udp"]
-# username = "loupe"
-# credential = "better as a secret file"
-"""

@@ -148,6 +148,7 @@ class Dispatcher:
         entry = self._registry.transports.get(handle)
         if entry is not None:
             session, transport = entry
+            transport.path_changes += 1
             _log.info("path moved", participant=session.participant.id, direction=transport.direction)
 
     def _layer_forwarded(self, handle: int, layer: int | None) -> None:

@@ -112,6 +112,21 @@ class LimitReached(LoupeError):
     default = "a limit is reached"
 
 
+class MalformedCursor(LoupeError):
+    """A page is asked for by something that no page before it gave."""
+
+    code = "malformed_cursor"
+    default = "the cursor is none of this interface; ask for the first page"
+
+
+class HistoryUnavailable(LoupeError):
+    """The history's file cannot be opened or read; live rooms go on without it."""
+
+    code = "history_unavailable"
+    retryable = True
+    default = "the history cannot be read; see the server's log"
+
+
 class TransportFailed(LoupeError):
     """The transport ended and cannot be used any more."""
 

@@ -9,9 +9,11 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from mediaserver.audit import AddressClass
+from mediaserver.clinical import ClinicalClass
 from mediaserver.events import Event, Offer
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.policy import Right, Role
+from mediaserver.quality_history.claims import Claims
 
 MAX_EVENTS = 512
 """Unread or replayable events per participant: a full room's changes in 30 s, many times over."""
@@ -128,6 +130,8 @@ class Identity:
     rights: frozenset[Right]
     address_class: AddressClass | None = None
     """Where they come from, as far as the audit wants to know."""
+    clinical_class: ClinicalClass | None = None
+    """What the token says that the room is used for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -144,3 +148,4 @@ class Participant:
     rights: frozenset[Right]
     connected: bool = True
     outbox: EventQueue = field(default_factory=EventQueue, repr=False)
+    statistics: Claims = field(default_factory=Claims, repr=False)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mediaserver.clinical import ClinicalClass, most_urgent
 from mediaserver.errors import LimitReached, NotPermitted, RoomFull, UnknownParticipant, UnknownPublication
 from mediaserver.events import (
     ChatLine,
@@ -75,6 +76,8 @@ class Publication:
     encodings: int = 1
     recorded: bool = False
     """Whether it is recorded: then nothing of it is restrained for its viewers' sake."""
+    top_layer: int | None = None
+    """Operators let nobody have more."""
 
     def info(self) -> PublicationInfo:
         """As the room sees it."""
@@ -141,6 +144,8 @@ class Room:
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
     recording: RecordingChanged | None = None
     """While it is being recorded."""
+    clinical_class: ClinicalClass | None = None
+    """The most urgent that a token named; None: nobody said."""
 
     # ---- Questions ----
 
@@ -216,6 +221,10 @@ class Room:
             effects += [Tell(member.id, standing) for standing in standings]
         return effects
 
+    def used_for(self, named: ClinicalClass | None) -> None:
+        """A token says what the room is used for."""
+        self.clinical_class = most_urgent(self.clinical_class, named)
+
     def leave(self, id: ParticipantId) -> list[Effect]:
         """Ends what they publish, then tells that they went. Idempotent."""
         member = self.members.get(id)
@@ -281,6 +290,11 @@ class Room:
         member, publication = self.member(id), self.publication(publication_id)
         if publication.participant != member.id:
             require(member.rights, Right.MODERATE)
+        return self.silence(publication_id, muted)
+
+    def silence(self, id: PublicationId, muted: bool) -> list[Effect]:
+        """A source is forwarded to nobody, or again; the caller has checked who may."""
+        publication = self.publication(id)
         if publication.muted == muted:
             return []
         publication.muted = muted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import LimitReached
 from mediaserver.ids import RoomId
 from mediaserver.room import Room
@@ -39,8 +40,9 @@ class Rooms:
         self.left(room)
         return room
 
-    def entered(self, room: Room) -> None:
-        """Somebody is in it: it stays."""
+    def entered(self, room: Room, named: ClinicalClass | None = None) -> None:
+        """Somebody is in it: it stays. Their token may say what it is used for."""
+        room.used_for(named)
         self._cancel(room.id)
 
     def left(self, room: Room) -> None:

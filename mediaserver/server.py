@@ -46,6 +46,7 @@ from mediaserver.metrics import Metrics
 from mediaserver.negotiation.answer import parse_fragment, render_fragment
 from mediaserver.negotiation.media import RemoteDescription, RemoteMedia
 from mediaserver.negotiation.offer import check_limits, parse_description
+from mediaserver.operations.actions import Actions
 from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
@@ -81,6 +82,7 @@ class Server:
         self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
         self.adaptation = Adaptation(self._registry, self._apply)
+        self.actions = Actions(self._registry, self._apply, self._close)
         self._dispatcher = Dispatcher(
             self._registry, self.adaptation, self._apply, self._transport_over, self._close, self.metrics
         )
@@ -351,7 +353,7 @@ class Server:
         effects = room.join(member)
         participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
         session = self._registry.sessions[member.id] = Session(participant, room)
-        self._rooms.entered(room)
+        self._rooms.entered(room, identity.clinical_class)
         self._registry.witness.joined(participant, identity, viewer=viewer)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)

@@ -151,6 +151,8 @@ class Registry:
         self.dtls_counters = DtlsCounters()
         self.data_channels_refused: Counter[str] = Counter()
         """Messages and channels dropped, by reason."""
+        self.statistics_told: Counter[str] = Counter()
+        """Browsers' statistics messages, by what became of them."""
         self.rooms: dict[RoomId, Room] = {}
         self.sessions: dict[ParticipantId, Session] = {}
         self.http: dict[SessionId, HttpSession] = {}

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from mediaserver import __version__, errors, events
 from mediaserver.audit import Event
+from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.room import Room
@@ -20,6 +21,9 @@ from signalling import (
     keeping_api,
     messages,
     openapi,
+    operations,
+    operator_actions,
+    precall_api,
     procedures_api,
     recording,
     review_api,
@@ -89,6 +93,8 @@ class TokenRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     rights: list[Right] | None = None
     lifetime_seconds: Annotated[int, Meta(ge=10, le=tokens.MAX_LIFETIME_SECONDS)] | None = None
     """Absent: ten minutes for a join token, twelve hours for an invitation."""
+    clinical_class: ClinicalClass | None = None
+    """Absent: the inviter's."""
 
 
 class IssuedToken(Struct, frozen=True, kw_only=True):
@@ -96,7 +102,7 @@ class IssuedToken(Struct, frozen=True, kw_only=True):
 
     token: str
     kind: Literal["join", "invitation"]
-    page: str | None
+    page: str
     expires_at: int
 
 
@@ -173,6 +179,12 @@ async def join(request: web.Request) -> web.Response:
     return json_response(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
 
 
+def _page(wish: TokenRequest) -> str:
+    """Operators look at all rooms on one page, which is no room's."""
+    page = PAGE_OF_ROLE.get(wish.role)
+    return "/operations" if page is None else f"/{page}/{wish.room}"
+
+
 async def issue_token(request: web.Request) -> web.Response:
     """Makes an invitation or a join token for one's own room, for a role not above one's own."""
     parts = services(request)
@@ -197,6 +209,7 @@ async def issue_token(request: web.Request) -> web.Response:
             name=clean(wish.name, messages.MAX_NAME_CHARACTERS),
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
+            clinical=wish.clinical_class or holder.claims.clinical,
         )
     )
     parts.audit.append(
@@ -206,12 +219,11 @@ async def issue_token(request: web.Request) -> web.Response:
         subject=claims.jti,
         details={"made": wish.kind, "role": wish.role.value},
     )
-    page = PAGE_OF_ROLE.get(wish.role)
     return json_response(
         IssuedToken(
             token=token,
             kind=wish.kind,
-            page=None if page is None else f"/{page}/{wish.room}",
+            page=_page(wish),
             expires_at=claims.exp,
         )
     )
@@ -247,7 +259,9 @@ async def revoke_token(request: web.Request) -> web.Response:
 
 async def describe(_: web.Request) -> web.Response:
     """This description."""
-    return web.json_response(openapi.document(ROUTES, __version__))
+    return web.json_response(
+        openapi.document((*ROUTES, *operations.ROUTES, *operator_actions.ROUTES), __version__)
+    )
 
 
 _MODERATE = "the right `moderate` in this room, or `inspect`"
@@ -323,6 +337,7 @@ ROUTES: tuple[Route, ...] = (
     *review_api.ROUTES,
     *export_api.ROUTES,
     *recording.ROUTES,
+    *precall_api.ROUTES,
 )
 
 

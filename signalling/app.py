@@ -9,16 +9,31 @@ from pathlib import Path
 from aiohttp import web
 
 from mediaserver.config import Settings
+from mediaserver.operations.desk import Desk
+from mediaserver.operations.measures import DeskCollector
 from mediaserver.server import Server
 from mediaserver.store.metrics import StoreCollector
 from mediaserver.store.store import Store
-from signalling import api, health, metrics, middleware, pages, review_desk, websocket, whep, whip
+from signalling import (
+    api,
+    health,
+    metrics,
+    middleware,
+    operations,
+    operator_actions,
+    pages,
+    review_desk,
+    websocket,
+    whep,
+    whip,
+)
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
 from signalling.holders import Holders
 from signalling.keys import TokenKeys
 from signalling.limits import Connections, HttpLimits, from_settings
+from signalling.precall import Precalls
 from signalling.sessions import Sessions
 
 
@@ -44,6 +59,8 @@ def services(
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
     if store is not None:
         server.metrics.registry.register(StoreCollector(store))
+    desk = Desk(server.registry, draining=lambda: server.draining)
+    server.metrics.registry.register(DeskCollector(desk, server.registry))
     return Services(
         server=server,
         settings=settings,
@@ -60,6 +77,8 @@ def services(
             per_invitation=bounds.sessions_per_invitation,
         ),
         store=store,
+        precalls=Precalls(server, authenticator, time.monotonic),
+        operations=desk,
         lenient_trickle=lenient_trickle,
         desk=review_desk.open_desk(settings, store, now),
     )
@@ -74,12 +93,20 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.on_response_prepare.append(middleware.name_server)
     application.on_cleanup.append(review_desk.close)
     application[SERVICES] = parts
+    application.on_shutdown.append(_stop_tests)
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])
     application.add_routes(whip.routes())
     application.add_routes(whep.routes())
     application.add_routes(api.routes())
+    application.add_routes(operations.routes())
+    application.add_routes(operator_actions.routes())
+    application.cleanup_ctx.append(operations.running)
     application.add_routes(health.routes())
     application.add_routes(metrics.routes())
     application.add_routes(pages.routes())
     return application
+
+
+async def _stop_tests(application: web.Application) -> None:
+    application[SERVICES].precalls.stop()

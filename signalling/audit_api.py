@@ -10,10 +10,12 @@ from aiohttp import web
 from msgspec import Struct
 
 from mediaserver import errors
+from mediaserver.audit import Event
 from mediaserver.policy import Right
 from mediaserver.store.audit import Record, find
 from mediaserver.store.audit_verification import verify
 from signalling import tokens
+from signalling.auditing import actor
 from signalling.context import bearer, services
 from signalling.errors import MalformedMessage
 from signalling.openapi import Route, json_response
@@ -82,7 +84,9 @@ async def read_audit(request: web.Request) -> web.Response:
     found = await store.database.read(
         lambda connection: find(connection, after=after, limit=limit, room=room, procedure=procedure)
     )
-    store.audit.read("audit", subject=holder.claims.sub, role=holder.role.value, room=room)
+    store.audit.append(
+        Event.AUDIT_READ, actor=actor(holder, request.remote), room=room, details={"action": "audit"}
+    )
     more = found[-1].seq if limit and len(found) == limit else None
     entries = [
         _entry(record, None if store.vault is None else record.actor_name(store.vault)) for record in found

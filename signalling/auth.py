@@ -39,8 +39,9 @@ class Bearer:
         """As the media server knows its holder. Raises ``Unauthorized`` for a token of all rooms."""
         if self.claims.room == tokens.ANY_ROOM:
             raise Unauthorized("this token inspects rooms and enters none")
+        claims = self.claims
         return Identity(
-            self.claims.sub, room_id(self.claims.room), self.claims.role, self.rights, address_class
+            claims.sub, room_id(claims.room), claims.role, self.rights, address_class, claims.clinical
         )
 
 
@@ -124,6 +125,7 @@ class Authenticator:
                 name=invited.name or name,
                 rights=None if invited.rights is None else frozenset(invited.rights),
                 ancestors=(*invited.inv, invited.jti),
+                clinical=invited.clinical,
             )
         )
 

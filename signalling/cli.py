@@ -42,6 +42,15 @@ DataOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="TOML file; otherwise loupe.toml in the data folder.")
 ]
+
+
+class Language(StrEnum):
+    """Of what is printed for people outside."""
+
+    VI = "vi"
+    EN = "en"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -229,6 +238,12 @@ def token(
     single_use: Annotated[
         bool, typer.Option("--single-use", help="Opens one session, whichever way.")
     ] = False,
+    clinical: Annotated[
+        str | None,
+        typer.Option(
+            "--class", help="What the room is for: surgery, emergency, consult (as usual), teaching or test."
+        ),
+    ] = None,
 ) -> None:
     """Print a token and nothing else. Works whether or not the server runs.
 
@@ -237,6 +252,7 @@ def token(
     """
     import time
 
+    from mediaserver.clinical import ClinicalClass
     from mediaserver.policy import Right, Role
     from signalling import keys, tokens
     from signalling.messages import MAX_NAME_CHARACTERS
@@ -257,6 +273,7 @@ def token(
             name=clean(name or "", MAX_NAME_CHARACTERS),
             rights=frozenset(_one_of(Right, right, "--right") for right in rights) if rights else None,
             reusable=not (invitation or single_use),
+            clinical=None if clinical is None else _one_of(ClinicalClass, clinical, "--class"),
         )
     except ValueError as error:
         _fail(str(error), 2)
@@ -274,8 +291,29 @@ def doctor(
     media_address: Annotated[list[str] | None, typer.Option(help="IP address for media.")] = None,
     media_port: Annotated[int | None, typer.Option(help="First UDP port for media.")] = None,
     json: JsonOption = False,
+    preflight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Check the way from here to a server; best with a whole invitation link."
+        ),
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the preflight's page.")] = Language.VI,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Tell the invitation to a server with an untrusted certificate."),
+    ] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the preflight's page here as well, as HTML.")
+    ] = None,
 ) -> None:
-    """Check this machine: ports, clock, addresses, UDP, buffers, certificate, disk, native plane."""
+    """Check this machine: ports, clock, addresses, UDP, buffers, certificate, disk, native plane.
+
+    With --preflight, for a hospital's IT: one page with what is open to a server, what is blocked, and
+    what to ask for.
+    """
+    if preflight is not None:
+        _preflight(preflight, json, language, page, insecure)
+        return
     from signalling import doctor as checks
 
     settings = _settings(
@@ -290,6 +328,55 @@ def doctor(
     print(checks.as_json(found) if json else checks.as_text(found, colour=_colour()))
     if any(check.verdict is checks.Verdict.BAD for check in found):
         raise typer.Exit(1)
+
+
+def _preflight(url: str, as_json: bool, language: Language, file: Path | None, insecure: bool) -> None:
+    import asyncio
+
+    import msgspec
+
+    from signalling.preflight import examination, network
+    from signalling.preflight import page as sheet
+
+    try:
+        target = network.parse_target(url)
+    except ValueError as error:
+        _fail(f"--preflight: {error}", 2)
+    found = asyncio.run(examination.examine(target, insecure=insecure))
+    print(msgspec.json.encode(found).decode() if as_json else sheet.as_text(found, language.value))
+    if file is not None:
+        try:
+            file.write_text(sheet.as_html(found, language.value))
+        except OSError as error:
+            _fail(f"--page {file}: {error.strerror}")
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def drain(
+    data: DataOption = None,
+    config: ConfigOption = None,
+    url: Annotated[str | None, typer.Option(help="The server; otherwise the configured one here.")] = None,
+    override: Annotated[
+        str, typer.Option(help="Why live surgeries are interrupted, at least ten letters; it is audited.")
+    ] = "",
+) -> None:
+    """End the running server once everybody was told to move. Refused while a surgery is live."""
+    import asyncio
+
+    import aiohttp
+
+    from signalling import drain as asking
+
+    settings = _settings(config, {"data": _present(folder=data)})
+    try:
+        answer = asyncio.run(asking.ask(settings, url or asking.own_url(settings), override))
+    except (aiohttp.ClientError, TimeoutError) as error:
+        _fail(f"the server cannot be asked: {str(error) or type(error).__name__}")
+    if not answer.done:
+        _fail(answer.text)
+    print(answer.text)
 
 
 @app.command()
@@ -348,10 +435,15 @@ def openapi() -> None:
     import json
 
     from mediaserver import __version__
-    from signalling import api
+    from signalling import api, operations, operator_actions
     from signalling import openapi as description
 
-    print(json.dumps(description.document(api.ROUTES, __version__), indent=2))
+    print(
+        json.dumps(
+            description.document((*api.ROUTES, *operations.ROUTES, *operator_actions.ROUTES), __version__),
+            indent=2,
+        )
+    )
 
 
 @app.command()

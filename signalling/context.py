@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
+from mediaserver.operations.desk import Desk as OperationsDesk
 from mediaserver.review.desk import Desk
 from mediaserver.server import Server
 from mediaserver.store.database import DatabaseFailed
@@ -17,8 +20,14 @@ from signalling.auth import Authenticator, Bearer
 from signalling.errors import NoToken
 from signalling.holders import Holders
 from signalling.limits import Connections, HttpLimits
+from signalling.precall import Precalls
 from signalling.sessions import Sessions
 from signalling.tokens import Audience
+
+
+def end_process() -> None:
+    """As SIGTERM from outside does: drains first."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,13 @@ class Services:
     connections: Connections
     holders: Holders
     admission: Admission
+    precalls: Precalls
+    operations: OperationsDesk
     desk: Desk | None = None
     """Where recordings are studied; None: this server keeps none."""
     store: Store | None = None
     """What survives a restart; None: this server keeps nothing."""
+    stop: Callable[[], None] = end_process
     lenient_trickle: bool = False
     """Takes a PATCH without If-Match while a session has had one ICE generation: some encoders omit it."""
 

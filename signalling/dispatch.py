@@ -12,6 +12,7 @@ from mediaserver.errors import RecordingOff
 from mediaserver.ids import ParticipantId, ProcedureId, PublicationId
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
+from mediaserver.quality_history.claims import Claim
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff
@@ -49,6 +50,8 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
             recordings(server).stop_by(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
+        case messages.Statistics():
+            _take_statistics(server, participant, request)
         case messages.Ping(id=request_id):
             return messages.Pong(id=request_id, server_time_ms=time.time_ns() // 1_000_000)
         case messages.Join() | messages.Leave():
@@ -71,6 +74,18 @@ async def _mark(desk: Desk | None, participant: Participant, label: str) -> None
         raise ReviewOff
     cleaned = clean(label, messages.MAX_MARK_CHARACTERS)
     await desk.library.mark_live(participant.room, cleaned, participant.id)
+
+
+def _take_statistics(server: Server, participant: Participant, request: messages.Statistics) -> None:
+    claim = Claim(
+        clock_ms=request.clock_ms,
+        publish=request.publish,
+        subscribe=request.subscribe,
+        sources=tuple(request.sources),
+        views=tuple(request.views),
+    )
+    told = server.registry.statistics_told
+    participant.statistics.take(claim, time.monotonic(), time.time_ns() // 1_000_000, told)
 
 
 def _chat_text(text: str) -> str:

@@ -109,6 +109,13 @@ class PreconditionRequired(LoupeError):
     default = "an If-Match header is required"
 
 
+class LiveSurgeries(LoupeError):
+    """A restart while an operation is on the air (05-clinical H-13)."""
+
+    code = "live_surgeries"
+    default = "surgeries live: restart refused"
+
+
 class UnknownSession(errors.UnknownParticipant):
     """No such WHIP or WHEP session (any more)."""
 
@@ -127,6 +134,7 @@ _STATUS: dict[type[LoupeError], int] = {
     UnsupportedMediaType: 415,
     Conflict: 412,
     PreconditionRequired: 428,
+    LiveSurgeries: 409,
     errors.NotPermitted: 403,
     UnknownProcedure: 404,
     ProcedureOpen: 409,
@@ -148,6 +156,8 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.Draining: 503,
     errors.NothingPublished: 409,
     errors.MalformedSdp: 400,
+    errors.MalformedCursor: 400,
+    errors.HistoryUnavailable: 503,
     errors.NoCommonCodec: 406,
     errors.StaleGeneration: 409,
     errors.LimitReached: 429,

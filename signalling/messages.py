@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from mediaserver.layers import Reason
 from mediaserver.policy import Right, Role
+from mediaserver.quality_history.claims import LinkClaim, SourceClaim, ViewClaim
 
 PROTOCOL = "loupe.v1.json"
 VERSION = 1
@@ -166,6 +167,20 @@ class Ping(ClientMessage, tag="ping", frozen=True, kw_only=True):
     """Keeps the session alive and measures the way: answered by ``pong``."""
 
 
+class Statistics(ClientMessage, tag="statistics", frozen=True, kw_only=True):
+    """What the browser measured since its last such message, every two seconds: claims for operators.
+
+    ``ok``.
+    """
+
+    clock_ms: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    """The client's Unix time in milliseconds."""
+    publish: LinkClaim | None = None
+    subscribe: LinkClaim | None = None
+    sources: Annotated[list[SourceClaim], Meta(max_length=MAX_SOURCES)] = []
+    views: Annotated[list[ViewClaim], Meta(max_length=MAX_SUBSCRIPTIONS)] = []
+
+
 Request = (
     Join
     | Publish
@@ -181,6 +196,7 @@ Request = (
     | Remove
     | Leave
     | Ping
+    | Statistics
 )
 
 

@@ -60,6 +60,7 @@ _PARAMETERS = {
     "file": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A file's name."},
     "procedure": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A procedure's id."},
     "number": {"type": "integer", "minimum": 0, "description": "Of an entry, or of a segment in its track."},
+    "publication": {"type": "string", "minLength": 1, "maxLength": 64, "description": "A publication's id."},
 }
 
 

@@ -121,6 +121,11 @@ async def room_page(request: web.Request) -> web.Response:
     return _send(request, request.config_dict[FILES].page(request.match_info["page"]))
 
 
+async def operations_page(request: web.Request) -> web.Response:
+    """``/operations``: all rooms' page; it shows none of their pictures."""
+    return _send(request, request.config_dict[FILES].page("operations"))
+
+
 async def lobby(request: web.Request) -> web.Response:
     """``/``."""
     return _send(request, request.config_dict[FILES].page("index"))
@@ -136,6 +141,7 @@ def routes() -> list[web.RouteDef]:
     names = "|".join(ROOM_PAGES)
     return [
         web.get("/", lobby),
+        web.get("/operations", operations_page),
         web.get(f"/{{page:{names}}}/{{room}}", room_page),
         web.get(r"/{path:.+\.[a-z0-9]+}", asset),
     ]

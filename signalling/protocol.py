@@ -105,6 +105,7 @@ _REQUESTS: Final = (
     messages.StopRecording,
     messages.Remove,
     messages.Ping,
+    messages.Statistics,
 )
 _AWAITING: Final[Mapping[Input, Cell]] = {
     messages.Join: Cell(Step.ADMIT),

@@ -1,5 +1,8 @@
-"""What is generated from the protocol's code: ``docs/protocol.schema.json`` and the table and diagram in
-``docs/protocol.md``. ``python -m signalling.schema`` writes them; a test fails when they are not current."""
+"""What is generated from code: ``docs/protocol.schema.json``, ``docs/operations.schema.json``, and the
+table and diagram in ``docs/protocol.md``.
+
+``python -m signalling.schema`` writes them; a test fails when they are not current.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from typing import Any
 
 import msgspec
 
+from mediaserver.operations import model
 from signalling import messages
 from signalling.close_codes import CloseCode
 from signalling.protocol import INPUTS, TABLE, Cell, Input, Signal, State, Step
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA_FILE = "protocol.schema.json"
+OPERATIONS_SCHEMA_FILE = "operations.schema.json"
 PROTOCOL_FILE = "protocol.md"
 MARK = "<!-- generated: {name} -->"
 END = "<!-- end -->"
@@ -38,6 +43,34 @@ def schema() -> dict[str, Any]:
 def schema_text() -> str:
     """As the file holds it."""
     return json.dumps(schema(), indent=2) + "\n"
+
+
+OPERATIONS_ANSWERS = (
+    model.Board,
+    model.CauseList,
+    model.RoomSpanPage,
+    model.RoomDetail,
+    model.HistoryPage,
+    model.TimelinePage,
+    model.IncidentReport,
+    model.AlertPage,
+)
+"""What the operations interface answers (``docs/operations-api.md``)."""
+
+
+def operations_schema_text() -> str:
+    """JSON Schema of the operations interface, as the file holds it: the pages' types come from it."""
+    _, components = msgspec.json.schema_components(
+        OPERATIONS_ANSWERS,
+        ref_template="#/$defs/{name}",
+    )
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:loupe:operations:v1",
+        "title": "operations",
+        "$defs": components,
+    }
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def input_name(entry: Input) -> str:
@@ -123,8 +156,9 @@ def fill(text: str) -> str:
 
 
 def write(docs: Path = DOCS) -> None:
-    """Writes both files."""
+    """Writes all files."""
     (docs / SCHEMA_FILE).write_text(schema_text())
+    (docs / OPERATIONS_SCHEMA_FILE).write_text(operations_schema_text())
     document = docs / PROTOCOL_FILE
     document.write_text(fill(document.read_text()))
 

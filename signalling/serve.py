@@ -140,7 +140,7 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
-    from signalling import app, keys, listener, tls
+    from signalling import app, drain, keys, listener, tls, watchers
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
@@ -170,7 +170,8 @@ async def run(
         announce(opened.url)
         if started is not None:
             started(Running(server, opened, settings))
-        await signals.stop.wait()
+        async with watchers.running(parts, drain.own_url(settings, opened.port)):
+            await signals.stop.wait()
         await _drain(server, signals, drain_seconds)
     finally:
         if opened is not None:

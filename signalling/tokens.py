@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from mediaserver.clinical import ClinicalClass
 from mediaserver.policy import Right, Role, granted
 from signalling.errors import Unauthorized
 
@@ -74,6 +75,8 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """``jti`` of the tokens and invitations that this one descends from, the one it came of last."""
     reusable: bool = False
     """Opens any number of WHIP and WHEP sessions while it lives: `loupe token` alone makes such."""
+    clinical: ClinicalClass | None = None
+    """What the room is used for; the most urgent of all tokens counts."""
 
     def __repr__(self) -> str:
         return f"Claims(aud={self.aud.value}, role={self.role.value})"
@@ -108,6 +111,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     rights: frozenset[Right] | None = None,
     ancestors: tuple[str, ...] = (),
     reusable: bool = False,
+    clinical: ClinicalClass | None = None,
 ) -> Claims:
     """Claims of a token that starts now.
 
@@ -133,6 +137,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
         name=name or None,
         inv=ancestors,
         reusable=reusable,
+        clinical=clinical,
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any, Self
 import aiohttp
 
 from mediaserver import config
+from mediaserver.clinical import ClinicalClass
 from mediaserver.policy import Right, Role
 from signalling import keys, tokens
 from signalling.tokens import Audience
@@ -109,6 +110,7 @@ class Server:
         name: str | None = None,
         lifetime_seconds: int = 600,
         rights: frozenset[Right] | None = None,
+        clinical: ClinicalClass | None = None,
     ) -> str:
         """What ``loupe token`` prints, without a process for each."""
         claims = tokens.new_claims(
@@ -120,6 +122,7 @@ class Server:
             name=name,
             rights=rights,
             reusable=audience is Audience.JOIN,
+            clinical=clinical,
         )
         return tokens.sign(keys.load_or_create(config.load({"data": {"folder": self.data}}, None)), claims)
 

@@ -1,7 +1,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["node_modules", "src/client/protocol.generated.ts", "scripts", "tests/screens", "eslint.config.js"] },
+  { ignores: ["node_modules", "**/*.generated.ts", "scripts", "tests/screens", "eslint.config.js"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

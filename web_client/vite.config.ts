@@ -13,6 +13,6 @@ export default defineConfig({
     // Nothing inlined: the pages' Content-Security-Policy allows no data: scripts or styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { index: page("index"), theatre: page("theatre"), consult: page("consult"), observe: page("observe"), review: page("review") } },
+    rolldownOptions: { input: { index: page("index"), theatre: page("theatre"), consult: page("consult"), observe: page("observe"), review: page("review"), operations: page("operations") } },
   },
 });

@@ -74,9 +74,14 @@ def _demand(
         pinned=wish.pinned,
         hidden=wish.paused,
         muted=publication.muted,
-        cap=wish.layer,
+        cap=_lower(wish.layer, publication.top_layer),
         shared=publication.recorded or registry.audience[publication.handle] > 1,
     )
+
+
+def _lower(one: int | None, other: int | None) -> int | None:
+    """Of two limits, each of which may be none."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 def _flowing(publication: Publication) -> tuple[int, ...]:

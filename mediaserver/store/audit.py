@@ -21,7 +21,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select
 
 from mediaserver.audit import SYSTEM, Actor, Details, Event
-from mediaserver.policy import Role
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.schema import audit, audit_checkpoints, now
 from mediaserver.vault import Vault
@@ -193,25 +192,6 @@ class AuditTrail:
             )
         )
         self._wake.set()
-
-    def denied(self, action: str, *, subject: str, role: str, room: str | None) -> None:
-        """Somebody asked for what they have no right to. ``subject`` is a token's, not a name."""
-        self.append(
-            Event.ACCESS_DENY,
-            actor=Actor(id=subject, role=Role(role)),
-            room=room,
-            outcome="denied",
-            details={"action": action},
-        )
-
-    def read(self, action: str, *, subject: str, role: str, room: str | None) -> None:
-        """Somebody read what is not for everybody: reports, histories, the audit."""
-        self.append(
-            Event.AUDIT_READ,
-            actor=Actor(id=subject, role=Role(role)),
-            room=room,
-            details={"action": action},
-        )
 
     def within(self, connection: Connection, event: Event, **what: Any) -> None:
         """Writes it in the caller's transaction: both or neither. Arguments as ``append``."""

@@ -53,6 +53,8 @@ _MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "config": ("110128", "U"),
     "consent": ("110110", "U"),
     "freeze": ("110100", "E"),
+    "operations": ("110100", "E"),
+    "operations.read": ("110111", "R"),
     "participant": ("110114", "E"),
     "participant.deny": ("110113", "E"),
     "patient": ("110110", "C"),

@@ -59,6 +59,7 @@ class Transport:
         self.phase: TransportPhase = "connecting"
         self.generation = 1
         """Counts ICE credentials of ours, from 1."""
+        self.path_changes = 0
         self.remote_ice: IceCredentials | None = None
         self.remote_fingerprints: tuple[Fingerprint, ...] = ()
         self.data: DataChannels | None = None

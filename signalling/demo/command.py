@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from mediaserver.addresses import default_address
+from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Settings
 from mediaserver.policy import Role
 from mediaserver.vault import MASTER_KEY_VARIABLE, make_master_key
@@ -52,6 +53,7 @@ def invitation(settings: Settings, room: str, role: Role) -> str:
         role=role,
         now_seconds=time.time(),
         lifetime_seconds=tokens.INVITATION_LIFETIME_SECONDS,
+        clinical=ClinicalClass.TEST,
     )
     return tokens.sign(keys.load_or_create(settings), claims)
 
@@ -65,6 +67,7 @@ def join_token(settings: Settings, room: str, role: Role, *, reusable: bool = Fa
         now_seconds=time.time(),
         lifetime_seconds=tokens.JOIN_LIFETIME_SECONDS,
         reusable=reusable,
+        clinical=ClinicalClass.TEST,
     )
     return tokens.sign(keys.load_or_create(settings), claims)
 
@@ -141,7 +144,11 @@ def _links(settings: Settings, room: str, local: str, https_port: int) -> Links:
         local=local.replace("127.0.0.1", "localhost"),
         public=f"https://{default_address()}:{https_port}",
         room=room,
-        invitations={role: invitation(settings, room, role) for role in Role},
+        invitations={
+            # An operator sees all rooms, and no picture of any.
+            role: invitation(settings, tokens.ANY_ROOM if role is Role.OPERATOR else room, role)
+            for role in Role
+        },
         whip_token=join_token(settings, room, Role.STAFF, reusable=True),
         fingerprint=tls.Certificate(folder / tls.CERTIFICATE_FILE, folder / tls.KEY_FILE).fingerprint(),
         data=folder,

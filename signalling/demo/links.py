@@ -34,6 +34,10 @@ class Links:
     media_ports: tuple[int, int]
     https_port: int
 
+    def operations(self, base: str) -> str:
+        """The page of all rooms."""
+        return f"{base}/operations#{self.invitations[Role.OPERATOR]}"
+
     def page(self, base: str, page: str, role: Role) -> str:
         """The link of a page; the invitation stands behind ``#`` and so never reaches a server's log."""
         return f"{base}/{page}/{self.room}#{self.invitations[role]}"
@@ -44,6 +48,7 @@ def text(links: Links, with_codes: bool) -> str:
     lines = ["", f"Loupe demo: room {links.room}. Open one of these on this computer:", ""]
     for title, page, role in PAGES:
         lines += [f"  {title}  {links.page(links.local, page, role)}", ""]
+    lines += [f"  Operations (vận hành)  {links.operations(links.local)}", ""]
     lines += [
         f"On other computers and phones (the certificate is self-made; its SHA-256 is {links.fingerprint}):",
         "",

@@ -9,63 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
-import json
 import ssl
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import aiohttp
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaPlayer
 from aiortc.mediastreams import MediaStreamTrack
 
+from signalling.client import Client
 from signalling.demo.pictures import Endoscope, Monitor
 from signalling.demo.tracks import DrawnTrack, VoiceTrack
 from signalling.messages import PROTOCOL
-
-HEARTBEAT_SECONDS = 10.0
-
-
-class Refused(Exception):
-    """The server answered a request with an error."""
-
-
-class Client:
-    """One WebSocket session: requests and their answers; events are read and passed over."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
-
-    async def request(self, kind: str, **fields: object) -> Mapping[str, Any]:
-        """Sends a request and gives its answer. Raises ``Refused``."""
-        number = next(self._ids)
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        await self._socket.send_str(json.dumps({"type": kind, "id": number, **fields}))
-        message: Mapping[str, Any] = await answer
-        if message["type"] == "error":
-            raise Refused(message["code"])
-        return message
-
-    async def read(self) -> None:
-        """Reads until the socket closes."""
-        async for frame in self._socket:
-            message = json.loads(frame.data)
-            waiting = self._waiting.pop(message.get("id", 0), None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message)
-        for waiting in self._waiting.values():
-            waiting.cancel()
-
-    async def heartbeat(self) -> None:
-        """Keeps the session alive."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            await self.request("ping")
 
 
 def sources(video: str | None) -> list[tuple[MediaStreamTrack, str, str]]:

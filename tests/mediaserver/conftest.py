@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 CAPTURES = HERE.parent / "captures"
 
 # Tests are imported by file (--import-mode=importlib), so what they share is made importable by name here.
-for _name in ("link", "captures", "negotiation_support", "peers", "adaptation.watching"):
+for _name in ("link", "captures", "negotiation_support", "peers", "adaptation.watching", "seconds", "desks"):
     _path = HERE / f"{_name.replace('.', '/')}.py"
     if _path.exists() and f"tests.mediaserver.{_name}" not in sys.modules:
         _spec = importlib.util.spec_from_file_location(f"tests.mediaserver.{_name}", _path)

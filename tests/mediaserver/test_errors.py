@@ -16,7 +16,7 @@ def test_codes_are_unique_and_stable() -> None:
     assert codes == {
         "not_permitted", "unknown_room", "unknown_publication", "unknown_participant", "room_full",
         "draining", "nothing_published", "malformed_sdp", "no_common_codec", "stale_generation",
-        "limit_reached",
+        "limit_reached", "malformed_cursor", "history_unavailable",
         "transport_failed", "worker_gone", "invalid_settings",
         "recording_off", "already_recording", "not_recording",
     }  # fmt: skip
@@ -25,6 +25,7 @@ def test_codes_are_unique_and_stable() -> None:
 def test_what_may_be_tried_again() -> None:
     assert {leaf.code for leaf in leaves() if leaf.retryable} == {
         "room_full", "draining", "nothing_published", "transport_failed", "worker_gone",
+        "history_unavailable",
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from mediaserver import config
 from mediaserver.plane import open_plane
 from mediaserver.policy import Right, Role
 from mediaserver.server import Server
+from mediaserver.store.audit import Record, find
 from mediaserver.store.store import Store
 from mediaserver.vault import make_master_key
 from signalling import app, keys, listener, messages, tokens
@@ -101,6 +102,11 @@ class House:
     @property
     def store(self) -> Store:
         return self.parts.kept
+
+    async def audited(self) -> list[Record]:
+        """The audit up to now."""
+        await self.store.audit.flush()
+        return await self.store.database.read(find)
 
     def token(
         self,

@@ -217,6 +217,19 @@ def test_a_token_that_cannot_be_is_wrong_usage(tmp_path: Path, arguments: tuple[
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_token_says_what_the_room_is_for(tmp_path: Path) -> None:
+    from mediaserver import config
+
+    common = ("token", "--data", str(tmp_path), "--room", "r", "--role", "surgeon")
+    code, out, _ = invoke(*common, "--class", "surgery")
+    held = keys.load_or_create(config.load({"data": {"folder": tmp_path}}))
+    claims = tokens.read(held, out.strip(), audience=Audience.JOIN, now_seconds=time.time())
+    assert (code, claims.clinical) == (0, "surgery")
+    code, _, err = invoke(*common, "--class", "party")
+    assert code == 2
+    assert "--class: 'party' is none of surgery, emergency, consult, teaching, test" in err
+
+
 def test_an_unknown_role_is_answered_with_the_roles_there_are(tmp_path: Path) -> None:
     _, _, err = invoke("token", "--data", str(tmp_path), "--room", "r", "--role", "god")
     assert "--role: 'god' is none of surgeon, staff, specialist" in err
@@ -281,3 +294,19 @@ def test_doctor(tmp_path: Path) -> None:
     assert code == 1
     assert "BAD" in out
     assert "fix:" in out
+
+
+def test_the_preflight_prints_one_page_and_fails_where_something_is_blocked(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    page = tmp_path / "page.html"
+    found = run("doctor", "--preflight", f"https://127.0.0.1:{port}/consult/R7#x", "--page", str(page))
+    assert found.returncode == 1
+    assert f"127.0.0.1 TCP {port}" in found.stdout
+    assert "CẦN LÀM" in found.stdout
+    assert page.read_text().startswith("<!doctype html>")
+    with serving(*usual(tmp_path)) as (_, url):
+        fine = run("doctor", "--preflight", url, "--json")
+    assert fine.returncode == 0, fine.stderr
+    assert [one["verdict"] for one in json.loads(fine.stdout)["findings"]][:4] == ["open"] * 4
+    assert run("doctor", "--preflight", "ftp://x").returncode == 2

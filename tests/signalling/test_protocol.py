@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from mediaserver.policy import Role
+from mediaserver.quality_history.claims import LinkClaim
 from signalling import messages, protocol
 from signalling.close_codes import MEANING, CloseCode
 from signalling.errors import MalformedMessage, SessionGone, Unauthorized
@@ -42,6 +43,7 @@ SAMPLES: dict[type[messages.ClientMessage], messages.Request] = {
     messages.Mark: messages.Mark(id=1),
     messages.Leave: messages.Leave(id=1),
     messages.Ping: messages.Ping(id=1),
+    messages.Statistics: messages.Statistics(id=1, clock_ms=1, publish=LinkClaim(loss=0.5)),
 }
 HELLO = messages.Hello(
     id=1,

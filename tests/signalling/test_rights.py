@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from mediaserver.policy import RIGHTS, Right, Role
-from signalling import app, messages, schema
+from signalling import app, messages, operations, schema
 from signalling.tokens import Audience
 from tests.signalling.conftest import House, Socket
 from tests.signalling.offers import CANDIDATE, offer
@@ -65,6 +65,7 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.Answer: Command(ends_as=frozenset({"stale_generation"})),
     messages.RestartIce: Command(ends_as=frozenset({"ok", "transport_failed"})),  # without media: the latter
     messages.Ping: Command(ends_as=frozenset({"pong"})),
+    messages.Statistics: Command(),
     messages.Leave: Command(),
 }
 NAMES = {kind: str(kind.__struct_config__.tag) for kind in COMMANDS}
@@ -96,6 +97,7 @@ def fields(
         messages.StartRecording: {"procedure": "p"},
         messages.Join: {"token": token},
         messages.Answer: {"generation": 999, "sdp": "v=0"},
+        messages.Statistics: {"clock_ms": 0, "views": [{"publication": publication}]},
     }
     return found.get(kind, {})
 
@@ -236,6 +238,7 @@ APART = {
         )
     },
     "GET /ws": "asks for the token in its first message: the commands above",
+    **{f"GET {route.path}": "all roles: test_operations.py" for route in operations.routes()},
 }
 PUBLIC = {
     "GET /api/openapi.json", "GET /livez", "GET /readyz", "GET /healthz", "GET /", "GET /{path}",

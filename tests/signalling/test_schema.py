@@ -13,6 +13,12 @@ from tests.signalling.conftest import House
 from tests.signalling.test_protocol import HELLO, SAMPLES
 
 
+def test_the_exported_operations_schema_is_current() -> None:
+    assert (schema.DOCS / schema.OPERATIONS_SCHEMA_FILE).read_text() == schema.operations_schema_text(), (
+        "run: python -m signalling.schema"
+    )
+
+
 def test_the_exported_schema_is_current() -> None:
     assert (schema.DOCS / schema.SCHEMA_FILE).read_text() == schema.schema_text(), (
         "run: python -m signalling.schema"

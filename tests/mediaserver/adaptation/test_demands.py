@@ -30,6 +30,8 @@ async def test_a_wish_and_the_room_are_what_is_asked() -> None:
         room.server.mute(room.surgeon, room.picture.id, True)
         wished = asked(room, viewer)["video"]
         assert (wished.cap, wished.hidden, wished.pinned, wished.muted) == (1, True, True, True)
+        room.picture.top_layer = 0
+        assert asked(room, viewer)["video"].cap == 0, "the operators' limit is the lower one"
 
 
 async def test_key_frames_that_others_would_pay_for_are_known() -> None:

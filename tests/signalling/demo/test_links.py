@@ -26,6 +26,7 @@ def test_each_role_has_a_link_for_this_computer_and_for_others() -> None:
     for base in ("http://localhost:8080", "https://192.0.2.10:8443"):
         for page, role in (("theatre", "surgeon"), ("observe", "observer"), ("consult", "specialist")):
             assert f"{base}/{page}/7QK2#invitation-{role}" in shown
+    assert "http://localhost:8080/operations#invitation-operator" in shown
     assert "UDP 7882-7883 and TCP 8443" in shown
 
 

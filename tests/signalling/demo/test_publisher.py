@@ -11,6 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamTrack
 
 from mediaserver.ids import RoomId
+from signalling.client import Client, Refused
 from signalling.demo import publisher
 from signalling.demo.marks import Mark
 from signalling.demo.pictures import Endoscope
@@ -50,7 +51,7 @@ async def test_a_film_takes_the_place_of_the_endoscope(tmp_path: Path) -> None:
 
 async def test_it_joins_and_publishes_everything(house: House) -> None:
     async with house.http.ws_connect(f"{house.url}/ws", protocols=(PROTOCOL,)) as socket:
-        client = publisher.Client(socket)
+        client = Client(socket)
         reading = asyncio.create_task(client.read())
         await client.request("join", token=house.token("surgeon"), name="Theatre")
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -65,7 +66,7 @@ async def test_it_joins_and_publishes_everything(house: House) -> None:
             async with asyncio.timeout(20):
                 while connection.connectionState != "connected":  # noqa: ASYNC110 - it connects by itself
                     await asyncio.sleep(0.01)
-            with pytest.raises(publisher.Refused):
+            with pytest.raises(Refused):
                 await client.request("mute", publication="nothing", muted=True)
         finally:
             await connection.close()

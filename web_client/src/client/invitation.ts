@@ -86,7 +86,8 @@ export async function exchange(invitation: string, fetcher: typeof fetch = fetch
   }
 }
 
-async function codeOf(answer: Response): Promise<string> {
+/** The code of a refusal: the server's own when it names one, else the HTTP status. */
+export async function codeOf(answer: Response): Promise<string> {
   if (answer.status === 401) return "invitation_invalid";
   try {
     const body = (await answer.json()) as { code?: unknown };

@@ -66,7 +66,8 @@ export type Request =
   | StopRecording
   | Remove
   | Leave
-  | Ping;
+  | Ping
+  | Statistics;
 export type Response = Hello | Ok | Pong | Error | PublishedAnswer;
 
 export interface ProtocolTypes {
@@ -83,6 +84,7 @@ export interface ProtocolTypes {
   LayerForwarded?: LayerForwarded;
   Leave?: Leave;
   Limits?: Limits;
+  LinkClaim?: LinkClaim;
   Mark?: Mark;
   Mute?: Mute;
   Offer?: Offer;
@@ -114,14 +116,17 @@ export interface ProtocolTypes {
   RoomRecording?: RoomRecording;
   SendingWanted?: SendingWanted;
   Source?: Source;
+  SourceClaim?: SourceClaim;
   SourceQuality?: SourceQuality;
   StandingChanged?: StandingChanged;
   StartRecording?: StartRecording;
+  Statistics?: Statistics;
   StopRecording?: StopRecording;
   Subscribe?: Subscribe;
   SubscribedSource?: SubscribedSource;
   TransportState?: TransportState;
   Unpublished?: Unpublished;
+  ViewClaim?: ViewClaim;
 }
 /**
  * The client's SDP answer to the server's ``offer`` of this generation. Answered by ``ok``.
@@ -428,6 +433,14 @@ export interface Leave {
   id: number;
 }
 /**
+ * One peer connection as the browser sees it.
+ */
+export interface LinkClaim {
+  round_trip_ms?: number | null;
+  loss?: number | null;
+  relayed?: boolean | null;
+}
+/**
  * Marks this moment of the procedure for review (right ``mark``). ``ok``.
  */
 export interface Mark {
@@ -561,4 +574,47 @@ export interface StartRecording {
 export interface StopRecording {
   type: "stop_recording";
   id: number;
+}
+/**
+ * What the browser measured since its last such message, every two seconds: claims for operators.
+ *
+ *     ``ok``.
+ */
+export interface Statistics {
+  type: "statistics";
+  id: number;
+  clock_ms: number;
+  publish?: LinkClaim | null;
+  subscribe?: LinkClaim | null;
+  sources?: SourceClaim[];
+  views?: ViewClaim[];
+}
+/**
+ * One source that the browser sends; its largest layer.
+ */
+export interface SourceClaim {
+  publication: string;
+  width?: number | null;
+  height?: number | null;
+  captured_per_second?: number | null;
+  encoded_per_second?: number | null;
+  encode_ms?: number | null;
+  limited_by?: ("bandwidth" | "cpu") | null;
+}
+/**
+ * One source that the browser shows; counts are those since its message before.
+ */
+export interface ViewClaim {
+  publication: string;
+  width?: number | null;
+  height?: number | null;
+  frames_per_second?: number | null;
+  loss?: number | null;
+  freezes?: number;
+  freeze_ms?: number;
+  dropped?: number | null;
+  decode_ms?: number | null;
+  buffer_ms?: number | null;
+  concealed?: number | null;
+  delay_ms?: number | null;
 }

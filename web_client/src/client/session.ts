@@ -15,6 +15,7 @@ import { after, EMPTY_ROOM, roomOf } from "./room";
 import type { Publication, Room } from "./room";
 import { Signalling, WEBSOCKET_PATH } from "./signalling";
 import type { Phase } from "./signalling";
+import { ClaimReader } from "./claims";
 import { Sampler } from "./statistics";
 import type { LinkSample, SourceSample } from "./statistics";
 import { SubscribeTransport } from "./subscribe";
@@ -57,6 +58,7 @@ export class Session {
   private first: Admission | undefined;
   private upload = new Sampler("publish");
   private download = new Sampler("subscribe");
+  private readonly claims = new ClaimReader();
   private sampling: ReturnType<typeof setInterval> | undefined;
   /** By publication: what was last wanted of it. A new session begins without and is told again. */
   private readonly wishes = new Map<string, Wish>();
@@ -260,6 +262,20 @@ export class Session {
     this.jitterMs.value = subscribe?.sample.jitterMs ?? null;
     this.quality.value = ownQuality({ publish, subscribe });
     await this.sampleSources(nowMs);
+    await this.tellStatistics(publish?.sample ?? null, subscribe?.sample ?? null, nowMs);
+  }
+
+  /** Operators see what this page sees; a message that is lost is not sent again, the next one says more. */
+  private async tellStatistics(up: LinkSample | null, down: LinkSample | null, nowMs: number): Promise<void> {
+    const [publish, subscribe] = [this.publishing.value?.pc, this.subscribing.value?.pc];
+    const sending = this.sending.value.flatMap(({ track, publication: { value: publication } }) =>
+      publication === null ? [] : [{ publication, track }]);
+    const shown = [...this.tracks.value].map(([publication, track]) => ({ publication, track }));
+    const claims = await this.claims.read(
+      publish && { pc: publish, sample: up, tracks: sending },
+      subscribe && { pc: subscribe, sample: down, tracks: shown }, nowMs,
+    );
+    if (this.phase.value.kind === "joined") await this.signalling.request(claims).catch(() => undefined);
   }
 
   private async sampleSources(nowMs: number): Promise<void> {

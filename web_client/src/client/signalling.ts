@@ -56,7 +56,7 @@ const ANEW_CODES: ReadonlySet<number> = new Set([1013, 4401, 4410, 4432]);
 /** Refusals that a new token or a new session cures, whatever their `retryable` says. */
 const CURABLE: ReadonlySet<string> = new Set(["session_gone", "token_used", "unauthorized"]);
 /** A request that must not be sent twice, even if its answer was lost. */
-const ONCE: ReadonlySet<Request["type"]> = new Set(["chat", "join", "ping"]);
+const ONCE: ReadonlySet<Request["type"]> = new Set(["chat", "join", "ping", "statistics"]);
 
 interface Pending {
   request: Request;

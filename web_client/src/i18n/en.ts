@@ -2,6 +2,8 @@
 import { review } from "./review.en";
 import { procedure } from "./procedure.en";
 import { recordingFaults } from "./recording.en";
+import { operations } from "./operations/en";
+import { precall } from "./precall/en";
 import type { Advice, Dictionary } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
@@ -161,6 +163,8 @@ export const en: Dictionary = {
     remote: "Specialists and participants", nobody: "Nobody else is in the room yet.", stopAllConfirm: "Stop every source being sent",
     failed: "This source could not be sent. Press “Send this source” to try again.",
   },
+  precall,
+  operations,
   consult: {
     empty: "No picture from the theatre yet", emptyHelp: "It appears by itself when the theatre starts to send.",
     talk: "Turn microphone on", talking: "Speaking", muted: "Muted", mute: "Turn microphone off", noMicrophone: "No microphone",

@@ -5,6 +5,8 @@ import { recordingFaults } from "./recording.vi";
 import type { Cause, Level } from "../client/quality";
 import type { DeviceFault } from "../client/devices";
 import type { Reason, Role, SourceType, Step, TroubleCause } from "../client/protocol";
+import { operations } from "./operations/vi";
+import { precall } from "./precall/vi";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
 
@@ -207,6 +209,8 @@ export const vi = {
     remote: "Chuyên gia và người tham gia", nobody: "Chưa có ai khác trong phòng.", stopAllConfirm: "Dừng mọi nguồn đang truyền",
     failed: "Chưa truyền được nguồn này. Bấm “Truyền nguồn này” để thử lại.",
   },
+  precall,
+  operations,
   consult: {
     empty: "Chưa có hình từ phòng mổ", emptyHelp: "Hình sẽ tự hiện khi phòng mổ bắt đầu truyền.",
     talk: "Bật micro", talking: "Đang nói", muted: "Đã tắt tiếng", mute: "Tắt micro", noMicrophone: "Chưa có micro",

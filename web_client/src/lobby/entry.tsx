@@ -17,6 +17,7 @@ import { LanguageSwitch } from "../ui/shell";
 import type { PageName } from "../ui/shell";
 import { CodeForm } from "./code";
 import { HOME, mayUse, pageUrl, place } from "./places";
+import { PrecallTest } from "./precall";
 
 type Step =
   | { kind: "code" }
@@ -120,6 +121,7 @@ function Before({ page, lobby: Lobby, now }: EntryPage & { now: Exclude<Step, { 
           <h2>{t.roomName(now.admission.room)} – {t.roles[now.admission.role]}</h2>
           <NameField />
           <Lobby admission={now.admission} join={(prepare) => enter(now.invitation, now.admission, prepare)} />
+          <PrecallTest invitation={now.invitation} role={now.admission.role} />
         </section>
       );
     case "over":

@@ -8,7 +8,7 @@ import { words } from "../i18n";
 import { ErrorCard } from "../ui/parts";
 import { CodeForm } from "./code";
 import { Frame } from "./entry";
-import { HOME, pageUrl } from "./places";
+import { HOME, OPERATIONS_URL, pageUrl } from "./places";
 
 const fault = signal<string | null>(null);
 
@@ -17,7 +17,7 @@ async function go(invitation: string): Promise<void> {
   try {
     const admission = await exchange(invitation);
     const home = HOME[admission.role];
-    if (home === null) fault.value = "no_page";
+    if (home === null) window.location.assign(`${OPERATIONS_URL}#${invitation}`);
     else window.location.assign(pageUrl(home, admission.room, invitation));
   } catch (error) {
     fault.value = error instanceof JoinRefused ? error.code : "network";

@@ -9,6 +9,9 @@ export const HOME: Record<Role, PageName | null> = {
   auditor: null,
 };
 
+/** The operators' page is no room's, and shows no pictures. */
+export const OPERATIONS_URL = "/operations";
+
 /** Who may use a page besides those whose home it is. */
 const GUESTS: Record<PageName, readonly Role[]> = {
   theatre: [], consult: ["surgeon", "staff"], observe: ["surgeon", "staff", "specialist", "moderator"],

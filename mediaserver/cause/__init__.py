@@ -1,0 +1,1 @@
+"""Why somebody is hurt: samples of a second in, findings with evidence out. Pure."""

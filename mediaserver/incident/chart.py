@@ -1,0 +1,99 @@
+"""Line charts as SVG text: no script, no style that a strict page would refuse. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 720, 150
+LEFT, RIGHT, TOP, BOTTOM = 62, 12, 24, 22
+COLOURS = ("#0b5394", "#b45f06", "#38761d", "#741b47", "#134f5c", "#7f6000")
+DASHES = ("none", "6 3", "2 3", "8 3 2 3", "1 4", "12 4")
+"""Lines differ by more than colour: reports are printed in grey."""
+MAX_POINTS = 720
+"""One a pixel; more would only make the page heavy."""
+GAP_MS = 15_000
+"""Longer without a value, the line breaks: it must not look as if something had been measured there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line: (Unix ms, value) in order of time."""
+
+    name: str
+    points: Sequence[tuple[int, float]]
+
+
+def line_chart(
+    title: str, series: Sequence[Series], from_ms: int, to_ms: int, show: Callable[[float], str]
+) -> str:
+    """One chart; ``show`` writes a value with its unit. Empty text when there is nothing to draw."""
+    drawn = [one for one in series if one.points]
+    if not drawn or to_ms <= from_ms:
+        return ""
+    top = max(value for one in drawn for _, value in one.points) or 1.0
+    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x(at_ms: int) -> float:
+        return LEFT + inner_width * (at_ms - from_ms) / (to_ms - from_ms)
+
+    def y(value: float) -> float:
+        return TOP + inner_height * (1 - value / top)
+
+    parts = [_head(title)]
+    parts += [_level(y(top * share), show(top * share)) for share in (0.0, 0.5, 1.0)]
+    label_at = LEFT
+    for index, one in enumerate(drawn):
+        pen = (
+            f'stroke="{COLOURS[index % len(COLOURS)]}" stroke-dasharray="{DASHES[index % len(DASHES)]}" '
+            'stroke-width="1.5" fill="none"'
+        )
+        for run in runs(thin(one.points)):
+            line = " ".join(f"{x(at_ms):.1f},{y(value):.1f}" for at_ms, value in run)
+            parts.append(f'<polyline points="{line}" {pen}/>')
+        parts.append(_label(label_at, one.name, pen))
+        label_at += 42 + 7 * len(one.name)
+    return "".join([*parts, "</svg>"])
+
+
+def _head(title: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
+        f'height="{HEIGHT}" role="img" aria-label="{escape(title, quote=True)}" font-family="sans-serif" '
+        f'font-size="11"><text x="{LEFT}" y="14" font-size="13" font-weight="bold">{escape(title)}</text>'
+    )
+
+
+def _level(y: float, text: str) -> str:
+    return (
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#cccccc"/>'
+        f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+    )
+
+
+def _label(x: int, text: str, pen: str) -> str:
+    y = HEIGHT - 7
+    return (
+        f'<line x1="{x}" x2="{x + 22}" y1="{y}" y2="{y}" {pen}/>'
+        f'<text x="{x + 26}" y="{y + 4}">{escape(text)}</text>'
+    )
+
+
+def thin(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most so many as there are pixels, each the highest of its group: reports are about peaks."""
+    if len(points) <= MAX_POINTS:
+        return list(points)
+    size = -(-len(points) // MAX_POINTS)
+    return [max(points[at : at + size], key=lambda point: point[1]) for at in range(0, len(points), size)]
+
+
+def runs(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:
+    """Split where nothing was measured."""
+    found: list[list[tuple[int, float]]] = []
+    for point in points:
+        if found and point[0] - found[-1][-1][0] <= GAP_MS:
+            found[-1].append(point)
+        else:
+            found.append([point])
+    return found

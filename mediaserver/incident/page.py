@@ -1,0 +1,226 @@
+"""The report as one page: to read, print and keep. Everything is in it, and it runs no script. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from html import escape
+
+import msgspec
+
+from mediaserver.incident.chart import Series, line_chart
+from mediaserver.incident.words import WORDS, Language, Words, moment, number
+from mediaserver.operations.model import CauseSpan, IncidentReport, LegSummary, Sample, Text
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;"
+    "background:#fff}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;vertical-align:top;"
+    "border-bottom:1px solid #ddd}svg{max-width:100%;height:auto;display:block;margin:.5rem 0}"
+    "pre{white-space:pre-wrap;font-size:.85rem}figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
+    "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
+)
+POLICY = (
+    "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+    + "'"
+)
+"""The content security policy that the page needs: its own style and nothing else."""
+UNKNOWN = "–"
+
+
+def render(report: IncidentReport, language: Language) -> str:
+    """HTML of the whole report."""
+    words = WORDS[language]
+    names = _names(report, words)
+    sections = [
+        _head(report, words, language),
+        _section(words.causes, _causes(report.causes, names, words, language)),
+        _section(words.participants, _participants(names, words)),
+        _section(words.legs, _legs(report.legs, names, words, language)),
+        _section(words.charts, _charts(report, names, words, language)),
+        _section(words.timeline, _timeline(report, names, words, language)),
+        _section(words.configuration, _configuration(report, words)),
+    ]
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(words.title)} – {escape(report.room)}</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(sections)}</body></html>"
+    )
+
+
+def _names(report: IncidentReport, words: Words) -> dict[str, str]:
+    """Short names for ids: the role and a letter, in order of appearance."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for sample in report.samples:
+        if sample.participant not in names:
+            role = words.roles[sample.role]
+            counts[role] = counts.get(role, 0) + 1
+            names[sample.participant] = f"{role} {counts[role]}"
+    return names
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{content}</section>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Cells are escaped here."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _head(report: IncidentReport, words: Words, language: Language) -> str:
+    kind = UNKNOWN if report.clinical_class is None else words.classes[report.clinical_class]
+    span = f"{moment(report.from_ms, language)} – {moment(report.to_ms, language)}"
+    facts = _table(
+        [words.room, words.clinical_class, words.span, words.made],
+        [[report.room, kind, span, moment(report.made_ms, language)]],
+    )
+    more = f"<p><strong>{escape(words.truncated)}</strong></p>" if report.truncated else ""
+    return f"<h1>{escape(words.title)}</h1>{facts}<p>{escape(words.no_identity)}</p>{more}"
+
+
+def _causes(causes: Sequence[CauseSpan], names: dict[str, str], words: Words, language: Language) -> str:
+    if not causes:
+        return f"<p>{escape(words.nothing_found)}</p>"
+
+    def own(text: Text) -> str:
+        return text.vi if language == "vi" else text.en
+
+    return _table(
+        [words.began, words.ended, words.cause, words.severity, words.who, words.action],
+        (
+            [
+                moment(one.began_ms, language),
+                words.still if one.ended_ms is None else moment(one.ended_ms, language),
+                own(one.cause.title),
+                words.hurt if one.severity == "hurt" else words.watch,
+                names.get(one.participant or "", one.participant or UNKNOWN),
+                own(one.cause.action),
+            ]
+            for one in causes
+        ),
+    )
+
+
+def _participants(names: dict[str, str], words: Words) -> str:
+    return _table([words.who, "ID"], ([name, id] for id, name in names.items()))
+
+
+def _legs(legs: Sequence[LegSummary], names: dict[str, str], words: Words, language: Language) -> str:
+    def share(value: float | None) -> str:
+        return UNKNOWN if value is None else f"{number(value * 100, 1, language)} %"
+
+    def milliseconds(value: float | None) -> str:
+        return UNKNOWN if value is None else f"{number(value * 1000, 0, language)} ms"
+
+    return _table(
+        [
+            words.who,
+            words.direction,
+            words.mean_rate,
+            f"{words.loss_before} ({words.p95})",
+            f"{words.loss_after} ({words.p95})",
+            f"{words.round_trip} ({words.p95})",
+            words.freezes,
+        ],
+        (
+            [
+                names.get(leg.participant, leg.participant),
+                words.up if leg.direction == "up" else words.down,
+                f"{number(leg.mean_bits_per_second / 1000, 0, language)} kbit/s",
+                share(leg.loss_before_p95_ratio),
+                share(leg.loss_after_p95_ratio),
+                milliseconds(leg.round_trip_p95_seconds),
+                f"{leg.freezes} ({number(leg.freeze_seconds, 1, language)} s)",
+            ]
+            for leg in legs
+        ),
+    )
+
+
+def _charts(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+    by_participant: dict[str, list[Sample]] = {}
+    for sample in report.samples:
+        by_participant.setdefault(sample.participant, []).append(sample)
+    figures = (
+        f"<figure>{chart}</figure>"
+        for id, samples in by_participant.items()
+        for chart in _of_participant(names[id], samples, report, words, language)
+        if chart
+    )
+    return "".join(figures)
+
+
+def _of_participant(
+    name: str, samples: Sequence[Sample], report: IncidentReport, words: Words, language: Language
+) -> list[str]:
+    def legs(measure: str) -> list[Series]:
+        return [
+            Series(way, _points(samples, partial(_of_leg, leg=leg, measure=measure)))
+            for leg, way in (("up", words.up), ("down", words.down))
+        ]
+
+    def views(measure: str) -> list[Series]:
+        shown = list(dict.fromkeys(v.publication for one in samples for v in one.views if v.kind == "video"))
+        return [
+            Series(str(index + 1), _points(samples, partial(_of_view, publication=id, measure=measure)))
+            for index, id in enumerate(shown)
+        ]
+
+    def chart(title: str, series: list[Series], digits: int, scale: float, unit: str) -> str:
+        return line_chart(
+            f"{name}: {title}",
+            series,
+            report.from_ms,
+            report.to_ms,
+            lambda value: f"{number(value * scale, digits, language)} {unit}".rstrip(),
+        )
+
+    return [
+        chart(words.rate, legs("bits_per_second"), 0, 0.001, "kbit/s"),
+        chart(words.loss_before, legs("loss_before_ratio"), 1, 100, "%"),
+        chart(words.round_trip, legs("round_trip_seconds"), 0, 1000, "ms"),
+        chart(words.frames, views("frames_per_second"), 0, 1, ""),
+        chart(words.freeze, views("freeze_seconds"), 1, 1, "s"),
+    ]
+
+
+def _points(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[tuple[int, float]]:
+    return [(one.at_ms, float(found)) for one in samples if (found := value(one)) is not None]
+
+
+def _of_leg(sample: Sample, *, leg: str, measure: str) -> float | None:
+    value: float | None = getattr(getattr(sample, leg), measure, None)
+    return value
+
+
+def _of_view(sample: Sample, *, publication: str, measure: str) -> float | None:
+    return next((getattr(view, measure) for view in sample.views if view.publication == publication), None)
+
+
+def _timeline(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+    return _table(
+        [words.time, words.event, words.who, words.detail],
+        (
+            [
+                moment(event.at_ms, language),
+                words.kinds[event.kind],
+                names.get(event.participant or "", event.participant or UNKNOWN),
+                event.detail,
+            ]
+            for event in report.timeline
+        ),
+    )
+
+
+def _configuration(report: IncidentReport, words: Words) -> str:
+    text = msgspec.json.format(msgspec.json.encode(report.configuration), indent=2).decode()
+    versions = f"loupe {report.version}, {report.native_version}"
+    return f"<p>{escape(words.version)}: {escape(versions)}</p><pre>{escape(text)}</pre>"

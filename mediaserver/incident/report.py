@@ -1,0 +1,135 @@
+"""Gathers an incident report from the history. It names no person, no address, no secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from mediaserver import __version__, _dataplane
+from mediaserver.cause.texts import CAUSES
+from mediaserver.config import Settings
+from mediaserver.operations.model import (
+    CauseSpan,
+    IncidentReport,
+    LegSample,
+    LegSummary,
+    Sample,
+    Severity,
+    TimelineEvent,
+)
+from mediaserver.quality_history import query
+from mediaserver.quality_history.database import Database
+
+MAX_SAMPLES = 20_000
+MAX_EVENTS = 5_000
+SHOWN_SETTINGS: dict[str, Any] = {
+    "limits": True,
+    "history": True,
+    "log": True,
+    "media": {"workers"},
+    "tokens": {"lifetime_seconds"},
+}
+"""What of the configuration is told: numbers and words, no address, folder, name or secret."""
+
+
+async def gather(
+    database: Database, settings: Settings, room: str, from_ms: int, to_ms: int
+) -> IncidentReport:
+    """Everything known of a room between two moments."""
+    samples, more_samples = await _samples(database, room, from_ms, to_ms)
+    page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
+    stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
+    return IncidentReport(
+        room=room,
+        clinical_class=stood.spans[0].clinical_class if stood.spans else None,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        made_ms=time.time_ns() // 1_000_000,
+        version=__version__,
+        native_version=_dataplane.__version__,
+        configuration=settings.model_dump(mode="json", include=SHOWN_SETTINGS),
+        causes=cause_spans(page.events),
+        legs=summaries(samples),
+        timeline=page.events,
+        samples=samples,
+        truncated=more_samples or page.next is not None,
+    )
+
+
+async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> tuple[list[Sample], bool]:
+    found: list[Sample] = []
+    cursor: str | None = None
+    while True:
+        page = await query.samples(database, room, from_ms, to_ms, cursor=cursor)
+        found += page.samples
+        cursor = page.next
+        if cursor is None or len(found) >= MAX_SAMPLES:
+            return found[:MAX_SAMPLES], cursor is not None or len(found) > MAX_SAMPLES
+
+
+def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:
+    """Findings from raising to clearing; one that began or ended outside has that end open."""
+    standing: dict[tuple[str, str | None, str | None], CauseSpan] = {}
+    spans: list[CauseSpan] = []
+    for event in events:
+        if event.kind not in ("finding_raised", "finding_cleared"):
+            continue
+        cause, _, word = event.detail.partition(" ")
+        severity: Severity = "hurt" if word == "hurt" else "watch"
+        text = next((known for known in CAUSES.values() if known.cause == cause), None)
+        if text is None:
+            continue
+        key = (cause, event.participant, event.publication)
+        before = standing.pop(key, None)
+        began = event.at_ms if before is None else before.began_ms
+        raised = event.kind == "finding_raised"
+        worst: Severity = "hurt" if severity == "hurt" or (before and before.severity == "hurt") else "watch"
+        span = CauseSpan(
+            cause=text,
+            severity=worst,
+            participant=event.participant,
+            began_ms=began,
+            ended_ms=None if raised else event.at_ms,
+        )
+        if raised:
+            standing[key] = span
+        else:
+            spans.append(span)
+    return sorted([*spans, *standing.values()], key=lambda one: one.began_ms)
+
+
+def summaries(samples: Sequence[Sample]) -> list[LegSummary]:
+    """One line a leg, in order of appearance."""
+    legs: dict[tuple[str, Literal["up", "down"]], list[Sample]] = {}
+    for sample in samples:
+        if sample.up is not None:
+            legs.setdefault((sample.participant, "up"), []).append(sample)
+        if sample.down is not None:
+            legs.setdefault((sample.participant, "down"), []).append(sample)
+    return [_summary(participant, direction, seconds) for (participant, direction), seconds in legs.items()]
+
+
+def _summary(participant: str, direction: Literal["up", "down"], seconds: Sequence[Sample]) -> LegSummary:
+    legs: list[LegSample] = [
+        leg for one in seconds if (leg := one.up if direction == "up" else one.down) is not None
+    ]
+    views = [view for one in seconds for view in one.views] if direction == "down" else []
+    return LegSummary(
+        participant=participant,
+        role=seconds[0].role,
+        direction=direction,
+        samples=len(legs),
+        mean_bits_per_second=round(sum(leg.bits_per_second for leg in legs) / len(legs)),
+        loss_before_p95_ratio=p95(leg.loss_before_ratio for leg in legs),
+        loss_after_p95_ratio=p95(leg.loss_after_ratio for leg in legs),
+        round_trip_p95_seconds=p95(leg.round_trip_seconds for leg in legs),
+        freezes=sum(view.freezes for view in views),
+        freeze_seconds=round(sum(view.freeze_seconds for view in views), 3),
+    )
+
+
+def p95(values: Iterable[float | None]) -> float | None:
+    """What 95 of 100 known values do not pass; None when none is known."""
+    known = sorted(value for value in values if value is not None)
+    return known[min(len(known) - 1, int(0.95 * len(known)))] if known else None

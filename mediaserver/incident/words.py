@@ -1,0 +1,232 @@
+"""The report's words in Vietnamese and English, and how each language writes times and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.operations.model import TimelineKind
+from mediaserver.policy import Role
+
+Language = Literal["vi", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All texts of one language."""
+
+    title: str
+    room: str
+    clinical_class: str
+    span: str
+    made: str
+    no_identity: str
+    truncated: str
+    causes: str
+    nothing_found: str
+    cause: str
+    severity: str
+    who: str
+    began: str
+    ended: str
+    still: str
+    action: str
+    legs: str
+    direction: str
+    up: str
+    down: str
+    mean_rate: str
+    loss_before: str
+    loss_after: str
+    round_trip: str
+    freezes: str
+    p95: str
+    charts: str
+    rate: str
+    frames: str
+    freeze: str
+    timeline: str
+    time: str
+    event: str
+    detail: str
+    version: str
+    configuration: str
+    participants: str
+    hurt: str
+    watch: str
+    roles: dict[Role, str]
+    classes: dict[ClinicalClass, str]
+    kinds: dict[TimelineKind, str]
+
+
+VI = Words(
+    title="Báo cáo sự cố",
+    room="Phòng",
+    clinical_class="Loại ca",
+    span="Khoảng thời gian",
+    made="Lập lúc",
+    no_identity="Báo cáo không chứa tên người, dữ liệu người bệnh, địa chỉ mạng hay mật khẩu.",
+    truncated="Dữ liệu nhiều hơn mức một báo cáo chứa được; hãy chọn khoảng thời gian ngắn hơn.",
+    causes="Nguyên nhân",
+    nothing_found="Không ghi nhận vấn đề nào trong khoảng thời gian này.",
+    cause="Nguyên nhân",
+    severity="Mức độ",
+    who="Người tham gia",
+    began="Bắt đầu",
+    ended="Kết thúc",
+    still="còn tiếp diễn",
+    action="Việc cần làm",
+    legs="Đường truyền",
+    direction="Chiều",
+    up="lên máy chủ",
+    down="từ máy chủ",
+    mean_rate="Tốc độ trung bình",
+    loss_before="Mất gói trước sửa",
+    loss_after="Mất gói sau sửa",
+    round_trip="Trễ khứ hồi",
+    freezes="Lần đứng hình",
+    p95="95 % thời gian dưới",
+    charts="Biểu đồ",
+    rate="Tốc độ",
+    frames="Khung hình mỗi giây (người xem)",
+    freeze="Đứng hình mỗi giây (người xem)",
+    timeline="Diễn biến",
+    time="Thời điểm",
+    event="Sự kiện",
+    detail="Chi tiết",
+    version="Phiên bản",
+    configuration="Cấu hình",
+    participants="Người tham gia",
+    hurt="bị ảnh hưởng",
+    watch="cần theo dõi",
+    roles={
+        Role.SURGEON: "phẫu thuật viên chính",
+        Role.STAFF: "nhân viên phòng mổ",
+        Role.SPECIALIST: "chuyên gia",
+        Role.MODERATOR: "điều phối viên",
+        Role.OBSERVER: "người quan sát",
+        Role.OPERATOR: "vận hành",
+    },
+    classes={
+        ClinicalClass.SURGERY: "phẫu thuật",
+        ClinicalClass.EMERGENCY: "hội chẩn cấp cứu",
+        ClinicalClass.CONSULT: "hội chẩn",
+        ClinicalClass.TEACHING: "giảng dạy",
+        ClinicalClass.TEST: "thử nghiệm",
+    },
+    kinds={
+        "room_opened": "Mở phòng",
+        "room_closed": "Đóng phòng",
+        "joined": "Tham gia",
+        "left": "Rời phòng",
+        "socket_lost": "Mất kết nối điều khiển",
+        "socket_back": "Có lại kết nối điều khiển",
+        "published": "Bắt đầu phát nguồn",
+        "unpublished": "Dừng phát nguồn",
+        "muted": "Tắt nguồn",
+        "unmuted": "Bật lại nguồn",
+        "frozen": "Hình đứng",
+        "flows_again": "Hình chạy lại",
+        "layers_changed": "Đổi các lớp hình được phát",
+        "layer_forwarded": "Đổi lớp hình được xem",
+        "transport": "Đường truyền",
+        "path_changed": "Đổi mạng",
+        "recording_started": "Bắt đầu ghi",
+        "recording_stopped": "Dừng ghi",
+        "finding_raised": "Phát hiện vấn đề",
+        "finding_cleared": "Hết vấn đề",
+    },
+)
+EN = Words(
+    title="Incident report",
+    room="Room",
+    clinical_class="Class",
+    span="Span of time",
+    made="Made",
+    no_identity="This report holds no person's name, no patient data, no network address and no secret.",
+    truncated="There was more than a report holds; choose a shorter span of time.",
+    causes="Causes",
+    nothing_found="Nothing was found wrong in this span of time.",
+    cause="Cause",
+    severity="Severity",
+    who="Participant",
+    began="Began",
+    ended="Ended",
+    still="still goes on",
+    action="What to do",
+    legs="Legs",
+    direction="Direction",
+    up="to the server",
+    down="from the server",
+    mean_rate="Mean rate",
+    loss_before="Loss before repair",
+    loss_after="Loss after repair",
+    round_trip="Round trip",
+    freezes="Freezes",
+    p95="below, 95 % of the time",
+    charts="Charts",
+    rate="Rate",
+    frames="Frames a second (viewers)",
+    freeze="Frozen in each second (viewers)",
+    timeline="Timeline",
+    time="Time",
+    event="Event",
+    detail="Detail",
+    version="Version",
+    configuration="Configuration",
+    participants="Participants",
+    hurt="hurt",
+    watch="to be watched",
+    roles={
+        Role.SURGEON: "operating surgeon",
+        Role.STAFF: "theatre staff",
+        Role.SPECIALIST: "specialist",
+        Role.MODERATOR: "moderator",
+        Role.OBSERVER: "observer",
+        Role.OPERATOR: "operator",
+    },
+    classes={
+        ClinicalClass.SURGERY: "surgery",
+        ClinicalClass.EMERGENCY: "emergency consult",
+        ClinicalClass.CONSULT: "consult",
+        ClinicalClass.TEACHING: "teaching",
+        ClinicalClass.TEST: "test",
+    },
+    kinds={
+        "room_opened": "Room opened",
+        "room_closed": "Room closed",
+        "joined": "Joined",
+        "left": "Left",
+        "socket_lost": "Signalling lost",
+        "socket_back": "Signalling back",
+        "published": "Source published",
+        "unpublished": "Source ended",
+        "muted": "Source muted",
+        "unmuted": "Source unmuted",
+        "frozen": "Picture frozen",
+        "flows_again": "Picture flows again",
+        "layers_changed": "Layers sent changed",
+        "layer_forwarded": "Layer watched changed",
+        "transport": "Transport",
+        "path_changed": "Network path changed",
+        "recording_started": "Recording started",
+        "recording_stopped": "Recording stopped",
+        "finding_raised": "Finding raised",
+        "finding_cleared": "Finding cleared",
+    },
+)
+WORDS: dict[Language, Words] = {"vi": VI, "en": EN}
+
+
+def moment(at_ms: int, language: Language) -> str:
+    """Local time of the server, to the second, with its distance to UTC."""
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
+    return local.strftime("%d/%m/%Y %H:%M:%S %z" if language == "vi" else "%Y-%m-%d %H:%M:%S %z")
+
+
+def number(value: float, digits: int, language: Language) -> str:
+    """With the language's decimal sign."""
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if language == "vi" else text

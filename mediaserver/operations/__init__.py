@@ -1,0 +1,1 @@
+"""What operators see: samples of every leg, who is hurt and why, alerts, reports."""

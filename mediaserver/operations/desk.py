@@ -1,0 +1,313 @@
+"""The operators' desk: once a second it samples every leg, names causes, raises alerts, writes the history.
+
+Nothing on the way of media waits for it. A second that fails is logged, and the next one is tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from mediaserver import __version__
+from mediaserver.alerts.alerts import Alerts, News
+from mediaserver.alerts.lasting import Lasting
+from mediaserver.alerts.webhooks import Webhooks
+from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
+from mediaserver.clinical import ClinicalClass
+from mediaserver.errors import HistoryUnavailable, UnknownRoom
+from mediaserver.operations.facts import Disk, LoopLag, Workers
+from mediaserver.operations.live import LiveRoom, first_look
+from mediaserver.operations.measures import Measures
+from mediaserver.operations.model import (
+    Board,
+    CanaryReading,
+    Finding,
+    PictureVerdict,
+    RoomDetail,
+    ServerState,
+    TimelineEvent,
+    WorkerLoad,
+)
+from mediaserver.operations.timeline import scene
+from mediaserver.quality_history.figures import Difference, Snapshot, difference, number
+from mediaserver.quality_history.reading import sample
+from mediaserver.quality_history.store import HistoryStore
+from mediaserver.room import Room
+from mediaserver.session import Registry, Session
+
+SAMPLE_SECONDS = 1.0
+STALE_AFTER_SECONDS = 15
+"""A board older than this is shown in red."""
+URGENT = (ClinicalClass.SURGERY, ClinicalClass.EMERGENCY)
+HISTORY_FILE = "history.db"
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class RecorderFigures(Protocol):
+    """What the desk asks a recorder."""
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How far the disk is behind the media; None while nothing is recorded."""
+
+    @property
+    def failed(self) -> bool:
+        """Something that should be recorded is not."""
+
+    def recording(self, room: str) -> bool:
+        """Whether anything of this room is recorded."""
+
+
+class Desk:
+    """One process's. Everything runs on the event loop but the history's writer thread."""
+
+    def __init__(self, registry: Registry, *, draining: Callable[[], bool] = lambda: False) -> None:
+        settings = registry.settings
+        self._registry = registry
+        self._draining = draining
+        self.store = HistoryStore(
+            settings.data.folder / HISTORY_FILE,
+            max_bytes=settings.history.max_bytes,
+            keep_days=settings.history.keep_days,
+        )
+        self.alerts = Alerts()
+        self.webhooks = Webhooks(settings.alerts, self.store.database)
+        self.lag = LoopLag()
+        self.workers = Workers()
+        self.disk = Disk(settings.data.folder)
+        self.measures = Measures()
+        self.recorder: RecorderFigures | None = None
+        self._canary: CanaryReading | None = None
+        self._pictures: dict[str, PictureVerdict] = {}
+        self._live: dict[str, LiveRoom] = {}
+        self._server = Lasting()
+        self._before: Difference | None = None
+        self._sampled_at: float | None = None
+        self._sampled_ms: int | None = None
+
+    # ---- Life ----
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Runs while the context lasts; at its end everything is written."""
+        try:
+            self.store.start(_now_ms())
+            self.webhooks.load()
+        except HistoryUnavailable as error:
+            _log.error("operators have no history", reason=error.message)
+        tasks = [asyncio.create_task(work) for work in (self._sample(), self.disk.run(), self.webhooks.run())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.close_rooms(_now_ms())
+            await asyncio.to_thread(self.store.stop)
+
+    async def _sample(self) -> None:
+        due = time.monotonic()
+        while True:
+            # What was missed is not made up for.
+            due = max(due + SAMPLE_SECONDS, time.monotonic())
+            await self.lag.wait(due)
+            try:
+                self.second(self._registry.plane.stats(), time.monotonic(), _now_ms())
+            except Exception:
+                _log.exception("a second of the history was lost")
+
+    # ---- One second ----
+
+    def second(self, snapshot: Snapshot, now: float, at_ms: int) -> None:
+        """Samples everything once. ``now``: the steady clock by which claims were taken."""
+        elapsed = SAMPLE_SECONDS if self._sampled_at is None else now - self._sampled_at
+        found = difference(snapshot, elapsed, self._before)
+        self._sampled_at = now
+        fresh = found.fresh
+        if fresh:
+            self._before = found
+        self.workers.second(found)
+        layers = {
+            handle: None if (layer := number(figures, "layer")) is None else int(layer)
+            for handle, figures in found.subscriptions.items()
+        }
+        sessions = self._by_room()
+        for id in [
+            id for id, live in self._live.items() if self._registry.rooms.get(live.room.id) is not live.room
+        ]:
+            self._end(self._live.pop(id), at_ms)
+        for room in list(self._registry.rooms.values()):
+            self._room(room, sessions.get(room.id, []), found, layers, now, at_ms)
+        self._of_server(at_ms)
+        self._sampled_ms = at_ms
+        self.store.keep_house(now, at_ms)
+
+    def _by_room(self) -> dict[str, list[Session]]:
+        sessions: dict[str, list[Session]] = {}
+        for session in self._registry.sessions.values():
+            sessions.setdefault(session.room.id, []).append(session)
+        return sessions
+
+    def _room(
+        self,
+        room: Room,
+        sessions: Sequence[Session],
+        found: Difference,
+        layers: dict[int, int | None],
+        now: float,
+        at_ms: int,
+    ) -> None:
+        live = self._live.get(room.id) or self._open(room, at_ms)
+        if room.clinical_class is not None and room.clinical_class != live.clinical_class:
+            live.clinical_class = room.clinical_class
+            self.store.reclassify(live.span, room.clinical_class)
+        samples = [sample(session, found, at_ms, now, self._pictures) for session in sessions]
+        recording = self.recorder is not None and self.recorder.recording(room.id)
+        findings = classify(samples, self._facts(room.worker, recording=recording))
+        seen = scene(room, {one.participant.id: one for one in sessions}, layers, recording=recording)
+        events = live.second(samples, findings, seen, at_ms)
+        for one in samples:
+            self.measures.saw(one)
+        self.store.add_samples(live.span, at_ms, samples)
+        self.store.add_events(live.span, events)
+        # What is the whole server's trouble is one alert, not one for each of its rooms.
+        lasting = [
+            one for one in live.lasting.current() if one.cause not in ("server_overload", "recording_disk")
+        ]
+        self._tell(self.alerts.second(room.id, live.used_for, lasting, at_ms))
+
+    def _open(self, room: Room, at_ms: int) -> LiveRoom:
+        span = self.store.open_span(room.id, room.clinical_class, at_ms)
+        live = self._live[room.id] = LiveRoom(room, span, at_ms, room.clinical_class)
+        self.store.add_events(span, [TimelineEvent(at_ms=at_ms, kind="room_opened")])
+        return live
+
+    def _end(self, live: LiveRoom, at_ms: int) -> None:
+        self.store.add_events(live.span, live.end(at_ms))
+        self.store.close_span(live.span, at_ms)
+        self._tell(self.alerts.second(live.room.id, live.used_for, [], at_ms))
+
+    def close_rooms(self, at_ms: int) -> None:
+        """The process ends: so does every room's span."""
+        for id in list(self._live):
+            self._end(self._live.pop(id), at_ms)
+
+    def _of_server(self, at_ms: int) -> None:
+        facts = self._facts(None, recording=True)
+        found: list[Finding] = [one for one in (overload(facts), disk(facts)) if one is not None]
+        self._server.second(found, at_ms)
+        self._tell(self.alerts.second(None, None, self._server.current(), at_ms))
+        self.alerts.forget_quiet(at_ms)
+
+    def _facts(self, worker: int | None, *, recording: bool) -> ServerFacts:
+        """Of one worker, or of the busiest."""
+        workers = self.workers
+
+        def figure(values: Sequence[float | None]) -> float | None:
+            if worker is not None:
+                return values[worker] if worker < len(values) else None
+            return max((value for value in values if value is not None), default=None)
+
+        return ServerFacts(
+            worker_load_ratio=figure(workers.load),
+            event_loop_lag_seconds=self.lag.last_seconds,
+            forward_delay_p99_seconds=figure(workers.delay_p99),
+            send_drops_ratio=figure(workers.drops),
+            canary_silent_seconds=self._canary.silent_seconds if self._canary else None,
+            recording=recording,
+            recording_lag_seconds=self.recorder.lag_seconds if self.recorder else None,
+            recording_failed=self.recorder is not None and self.recorder.failed,
+            disk_free_bytes=self.disk.free_bytes,
+            disk_forecast_seconds=self.disk.forecast_seconds,
+        )
+
+    def _tell(self, news: Sequence[News]) -> None:
+        for one in news:
+            self.store.put_alert(one.alert)
+            if one.told is not None:
+                self.webhooks.tell(one.alert, one.told)
+                _log.warning(
+                    f"alert {one.told}",
+                    cause=one.alert.cause.cause,
+                    severity=one.alert.severity,
+                    room=one.alert.room,
+                )
+
+    # ---- What others tell the desk ----
+
+    def picture_seen(self, publication: str, verdict: PictureVerdict | None) -> None:
+        """What the picture probe sees of a publication; None: all is well."""
+        if verdict is None:
+            self._pictures.pop(publication, None)
+        else:
+            self._pictures[publication] = verdict
+
+    def canary_seen(self, reading: CanaryReading | None) -> None:
+        """What the canary last saw; None: there is none any more."""
+        self._canary = reading
+
+    # ---- What operators ask the desk ----
+
+    @property
+    def live(self) -> list[LiveRoom]:
+        """Rooms as of the last second."""
+        return list(self._live.values())
+
+    @property
+    def canary(self) -> CanaryReading | None:
+        """The last reading."""
+        return self._canary
+
+    def board(self, allowed: Callable[[str], bool] = lambda _: True) -> Board:
+        """All rooms that the asker may see, in the order in which to look at them."""
+        live = [one for one in self._live.values() if allowed(one.room.id)]
+        surgeries = [one for one in live if one.used_for in URGENT and not one.room.empty]
+        return Board(
+            at_ms=_now_ms(),
+            sampled_at_ms=self._sampled_ms,
+            stale_after_seconds=STALE_AFTER_SECONDS,
+            rows=sorted((one.row() for one in live), key=first_look),
+            live_surgeries=len(surgeries),
+            open_alerts=sum(1 for alert in self.alerts.open() if alert.room is None or allowed(alert.room)),
+            server=self._state(),
+            canary=self._canary,
+        )
+
+    def room(self, id: str) -> RoomDetail:
+        """One room that stands. Raises ``UnknownRoom``."""
+        live = self._live.get(id)
+        if live is None:
+            raise UnknownRoom
+        return RoomDetail(
+            at_ms=_now_ms(),
+            sampled_at_ms=self._sampled_ms,
+            row=live.row(),
+            participants=live.participants(),
+        )
+
+    def _state(self) -> ServerState:
+        rooms = [live.room.worker for live in self._live.values()]
+        return ServerState(
+            version=__version__,
+            draining=self._draining(),
+            workers=[
+                WorkerLoad(worker=index, load_ratio=round(load, 4), rooms=rooms.count(index))
+                for index, load in enumerate(self.workers.load)
+            ],
+            event_loop_lag_seconds=self.lag.longest_seconds,
+            recording_lag_seconds=self.recorder.lag_seconds if self.recorder else None,
+            disk_free_bytes=self.disk.free_bytes,
+            disk_forecast_seconds=self.disk.forecast_seconds,
+            history_queue=self.store.database.queued,
+            history_dropped=sum(self.store.database.refused.values()) + self.store.dropped["full"],
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,201 @@
+"""The desk's figures for Prometheus: histograms of every second's samples, and what stands when asked.
+
+No label names a room or a participant.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from mediaserver.operations.model import Sample
+
+if TYPE_CHECKING:
+    from mediaserver.operations.desk import Desk
+    from mediaserver.session import Registry
+
+ROUND_TRIP_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.3, 0.5, 0.8, 1.5, 3.0)
+JITTER_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3)
+LOSS_BUCKETS = (0.0, 0.001, 0.005, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5)
+
+
+class Measures:
+    """Counts samples second by second; ``DeskCollector`` shows them."""
+
+    def __init__(self) -> None:
+        self.round_trip = Histogram(
+            "loupe_round_trip_time_seconds",
+            "Round trips of legs, one observation a leg and second.",
+            ["direction"],
+            buckets=ROUND_TRIP_BUCKETS,
+            registry=None,
+        )
+        self.jitter = Histogram(
+            "loupe_jitter_seconds",
+            "Jitter of publications as they arrive, one observation a publication and second.",
+            buckets=JITTER_BUCKETS,
+            registry=None,
+        )
+        self.loss = Histogram(
+            "loupe_leg_loss_ratio",
+            "Packets missing before repair, one observation a leg and second.",
+            ["direction"],
+            buckets=LOSS_BUCKETS,
+            registry=None,
+        )
+        self.freezes = PrometheusCounter(
+            "loupe_freeze_seconds", "Time that viewers' pictures stood still, as browsers say.", registry=None
+        )
+        self._legs = {
+            direction: (self.round_trip.labels(direction), self.loss.labels(direction))
+            for direction in ("up", "down")
+        }
+
+    def saw(self, sample: Sample) -> None:
+        """One participant's second."""
+        for direction, leg in (("up", sample.up), ("down", sample.down)):
+            if leg is None:
+                continue
+            round_trip, loss = self._legs[direction]
+            if leg.round_trip_seconds is not None:
+                round_trip.observe(leg.round_trip_seconds)
+            if leg.loss_before_ratio is not None:
+                loss.observe(leg.loss_before_ratio)
+        for source in sample.sources:
+            if source.jitter_seconds is not None:
+                self.jitter.observe(source.jitter_seconds)
+        for view in sample.views:
+            if view.freeze_seconds:
+                self.freezes.inc(view.freeze_seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them."""
+        for one in (self.round_trip, self.jitter, self.loss, self.freezes):
+            yield from one.collect()
+
+
+class DeskCollector(Collector):
+    """Reads the desk when asked; keeps nothing."""
+
+    def __init__(self, desk: Desk, registry: Registry) -> None:
+        self._desk = desk
+        self._registry = registry
+
+    def describe(self) -> list[Metric]:
+        """Nothing before the first scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Prometheus calls this."""
+        yield from self._desk.measures.collect()
+        yield from self._of_rooms()
+        yield from self._of_server()
+        yield from self._of_history()
+
+    def _of_rooms(self) -> Iterator[Metric]:
+        states: Counter[tuple[str, str]] = Counter()
+        hurt: Counter[tuple[str, str, str]] = Counter()
+        for live in self._desk.live:
+            row = live.row()
+            states[row.clinical_class.value, row.state] += 1
+            if row.cause is not None:
+                hurt[row.clinical_class.value, row.cause.cause, row.state] += 1
+        rooms = GaugeMetricFamily(
+            "loupe_rooms_by_state", "Rooms that stand.", labels=["clinical_class", "state"]
+        )
+        for labels, count in sorted(states.items()):
+            rooms.add_metric(list(labels), count)
+        yield rooms
+        causes = GaugeMetricFamily(
+            "loupe_rooms_in_trouble",
+            "Rooms with a lasting finding, by the worst one's cause.",
+            labels=["clinical_class", "cause", "severity"],
+        )
+        for trouble, count in sorted(hurt.items()):
+            causes.add_metric(list(trouble), count)
+        yield causes
+        alerts = CounterMetricFamily("loupe_alerts", "Alerts raised.", labels=["cause", "severity"])
+        for raised, count in sorted(self._desk.alerts.raised.items()):
+            alerts.add_metric(list(raised), count)
+        yield alerts
+
+    def _of_server(self) -> Iterator[Metric]:
+        load = GaugeMetricFamily(
+            "loupe_worker_load_ratio",
+            "Share of a processor core that a media worker uses.",
+            labels=["worker"],
+        )
+        for index, ratio in enumerate(self._desk.workers.load):
+            load.add_metric([str(index)], ratio)
+        yield load
+        yield _gauge(
+            "loupe_disk_free_bytes", "Free bytes on the data folder's disk.", self._desk.disk.free_bytes
+        )
+        yield _gauge(
+            "loupe_disk_forecast_seconds",
+            "Time until that disk is full at the rate of the last ten minutes; absent while it is not.",
+            self._desk.disk.forecast_seconds,
+        )
+        recorder = self._desk.recorder
+        yield _gauge(
+            "loupe_recording_lag_seconds",
+            "How far the recorder's disk is behind the media; absent while nothing is recorded.",
+            recorder.lag_seconds if recorder else None,
+        )
+        yield _gauge(
+            "loupe_recording_failing", "1 while something that should be recorded is not.",
+            int(recorder.failed) if recorder else None,
+        )  # fmt: skip
+        canary = self._desk.canary
+        yield _gauge(
+            "loupe_canary_delay_seconds",
+            "The canary's delay from end to end.",
+            canary.delay_seconds if canary else None,
+        )
+        yield _gauge(
+            "loupe_canary_silence_seconds",
+            "Since the canary's last picture.",
+            canary.silent_seconds if canary else None,
+        )
+
+    def _of_history(self) -> Iterator[Metric]:
+        store = self._desk.store
+        yield GaugeMetricFamily(
+            "loupe_history_queue", "Writes that wait for the history.", store.database.queued
+        )
+        lost = CounterMetricFamily("loupe_history_writes_refused", "Writes not done.", labels=["reason"])
+        for reason in ("queue_full", "failed"):
+            lost.add_metric([reason], store.database.refused[reason])
+        yield lost
+        dropped = CounterMetricFamily(
+            "loupe_history_rows_dropped", "Samples taken away: past their keeping, or for want of room.",
+            labels=["reason"],
+        )  # fmt: skip
+        for reason in ("expired", "full"):
+            dropped.add_metric([reason], store.dropped[reason])
+        yield dropped
+        sent = CounterMetricFamily("loupe_webhook_deliveries", "Webhooks by result.", labels=["result"])
+        for result in ("delivered", "failed", "given_up"):
+            sent.add_metric([result], self._desk.webhooks.results[result])
+        yield sent
+        told = CounterMetricFamily(
+            "loupe_statistics_messages", "Browsers' statistics by what became of them.", labels=["result"]
+        )
+        for result in ("taken", "too_often"):
+            told.add_metric([result], self._registry.statistics_told[result])
+        yield told
+
+
+def _gauge(name: str, text: str, value: float | None) -> Metric:
+    """Without a sample while the value is not known."""
+    gauge = GaugeMetricFamily(name, text)
+    if value is not None:
+        gauge.add_metric([], value)
+    return gauge

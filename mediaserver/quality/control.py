@@ -1,0 +1,159 @@
+"""The picture probe as the server sees it: which sources it watches, and what it says of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+
+from mediaserver.operations.model import PictureVerdict
+from mediaserver.quality.pictures import DECODERS
+from mediaserver.room import Publication, Room
+from mediaserver.session import Registry
+
+MAX_MESSAGE_BYTES = 64 * 1024
+SYNC_SECONDS = 2.0
+MAX_SOURCES = 16
+"""Watched at once, of the most urgent rooms: half a core at the very most (3 % each)."""
+PAUSE_SECONDS = 5.0
+"""Before a probe that ended is started again: it is advice, not care."""
+
+_log = structlog.stdlib.get_logger(__name__)
+
+Seen = Callable[[str, PictureVerdict | None], None]
+
+
+class PictureProbe:
+    """``recorded`` says whether a room is being recorded: its sources' taps are the recorder's then."""
+
+    def __init__(self, registry: Registry, seen: Seen, recorded: Callable[[str], bool]) -> None:
+        self._registry = registry
+        self._seen = seen
+        self._recorded = recorded
+        self._watched: dict[str, int] = {}
+        """Publication -> the plane's handle."""
+        self._control: socket.socket | None = None
+        self.pid: int | None = None
+        self.starts = 0
+
+    async def run(self) -> None:
+        """Runs one probe after another until cancelled; none before there is a picture to look at."""
+        while True:
+            while not any(self._wanted()):  # noqa: ASYNC110 - rooms tell nobody of their pictures
+                await asyncio.sleep(SYNC_SECONDS)
+            await self._one()
+            _log.warning("the picture probe ended and is started again")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _one(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            ours.setblocking(False)
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "mediaserver.quality", "--control", str(theirs.fileno())),
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+        self._control, self.pid = ours, process.pid
+        self.starts += 1
+        tasks = [asyncio.create_task(self._listen(ours)), asyncio.create_task(self._keep_up())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._control = self.pid = None
+            ours.close()
+            for publication in list(self._watched):
+                self._forget(publication)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _listen(self, control: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                text = await loop.sock_recv(control, MAX_MESSAGE_BYTES)
+            except OSError:
+                return
+            if not text:
+                return
+            message = json.loads(text)
+            publication = message["publication"]
+            handle = self._watched.get(publication)
+            if handle is None:
+                continue
+            if message.get("keyframe"):
+                self._registry.plane.request_keyframe(handle)
+            else:
+                self._seen(publication, message["verdict"])
+
+    async def _keep_up(self) -> None:
+        while True:
+            self.sync()
+            await asyncio.sleep(SYNC_SECONDS)
+
+    # ---- Which sources ----
+
+    def sync(self) -> None:
+        """Begins to watch what came, and forgets what went or is recorded now."""
+        wanted = {publication.id: publication for publication in self._wanted()}
+        for id in [id for id in self._watched if id not in wanted]:
+            self._forget(id)
+        for id, publication in wanted.items():
+            if id not in self._watched and len(self._watched) < MAX_SOURCES:
+                self._watch(publication)
+
+    def _wanted(self) -> Iterator[Publication]:
+        rooms = self._registry.rooms.values()
+        for room in sorted(rooms, key=_urgency, reverse=True):
+            if self._recorded(room.id):
+                continue
+            for publication in room.publications.values():
+                codec = publication.codec.name.upper()
+                if publication.kind == "video" and codec in DECODERS:
+                    yield publication
+
+    def _watch(self, publication: Publication) -> None:
+        reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with reading, writing:
+            about: dict[str, Any] = {
+                "do": "watch",
+                "publication": publication.id,
+                "codec": publication.codec.name,
+                "source_type": publication.source_type,
+            }
+            if not self._send(about, [reading.fileno()]):
+                return
+            self._registry.plane.tap(publication.handle, writing.fileno())
+        self._watched[publication.id] = publication.handle
+
+    def _forget(self, publication: str) -> None:
+        handle = self._watched.pop(publication)
+        self._send({"do": "forget", "publication": publication})
+        room, _ = self._registry.publications.get(handle, (None, None))
+        if room is not None and not self._recorded(room.id):
+            self._registry.plane.untap(handle)
+        self._seen(publication, None)
+
+    def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> bool:
+        if self._control is None:
+            return False
+        try:
+            socket.send_fds(self._control, [json.dumps(message).encode()], descriptors or [])
+        except OSError:
+            return False
+        return True
+
+
+def _urgency(room: Room) -> int:
+    """Of a room that nobody named: below those that somebody did."""
+    return -1 if room.clinical_class is None else room.clinical_class.urgency

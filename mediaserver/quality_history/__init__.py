@@ -1,0 +1,1 @@
+"""One sample a second of every leg, from the plane and from what browsers claim, in a bounded store."""

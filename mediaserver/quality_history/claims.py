@@ -1,0 +1,124 @@
+"""What a browser says of its own statistics: claims, typed and bounded. No right hangs on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from mediaserver.bucket import TokenBucket
+from mediaserver.errors import LimitReached
+from mediaserver.operations.model import LimitedBy
+
+EVERY_SECONDS = 2.0
+MESSAGES_PER_SECOND = 1.0
+"""Twice what browsers send: a timer that was held up catches up, more is refused."""
+MESSAGE_BURST = 5.0
+STALE_SECONDS = 3 * EVERY_SECONDS
+"""Older claims say nothing of now."""
+MAX_FREEZES = 1000
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
+Rate = Annotated[float, Meta(ge=0, le=1000)]
+Pixels = Annotated[int, Meta(ge=0, le=16_384)]
+PublicationName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class LinkClaim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One peer connection as the browser sees it."""
+
+    round_trip_ms: Milliseconds | None = None
+    loss: Share | None = None
+    relayed: bool | None = None
+    """The selected candidate is of type ``relay`` (TURN)."""
+
+
+class SourceClaim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One source that the browser sends; its largest layer."""
+
+    publication: PublicationName
+    width: Pixels | None = None
+    height: Pixels | None = None
+    captured_per_second: Rate | None = None
+    encoded_per_second: Rate | None = None
+    encode_ms: Milliseconds | None = None
+    limited_by: LimitedBy | None = None
+
+
+class ViewClaim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One source that the browser shows; counts are those since its message before."""
+
+    publication: PublicationName
+    width: Pixels | None = None
+    height: Pixels | None = None
+    frames_per_second: Rate | None = None
+    loss: Share | None = None
+    """After repair."""
+    freezes: Annotated[int, Meta(ge=0, le=MAX_FREEZES)] = 0
+    freeze_ms: Milliseconds = 0
+    dropped: Share | None = None
+    decode_ms: Milliseconds | None = None
+    buffer_ms: Milliseconds | None = None
+    concealed: Share | None = None
+    delay_ms: Milliseconds | None = None
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """One message's worth."""
+
+    clock_ms: int
+    """The browser's Unix time when it sent this."""
+    publish: LinkClaim | None = None
+    subscribe: LinkClaim | None = None
+    sources: tuple[SourceClaim, ...] = ()
+    views: tuple[ViewClaim, ...] = ()
+
+
+class Claims:
+    """The last claim of one participant. ``now`` is any steady clock, in seconds."""
+
+    __slots__ = ("_bucket", "_freezes", "_latest", "_skew_seconds", "_taken_at")
+
+    def __init__(self) -> None:
+        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGE_BURST)
+        self._latest: Claim | None = None
+        self._taken_at = 0.0
+        self._skew_seconds: float | None = None
+        self._freezes: dict[str, tuple[int, float]] = {}
+
+    def take(self, claim: Claim, now: float, server_ms: int, told: Counter[str]) -> None:
+        """Keeps it in place of the one before; ``told`` counts. Raises ``LimitReached``."""
+        if not self._bucket.take(now):
+            told["too_often"] += 1
+            raise LimitReached("statistics every two seconds are enough")
+        told["taken"] += 1
+        self._latest, self._taken_at = claim, now
+        self._skew_seconds = (claim.clock_ms - server_ms) / 1000
+        kept: dict[str, tuple[int, float]] = {}
+        for view in claim.views:
+            count, seconds = self._freezes.get(view.publication, (0, 0.0))
+            kept[view.publication] = (
+                min(MAX_FREEZES, count + view.freezes),
+                min(60.0, seconds + view.freeze_ms / 1000),
+            )
+        self._freezes = kept
+
+    def age(self, now: float) -> float | None:
+        """Seconds since the last claim; None before the first."""
+        return None if self._latest is None else now - self._taken_at
+
+    def current(self, now: float) -> Claim | None:
+        """The last claim, unless it is stale."""
+        age = self.age(now)
+        return self._latest if age is not None and age <= STALE_SECONDS else None
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """Their clock against the server's; what the message was under way counts as behind."""
+        return self._skew_seconds
+
+    def take_freezes(self, publication: str) -> tuple[int, float]:
+        """Freezes (number, seconds) that were told and not taken yet."""
+        return self._freezes.pop(publication, (0, 0.0))

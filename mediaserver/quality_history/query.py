@@ -1,0 +1,205 @@
+"""Reads the history: pages of samples, events, spans and alerts; samples as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from mediaserver.errors import MalformedCursor
+from mediaserver.operations.model import (
+    Alert,
+    AlertPage,
+    HistoryPage,
+    LegSample,
+    RoomSpan,
+    RoomSpanPage,
+    Sample,
+    SourceSample,
+    TimelineEvent,
+    TimelinePage,
+    ViewSample,
+)
+from mediaserver.quality_history.database import Database, Row
+from mediaserver.quality_history.store import unpack
+
+ROWS_AT_ONCE = 300
+"""Room seconds fetched at a time: a page is filled from as many as it needs."""
+
+_event = msgspec.msgpack.Decoder(TimelineEvent)
+_alert = msgspec.msgpack.Decoder(Alert)
+_IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room = ?"
+
+
+def after(cursor: str | None) -> tuple[int, int]:
+    """Where a page ended: a time and a row. Raises ``MalformedCursor``."""
+    if cursor is None:
+        return -1, -1
+    first, _, second = cursor.partition(".")
+    if (
+        not (first.isascii() and first.isdigit() and second.isascii() and second.isdigit())
+        or len(cursor) > 40
+    ):
+        raise MalformedCursor
+    return int(first), int(second)
+
+
+async def samples(
+    database: Database,
+    room: str,
+    from_ms: int,
+    to_ms: int,
+    *,
+    participant: str | None = None,
+    limit: int = 1000,
+    cursor: str | None = None,
+) -> HistoryPage:
+    """At least ``limit`` samples if there are as many: a second of a room is never split."""
+    found: list[Sample] = []
+    place = after(cursor)
+    ended = False
+    while len(found) < limit and not ended:
+        rows = await database.read(
+            _IN_SPAN.format(columns="it.at_ms, it.rowid, it.content", table="sample")
+            + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.rowid) > (?, ?)"
+            " ORDER BY it.at_ms, it.rowid LIMIT ?",
+            (room, from_ms, to_ms, *place, ROWS_AT_ONCE),
+        )
+        ended = len(rows) < ROWS_AT_ONCE
+        for at_ms, row, content in rows:
+            place = (at_ms, row)
+            found += [one for one in unpack(content) if participant in (None, one.participant)]
+            if len(found) >= limit:
+                ended = ended and row == rows[-1][1]
+                break
+    return HistoryPage(
+        samples=found, next=None if ended else _cursor(place), dropped_before_ms=await _dropped(database)
+    )
+
+
+async def timeline(
+    database: Database, room: str, from_ms: int, to_ms: int, *, limit: int = 500, cursor: str | None = None
+) -> TimelinePage:
+    """Oldest first."""
+    rows = await database.read(
+        _IN_SPAN.format(columns="it.at_ms, it.id, it.content", table="event")
+        + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.id) > (?, ?)"
+        " ORDER BY it.at_ms, it.id LIMIT ?",
+        (room, from_ms, to_ms, *after(cursor), limit + 1),
+    )
+    return TimelinePage(events=[_event.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
+
+
+async def spans(
+    database: Database,
+    from_ms: int,
+    to_ms: int,
+    *,
+    room: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> RoomSpanPage:
+    """Rooms that stood at any moment of the time asked for, newest first; ``room`` None: all."""
+    place = after(cursor)
+    rows = await database.read(
+        "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
+        " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room = ?)"
+        " AND (? < 0 OR (opened_ms, id) < (?, ?)) ORDER BY opened_ms DESC, id DESC LIMIT ?",
+        (to_ms, to_ms, from_ms, room, room, place[0], *place, limit + 1),
+    )
+    found = [
+        RoomSpan(span=row[1], room=row[2], clinical_class=row[3], opened_ms=row[0], closed_ms=row[4])
+        for row in rows[:limit]
+    ]
+    return RoomSpanPage(spans=found, next=_next(rows, limit))
+
+
+async def alerts(
+    database: Database,
+    from_ms: int,
+    to_ms: int,
+    *,
+    room: str | None = None,
+    only_open: bool = False,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> AlertPage:
+    """Newest first; ``room`` None: all."""
+    place = after(cursor)
+    rows = await database.read(
+        "SELECT raised_ms, rowid, content FROM alert WHERE raised_ms >= ? AND raised_ms < ?"
+        " AND (? IS NULL OR room = ?) AND (? = 0 OR cleared_ms IS NULL)"
+        " AND (? < 0 OR (raised_ms, rowid) < (?, ?)) ORDER BY raised_ms DESC, rowid DESC LIMIT ?",
+        (from_ms, to_ms, room, room, int(only_open), place[0], *place, limit + 1),
+    )
+    return AlertPage(alerts=[_alert.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
+
+
+def _cursor(place: tuple[int, int]) -> str:
+    return f"{place[0]}.{place[1]}"
+
+
+def _next(rows: Sequence[Row], limit: int) -> str | None:
+    return _cursor((rows[limit - 1][0], rows[limit - 1][1])) if len(rows) > limit else None
+
+
+async def _dropped(database: Database) -> int | None:
+    found: int | None = (await database.read("SELECT max(before_ms) FROM dropped"))[0][0]
+    return found
+
+
+# ---- CSV ----
+
+_LEG, _SOURCE, _VIEW = (list(kind.__struct_fields__) for kind in (LegSample, SourceSample, ViewSample))
+_FIGURES = list(dict.fromkeys([*_LEG, *_SOURCE, *_VIEW]))
+COLUMNS = ["at_ms", "participant", "role", "connected", "part", *_FIGURES]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula; an id may begin so."""
+
+
+def csv_head() -> str:
+    """The first line (RFC 4180)."""
+    return _csv([COLUMNS])
+
+
+def csv_lines(found: Sequence[Sample]) -> str:
+    """A line for each leg, source and view of each sample."""
+    return _csv(line for sample in found for line in _lines(sample))
+
+
+def _csv(lines: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
+
+
+def _lines(sample: Sample) -> Iterator[list[Any]]:
+    whose = [sample.at_ms, _safe(sample.participant), sample.role.value, int(sample.connected)]
+    for part, figures in _parts(sample):
+        yield [*whose, part, *(_safe(getattr(figures, name, None)) for name in _FIGURES)]
+
+
+def _parts(sample: Sample) -> Iterator[tuple[str, LegSample | SourceSample | ViewSample]]:
+    if sample.up is not None:
+        yield "up", sample.up
+    yield from (("source", source) for source in sample.sources)
+    if sample.down is not None:
+        yield "down", sample.down
+    yield from (("view", view) for view in sample.views)
+
+
+def _safe(value: Any) -> Any:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return int(value)
+        case tuple():
+            return " ".join(str(one) for one in value)
+        case str() if value.startswith(_FORMULA):
+            return f"'{value}"
+        case _:
+            return value

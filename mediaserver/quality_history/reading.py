@@ -1,0 +1,215 @@
+"""A second's samples: what the plane counted, beside what the browser claims. Changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from mediaserver.operations.model import (
+    LegSample,
+    PictureVerdict,
+    Sample,
+    SourceSample,
+    ViewSample,
+    ViewState,
+)
+from mediaserver.quality_history.claims import Claim, LinkClaim, SourceClaim, ViewClaim
+from mediaserver.quality_history.figures import Change, Difference, count, number
+from mediaserver.room import Publication
+from mediaserver.session import Session
+from mediaserver.transport.transport import Transport
+
+SILENT_SECONDS = 2.0
+"""A source that has sent nothing for so long has no frame rate, whatever its last frames were."""
+
+
+def sample(
+    session: Session, found: Difference, at_ms: int, now: float, pictures: dict[str, PictureVerdict]
+) -> Sample:
+    """One participant. ``now`` is the clock that claims were taken by, in seconds."""
+    told = session.participant.statistics
+    claim = told.current(now) or Claim(clock_ms=0)
+    sources = {one.publication: one for one in claim.sources}
+    views = {one.publication: one for one in claim.views}
+    receiving = session.subscribing or session.watching
+    return Sample(
+        at_ms=at_ms,
+        participant=session.participant.id,
+        role=session.participant.role,
+        connected=session.participant.connected,
+        clock_skew_seconds=told.skew_seconds,
+        claims_age_seconds=told.age(now),
+        up=_up(session, found, claim.publish),
+        down=None if receiving is None else _down(receiving.transport, found, claim.subscribe),
+        sources=tuple(
+            _source(publication, found, sources.get(publication.id), pictures.get(publication.id))
+            for publication in published(session)
+        ),
+        views=tuple(
+            _view(session, publication, handle, found, views.get(publication.id))
+            for publication, handle in watched(session)
+        ),
+    )
+
+
+def published(session: Session) -> list[Publication]:
+    """What a session publishes and the room knows."""
+    if session.publishing is None:
+        return []
+    known = session.room.publications
+    return [known[id] for id in session.publishing.publications.values() if id in known]
+
+
+def watched(session: Session) -> list[tuple[Publication, int]]:
+    """What a session is sent, with the subscription's handle."""
+    known = session.room.publications
+    if session.subscribing is not None:
+        return [
+            (known[id], handle) for id, handle in session.subscribing.subscriptions.items() if id in known
+        ]
+    if session.watching is None:
+        return []
+    return [
+        (known[slot.publication], slot.subscription)
+        for slot in session.watching.slots
+        if slot.subscription is not None and slot.publication in known
+    ]
+
+
+def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSample | None:
+    if session.publishing is None:
+        return None
+    transport = session.publishing.transport
+    change = found.transport(transport.handle)
+    before = after = None
+    due = lost = repaired = 0
+    for publication in published(session):
+        part = found.publication(publication.handle)
+        lost += part.grown("unrepaired")
+        repaired += part.grown("repaired")
+        due += part.grown("packets") + part.grown("unrepaired")
+    if due:
+        before, after = min(1.0, (lost + repaired) / due), lost / due
+    # What the plane measures here is the time of a repair; before the first it is 0.
+    measured = number(change.now, "round_trip_in_seconds") or None
+    return LegSample(
+        phase=transport.phase,
+        bits_per_second=change.bits_per_second("bytes_in"),
+        loss_before_ratio=before,
+        loss_after_ratio=after,
+        round_trip_seconds=_seconds(claim.round_trip_ms) if claim and claim.round_trip_ms else measured,
+        jitter_seconds=max(
+            (
+                number(found.publication(one.handle).now, "jitter_seconds") or 0.0
+                for one in published(session)
+            ),
+            default=None,
+        ),
+        relayed=claim.relayed if claim else None,
+        path_changes=transport.path_changes,
+    )
+
+
+def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> LegSample:
+    change = found.transport(transport.handle)
+    round_trip = number(change.now, "round_trip_seconds")
+    estimate = number(change.now, "bandwidth_bits_per_second")
+    return LegSample(
+        phase=transport.phase,
+        bits_per_second=change.bits_per_second("bytes_out"),
+        loss_before_ratio=number(change.now, "loss_ratio"),
+        loss_after_ratio=claim.loss if claim else None,
+        round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
+        estimate_bits_per_second=None if estimate is None else int(estimate),
+        queue_delay_seconds=number(change.now, "queue_delay_seconds"),
+        relayed=claim.relayed if claim else None,
+        path_changes=transport.path_changes,
+    )
+
+
+def _source(
+    publication: Publication, found: Difference, claim: SourceClaim | None, picture: PictureVerdict | None
+) -> SourceSample:
+    change = found.publication(publication.handle)
+    before, after = change.losses()
+    age = number(change.now, "age_ms")
+    age_seconds = None if age is None else age / 1000
+    return SourceSample(
+        publication=publication.id,
+        kind=publication.kind,
+        source_type=publication.source_type,
+        bits_per_second=count(change.now, "bits_per_second"),
+        loss_before_ratio=before,
+        loss_after_ratio=after,
+        jitter_seconds=number(change.now, "jitter_seconds"),
+        age_seconds=age_seconds,
+        layers=publication.layers,
+        muted=publication.muted,
+        frames_per_second=_frame_rate(publication, change, age_seconds),
+        picture=picture,
+        **_of_source(claim),
+    )
+
+
+def _frame_rate(publication: Publication, change: Change, age_seconds: float | None) -> float | None:
+    interval = number(change.now, "frame_interval_seconds")
+    if publication.kind != "video" or not interval:
+        return None
+    return 0.0 if age_seconds is not None and age_seconds > SILENT_SECONDS else round(1 / interval, 2)
+
+
+def _of_source(claim: SourceClaim | None) -> dict[str, Any]:
+    if claim is None:
+        return {}
+    return {
+        "captured_per_second": claim.captured_per_second,
+        "encoded_per_second": claim.encoded_per_second,
+        "width": claim.width,
+        "height": claim.height,
+        "limited_by": claim.limited_by,
+        "encode_seconds": _seconds(claim.encode_ms),
+    }
+
+
+def _view(
+    session: Session, publication: Publication, handle: int, found: Difference, claim: ViewClaim | None
+) -> ViewSample:
+    change = found.subscription(handle)
+    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
+    layer = number(change.now, "layer")
+    return ViewSample(
+        publication=publication.id,
+        kind=publication.kind,
+        state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
+        layer=None if layer is None else int(layer),
+        bits_per_second=change.bits_per_second("octets"),
+        loss_before_ratio=number(change.now, "fraction_lost_ratio"),
+        nacks=change.grown("nacks_received"),
+        keyframe_requests=change.grown("plis_received"),
+        freezes=freezes,
+        freeze_seconds=freeze_seconds,
+        **_of_view(claim),
+    )
+
+
+def _of_view(claim: ViewClaim | None) -> dict[str, Any]:
+    if claim is None:
+        return {}
+    return {
+        "loss_after_ratio": claim.loss,
+        "frames_per_second": claim.frames_per_second,
+        "dropped_ratio": claim.dropped,
+        "decode_seconds": _seconds(claim.decode_ms),
+        "jitter_buffer_seconds": _seconds(claim.buffer_ms),
+        "concealed_ratio": claim.concealed,
+        "delay_seconds": _seconds(claim.delay_ms),
+        "width": claim.width,
+        "height": claim.height,
+    }
+
+
+def _link_round_trip(claim: LinkClaim | None) -> float | None:
+    return None if claim is None else _seconds(claim.round_trip_ms)
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000

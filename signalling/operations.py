@@ -1,0 +1,285 @@
+"""``/api/v1/operations``: the board, rooms, history, timeline, alerts and reports for operators.
+
+Every path needs the right ``inspect``. The reading of histories and reports is audited.
+``docs/operations-api.md`` lists the paths.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from aiohttp import web
+
+from mediaserver.audit import Event
+from mediaserver.cause.texts import CAUSES
+from mediaserver.errors import NotPermitted
+from mediaserver.incident import page, report
+from mediaserver.incident.words import Language
+from mediaserver.operations.model import (
+    AlertPage,
+    Board,
+    CauseList,
+    HistoryPage,
+    IncidentReport,
+    RoomDetail,
+    RoomSpanPage,
+    TimelinePage,
+)
+from mediaserver.policy import Right
+from mediaserver.quality_history import query
+from signalling.auditing import actor
+from signalling.auth import Bearer
+from signalling.context import SERVICES, bearer, services
+from signalling.errors import MalformedMessage
+from signalling.openapi import Route, json_response
+from signalling.tokens import ANY_ROOM, ROOM_PATTERN
+
+PREFIX = "/api/v1/operations"
+RECENT_MS = 10 * 60 * 1000
+DAY_MS = 24 * 3600 * 1000
+MAX_LIMIT = 5_000
+MAX_CSV_MS = 3600 * 1000
+MAX_REPORT_MS = DAY_MS
+MAX_TIME_MS = 1 << 53
+
+
+# ---- Who asks, and for what ----
+
+
+def _operator(request: web.Request) -> Bearer:
+    """Who asks, if they may. Raises ``Unauthorized``, ``NotPermitted``."""
+    holder = bearer(request)
+    room = request.match_info.get("room")
+    if Right.INSPECT not in holder.rights or not (room is None or holder.may_see_room(room)):
+        raise NotPermitted("this needs the right inspect")
+    return holder
+
+
+def _audit(request: web.Request, holder: Bearer, what: str) -> None:
+    services(request).audit.append(
+        Event.OPERATIONS_READ,
+        actor=actor(holder, request.remote),
+        room=request.match_info["room"],
+        details={"read": what},
+    )
+
+
+def _span(request: web.Request, usual_ms: int) -> tuple[int, int]:
+    to_ms = _number(request, "to", time.time_ns() // 1_000_000, MAX_TIME_MS)
+    return _number(request, "from", max(0, to_ms - usual_ms), MAX_TIME_MS), to_ms
+
+
+def _number(request: web.Request, name: str, usual: int, highest: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= highest):
+        raise MalformedMessage(f"a whole number from 0 to {highest}", field=name)
+    return int(text)
+
+
+def _paging(request: web.Request, usual: int) -> dict[str, Any]:
+    limit = _number(request, "limit", usual, MAX_LIMIT)
+    return {"limit": max(1, limit), "cursor": request.query.get("cursor")}
+
+
+def _only_room(request: web.Request, holder: Bearer) -> str | None:
+    """The room asked for, or the only one that the token may see; None: all."""
+    asked = request.query.get("room")
+    own = None if holder.claims.room == ANY_ROOM else holder.claims.room
+    if asked is not None and not holder.may_see_room(asked):
+        raise NotPermitted("this needs the right inspect")
+    return asked or own
+
+
+# ---- Now ----
+
+
+async def board(request: web.Request) -> web.Response:
+    """All live rooms, in the order in which to look at them."""
+    holder = _operator(request)
+    return json_response(services(request).operations.board(holder.may_see_room))
+
+
+async def causes(request: web.Request) -> web.Response:
+    """All causes with their texts."""
+    _operator(request)
+    return json_response(CauseList(causes=list(CAUSES.values())))
+
+
+async def room(request: web.Request) -> web.Response:
+    """One live room, down to the tracks."""
+    _operator(request)
+    return json_response(services(request).operations.room(request.match_info["room"]))
+
+
+# ---- Then ----
+
+
+async def rooms(request: web.Request) -> web.Response:
+    """Rooms that stood, newest first."""
+    holder = _operator(request)
+    database = services(request).operations.store.database
+    only = _only_room(request, holder)
+    found = await query.spans(database, *_span(request, DAY_MS), room=only, **_paging(request, 100))
+    return json_response(found)
+
+
+async def history(request: web.Request) -> web.Response:
+    """Samples of a room, oldest first."""
+    holder = _operator(request)
+    name = request.match_info["room"]
+    paging = _paging(request, 1000)
+    if paging["cursor"] is None:
+        _audit(request, holder, "history")
+    found = await query.samples(
+        services(request).operations.store.database,
+        name,
+        *_span(request, RECENT_MS),
+        participant=request.query.get("participant"),
+        **paging,
+    )
+    return json_response(found)
+
+
+async def history_csv(request: web.Request) -> web.StreamResponse:
+    """The same as CSV, whole."""
+    holder = _operator(request)
+    name, (from_ms, to_ms) = request.match_info["room"], _span(request, RECENT_MS)
+    if to_ms - from_ms > MAX_CSV_MS:
+        raise MalformedMessage("an export holds an hour at most", field="from")
+    _audit(request, holder, "export")
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/csv; charset=utf-8",
+            "Content-Disposition": f'attachment; filename="{name}-{from_ms}.csv"',
+            "Cache-Control": "no-store",
+        }
+    )
+    await response.prepare(request)
+    async for part in _csv(request, name, from_ms, to_ms):
+        await response.write(part.encode())
+    await response.write_eof()
+    return response
+
+
+async def _csv(request: web.Request, name: str, from_ms: int, to_ms: int) -> AsyncIterator[str]:
+    database = services(request).operations.store.database
+    participant, cursor = request.query.get("participant"), None
+    yield query.csv_head()
+    while True:
+        part = await query.samples(
+            database, name, from_ms, to_ms, participant=participant, limit=1000, cursor=cursor
+        )
+        yield query.csv_lines(part.samples)
+        cursor = part.next
+        if cursor is None:
+            return
+
+
+async def timeline(request: web.Request) -> web.Response:
+    """What happened in a room, oldest first."""
+    _operator(request)
+    database = services(request).operations.store.database
+    name, span = request.match_info["room"], _span(request, RECENT_MS)
+    found = await query.timeline(database, name, *span, **_paging(request, 500))
+    return json_response(found)
+
+
+async def alerts(request: web.Request) -> web.Response:
+    """Alerts, newest first."""
+    holder = _operator(request)
+    found = await query.alerts(
+        services(request).operations.store.database,
+        *_span(request, DAY_MS),
+        room=_only_room(request, holder),
+        only_open=request.query.get("open") == "true",
+        **_paging(request, 100),
+    )
+    return json_response(found)
+
+
+async def incident(request: web.Request) -> web.Response:
+    """The incident report as data."""
+    return json_response(await _report(request))
+
+
+async def incident_page(request: web.Request) -> web.Response:
+    """The incident report to read and print."""
+    language = request.query.get("language", "vi")
+    if language not in ("vi", "en"):
+        raise MalformedMessage("vi or en", field="language")
+    found = await _report(request)
+    return web.Response(
+        text=page.render(found, cast("Language", language)),
+        content_type="text/html",
+        charset="utf-8",
+        headers={"Cache-Control": "no-store", "Content-Security-Policy": page.POLICY},
+    )
+
+
+async def _report(request: web.Request) -> IncidentReport:
+    holder = _operator(request)
+    parts, name = services(request), request.match_info["room"]
+    from_ms, to_ms = _span(request, RECENT_MS)
+    if to_ms - from_ms > MAX_REPORT_MS:
+        raise MalformedMessage("a report covers a day at most", field="from")
+    _audit(request, holder, "report")
+    return await report.gather(parts.operations.store.database, parts.settings, name, from_ms, to_ms)
+
+
+_RIGHTS = "the right `inspect` for this room, or for all"
+_MILLISECONDS = {"type": "integer", "minimum": 0, "maximum": MAX_TIME_MS, "description": "Unix milliseconds."}
+_SPAN: dict[str, dict[str, Any]] = {"from": _MILLISECONDS, "to": _MILLISECONDS}
+_PAGE: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 0, "maximum": MAX_LIMIT, "description": "Entries of a page."},
+    "cursor": {"type": "string", "maxLength": 64, "description": "`next` of the page before."},
+}
+_ROOM = {"type": "string", "pattern": ROOM_PATTERN, "description": "Only this room."}
+_PARTICIPANT = {"type": "string", "maxLength": 64, "description": "Only this participant."}
+_OPEN = {"type": "boolean", "description": "`true`: only those not cleared."}
+
+ROUTES: tuple[Route, ...] = tuple(
+    Route(
+        method="GET",
+        path=f"{PREFIX}/{path}",
+        handler=handler,
+        summary=handler.__doc__ or "",
+        response=response,
+        rights=_RIGHTS,
+        query=asked,
+        problems=(400, 401, 403, 404) if path == "rooms/{room}" else (400, 401, 403),
+    )
+    for path, handler, response, asked in (
+        ("board", board, Board, {}),
+        ("causes", causes, CauseList, {}),
+        ("rooms", rooms, RoomSpanPage, {"room": _ROOM, **_SPAN, **_PAGE}),
+        ("rooms/{room}", room, RoomDetail, {}),
+        ("rooms/{room}/history", history, HistoryPage, {"participant": _PARTICIPANT, **_SPAN, **_PAGE}),
+        ("rooms/{room}/timeline", timeline, TimelinePage, {**_SPAN, **_PAGE}),
+        ("rooms/{room}/report", incident, IncidentReport, _SPAN),
+        (
+            "alerts",
+            alerts,
+            AlertPage,
+            {"open": _OPEN, "room": _ROOM, **_SPAN, **_PAGE},
+        ),
+    )
+)
+
+
+def routes() -> list[web.RouteDef]:
+    """For the router."""
+    return [
+        *(web.route(route.method, route.path, route.handler) for route in ROUTES),
+        web.get(f"{PREFIX}/rooms/{{room}}/history.csv", history_csv),
+        web.get(f"{PREFIX}/rooms/{{room}}/report.html", incident_page),
+    ]
+
+
+async def running(application: web.Application) -> AsyncIterator[None]:
+    """The desk runs as long as the application does."""
+    async with application[SERVICES].operations.running():
+        yield

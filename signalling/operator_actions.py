@@ -1,0 +1,194 @@
+"""``/api/v1/operations``, what changes something: key frame, mute, top layer, reconnect, drain.
+
+Every path needs the right ``inspect``; every action is audited, done or refused; none shows a picture.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from mediaserver import errors
+from mediaserver.audit import Details, Event
+from mediaserver.ids import ParticipantId, PublicationId, RoomId
+from mediaserver.policy import Right
+from signalling import body
+from signalling.auditing import actor
+from signalling.auth import Bearer
+from signalling.context import bearer, services
+from signalling.errors import LiveSurgeries
+from signalling.openapi import Route
+from signalling.tokens import ANY_ROOM
+
+PREFIX = "/api/v1/operations"
+_PUBLICATION = f"{PREFIX}/rooms/{{room}}/publications/{{publication}}"
+MIN_REASON_CHARACTERS = 10
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class Muted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether the source is forwarded to nobody."""
+
+    muted: bool
+
+
+class TopLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The highest layer that anybody gets, lowest 0; null: no limit."""
+
+    layer: Annotated[int, Meta(ge=0, le=3)] | None
+
+
+class Drain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``override`` is the reason for which surgeries are interrupted; it is audited."""
+
+    override: Annotated[str, Meta(max_length=500)] = ""
+
+
+def _operator(request: web.Request) -> Bearer:
+    """Who asks, if they may do it here. Raises ``Unauthorized``, ``NotPermitted``."""
+    holder = bearer(request)
+    room = request.match_info.get("room")
+    seen = holder.claims.room == ANY_ROOM if room is None else holder.may_see_room(room)
+    if Right.INSPECT not in holder.rights or not seen:
+        raise errors.NotPermitted("this needs the right inspect")
+    return holder
+
+
+def _note(
+    request: web.Request, holder: Bearer, action: str, details: Details, outcome: str = "success"
+) -> None:
+    at = request.match_info
+    services(request).audit.append(
+        Event.OPERATIONS_ACT,
+        actor=actor(holder, request.remote),
+        room=at.get("room"),
+        subject=at.get("publication") or at.get("participant"),
+        outcome=outcome,
+        details={"action": action, **details},
+    )
+
+
+def _done(request: web.Request, holder: Bearer, action: str, **details: object) -> web.Response:
+    _note(request, holder, action, details)
+    return web.Response(status=204)
+
+
+def _source(request: web.Request) -> tuple[RoomId, PublicationId]:
+    return RoomId(request.match_info["room"]), PublicationId(request.match_info["publication"])
+
+
+async def keyframe(request: web.Request) -> web.Response:
+    """Asks a source for a key frame."""
+    holder = _operator(request)
+    parts = services(request)
+    await body.read_json(request, parts.limits, Nothing)
+    parts.server.actions.request_keyframe(*_source(request))
+    return _done(request, holder, "keyframe")
+
+
+async def mute(request: web.Request) -> web.Response:
+    """Stops or resumes forwarding a source."""
+    holder = _operator(request)
+    parts = services(request)
+    wish = await body.read_json(request, parts.limits, Muted)
+    parts.server.actions.mute(*_source(request), wish.muted)
+    return _done(request, holder, "mute", muted=wish.muted)
+
+
+async def top_layer(request: web.Request) -> web.Response:
+    """Limits the layers of a source."""
+    holder = _operator(request)
+    parts = services(request)
+    wish = await body.read_json(request, parts.limits, TopLayer)
+    parts.server.actions.limit(*_source(request), wish.layer)
+    return _done(request, holder, "top_layer", layer=wish.layer)
+
+
+async def reconnect(request: web.Request) -> web.Response:
+    """Has a participant come back at once, on another path."""
+    holder = _operator(request)
+    parts = services(request)
+    await body.read_json(request, parts.limits, Nothing)
+    participant = ParticipantId(request.match_info["participant"])
+    parts.server.actions.reconnect(RoomId(request.match_info["room"]), participant)
+    return _done(request, holder, "reconnect")
+
+
+async def drain(request: web.Request) -> web.Response:
+    """Ends the server, once everybody was told to move; refused while a surgery is live."""
+    holder = _operator(request)
+    parts = services(request)
+    wish = await body.read_json(request, parts.limits, Drain)
+    live = parts.operations.board().live_surgeries
+    if live and len(wish.override.strip()) < MIN_REASON_CHARACTERS:
+        _note(request, holder, "drain", {"live_surgeries": live}, outcome="denied")
+        raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
+    response = _done(request, holder, "drain", live_surgeries=live)
+    parts.stop()
+    return response
+
+
+_RIGHTS = "the right `inspect` for this room"
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path=f"{_PUBLICATION}/keyframe",
+        handler=keyframe,
+        summary="Asks a source for a key frame.",
+        request=Nothing,
+        response=None,
+        rights=_RIGHTS,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="PUT",
+        path=f"{_PUBLICATION}/muted",
+        handler=mute,
+        summary="Stops or resumes forwarding a source.",
+        request=Muted,
+        response=None,
+        rights=_RIGHTS,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="PUT",
+        path=f"{_PUBLICATION}/top-layer",
+        handler=top_layer,
+        summary="Limits the highest layer that anybody gets of a source.",
+        request=TopLayer,
+        response=None,
+        rights=_RIGHTS,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/rooms/{{room}}/participants/{{participant}}/reconnect",
+        handler=reconnect,
+        summary="Has a participant leave and come back at once.",
+        request=Nothing,
+        response=None,
+        rights=_RIGHTS,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path=f"{PREFIX}/drain",
+        handler=drain,
+        summary="Drains and ends the server; refused while a surgery is live, unless a reason is given.",
+        request=Drain,
+        response=None,
+        rights="the right `inspect` for all rooms",
+        problems=(401, 403, 409),
+    ),
+)
+
+
+def routes() -> list[web.RouteDef]:
+    """For the router."""
+    return [web.route(route.method, route.path, route.handler) for route in ROUTES]

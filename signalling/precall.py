@@ -1,0 +1,116 @@
+"""Pre-call tests: a room of its own for a minute, in which a client publishes to itself by the real path.
+
+A test costs bandwidth that a surgery might need: only few run at once, and each source may begin few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mediaserver.bucket import TokenBucket
+from mediaserver.clinical import ClinicalClass
+from mediaserver.errors import LimitReached, UnknownParticipant
+from mediaserver.ids import RoomId
+from mediaserver.policy import Right, Role
+from mediaserver.server import Server
+from signalling import tokens
+from signalling.auth import Authenticator, Bearer, descent
+from signalling.errors import RateLimited
+from signalling.limits import source_of
+
+ROOM_PREFIX = "precall."
+"""Rooms of tests; their names are random, so nobody else finds in."""
+TEST_SECONDS = 20
+"""What a test takes (04-experience: pre-call network test)."""
+LIFETIME_SECONDS = 45
+"""A test that began late or hangs is over after this, whoever is in its room."""
+MAX_AT_ONCE = 4
+"""Each sends an endoscope's three layers, 2.4 Mbit/s: ten together, which a surgery's link can spare."""
+PER_SOURCE_SECONDS = 15.0
+"""A source may begin one test in this long on average, ..."""
+PER_SOURCE_BURST = 6
+"""... and this many at once: a hospital's computers share an address."""
+MAX_SOURCES = 10_000
+"""Sources that are remembered; beyond this those are forgotten first that asked longest ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precall:
+    """What a client needs for one test. Both tokens open one session each."""
+
+    room: str
+    send_token: str
+    receive_token: str
+
+
+class Precalls:
+    """The tests that run now. ``now`` gives seconds of a steady clock."""
+
+    def __init__(self, server: Server, authenticator: Authenticator, now: Callable[[], float]) -> None:
+        self._server = server
+        self._authenticator = authenticator
+        self._now = now
+        self._running: dict[str, asyncio.TimerHandle] = {}
+        self._sources: dict[str, TokenBucket] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def begin(self, invited: Bearer, address: str) -> Precall:
+        """Opens a test for the holder of an invitation.
+
+        Raises:
+            RateLimited: this source began too many lately.
+            LimitReached: the server runs as many tests as it may.
+        """
+        source = source_of(address)
+        bucket = self._sources.pop(source, None) or TokenBucket(1 / PER_SOURCE_SECONDS, PER_SOURCE_BURST)
+        self._sources[source] = bucket
+        if len(self._sources) > MAX_SOURCES:
+            del self._sources[next(iter(self._sources))]
+        if not bucket.take(self._now()):
+            raise RateLimited("too many tests from here; wait a minute")
+        if len(self._running) >= MAX_AT_ONCE:
+            raise LimitReached("others are testing now; try again in half a minute")
+        room = f"{ROOM_PREFIX}{secrets.token_hex(8)}"
+        test = Precall(
+            room=room,
+            send_token=self._token(invited, room, Right.PUBLISH_VIDEO),
+            receive_token=self._token(invited, room, Right.SUBSCRIBE),
+        )
+        self._running[room] = asyncio.get_running_loop().call_later(LIFETIME_SECONDS, self._end, room)
+        return test
+
+    def stop(self) -> None:
+        """Forgets all timers; the server closes the rooms itself. Idempotent."""
+        for timer in self._running.values():
+            timer.cancel()
+        self._running.clear()
+
+    def _token(self, invited: Bearer, room: str, right: Right) -> str:
+        token, _ = self._authenticator.issue(
+            tokens.new_claims(
+                audience=tokens.Audience.JOIN,
+                room=room,
+                role=Role.STAFF,
+                now_seconds=self._authenticator.now_seconds(),
+                lifetime_seconds=LIFETIME_SECONDS,
+                rights=frozenset({right}),
+                clinical=ClinicalClass.TEST,
+                ancestors=descent(invited),
+            )
+        )
+        return token
+
+    def _end(self, name: str) -> None:
+        del self._running[name]
+        room = self._server.rooms.get(RoomId(name))
+        if room is None:
+            return
+        for member in list(room.members):
+            with contextlib.suppress(UnknownParticipant):
+                self._server.expel(room.id, member)

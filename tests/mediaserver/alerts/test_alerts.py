@@ -1,0 +1,89 @@
+"""Alerts: one a cause and room in five minutes, and nothing is left open."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediaserver.alerts.alerts import QUIET_MS, WATCH_MS, Alerts, News
+from mediaserver.clinical import ClinicalClass
+from mediaserver.operations.model import Alert, Finding, Severity
+
+SURGERY = ClinicalClass.SURGERY
+
+
+def numbered() -> Alerts:
+    numbers = itertools.count(1)
+    return Alerts(lambda: f"alert-{next(numbers)}")
+
+
+def finding(severity: Severity = "hurt", participant: str = "p", since_ms: int = 0) -> Finding:
+    return Finding(
+        cause="viewer_downlink", severity=severity, evidence=(), participant=participant, since_ms=since_ms
+    )
+
+
+def told(news: list[News]) -> list[str | None]:
+    return [one.told for one in news]
+
+
+def test_many_hurt_legs_of_one_cause_are_one_alert() -> None:
+    alerts = numbered()
+    many = [finding(participant=str(index)) for index in range(20)]
+    assert told(alerts.second("r", SURGERY, many, 1000)) == ["raised"]
+    assert alerts.second("r", SURGERY, many[1:], 2000) == []
+    assert told(alerts.second("r", SURGERY, [], 3000)) == ["cleared"]
+    assert alerts.open() == []
+
+
+def test_what_is_to_be_watched_waits_for_half_a_minute() -> None:
+    alerts = numbered()
+    assert alerts.second("r", SURGERY, [finding("watch")], WATCH_MS - 1) == []
+    assert told(alerts.second("r", SURGERY, [finding("watch")], WATCH_MS)) == ["raised"]
+
+
+def test_the_same_again_within_five_minutes_is_counted_and_not_told() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding()], 0)
+    alerts.second("r", SURGERY, [], 1000)
+    (again,) = alerts.second("r", SURGERY, [finding()], 2000)
+    assert (again.told, again.alert.repeats, again.alert.cleared_ms) == (None, 1, None)
+    assert told(alerts.second("r", SURGERY, [], 3000)) == [None]
+
+
+def test_what_still_stands_after_five_minutes_is_told_anew_and_the_old_one_ends() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding()], 0)
+    alerts.second("r", SURGERY, [], 1000)
+    alerts.second("r", SURGERY, [finding()], 2000)
+    old, new = alerts.second("r", SURGERY, [finding()], QUIET_MS)
+    assert (old.alert.id, old.alert.cleared_ms, old.told) == ("alert-1", QUIET_MS, None)
+    assert (new.alert.id, new.told) == ("alert-2", "raised")
+
+
+def test_rooms_and_causes_are_told_apart() -> None:
+    alerts = numbered()
+    assert told(alerts.second("a", SURGERY, [finding()], 0)) == ["raised"]
+    assert told(alerts.second("b", SURGERY, [finding()], 0)) == ["raised"]
+    assert told(
+        alerts.second("a", SURGERY, [finding(), Finding(cause="clock", severity="hurt", evidence=())], 1)
+    ) == ["raised"]
+    assert len(alerts.open()) == 3
+    assert alerts.raised == {("viewer_downlink", "hurt"): 2, ("clock", "hurt"): 1}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(500, 60_000)), max_size=60))
+def test_never_two_in_five_minutes_and_none_left_open(steps: list[tuple[bool, int]]) -> None:
+    alerts = numbered()
+    at_ms, raised_at, stored = 0, [], dict[str, Alert]()
+    for present, wait in [*steps, (False, 1)]:
+        at_ms += wait
+        for one in alerts.second("r", SURGERY, [finding()] if present else [], at_ms):
+            stored[one.alert.id] = one.alert
+            if one.told == "raised":
+                raised_at.append(at_ms)
+        alerts.forget_quiet(at_ms)
+    assert all(later - earlier >= QUIET_MS for earlier, later in itertools.pairwise(raised_at))
+    assert all(alert.cleared_ms is not None for alert in stored.values())

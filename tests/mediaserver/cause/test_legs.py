@@ -1,0 +1,107 @@
+"""The table of legs: one thing wrong at a time, and what it is called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mediaserver.cause import legs
+from mediaserver.operations.model import Finding
+from tests.mediaserver.seconds import leg, observer, source, surgeon, view
+
+
+def names(found: list[Finding]) -> list[tuple[str, str]]:
+    return [(one.cause, one.severity) for one in found]
+
+
+def test_healthy_legs_have_no_findings() -> None:
+    assert legs.publishing(surgeon()) == []
+    assert legs.viewing(observer(), {"scope": source()}, set()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"up": leg(loss_before_ratio=0.05)}, [("publisher_uplink", "watch")]),
+        ({"up": leg(loss_before_ratio=0.2)}, [("publisher_uplink", "hurt")]),
+        ({"up": leg(loss_after_ratio=0.02)}, [("publisher_uplink", "watch")]),
+        ({"up": leg(round_trip_seconds=1.0)}, [("publisher_uplink", "hurt")]),
+        ({"up": leg(jitter_seconds=0.15)}, [("publisher_uplink", "watch")]),
+        ({"up": leg(phase="interrupted")}, [("publisher_uplink", "hurt")]),
+        ({"up": leg(loss_before_ratio=0.2, relayed=True)}, [("relay", "hurt")]),
+        ({"sources": (source(limited_by="bandwidth"),)}, [("publisher_uplink", "watch")]),
+        ({"sources": (source(limited_by="cpu"),)}, [("publisher_device", "watch")]),
+        (
+            {"sources": (source(captured_per_second=25, encoded_per_second=10),)},
+            [("publisher_device", "hurt")],
+        ),
+        ({"sources": (source(captured_per_second=25, encode_seconds=0.05),)}, [("publisher_device", "hurt")]),
+        # Few frames for want of bandwidth are the way's trouble.
+        (
+            {"sources": (source(captured_per_second=25, encoded_per_second=5, limited_by="bandwidth"),)},
+            [("publisher_uplink", "watch")],
+        ),
+        ({"sources": (source(age_seconds=4.0),)}, [("source_frozen", "hurt")]),
+        ({"sources": (source(captured_per_second=0),)}, [("source_frozen", "hurt")]),
+        ({"sources": (source(picture="black"),)}, [("source_frozen", "hurt")]),
+        ({"sources": (source(picture="blurred"),)}, [("source_frozen", "watch")]),
+        # An ultrasound in freeze is no fault.
+        ({"sources": (source(picture="unchanged", source_type="ultrasound"),)}, [("source_frozen", "watch")]),
+        ({"sources": (source(picture="unchanged"),)}, [("source_frozen", "hurt")]),
+        # A muted camera sends nothing, as it should; neither does a silent microphone.
+        ({"sources": (source(age_seconds=60.0, muted=True),)}, []),
+        ({"sources": (source(age_seconds=60.0, kind="audio"),)}, []),
+        # Not a byte any more: the cable, not the camera.
+        (
+            {"up": leg(bits_per_second=0), "sources": (source(age_seconds=2.0),)},
+            [("publisher_uplink", "hurt")],
+        ),
+        # One of two cameras stands while the way carries the other.
+        (
+            {"sources": (source(age_seconds=2.0), source(publication="overhead"))},
+            [("source_frozen", "hurt")],
+        ),
+        ({"up": None}, []),
+    ],
+)
+def test_a_publisher_with_one_thing_wrong(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert names(legs.publishing(surgeon(**changes))) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"down": leg(loss_before_ratio=0.2)}, [("viewer_downlink", "hurt")]),
+        ({"down": leg(queue_delay_seconds=0.3)}, [("viewer_downlink", "watch")]),
+        ({"down": leg(phase="interrupted")}, [("viewer_downlink", "hurt")]),
+        ({"down": leg(estimate_bits_per_second=100_000)}, [("viewer_downlink", "watch")]),
+        ({"down": leg(loss_before_ratio=0.2, relayed=True)}, [("relay", "hurt")]),
+        ({"views": (view(loss_before_ratio=0.2),)}, [("viewer_downlink", "hurt")]),
+        ({"views": (view(kind="audio", concealed_ratio=0.2),)}, [("viewer_downlink", "hurt")]),
+        # What is merely lossy hurts when the picture stands because of it.
+        (
+            {"down": leg(loss_before_ratio=0.05), "views": (view(freeze_seconds=0.8),)},
+            [("viewer_downlink", "hurt")],
+        ),
+        ({"views": (view(dropped_ratio=0.5),)}, [("viewer_device", "hurt")]),
+        ({"views": (view(decode_seconds=0.05),)}, [("viewer_device", "hurt")]),
+        ({"views": (view(frames_per_second=9.0, freeze_seconds=0.6),)}, [("viewer_device", "hurt")]),
+        # Fewer frames without a freeze may be a layer of fewer frames.
+        ({"views": (view(frames_per_second=9.0),)}, []),
+        ({"views": (view(state="paused_by_viewer", dropped_ratio=0.9),)}, []),
+        ({"down": None}, []),
+    ],
+)
+def test_a_viewer_with_one_thing_wrong(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert names(legs.viewing(observer(**changes), {"scope": source()}, set())) == expected
+
+
+def test_what_the_publisher_lost_is_not_the_viewers_fault() -> None:
+    lost = {"scope": source(loss_after_ratio=0.2)}
+    watching = observer(
+        down=leg(loss_before_ratio=0.2), views=(view(loss_before_ratio=0.2, freeze_seconds=0.9),)
+    )
+    assert legs.viewing(watching, lost, {"scope"}) == []
+    worse = observer(down=leg(loss_before_ratio=0.4), views=(view(),))
+    assert names(legs.viewing(worse, lost, {"scope"})) == [("viewer_downlink", "hurt")]

@@ -1,0 +1,31 @@
+"""A desk over a real server, and seconds for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediaserver.config import Data
+from mediaserver.operations.desk import Desk
+from mediaserver.plane import open_plane
+from mediaserver.server import Server
+from tests.mediaserver.peers import settings
+from tests.mediaserver.seconds import AT_MS
+
+
+class Recorder:
+    lag_seconds: float | None = None
+    failed = False
+
+    def recording(self, room: str) -> bool:
+        return room == "theatre-1"
+
+
+def make(folder: Path) -> tuple[Server, Desk]:
+    chosen = settings().model_copy(update={"data": Data(folder=folder)})
+    server = Server(chosen, open_plane(chosen.media))
+    return server, Desk(server.registry, draining=lambda: server.draining)
+
+
+def play(server: Server, desk: Desk, seconds: int, start: int = 0) -> None:
+    for second in range(start, start + seconds):
+        desk.second(server.registry.plane.stats(), 1000.0 + second, AT_MS + second * 1000)

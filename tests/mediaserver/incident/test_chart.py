@@ -1,0 +1,45 @@
+"""Charts: well-formed, within their frame, honest about gaps."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediaserver.incident.chart import GAP_MS, HEIGHT, MAX_POINTS, WIDTH, Series, line_chart, runs, thin
+
+POINTS = st.lists(st.tuples(st.integers(0, 3_600_000), st.floats(0, 1e7)), min_size=1, max_size=200).map(
+    sorted
+)
+
+
+@given(POINTS, st.text(max_size=20).filter(lambda text: text.isprintable()))
+def test_any_points_make_a_picture_within_its_frame(points: list[tuple[int, float]], name: str) -> None:
+    text = line_chart("<title> & co", [Series(name, points)], 0, 3_600_000, lambda v: f"{v:.0f} <ms>")
+    root = ElementTree.fromstring(text)
+    assert root.attrib["aria-label"] == "<title> & co"
+    for line in re.findall(r'points="([^"]*)"', text):
+        for pair in line.split():
+            x, y = (float(part) for part in pair.split(","))
+            assert 0 <= x <= WIDTH
+            assert 0 <= y <= HEIGHT
+
+
+def test_nothing_measured_is_no_chart() -> None:
+    assert line_chart("t", [Series("a", [])], 0, 10, str) == ""
+    assert line_chart("t", [Series("a", [(1, 1.0)])], 10, 10, str) == ""
+
+
+def test_a_gap_breaks_the_line() -> None:
+    points = [(0, 1.0), (1000, 2.0), (1000 + GAP_MS + 1, 3.0)]
+    assert [len(run) for run in runs(points)] == [2, 1]
+
+
+def test_a_peak_is_never_thinned_away() -> None:
+    points = [(index, 1.0) for index in range(10_000)]
+    points[6543] = (6543, 99.0)
+    kept = thin(points)
+    assert len(kept) <= MAX_POINTS
+    assert (6543, 99.0) in kept

@@ -1,0 +1,95 @@
+"""The report's data: causes from raising to clearing, a line a leg, no secret and nobody's name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.config import Alerts, Data, IceServer, Tokens, Webhook
+from mediaserver.incident.report import cause_spans, gather, p95, summaries
+from mediaserver.operations.model import TimelineEvent, TimelineKind
+from mediaserver.quality_history.store import HistoryStore
+from tests.mediaserver.peers import settings
+from tests.mediaserver.seconds import AT_MS, leg, observer, surgeon, view
+
+
+def event(second: int, kind: TimelineKind, detail: str, participant: str = "p") -> TimelineEvent:
+    return TimelineEvent(at_ms=AT_MS + second * 1000, kind=kind, participant=participant, detail=detail)
+
+
+def test_causes_run_from_raising_to_clearing_and_may_be_open() -> None:
+    events = [
+        event(1, "finding_raised", "clock watch"),
+        event(2, "finding_raised", "viewer_downlink watch", "q"),
+        event(3, "finding_raised", "viewer_downlink hurt", "q"),
+        event(4, "joined", "observer"),
+        event(5, "finding_cleared", "viewer_downlink hurt", "q"),
+        event(6, "finding_cleared", "relay watch", "r"),
+        event(7, "finding_raised", "no_such_cause hurt"),
+    ]
+    spans = [
+        (one.cause.cause, one.severity, one.participant, (one.began_ms - AT_MS) // 1000, one.ended_ms)
+        for one in cause_spans(events)
+    ]
+    assert spans == [
+        ("clock", "watch", "p", 1, None),
+        ("viewer_downlink", "hurt", "q", 2, AT_MS + 5000),
+        ("relay", "watch", "r", 6, AT_MS + 6000),
+    ]
+
+
+def test_legs_are_summed_up() -> None:
+    samples = [
+        observer(
+            AT_MS + index,
+            down=leg(bits_per_second=1000 * index, round_trip_seconds=index / 100),
+            views=(view(freezes=1, freeze_seconds=0.25),),
+        )
+        for index in range(1, 101)
+    ]
+    down, up = summaries([*samples, surgeon()])
+    assert (down.direction, down.samples, down.mean_bits_per_second) == ("down", 100, 50_500)
+    assert (down.round_trip_p95_seconds, down.freezes, down.freeze_seconds) == (0.96, 100, 25.0)
+    assert (up.direction, up.participant, up.freezes) == ("up", "surgeon-1", 0)
+    assert p95([None, None]) is None
+
+
+async def test_a_report_holds_all_that_is_known_and_nothing_secret(tmp_path: Path) -> None:
+    secret = "a-secret-that-must-not-be-told-00"
+    chosen = settings().model_copy(
+        update={
+            "data": Data(folder=tmp_path / "private-folder"),
+            "tokens": Tokens.model_validate({"secret": secret}),
+            "ice_servers": (
+                IceServer.model_validate({"urls": ("turn:turn.example",), "credential": secret}),
+            ),
+            "alerts": Alerts(
+                webhooks=(
+                    Webhook.model_validate(
+                        {"url": "https://pager.example/" + secret, "secret": "whsec_" + "QUFB" * 8}
+                    ),
+                )
+            ),
+        }
+    )
+    store = HistoryStore(tmp_path / "history.db", max_bytes=1 << 30, keep_days=30)
+    store.start(AT_MS)
+    span = store.open_span("r", ClinicalClass.SURGERY, AT_MS)
+    for second in range(1200):
+        now = AT_MS + second * 1000
+        store.add_samples(span, now, [surgeon(now), observer(now)])
+    store.add_events(span, [event(3, "finding_raised", "clock hurt")])
+    await store.database.flush()
+    report = await gather(store.database, chosen, "r", AT_MS, AT_MS + 10**7)
+    empty = await gather(store.database, chosen, "nowhere", AT_MS, AT_MS + 10**7)
+    await asyncio.to_thread(store.stop)
+    assert (report.clinical_class, len(report.samples), report.truncated) == ("surgery", 2400, False)
+    assert [one.cause.cause for one in report.causes] == ["clock"]
+    assert (empty.clinical_class, empty.samples, empty.legs) == (None, [], [])
+    text = msgspec.json.encode(report).decode()
+    assert report.configuration["limits"]
+    for hidden in (secret, "turn.example", "pager.example", "private-folder", "127.0.0.1"):
+        assert hidden not in text

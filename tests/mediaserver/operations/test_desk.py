@@ -1,0 +1,138 @@
+"""The desk over a real server: seconds are sampled, kept, judged and told; one that fails ends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog.testing
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.errors import UnknownRoom
+from mediaserver.operations import desk as module
+from mediaserver.operations.model import CanaryReading
+from mediaserver.policy import Role
+from mediaserver.quality_history import query
+from mediaserver.quality_history.claims import Claim
+from tests.mediaserver.desks import Recorder, make, play
+from tests.mediaserver.peers import connected, identity, publish
+from tests.mediaserver.seconds import AT_MS
+from tests.running import until
+
+
+async def test_a_surgery_is_seen_kept_and_closed(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    desk.recorder = Recorder()
+    who = replace(identity(Role.SURGEON), clinical_class=ClinicalClass.SURGERY)
+    surgeon = server.join(who, "Dr An")
+    await publish(server, surgeon)
+    connected(server)
+    surgeon.statistics.take(Claim(clock_ms=AT_MS + 120_000), 1000.0, AT_MS, Counter())
+    play(server, desk, 4)
+    board = desk.board()
+    assert [(row.clinical_class.value, row.recording) for row in board.rows] == [("surgery", True)]
+    assert (board.live_surgeries, board.sampled_at_ms, board.open_alerts) == (1, AT_MS + 3000, 1)
+    assert desk.board(lambda _: False).rows == []
+    detail = desk.room("theatre-1")
+    assert [one.cause for one in detail.participants[0].findings] == ["clock"]
+    with pytest.raises(UnknownRoom):
+        desk.room("elsewhere")
+    server.leave(surgeon)
+    play(server, desk, 1, 4)
+    assert desk.board().live_surgeries == 0
+    server._rooms.expire(surgeon.room)
+    play(server, desk, 1, 5)
+    assert desk.board().rows == []
+    await desk.store.database.flush()
+    timeline = await query.timeline(desk.store.database, "theatre-1", AT_MS, AT_MS + 10**6)
+    kinds = [event.kind for event in timeline.events]
+    assert kinds[0] == "room_opened"
+    assert kinds[-1] == "room_closed"
+    assert {"joined", "published", "transport", "recording_started", "finding_raised", "left"} <= set(kinds)
+    samples = await query.samples(desk.store.database, "theatre-1", AT_MS, AT_MS + 10**6)
+    assert len(samples.samples) == 4
+    alerts = (await query.alerts(desk.store.database, AT_MS, AT_MS + 10**6)).alerts
+    assert [(one.cause.cause, one.cleared_ms) for one in alerts] == [("clock", AT_MS + 5000)]
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+    assert b"Dr An" not in (tmp_path / "history.db").read_bytes()
+
+
+async def test_the_servers_trouble_is_one_alert_and_on_every_board_row(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    for name in ("a", "b", "c"):
+        server.join(identity(Role.SURGEON, name), "")
+    desk.canary_seen(CanaryReading(at_ms=AT_MS, delay_seconds=None, loss_ratio=None, silent_seconds=31.0))
+    play(server, desk, 4)
+    assert [(row.state, row.cause and row.cause.cause) for row in desk.board().rows] == [
+        ("hurt", "server_overload")
+    ] * 3
+    assert [(one.room, one.cause.cause) for one in desk.alerts.open()] == [(None, "server_overload")]
+    desk.canary_seen(None)
+    play(server, desk, 10, 4)
+    assert desk.alerts.open() == []
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_what_the_probe_sees_is_in_the_sample(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    surgeon = server.join(identity(Role.SURGEON), "")
+    scope = (await publish(server, surgeon))["1"]
+    desk.picture_seen(scope, "black")
+    play(server, desk, 3)
+    sample = desk.room("theatre-1").participants[0].sample
+    assert sample is not None
+    assert {one.publication: one.picture for one in sample.sources}[scope] == "black"
+    desk.picture_seen(scope, None)
+    play(server, desk, 1, 3)
+    sample = desk.room("theatre-1").participants[0].sample
+    assert sample is not None
+    assert {one.picture for one in sample.sources} == {None}
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_a_second_that_fails_is_followed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.02)
+    server, desk = make(tmp_path)
+    await server.start()
+    calls: list[float] = []
+
+    def second(*_: object) -> None:
+        calls.append(time.monotonic())
+        raise RuntimeError("of this second")
+
+    monkeypatch.setattr(desk, "second", second)
+    with structlog.testing.capture_logs() as lines:
+        async with desk.running():
+            await until(lambda: len(calls) >= 3)
+    await server.stop()
+    assert {line["event"] for line in lines if line["log_level"] == "error"} == {
+        "a second of the history was lost"
+    }
+
+
+async def test_without_a_history_the_board_still_works(tmp_path: Path) -> None:
+    (tmp_path / "history.db").mkdir()
+    server, desk = make(tmp_path)
+    await server.start()
+    server.join(identity(Role.SURGEON), "")
+    with structlog.testing.capture_logs() as lines:
+        async with desk.running():
+            await until(lambda: bool(desk.board().rows))
+    await server.stop()
+    assert "operators have no history" in {line["event"] for line in lines}
+    assert sum(desk.store.database.refused.values()) > 0

@@ -1,0 +1,84 @@
+"""A room on the board: its state, since when, and the order of rooms."""
+
+from __future__ import annotations
+
+from mediaserver.cause.thresholds import finding, true
+from mediaserver.clinical import ClinicalClass
+from mediaserver.ids import ParticipantId, Redacted, RoomId
+from mediaserver.operations.live import LiveRoom, first_look
+from mediaserver.operations.model import Finding, RoomState
+from mediaserver.operations.timeline import Scene, Seat
+from mediaserver.policy import RIGHTS, Role
+from mediaserver.room import Member, Room
+from tests.mediaserver.seconds import AT_MS, surgeon
+
+SEAT = Seat("surgeon", True, {}, 0, {})
+LOSS = finding("viewer_downlink", true("interrupted", "hurt"), participant="p")
+
+
+def room(name: str = "r") -> LiveRoom:
+    plain = Room(RoomId(name), 0, 32, 32, 8)
+    plain.join(Member(ParticipantId("p"), Redacted("Dr An"), Role.SURGEON, RIGHTS[Role.SURGEON]))
+    plain.join(Member(ParticipantId("v"), Redacted(""), Role.OBSERVER, RIGHTS[Role.OBSERVER], viewer=True))
+    return LiveRoom(plain, 1, AT_MS)
+
+
+def play(live: LiveRoom, letters: str) -> list[str]:
+    """``h``: a hurt second. What the timeline says of findings."""
+    said: list[str] = []
+    for index, letter in enumerate(letters):
+        found: list[Finding] = [LOSS] if letter == "h" and LOSS is not None else []
+        events = live.second([surgeon()], found, Scene({"p": SEAT}), AT_MS + 1000 * index)
+        said += [f"{event.kind} {event.detail}" for event in events if event.kind.startswith("finding")]
+    return said
+
+
+def test_state_follows_what_lasts_and_remembers_since_when() -> None:
+    live = room()
+    assert live.row().state == "unknown"
+    assert play(live, "..") == []
+    assert (live.state, live.since_ms) == ("good", AT_MS)
+    assert play(live, "hhhh") == ["finding_raised viewer_downlink hurt"]
+    row = live.row()
+    assert (row.state, row.since_ms, row.worst_participant) == ("hurt", AT_MS + 2000, "p")
+    assert row.cause is not None
+    assert row.cause.cause == "viewer_downlink"
+    assert (row.participants, row.viewers, row.clinical_class) == (1, 1, ClinicalClass.CONSULT)
+    assert "Dr An" not in repr(row)
+    assert play(live, "." * 10) == ["finding_cleared viewer_downlink hurt"]
+    assert live.row().state == "good"
+
+
+def test_the_end_ends_everything() -> None:
+    live = room()
+    play(live, "hhh")
+    kinds = [event.kind for event in live.end(AT_MS)]
+    assert kinds == ["left", "finding_cleared", "room_closed"]
+
+
+def test_participants_come_with_their_own_findings() -> None:
+    live = room()
+    play(live, "hhh")
+    one, other = live.participants()
+    assert ([f.cause for f in one.findings], other.findings) == (["viewer_downlink"], [])
+    assert (one.role, other.viewer) == (Role.SURGEON, True)
+
+
+def test_worst_first_then_class_then_who_waits_longest() -> None:
+    def row(state: RoomState, kind: ClinicalClass, since_ms: int) -> LiveRoom:
+        live = room(f"{state}-{kind}-{since_ms}")
+        live.state, live.clinical_class, live.since_ms = state, kind, since_ms
+        return live
+
+    order = [
+        row("hurt", ClinicalClass.SURGERY, 5),
+        row("hurt", ClinicalClass.TEACHING, 1),
+        row("hurt", ClinicalClass.TEACHING, 9),
+        row("watch", ClinicalClass.SURGERY, 1),
+        row("good", ClinicalClass.SURGERY, 1),
+        row("good", ClinicalClass.CONSULT, 1),
+        row("unknown", ClinicalClass.SURGERY, 1),
+    ]
+    rows = [live.row() for live in order]
+    backwards = list(reversed(rows))
+    assert sorted(backwards, key=first_look) == rows

@@ -1,0 +1,82 @@
+"""Two pictures of a room compared: everything that changed is told once, in order."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediaserver.operations.timeline import Scene, Seat, Source, happened, scene
+from mediaserver.policy import Role
+from tests.mediaserver.peers import connected, identity, make_server, publish
+from tests.mediaserver.seconds import AT_MS
+
+SEAT = Seat("surgeon", True, {"publish": "connected"}, 0, {})
+CAMERA = Source("p", "endoscope", False, False, (0,))
+
+
+def kinds(before: Scene, now: Scene) -> list[str]:
+    return [f"{event.kind} {event.detail}".strip() for event in happened(before, now, AT_MS)]
+
+
+def test_coming_publishing_and_going() -> None:
+    full = Scene({"p": SEAT}, {"scope": CAMERA})
+    assert kinds(Scene(), full) == ["joined surgeon", "published endoscope", "transport publish connected"]
+    assert kinds(full, Scene()) == ["unpublished", "left surgeon"]
+    assert kinds(full, full) == []
+
+
+def test_what_may_change_of_a_source_and_a_seat() -> None:
+    before = Scene({"p": SEAT}, {"scope": CAMERA})
+    changed = Seat("surgeon", False, {"publish": "interrupted", "subscribe": "connected"}, 1, {"other": None})
+    now = Scene({"p": changed}, {"scope": Source("p", "endoscope", True, True, (0, 1))}, recording=True)
+    assert kinds(before, now) == [
+        "muted",
+        "frozen",
+        "layers_changed 0 1",
+        "socket_lost",
+        "transport publish interrupted",
+        "transport subscribe connected",
+        "path_changed",
+        "layer_forwarded",
+        "recording_started",
+    ]
+    assert kinds(now, before) == [
+        "unmuted",
+        "flows_again",
+        "layers_changed 0",
+        "socket_back",
+        "transport publish connected",
+        "transport subscribe closed",
+        "recording_stopped",
+    ]
+
+
+_SEATS = st.builds(
+    Seat,
+    st.just("observer"),
+    st.booleans(),
+    st.dictionaries(st.sampled_from(["publish", "subscribe"]), st.sampled_from(["connected", "interrupted"])),
+    st.integers(0, 3),
+    st.dictionaries(st.sampled_from("xy"), st.none() | st.integers(0, 2)),
+)
+_SCENES = st.builds(Scene, st.dictionaries(st.sampled_from("abc"), _SEATS), st.just({}), st.booleans())
+
+
+@given(_SCENES, _SCENES)
+def test_equal_scenes_tell_nothing_and_others_something(before: Scene, now: Scene) -> None:
+    assert happened(now, now, AT_MS) == []
+    ids = {event.participant for event in happened(before, now, AT_MS) if event.kind in ("joined", "left")}
+    assert ids == set(before.seats) ^ set(now.seats)
+
+
+async def test_a_real_room_as_a_scene() -> None:
+    server = make_server()
+    await server.start()
+    surgeon = server.join(identity(Role.SURGEON), "")
+    await publish(server, surgeon)
+    connected(server)
+    room, sessions = server.rooms[surgeon.room], dict(server.registry.sessions)
+    seen = scene(room, sessions, {}, recording=False)  # type: ignore[arg-type]
+    await server.stop()
+    assert [seat.phases for seat in seen.seats.values()] == [{"publish": "connected"}]
+    assert [source.source_type for source in seen.sources.values()] == ["microphone", "endoscope"]

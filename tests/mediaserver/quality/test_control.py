@@ -1,0 +1,132 @@
+"""The whole probe: a real publisher, the real tap, the process, and what operators are told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mediaserver.operations.model import PictureVerdict
+from mediaserver.quality import control
+from mediaserver.quality.control import PictureProbe
+from signalling.demo.marks import Mark, Picture
+from signalling.demo.pictures import Endoscope
+from signalling.demo.tracks import DrawnTrack
+from tests.media import publisher
+from tests.running import until
+from tests.signalling.conftest import House, house, open_house
+
+__all__ = ["house", "open_house"]
+
+
+class Camera:
+    """An endoscope whose lamp a test switches off."""
+
+    def __init__(self) -> None:
+        self.lit = True
+        self._scope = Endoscope(640, 360)
+
+    def draw(self, seconds: float, mark: Mark) -> Picture:
+        if self.lit:
+            return self._scope.draw(seconds, mark)
+        return np.zeros((360, 640, 3), np.uint8)
+
+
+@pytest.fixture
+async def camera(house: House) -> AsyncIterator[Camera]:
+    """Published by WHIP; its publication is the room's only one."""
+    made = Camera()
+    async with publisher(DrawnTrack(made.draw, 15)) as peer:
+        headers = {**house.bearer("staff"), "Content-Type": "application/sdp"}
+        async with house.http.post(
+            f"{house.url}/whip/7QK2", data=await peer.offer(), headers=headers
+        ) as response:
+            answer = await response.text()
+            assert response.status == 201, answer
+        from aiortc import RTCSessionDescription
+
+        await peer.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await peer.connected()
+        yield made
+
+
+async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
+    house: House, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(control, "SYNC_SECONDS", 0.2)
+    told: list[tuple[str, PictureVerdict | None]] = []
+    recorded: set[str] = set()
+    probe = PictureProbe(
+        house.server.registry, lambda id, verdict: told.append((id, verdict)), recorded.__contains__
+    )
+    running = asyncio.create_task(probe.run())
+    room = next(iter(house.server.rooms.values()))
+    publication = next(iter(room.publications.values()))
+
+    async def keyframes() -> None:
+        while True:
+            house.server.registry.plane.request_keyframe(publication.handle)
+            await asyncio.sleep(1.1)
+
+    asking = asyncio.create_task(keyframes())
+    try:
+        await until(lambda: probe.pid is not None, 10, "the process")
+        camera.lit = False
+        await until(lambda: (publication.id, "black") in told, 30, "the verdict")
+        assert probe.pid is not None
+        os.kill(probe.pid, signal.SIGKILL)
+        await until(lambda: probe.starts == 2, 10, "another process")
+        told.clear()
+        await until(lambda: (publication.id, "black") in told, 30, "the verdict again")
+        camera.lit = True
+        await until(lambda: told[-1] == (publication.id, None), 30, "all is well")
+        recorded.add(room.id)
+        told.clear()
+        await until(lambda: (publication.id, None) in told, 10, "the recorder's now")
+    finally:
+        for task in (asking, running):
+            task.cancel()
+        await asyncio.gather(asking, running, return_exceptions=True)
+    assert probe.pid is None
+
+
+async def test_the_most_urgent_are_watched_when_there_are_too_many(
+    house: House, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert camera.lit
+    monkeypatch.setattr(control, "MAX_SOURCES", 0)
+    probe = PictureProbe(house.server.registry, lambda *_: None, lambda _: False)
+    probe.sync()
+    assert probe._watched == {}
+
+
+def processor_seconds(pid: int) -> float:
+    """That a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.slow
+async def test_it_costs_at_most_three_hundredths_of_a_core_a_source(house: House, camera: Camera) -> None:
+    assert camera.lit
+    probe = PictureProbe(house.server.registry, lambda *_: None, lambda _: False)
+    running = asyncio.create_task(probe.run())
+    try:
+        await until(lambda: probe.pid is not None and bool(probe._watched), 10, "the process")
+        await asyncio.sleep(3)
+        assert probe.pid is not None
+        before, begun = processor_seconds(probe.pid), time.monotonic()
+        await asyncio.sleep(25)
+        share = (processor_seconds(probe.pid) - before) / (time.monotonic() - begun)
+        print(f"the probe takes {share:.4f} of a core for one source")
+        assert share <= 0.03
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

@@ -1,0 +1,72 @@
+"""Browser statistics are claims: bounded by type, limited in rate, old ones forgotten."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import pytest
+
+from mediaserver.errors import LimitReached
+from mediaserver.quality_history.claims import (
+    MAX_FREEZES,
+    MESSAGE_BURST,
+    STALE_SECONDS,
+    Claim,
+    Claims,
+    LinkClaim,
+    SourceClaim,
+    ViewClaim,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (LinkClaim, '{"loss": 1.01}'),
+        (LinkClaim, '{"round_trip_ms": -1}'),
+        (LinkClaim, '{"round_trip_ms": 1e9}'),
+        (LinkClaim, '{"relayed": "yes"}'),
+        (LinkClaim, '{"loss": NaN}'),
+        (SourceClaim, '{"publication": ""}'),
+        (SourceClaim, '{"publication": "p", "width": 20000}'),
+        (SourceClaim, '{"publication": "p", "limited_by": "rights"}'),
+        (ViewClaim, '{"publication": "p", "freezes": 5000}'),
+        (ViewClaim, '{"publication": "p", "surprise": 1}'),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(kind: type[msgspec.Struct], text: str) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        msgspec.json.decode(text, type=kind)
+
+
+def test_too_many_are_refused_and_counted() -> None:
+    claims, told = Claims(), Counter[str]()
+    for _ in range(int(MESSAGE_BURST)):
+        claims.take(Claim(clock_ms=0), 0.0, 0, told)
+    with pytest.raises(LimitReached):
+        claims.take(Claim(clock_ms=0), 0.0, 0, told)
+    claims.take(Claim(clock_ms=0), 2.0, 0, told)
+    assert told == {"taken": 6, "too_often": 1}
+
+
+def test_the_clock_is_compared_and_old_claims_say_nothing() -> None:
+    claims = Claims()
+    assert (claims.age(0.0), claims.current(0.0), claims.skew_seconds) == (None, None, None)
+    claims.take(Claim(clock_ms=305_000), 10.0, 5_000, Counter())
+    assert claims.skew_seconds == 300.0
+    assert claims.current(10.0 + STALE_SECONDS) is not None
+    assert claims.current(10.1 + STALE_SECONDS) is None
+
+
+def test_freezes_add_up_until_they_are_taken() -> None:
+    claims = Claims()
+    for at in (0.0, 2.0):
+        view = ViewClaim(publication="p", freezes=2, freeze_ms=500)
+        claims.take(Claim(clock_ms=0, views=(view,)), at, 0, Counter())
+    assert claims.take_freezes("p") == (4, 1.0)
+    assert claims.take_freezes("p") == (0, 0.0)
+    for at in range(3, 8):
+        view = ViewClaim(publication="p", freezes=MAX_FREEZES)
+        claims.take(Claim(clock_ms=0, views=(view,)), at, 0, Counter())
+    assert claims.take_freezes("p")[0] == MAX_FREEZES

@@ -1,0 +1,87 @@
+"""The writer thread: order, bounds, failures, damage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediaserver.errors import HistoryUnavailable
+from mediaserver.quality_history.database import Database
+
+SCHEMA = "CREATE TABLE thing (value INTEGER UNIQUE)"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "a.db", SCHEMA, 1)
+    made.start()
+    yield made
+    made.stop()
+
+
+async def test_what_is_written_is_read_in_order(database: Database) -> None:
+    for value in range(100):
+        database.write("INSERT INTO thing VALUES (?)", (value,))
+    await database.flush()
+    assert await database.read("SELECT value FROM thing ORDER BY rowid") == [(value,) for value in range(100)]
+    assert database.path.stat().st_mode & 0o077 == 0
+
+
+async def test_a_write_that_fails_is_counted_and_hurts_no_other(database: Database) -> None:
+    for value in (1, 1, 2):
+        database.write("INSERT INTO thing VALUES (?)", (value,))
+    database.write("INSERT INTO nowhere VALUES (1)")
+    await database.flush()
+    assert await database.read("SELECT value FROM thing") == [(1,), (2,)]
+    assert database.refused["failed"] == 2
+
+
+def test_a_full_queue_refuses_and_never_waits(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", SCHEMA, 1, max_queued=3)
+    for value in range(10):
+        database.write("INSERT INTO thing VALUES (?)", (value,))
+    assert database.refused["queue_full"] == 7
+    database.start()
+    database.stop()
+    assert database.read_now("SELECT count(*) FROM thing") == [(3,)]
+
+
+async def test_stopping_writes_what_waits_and_may_be_done_twice(tmp_path: Path) -> None:
+    database = Database(tmp_path / "deep" / "a.db", SCHEMA, 1)
+    database.start()
+    database.write("INSERT INTO thing VALUES (?)", *((value,) for value in range(1000)))
+    await asyncio.to_thread(database.stop)
+    database.stop()
+    assert database.read_now("SELECT count(*) FROM thing") == [(1000,)]
+
+
+def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    path.write_bytes(b"this is no database, whatever its name says" * 100)
+    database = Database(path, SCHEMA, 1)
+    database.start()
+    database.write("INSERT INTO thing VALUES (1)", ())
+    database.stop()
+    assert database.read_now("SELECT count(*) FROM thing") == [(1,)]
+    assert [kept.read_bytes()[:4] for kept in tmp_path.glob("a.damaged-*")] == [b"this"]
+
+
+def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(HistoryUnavailable):
+        database.read_now("INSERT INTO thing VALUES (1)")
+
+
+def test_where_no_file_can_be_everything_is_refused_and_nothing_waits(tmp_path: Path) -> None:
+    (tmp_path / "a.db").mkdir()
+    database = Database(tmp_path / "a.db", SCHEMA, 1)
+    with pytest.raises(HistoryUnavailable):
+        database.start()
+    for value in range(5):
+        database.write("INSERT INTO thing VALUES (?)", (value,))
+    assert database.refused["queue_full"] == 5
+    with pytest.raises(HistoryUnavailable):
+        database.read_now("SELECT 1")
+    database.stop()

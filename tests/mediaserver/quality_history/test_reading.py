@@ -1,0 +1,57 @@
+"""A second's samples of a real server: what the plane knows beside what the browser said."""
+
+from __future__ import annotations
+
+import time
+
+from mediaserver.policy import Role
+from mediaserver.quality_history.claims import Claim, LinkClaim, SourceClaim, ViewClaim
+from mediaserver.quality_history.figures import difference
+from mediaserver.quality_history.reading import sample
+from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish
+from tests.mediaserver.seconds import AT_MS
+
+
+async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
+    server = make_server()
+    await server.start()
+    surgeon, observer = server.join(identity(Role.SURGEON), ""), server.join(identity(Role.OBSERVER), "")
+    named = await publish(server, surgeon)
+    server.subscribe(observer, list(server.rooms[surgeon.room].publications))
+    offer = next(item.event for item in observer.outbox._events if type(item.event).__name__ == "Offer")
+    await server.answer(observer, offer.generation, answer_to(offer.sdp))  # type: ignore[union-attr]
+    connected(server)
+    now, told = time.monotonic(), server.registry.statistics_told
+    scope, stranger = named["1"], "nobody's"
+    surgeon.statistics.take(
+        Claim(
+            clock_ms=AT_MS + 2000,
+            publish=LinkClaim(round_trip_ms=40, relayed=True),
+            sources=(SourceClaim(publication=scope, width=1280), SourceClaim(publication=stranger, width=1)),
+        ),
+        now, AT_MS, told,
+    )  # fmt: skip
+    observer.statistics.take(
+        Claim(clock_ms=AT_MS, views=(ViewClaim(publication=scope, frames_per_second=24.0, freezes=1),)),
+        now, AT_MS, told,
+    )  # fmt: skip
+    found = difference(server.registry.plane.stats(), 1.0, None)
+    sessions = server.registry.sessions
+    sent = sample(sessions[surgeon.id], found, AT_MS, now, {scope: "black"})
+    seen = sample(sessions[observer.id], found, AT_MS, now, {})
+    late = sample(sessions[observer.id], found, AT_MS, now + 60, {})
+    await server.stop()
+    assert (sent.clock_skew_seconds, sent.claims_age_seconds) == (2.0, 0.0)
+    assert sent.up is not None
+    assert (sent.up.round_trip_seconds, sent.up.relayed, sent.down) == (0.04, True, None)
+    assert [(one.kind, one.width, one.picture) for one in sent.sources] == [
+        ("audio", None, None),
+        ("video", 1280, "black"),
+    ]
+    assert {one.publication for one in sent.sources} == set(named.values())
+    by_id = {one.publication: one for one in seen.views}
+    assert set(by_id) == set(named.values())
+    assert (by_id[scope].frames_per_second, by_id[scope].freezes) == (24.0, 1)
+    assert seen.down is not None
+    # What was said a minute ago is not said of now, and a freeze is told once.
+    assert {one.publication: (one.frames_per_second, one.freezes) for one in late.views}[scope] == (None, 0)

@@ -1,0 +1,120 @@
+"""The history: kept, thinned after a day, expired, bounded, whole after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.operations.model import TimelineEvent
+from mediaserver.quality_history import query, store
+from mediaserver.quality_history.store import DAY_MS, HistoryStore, pack, unpack
+from tests.mediaserver.seconds import AT_MS, observer, surgeon, view
+
+
+def made(folder: Path, max_bytes: int = 1 << 30, keep_days: float = 30) -> HistoryStore:
+    history = HistoryStore(folder / "history.db", max_bytes=max_bytes, keep_days=keep_days)
+    history.start(AT_MS)
+    return history
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[HistoryStore]:
+    one = made(tmp_path)
+    yield one
+    one.stop()
+
+
+def fill(history: HistoryStore, seconds: int, at_ms: int = AT_MS) -> int:
+    span = history.open_span("r", ClinicalClass.SURGERY, at_ms)
+    for second in range(seconds):
+        now = at_ms + second * 1000
+        history.add_samples(span, now, [surgeon(now), observer(now, views=(view(freezes=1),))])
+    return span
+
+
+def test_a_rooms_second_packs_and_unpacks() -> None:
+    seconds = [surgeon(), observer()]
+    assert unpack(pack(seconds)) == seconds
+
+
+async def test_a_day_later_ten_seconds_are_one(history: HistoryStore) -> None:
+    fill(history, 60)
+    history.keep_house(100.0, AT_MS + DAY_MS + 600_000)
+    await history.database.flush()
+    page = await query.samples(history.database, "r", AT_MS, AT_MS + 600_000)
+    assert len(page.samples) == 2 * 6
+    assert sum(one.views[0].freezes for one in page.samples if one.views) == 60
+    assert history.dropped["expired"] == 0
+
+
+async def test_the_last_day_is_not_thinned(history: HistoryStore) -> None:
+    fill(history, 20)
+    history.keep_house(100.0, AT_MS + DAY_MS // 2)
+    await history.database.flush()
+    assert len((await query.samples(history.database, "r", AT_MS, AT_MS + 60_000)).samples) == 40
+
+
+async def test_a_window_on_the_edge_of_a_batch_is_thinned_whole(
+    history: HistoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "THIN_ROWS", 15)
+    fill(history, 40)
+    for turn in range(5):
+        history.keep_house(100.0 * (turn + 1), AT_MS + DAY_MS + 600_000)
+    await history.database.flush()
+    page = await query.samples(history.database, "r", AT_MS, AT_MS + 600_000)
+    assert len(page.samples) == 2 * 4
+    assert {one.views[0].freezes for one in page.samples if one.views} == {10}
+
+
+async def test_what_is_past_its_keeping_goes_and_is_said(tmp_path: Path) -> None:
+    history = made(tmp_path, keep_days=2)
+    span = fill(history, 10)
+    history.add_events(span, [TimelineEvent(at_ms=AT_MS, kind="room_opened")])
+    history.close_span(span, AT_MS + 10_000)
+    now_ms = AT_MS + 3 * DAY_MS
+    fill(history, 5, now_ms - 1000)
+    history.keep_house(100.0, now_ms)
+    await history.database.flush()
+    page = await query.samples(history.database, "r", 0, now_ms + 60_000)
+    assert len(page.samples) == 10
+    assert page.dropped_before_ms == now_ms - 2 * DAY_MS
+    assert (await query.timeline(history.database, "r", 0, now_ms)).events == []
+    assert history.dropped["expired"] > 0
+    history.stop()
+
+
+async def test_a_full_store_drops_the_oldest_counts_it_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "DROP_ROWS", 50)
+    history = made(tmp_path, max_bytes=200_000)
+    fill(history, 1500)
+    for turn in range(3):
+        history.keep_house(100.0 * (turn + 1), AT_MS + 1_500_000)
+    await history.database.flush()
+    page = await query.samples(history.database, "r", 0, AT_MS + 2_000_000, limit=10_000)
+    kept = [one.at_ms for one in page.samples]
+    assert history.dropped["full"] > 0
+    assert len(kept) == 2 * (1500 - history.dropped["full"])
+    assert kept[-1] == AT_MS + 1_499_000
+    assert page.dropped_before_ms is not None
+    assert page.dropped_before_ms <= kept[0]
+    history.stop()
+
+
+async def test_a_room_that_stood_at_a_crash_is_closed_at_its_last_sample(tmp_path: Path) -> None:
+    first = made(tmp_path)
+    fill(first, 5)
+    first.stop()
+    second = HistoryStore(tmp_path / "history.db", max_bytes=1 << 30, keep_days=30)
+    second.start(AT_MS + 60_000)
+    assert second.open_span("again", None, AT_MS + 61_000) == 2
+    await second.database.flush()
+    spans = (await query.spans(second.database, 0, AT_MS + 100_000)).spans
+    assert [(one.room, one.closed_ms) for one in spans] == [("again", None), ("r", AT_MS + 4000)]
+    assert [one.clinical_class for one in spans] == ["consult", "surgery"]
+    second.stop()

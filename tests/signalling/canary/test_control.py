@@ -1,0 +1,63 @@
+"""The canary by the real path, in its own process: readings while it sings, silence when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.operations.model import CanaryReading
+from signalling.canary import control
+from signalling.canary.control import ROOM_PREFIX, Canary
+from tests.running import until
+from tests.signalling.conftest import House
+
+
+class Readings(list[CanaryReading | None]):
+    """All there were."""
+
+    @property
+    def last(self) -> CanaryReading:
+        found = self[-1]
+        assert found is not None
+        return found
+
+    def sings(self) -> bool:
+        return bool(self) and self[-1] is not None and self.last.delay_seconds is not None
+
+
+@pytest.fixture
+async def heard(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Canary, Readings]]:
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.2)
+    readings = Readings()
+    canary = Canary(house.parts.authenticator, house.url, readings.append)
+    running = asyncio.create_task(canary.run())
+    await until(readings.sings, 30, "the first picture came back")
+    yield canary, readings
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert readings[-1] is None, "no canary, no reading"
+
+
+async def test_it_measures_the_real_path_and_is_missed_at_once(
+    house: House, heard: tuple[Canary, Readings]
+) -> None:
+    canary, readings = heard
+    room = next(room for name, room in house.server.rooms.items() if name.startswith(ROOM_PREFIX))
+    assert room.clinical_class is ClinicalClass.TEST
+    first = readings.last
+    assert first.delay_seconds is not None
+    assert 0 <= first.delay_seconds < 5
+    assert first.loss_ratio is not None
+    assert first.loss_ratio <= 0.5
+    assert first.silent_seconds < 5
+    assert canary.pid is not None
+    os.kill(canary.pid, signal.SIGSTOP)
+    await until(lambda: readings.last.silent_seconds > 4, 15, "a canary that hangs is silent")
+    assert readings.last.delay_seconds is None
+    os.kill(canary.pid, signal.SIGKILL)
+    await until(lambda: canary.starts == 2 and readings.sings(), 30, "another one sings")

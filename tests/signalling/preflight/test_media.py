@@ -1,0 +1,50 @@
+"""The way of the media, with a server that can be reached and with one that cannot."""
+
+from __future__ import annotations
+
+import pytest
+
+from signalling.preflight import media, network
+from signalling.preflight.findings import Verdict
+from signalling.preflight.network import Target
+from signalling.tokens import Audience
+from tests.signalling.conftest import House, OpenHouse
+
+
+def target(house: House, invitation: str) -> Target:
+    found = network.parse_target(house.url)
+    return Target(found.scheme, found.host, found.port, invitation)
+
+
+async def test_there_and_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "WATCH_SECONDS", 1.5)
+    findings = await media.examine(target(house, house.token("observer", audience=Audience.INVITE)), True)
+    assert [one.item for one in findings] == ["udp", "loss", "delay"]
+    assert findings[0].verdict is Verdict.OPEN
+    assert "127.0.0.1 UDP" in findings[0].where
+    assert all(one.verdict is not Verdict.BLOCKED for one in findings)
+
+
+async def test_blocked_udp_names_what_to_open(open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "CONNECT_SECONDS", 2.0)
+    # The server announces an address that leads nowhere (RFC 5737): as a firewall that drops.
+    elsewhere = {"addresses": ["127.0.0.1"], "announced": ["192.0.2.1"], "port": 0, "workers": 1}
+    house = await open_house({"media": elsewhere})
+    findings = await media.examine(target(house, house.token("observer", audience=Audience.INVITE)), True)
+    assert [(one.item, one.verdict) for one in findings] == [("udp", Verdict.BLOCKED)]
+    assert findings[0].where.startswith("192.0.2.1 UDP")
+
+
+async def test_an_invitation_that_does_not_hold(house: House) -> None:
+    findings = await media.examine(target(house, "nonsense"), True)
+    assert [(one.item, one.verdict) for one in findings] == [
+        ("invitation", Verdict.BLOCKED),
+        ("udp", Verdict.UNTESTED),
+    ]
+    assert findings[0].detail == "unauthorized"
+
+
+async def test_without_an_invitation_udp_is_not_tested(house: House) -> None:
+    findings = await media.examine(target(house, ""), True)
+    assert {one.verdict for one in findings} == {Verdict.UNTESTED}
+    assert len(house.server.rooms) == 0

@@ -1,0 +1,180 @@
+"""The operations interface with real clients: who may ask, what is audited, answered and refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from mediaserver.operations import model
+from mediaserver.policy import Role
+from signalling import api, openapi, operations, operator_actions
+from tests.running import until
+from tests.signalling.conftest import House, OpenHouse
+
+PREFIX = operations.PREFIX
+PATHS = [path.replace("{room}", "7QK2") for path in (route.path for route in operations.routes())]
+
+
+async def audited(house: House) -> list[tuple[str, str]]:
+    """What the audit holds of the operations interface: event and, of a refusal, the route it was for."""
+    return [
+        (one.event, json.loads(one.details).get("read") or json.loads(one.details)["route"])
+        for one in await house.audited()
+        if one.event in ("operations.read", "access.deny")
+    ]
+
+
+async def get(house: House, path: str, role: str = "operator", room: str = "*") -> tuple[int, Any]:
+    async with house.http.get(f"{house.url}{path}", headers=house.bearer(role, room)) as response:
+        text = await response.text()
+        return response.status, json.loads(text) if response.content_type.endswith("json") else text
+
+
+async def sampled(house: House) -> None:
+    """Until the desk has seen the room."""
+    await until(lambda: bool(house.parts.operations.board().rows), what="the first second")
+    await house.parts.operations.store.database.flush()
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_who_does_not_inspect_is_refused_and_audited(house: House, path: str) -> None:
+    for role in (role for role in Role if role is not Role.OPERATOR):
+        assert (await get(house, path, role.value, "7QK2"))[0] == 403
+    [route] = [one.path for one in operations.routes() if one.path.replace("{room}", "7QK2") == path]
+    assert await audited(house) == [("access.deny", route)] * (len(Role) - 1)
+    async with house.http.get(f"{house.url}{path}") as response:
+        assert response.status == 401
+
+
+async def test_an_operator_of_another_room_sees_nothing_of_this_one(house: House) -> None:
+    await house.join("surgeon")
+    await sampled(house)
+    assert (await get(house, f"{PREFIX}/rooms/7QK2", room="other"))[0] == 403
+    assert (await get(house, f"{PREFIX}/rooms?room=7QK2", room="other"))[0] == 403
+    status, board = await get(house, f"{PREFIX}/board", room="other")
+    assert (status, board["rows"]) == (200, [])
+    assert (await get(house, f"{PREFIX}/rooms", room="other"))[1]["spans"] == []
+    assert await audited(house) == [
+        ("access.deny", f"{PREFIX}/rooms/{{room}}"),
+        ("access.deny", f"{PREFIX}/rooms"),
+    ]
+
+
+async def test_answers_are_of_their_types_and_readings_are_audited(house: House) -> None:
+    await house.join("surgeon")
+    await sampled(house)
+    for route in operations.ROUTES:
+        status, body = await get(house, route.path.replace("{room}", "7QK2"))
+        assert status == 200, (route.path, body)
+        assert route.response is not None
+        msgspec.convert(body, route.response)
+        assert "Dr Ánh" not in json.dumps(body, ensure_ascii=False)
+    assert set(await audited(house)) == {("operations.read", "history"), ("operations.read", "report")}
+    [*_, newest] = await house.audited()
+    assert (newest.room, newest.role, newest.address_class) == ("7QK2", "operator", "loopback")
+
+
+async def test_the_class_of_a_token_reaches_the_board_by_invitation(house: House) -> None:
+    surgeon = house.bearer("surgeon", "7QK2", clinical="surgery")
+    wish = {"room": "7QK2", "role": "observer"}
+    async with house.http.post(f"{house.url}/api/v1/tokens", headers=surgeon, json=wish) as response:
+        invitation = (await response.json())["token"]
+    headers = {"Authorization": f"Bearer {invitation}"}
+    async with house.http.post(f"{house.url}/api/v1/join", headers=headers, json={}) as response:
+        token = (await response.json())["token"]
+    await house.join("surgeon", "consult")
+    socket = await house.socket()
+    assert (await socket.ask("join", token=token))["type"] == "hello"
+    await until(lambda: len(house.parts.operations.board().rows) == 2)
+    board = (await get(house, f"{PREFIX}/board"))[1]
+    assert [(row["room"], row["clinical_class"]) for row in board["rows"]] == [
+        ("7QK2", "surgery"),
+        ("consult", "consult"),
+    ]
+    assert board["live_surgeries"] == 1
+
+
+async def test_csv_and_the_printable_report(house: House) -> None:
+    await house.join("surgeon")
+    await sampled(house)
+    headers = house.bearer("operator", "*")
+    async with house.http.get(f"{house.url}{PREFIX}/rooms/7QK2/history.csv", headers=headers) as response:
+        assert response.content_type == "text/csv"
+        assert "attachment" in response.headers["Content-Disposition"]
+        assert (await response.text()).startswith("at_ms,participant,role,")
+    url = f"{house.url}{PREFIX}/rooms/7QK2/report.html?language=en"
+    async with house.http.get(url, headers=headers) as response:
+        assert response.content_type == "text/html"
+        assert "style-src 'sha256-" in response.headers["Content-Security-Policy"]
+        assert "Incident report" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("history?from=x", "from"),
+        ("history?to=-1", "to"),
+        ("history?limit=99999", "limit"),
+        ("history?from=99999999999999999", "from"),
+        ("history?cursor=zz", None),
+        ("timeline?cursor=1", None),
+        ("history.csv?from=0&to=9000000000000", "from"),
+        ("report?from=0&to=9000000000000", "from"),
+        ("report.html?language=fr", "language"),
+    ],
+)
+async def test_bad_questions_are_told_what_is_wrong(house: House, query: str, field: str | None) -> None:
+    status, problem = await get(house, f"{PREFIX}/rooms/7QK2/{query}")
+    assert (status, problem.get("field")) == (400, field)
+
+
+async def test_a_room_that_does_not_stand_is_not_found(house: House) -> None:
+    assert (await get(house, f"{PREFIX}/rooms/nowhere"))[0] == 404
+
+
+async def test_statistics_are_claims_and_come_up_in_the_sample(house: House) -> None:
+    surgeon, hello = await house.join("surgeon")
+    told: dict[str, Any] = {"clock_ms": hello["server_time_ms"] - 90_000, "publish": {"round_trip_ms": 20}}
+    assert (await surgeon.ask("statistics", **told))["type"] == "ok"
+    await sampled(house)
+    skews: list[float] = []
+
+    async def seen() -> bool:
+        sample = (await get(house, f"{PREFIX}/rooms/7QK2"))[1]["participants"][0]["sample"] or {}
+        skews.append(sample.get("clock_skew_seconds", 0.0))
+        return bool(skews[-1])
+
+    await until(seen)
+    assert -95 < skews[-1] < -85
+    refused = await surgeon.ask("statistics", clock_ms=0, subscribe={"loss": 7})
+    assert (refused["code"], refused["field"]) == ("malformed_message", "$.subscribe.loss")
+    answers = [(await surgeon.ask("statistics", clock_ms=0)).get("code") for _ in range(6)]
+    assert answers[-1] == "limit_reached"
+    assert house.server.registry.statistics_told["too_often"] >= 1
+
+
+async def test_the_description_holds_these_paths(house: House) -> None:
+    _, described = await get(house, "/api/openapi.json")
+    made = openapi.document(
+        (*api.ROUTES, *operations.ROUTES, *operator_actions.ROUTES), described["info"]["version"]
+    )
+    assert described == json.loads(json.dumps(made))
+    for route in operations.ROUTES:
+        assert route.path in described["paths"]
+    for schema in described["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    assert model.Board.__name__ in described["components"]["schemas"]
+
+
+async def test_the_desk_ends_with_the_server(open_house: OpenHouse) -> None:
+    house = await open_house()
+    await house.join("surgeon")
+    await sampled(house)
+    await house.sockets[0].ws.close()
+    await house.listener.close()
+    spans = house.parts.operations.store.database.read_now("SELECT closed_ms FROM span")
+    assert [closed is not None for (closed,) in spans] == [True]

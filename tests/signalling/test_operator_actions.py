@@ -1,0 +1,144 @@
+"""Operators' actions by REST: who may, what happens, what is audited, and the interlock of live surgeries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from mediaserver.clinical import ClinicalClass
+from mediaserver.ids import RoomId
+from signalling import operator_actions
+from signalling.context import SERVICES
+from tests.running import until
+from tests.signalling.conftest import House
+from tests.signalling.offers import offer
+from tests.signalling.test_api import call
+
+OPERATIONS = "/api/v1/operations"
+
+
+@dataclass
+class Stopped:
+    """How often the process was asked to end."""
+
+    times: int = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+
+
+@pytest.fixture
+def stopped(house: House) -> Stopped:
+    counted = Stopped()
+    application = house.listener.runner.app
+    changed = replace(application[SERVICES], stop=counted)
+    application._state[SERVICES] = changed  # the application is frozen once it runs
+    return counted
+
+
+async def acted(house: House) -> list[tuple[str, str | None, dict[str, Any]]]:
+    """Outcome, room and details of every action that the audit holds."""
+    return [
+        (one.outcome, one.room, json.loads(one.details))
+        for one in await house.audited()
+        if one.event == "operations.act"
+    ]
+
+
+async def published(house: House) -> tuple[Any, str, str]:
+    """A surgeon with one picture: socket, participant, publication."""
+    socket, hello = await house.join("surgeon")
+    answer = await socket.ask(
+        "publish",
+        sdp=offer(audio=False),
+        sources=[{"mid": "0", "label": "scope", "source_type": "endoscope"}],
+    )
+    return socket, hello["participant"], answer["sources"][0]["publication"]
+
+
+def paths(room: str, publication: str, participant: str) -> list[tuple[str, str, Any]]:
+    source = f"{OPERATIONS}/rooms/{room}/publications/{publication}"
+    return [
+        ("POST", f"{source}/keyframe", {}),
+        ("PUT", f"{source}/muted", {"muted": True}),
+        ("PUT", f"{source}/top-layer", {"layer": 0}),
+        ("POST", f"{OPERATIONS}/rooms/{room}/participants/{participant}/reconnect", {}),
+    ]
+
+
+async def test_an_operator_acts_and_it_is_audited(house: House) -> None:
+    socket, participant, publication = await published(house)
+    operator = house.bearer("operator", "7QK2")
+    for method, path, wish in paths("7QK2", publication, participant):
+        assert (await call(house, method, path, operator, wish))[0] == 204, path
+    assert await acted(house) == [
+        ("success", "7QK2", {"action": "keyframe"}),
+        ("success", "7QK2", {"action": "mute", "muted": True}),
+        ("success", "7QK2", {"action": "top_layer", "layer": 0}),
+        ("success", "7QK2", {"action": "reconnect"}),
+    ]
+    subjects = [one.subject for one in await house.audited() if one.event == "operations.act"]
+    assert subjects == [publication, publication, publication, participant]
+    closing = await socket.event("closing")
+    assert closing["reconnect"] is True
+
+
+async def test_nobody_else_may_and_the_attempt_is_audited(house: House) -> None:
+    _, participant, publication = await published(house)
+    strangers = [house.bearer("surgeon"), house.bearer("operator", "other")]
+    for bearer in strangers:
+        for method, path, wish in paths("7QK2", publication, participant):
+            assert (await call(house, method, path, bearer, wish))[0] == 403, path
+    assert [one.event for one in await house.audited()].count("access.deny") == 8
+    assert await acted(house) == []
+    assert not house.server.rooms[RoomId("7QK2")].publications[publication].muted  # type: ignore[index]
+
+
+async def test_what_is_not_there_or_no_wish(house: House) -> None:
+    operator = house.bearer("operator", "*")
+    _, _, publication = await published(house)
+    for method, path, wish in paths("7QK2", "none", "none"):
+        assert (await call(house, method, path, operator, wish))[0] == 404, path
+    source = f"{OPERATIONS}/rooms/7QK2/publications/{publication}"
+    for path, wish in ((f"{source}/top-layer", {"layer": 4}), (f"{source}/muted", {})):
+        assert (await call(house, "PUT", path, operator, wish))[0] == 400
+    assert await acted(house) == []
+
+
+async def live_surgery(house: House) -> None:
+    socket = await house.socket()
+    await socket.ask("join", token=house.token("surgeon", "theatre", clinical=ClinicalClass.SURGERY))
+    await until(lambda: house.parts.operations.board().live_surgeries == 1, 5, "the board knows it")
+
+
+async def test_a_live_surgery_refuses_a_restart(house: House, stopped: Stopped) -> None:
+    await live_surgery(house)
+    operator = house.bearer("operator", "*")
+    status, problem = await call(house, "POST", f"{OPERATIONS}/drain", operator, {})
+    assert (status, problem["code"]) == (409, "live_surgeries")
+    assert problem["detail"] == "1 surgery live: restart refused"
+    assert (await call(house, "POST", f"{OPERATIONS}/drain", operator, {"override": "short"}))[0] == 409
+    assert stopped.times == 0
+    drain = {"action": "drain", "live_surgeries": 1}
+    assert await acted(house) == [("denied", None, drain)] * 2
+    reason = {"override": "the building is on fire"}
+    assert (await call(house, "POST", f"{OPERATIONS}/drain", operator, reason))[0] == 204
+    assert stopped.times == 1
+    assert (await acted(house))[-1] == ("success", None, drain)
+
+
+async def test_without_a_surgery_it_drains(house: House, stopped: Stopped) -> None:
+    await house.join("observer", "teaching")
+    assert (await call(house, "POST", f"{OPERATIONS}/drain", house.bearer("operator", "7QK2"), {}))[0] == 403
+    assert (await call(house, "POST", f"{OPERATIONS}/drain", house.bearer("operator", "*"), {}))[0] == 204
+    assert stopped.times == 1
+
+
+def test_every_action_is_described() -> None:
+    for route in operator_actions.ROUTES:
+        assert route.request is not None
+        assert route.response is None
+        assert "inspect" in route.rights

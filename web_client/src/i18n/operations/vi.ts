@@ -1,0 +1,118 @@
+/** Trang vận hành. */
+import type { SeriesKey } from "../../operations/series";
+import type { LegState } from "../../operations/path";
+import type { BoardRow, Finding, SourceSample, TimelineEvent, ViewSample } from "../../operations/model.generated";
+
+const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
+
+const states: Record<BoardRow["state"], string> = {
+  hurt: "BỊ ẢNH HƯỞNG", watch: "CẦN THEO DÕI", good: "TỐT", unknown: "CHƯA CÓ DỮ LIỆU",
+};
+const classes: Record<BoardRow["clinical_class"], string> = {
+  surgery: "Phẫu thuật", emergency: "Hội chẩn cấp cứu", consult: "Hội chẩn", teaching: "Giảng dạy", test: "Thử",
+};
+const legStates: Record<LegState, string> = { good: "tốt", watch: "theo dõi", hurt: "bị ảnh hưởng", down: "mất kết nối" };
+const pictures: Record<NonNullable<SourceSample["picture"]>, string> = {
+  black: "hình đen", over_exposed: "hình quá sáng", blurred: "hình mờ", corrupt: "hình hỏng", unchanged: "hình không đổi",
+  test_pattern: "hình thử",
+};
+const views: Record<ViewSample["state"], string> = {
+  forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
+  paused_by_viewer: "người xem tạm ẩn",
+};
+const series: Record<SeriesKey, string> = {
+  upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
+  downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
+};
+const events: Record<TimelineEvent["kind"], string> = {
+  room_opened: "Mở phòng", room_closed: "Đóng phòng", joined: "Vào phòng", left: "Rời phòng", socket_lost: "Mất kết nối điều khiển",
+  socket_back: "Kết nối điều khiển trở lại", published: "Bắt đầu truyền", unpublished: "Ngừng truyền", muted: "Tạm dừng nguồn",
+  unmuted: "Truyền tiếp", frozen: "Hình đứng", flows_again: "Hình chạy lại", layers_changed: "Đổi các mức gửi",
+  layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
+  recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
+};
+const severities: Record<Finding["severity"], string> = { watch: "theo dõi", hurt: "bị ảnh hưởng" };
+
+export const operations = {
+  title: "Vận hành",
+  board: "Các phòng đang hoạt động",
+  columns: { state: "Trạng thái", clinical: "Loại", room: "Phòng", cause: "Nguyên nhân", since: "Đã kéo dài", action: "Việc cần làm", people: "Người / nguồn" },
+  states, classes, legStates, pictures, views, series, events, severities,
+  noRooms: "Không có phòng nào đang mở.",
+  noRoomsHelp: "Phòng xuất hiện ở đây khi có người vào.",
+  loading: "Đang lấy dữ liệu…",
+  dataAge: (s: number) => `Dữ liệu ${decimal.format(Math.round(s))} giây trước`,
+  noData: "Chưa có dữ liệu",
+  stale: (s: number | null) =>
+    s === null ? "DỮ LIỆU CŨ – không tin bảng này" : `DỮ LIỆU CŨ ${decimal.format(Math.round(s))} giây – không tin bảng này`,
+  staleHelp: "Máy chủ không trả lời hoặc không đo nữa. Kiểm tra mạng và máy chủ; các phòng có thể đã thay đổi.",
+  surgeries: (n: number) => (n === 0 ? "Không có ca mổ nào" : `${n} ca mổ đang trực tiếp`),
+  alerts: (n: number) => (n === 0 ? "Không có cảnh báo" : `${n} cảnh báo`),
+  bellOn: "Chuông: bật", bellOff: "Chuông: tắt",
+  since: (s: number) =>
+    s < 60 ? `${Math.round(s)} giây` : s < 3600 ? `${Math.floor(s / 60)} phút` : `${Math.floor(s / 3600)} giờ ${Math.floor((s % 3600) / 60)} phút`,
+  people: (people: number, viewers: number, sources: number) => `${people} người, ${viewers} xem, ${sources} nguồn`,
+  recording: "Đang ghi",
+  back: "Về bảng",
+  gone: "Phòng này không còn mở.",
+  server: "Máy chủ",
+  version: (v: string) => `Phiên bản ${v}`,
+  load: (worker: number, ratio: number) => `Luồng ${worker}: ${Math.round(ratio * 100)} %`,
+  lag: (s: number) => `Trễ điều khiển ${decimal.format(s * 1000)} ms`,
+  diskFull: (s: number) => `Đĩa đầy sau ${decimal.format(s / 3600)} giờ`,
+  diskFree: (bytes: number) => `Đĩa còn ${decimal.format(bytes / 1e9)} GB`,
+  historyDropped: (n: number) => `Lịch sử bị bỏ: ${n}`,
+  draining: "ĐANG DỪNG NHẬN NGƯỜI MỚI",
+  canary: (delay: number | null, loss: number | null) =>
+    `Phiên thử: trễ ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, mất ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
+  canarySilent: (s: number) => `Phiên thử im lặng ${Math.round(s)} giây`,
+  path: "Đường đi của hình",
+  sends: "gửi", watches: "xem",
+  more: (n: number) => `và ${n} người khác`,
+  nobodySends: "Chưa ai gửi", nobodyWatches: "Chưa ai xem",
+  leg: (state: string, rtt: number | null, loss: number | null, bits: number) =>
+    `${state}; khứ hồi ${rtt === null ? "–" : `${Math.round(rtt * 1000)} ms`}, mất ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}, ${decimal.format(bits / 1e6)} Mbit/s`,
+  relayed: "qua trung chuyển",
+  participants: "Người tham gia",
+  sources: "Nguồn gửi",
+  watched: "Đang xem",
+  claims: (s: number) => `Số liệu trình duyệt ${Math.round(s)} giây trước`,
+  track: (layers: string, bits: number, fps: number | null) =>
+    `mức ${layers}, ${decimal.format(bits / 1e6)} Mbit/s${fps === null ? "" : `, ${Math.round(fps)} hình/giây`}`,
+  none: "không có",
+  charts: "Mười phút qua",
+  noSamples: "Chưa có mẫu nào.",
+  summary: (name: string, last: string, least: string, most: string) => `${name}: hiện ${last}, thấp nhất ${least}, cao nhất ${most}`,
+  units: {
+    bits: (v: number) => `${decimal.format(v / 1e6)} Mbit/s`, ratio: (v: number) => `${decimal.format(v * 100)} %`,
+    seconds: (v: number) => `${decimal.format(v * 1000)} ms`, frames: (v: number) => decimal.format(v),
+  },
+  timeline: "Dòng thời gian",
+  noEvents: "Chưa có sự kiện trong mười phút qua.",
+  findings: "Sự cố",
+  noFindings: "Không có sự cố.",
+  evidence: (measure: string, value: string, limit: string) => `${measure}: ${value} (ngưỡng ${limit})`,
+  report: "Báo cáo sự cố (in được)",
+  actions: {
+    keyframe: "Xin khung chính", mute: "Tạm dừng nguồn", unmute: "Truyền tiếp nguồn", limit: "Giới hạn mức cao nhất",
+    unlimited: "Không giới hạn", level: (n: number) => `Mức ${n}`, reconnect: "Chuyển đường (nối lại)", remove: "Mời ra khỏi phòng",
+    drain: "Dừng máy chủ để bảo trì",
+  },
+  confirm: {
+    title: "Xác nhận", yes: "Xác nhận", no: "Hủy", working: "Đang thực hiện…", done: "Đã thực hiện.",
+    keyframe: (what: string) => `Xin một khung chính của ${what}. Hình có thể giật một chút.`,
+    mute: (what: string) => `${what} sẽ không còn được chuyển tới ai.`,
+    unmute: (what: string) => `${what} lại được chuyển tới người xem.`,
+    limit: (what: string, level: string) => `Mọi người xem ${what} nhận nhiều nhất: ${level}.`,
+    reconnect: (who: string) => `${who} bị ngắt và tự vào lại ngay; hình và tiếng mất vài giây.`,
+    remove: (who: string) => `${who} bị đưa ra khỏi phòng và không tự vào lại.`,
+    drain: "Máy chủ không nhận người mới, báo mọi người chuyển đi, rồi dừng.",
+    interlock: (n: number) => `${n} ca mổ đang trực tiếp: từ chối khởi động lại.`,
+    failed: (code: string) => `Không thực hiện được (mã: ${code}).`,
+  },
+  noPictures: "Trang này không bao giờ hiện hình người bệnh.",
+  access: "Không xem được trang này",
+  accessHelp: ["Cần liên kết mời vai trò vận hành.", "Xin người quản trị: loupe token --room '*' --role operator --invitation"],
+};
+
+export type OperationsWords = typeof operations;
