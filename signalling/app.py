@@ -11,6 +11,7 @@ from aiohttp import web
 from mediaserver.config import Settings
 from mediaserver.operations.desk import Desk
 from mediaserver.operations.measures import DeskCollector
+from mediaserver.recording.control import Recordings
 from mediaserver.server import Server
 from mediaserver.store.metrics import StoreCollector
 from mediaserver.store.store import Store
@@ -60,6 +61,8 @@ def services(
     if store is not None:
         server.metrics.registry.register(StoreCollector(store))
     desk = Desk(server.registry, draining=lambda: server.draining)
+    if isinstance(server.recordings, Recordings):
+        desk.recorder = server.recordings
     server.metrics.registry.register(DeskCollector(desk, server.registry))
     return Services(
         server=server,

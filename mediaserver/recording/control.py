@@ -37,6 +37,7 @@ from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.process import Message, RecorderProcess
+from mediaserver.recording.progress import Progress
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
@@ -136,6 +137,7 @@ class Recordings:
         ``seconds_left``."""
         self.disk_full = 0
         """How often a write found no room."""
+        self._progress = Progress()
 
     # ---- Life ----
 
@@ -162,6 +164,22 @@ class Recordings:
     def recorder_pid(self) -> int | None:
         """Of the recorder process; for supervision and tests."""
         return self._process.pid
+
+    # ---- For operators ----
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How far the disk is behind the media; None while nothing is recorded."""
+        return self._progress.lag_seconds(time.monotonic())
+
+    @property
+    def failed(self) -> bool:
+        """Something that should be recorded is not."""
+        return self._progress.failed(time.monotonic())
+
+    def recording(self, room: str) -> bool:
+        """Whether this room is recorded now."""
+        return room in self._taking
 
     # ---- Starting and stopping ----
 
@@ -196,6 +214,7 @@ class Recordings:
             "key_id": self._vault.key_id,
         }
         taking = self._taking[room.id] = Taking(id, room.id, procedure, begin)
+        self._progress.begin(id, time.monotonic())
         self._process.send({"do": "start", "recording": taking.id, "begin": begin})
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
@@ -219,6 +238,7 @@ class Recordings:
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
         self._ending[taking.id] = taking
+        self._progress.end(taking.id)
         taking.state = state
         for track in taking.tracks:
             self._untap(track)
@@ -324,6 +344,7 @@ class Recordings:
                 self.withdraw(revoked.procedure, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
+        self._progress.told(message, time.monotonic())
         match message["event"]:
             case "up":
                 self._brief()

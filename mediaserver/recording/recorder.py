@@ -66,9 +66,12 @@ class Running:
 class Syncer(threading.Thread):
     """Brings journals to the disk every half second, and closes those that are complete."""
 
-    def __init__(self, journals: Callable[[], list[Journal]]) -> None:
+    def __init__(self, journals: Callable[[], list[Journal]], taken_to: Callable[[], float]) -> None:
         super().__init__(name="sync", daemon=True)
         self._journals = journals
+        self._taken_to = taken_to
+        self.synced_to = 0.0
+        """The moment up to which all that taps brought is on the disk; seconds of the monotonic clock."""
         self._closing: list[Journal] = []
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -87,13 +90,18 @@ class Syncer(threading.Thread):
         """Once, now."""
         with self._lock:
             closing, self._closing = self._closing, []
+            taken_to, whole = self._taken_to(), True
         for journal in [*self._journals(), *closing]:
             if journal.unsynced:
                 # A full or failing disk shows itself when the next chunk is written.
-                with contextlib.suppress(OSError):
+                try:
                     journal.sync()
+                except OSError:
+                    whole = False
         for journal in closing:
             journal.close()
+        if whole:
+            self.synced_to = taken_to
 
     def end(self) -> None:
         """Stops the thread."""
@@ -120,7 +128,10 @@ class Recorder:
         self._open = True
         self._quitting: float | None = None
         self._lock = -1
-        self._syncer = Syncer(self._journals)
+        self._taken_to = 0.0
+        """When the taps were last read to their ends."""
+        self._told_synced = 0.0
+        self._syncer = Syncer(self._journals, lambda: self._taken_to)
 
     # ---- Life ----
 
@@ -272,6 +283,8 @@ class Recorder:
                 axis = (time.monotonic_ns() // 1000 - running.start_micros) / 1_000_000
                 self._sealer.order(self._roots(running), running.id, now=axis, state=None)
                 running.next_seal = now + SEAL_SECONDS
+        self._taken_to = now
+        self._tell_synced()
         for outcome in self._sealer.outcomes():
             self._sealed(outcome)
         self._seal_again(now)
@@ -281,6 +294,12 @@ class Recorder:
         if now >= self._next_watch:
             self._watch(now)
             self._next_watch = now + WATCH_SECONDS
+
+    def _tell_synced(self) -> None:
+        synced_to = self._syncer.synced_to
+        if self._running and synced_to > self._told_synced:
+            self._told_synced = synced_to
+            self._tell({"event": "synced", "monotonic_micros": round(synced_to * 1_000_000)})
 
     def _drain(self, running: Running, intake: Intake) -> None:
         before = intake.written

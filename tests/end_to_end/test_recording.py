@@ -10,11 +10,13 @@ import random
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
+from mediaserver.cause.thresholds import RECORDING_LAG
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
@@ -189,6 +191,46 @@ async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
     frames = [mark.frame for mark in marks_of(reader)]
     missing = frames[-1] - frames[0] + 1 - len(frames)
     assert missing * 1_000 / FRAMES_PER_SECOND <= ALLOWED_MS
+
+
+async def test_operators_see_a_recorder_that_falls_behind(theatre: tuple[RecordingServer, Client]) -> None:
+    server, http = theatre
+    room = server.new_room()
+
+    async def board() -> dict[str, Any]:
+        headers = server.bearer("*", "operator")
+        found = await (await http.request("GET", "/api/v1/operations/board", headers=headers)).json()
+        assert isinstance(found, dict)
+        return found
+
+    async def lag() -> float:
+        return float((await board())["server"]["recording_lag_seconds"] or 0.0)
+
+    async def late() -> bool:
+        measures = [
+            evidence["measure"]
+            for row in (await board())["rows"]
+            for finding in row["findings"]
+            for evidence in finding["evidence"]
+        ]
+        return "recording_lag" in measures
+
+    async def keeps_up() -> bool:
+        return 0 < await lag() < RECORDING_LAG.watch and not await late()
+
+    async with Member(http, room) as surgeon:
+        await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+        assert await lag() == 0
+        await surgeon.do("start_recording", procedure=await procedure(http, room))
+        await until(keeps_up, 10, "what is taken reaches the disk")
+        recorder = server.recorder
+        os.kill(recorder, signal.SIGSTOP)
+        try:
+            await until(late, 30, "the lag is named as the room's trouble")
+            assert await lag() > RECORDING_LAG.watch
+        finally:
+            os.kill(recorder, signal.SIGCONT)
+        await until(keeps_up, 20, "it caught up")
 
 
 # EBML, an MP4's first box, Opus's header. A codec's start code of three bytes is in any file of some

@@ -5,6 +5,7 @@ No recorder runs here.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,31 @@ async def test_a_new_recorder_is_told_everything_again(world: World) -> None:
     before = len(world.listener.orders)
     world.taking._received({"event": "up"})
     assert [order["do"] for order in world.listener.orders[before:]] == ["recover"]
+
+
+async def test_operators_see_how_far_the_recorder_is_behind(world: World) -> None:
+    def lag() -> float | None:
+        return world.taking.lag_seconds
+
+    def failed() -> bool:
+        return world.taking.failed
+
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    assert lag() is None
+    assert not world.taking.recording(surgeon.room)
+    await world.taking.start_by(surgeon, P1)
+    assert lag() is not None
+    assert world.taking.recording(surgeon.room)
+    ahead = {"event": "synced", "monotonic_micros": time.monotonic_ns() // 1000 + 3_600_000_000}
+    world.taking._received(ahead)
+    assert lag() == 0.0
+    recording = world.listener.did("start")[0]["recording"]
+    world.taking._received({"event": "lost", "recording": recording})
+    assert failed()
+    world.taking.stop_by(surgeon)
+    assert lag() is None
+    assert not failed()
+    assert not world.taking.recording(surgeon.room)
 
 
 async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
