@@ -15,6 +15,7 @@ SrtpProfileName: TypeAlias = Literal[
 ]
 PhaseName: TypeAlias = Literal["start", "steady", "drain", "silent"]
 KindName: TypeAlias = Literal["audio", "video"]
+TapReaderName: TypeAlias = Literal["recorder", "probe"]
 
 @final
 class LocalIce:
@@ -309,13 +310,16 @@ class DataPlane:
         """Asks the publisher for a key frame of the layers that are watched, or of all that flow where nobody watches;
         at most one request per layer in 500 ms, a later one waits for its turn."""
 
-    def tap(self, publication: int, descriptor: int) -> None:
-        """Copies what comes in of a publication, in place of any tap it has, to a Unix socket that keeps messages apart
-        (``SOCK_SEQPACKET``), of which a duplicate is taken. Each message is whole records (``docs/recording.md``); a
-        recorder that does not read loses records, which are counted, and slows nothing."""
+    def tap(self, publication: int, reader: TapReaderName, descriptor: int) -> None:
+        """Copies what comes in of a publication, in place of any tap that this reader has of it, to a Unix socket that
+        keeps messages apart (``SOCK_SEQPACKET``), of which a duplicate is taken. Each message is whole records
+        (``docs/recording.md``); a reader that does not read loses records, which are counted, and slows nothing.
 
-    def untap(self, publication: int) -> None:
-        """Ends the tap of a publication; its socket is closed after the last record. Idempotent."""
+        A ``recorder`` gets the highest layer that flows, and what it misses is asked for; a ``probe`` gets the lowest,
+        and nothing is asked for."""
+
+    def untap(self, publication: int, reader: TapReaderName) -> None:
+        """Ends a reader's tap of a publication; its socket is closed after the last record. Idempotent."""
 
     def close(self, handle: int) -> None:
         """Ends a transport, publication or subscription and all that hangs on it. Idempotent."""

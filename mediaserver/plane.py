@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import cast
 
 from mediaserver import _dataplane
-from mediaserver._dataplane import DataPlane, Event, LocalIce, SrtpProfileName, Stats
+from mediaserver._dataplane import DataPlane, Event, LocalIce, SrtpProfileName, Stats, TapReaderName
 from mediaserver.addresses import media_addresses
 from mediaserver.config import Media
 from mediaserver.errors import InvalidSettings, WorkerGone
@@ -157,13 +157,13 @@ class Plane:
         """Forwards nothing while muted."""
         self._dataplane.mute(publication, muted)
 
-    def tap(self, publication: int, descriptor: int) -> None:
+    def tap(self, publication: int, reader: TapReaderName, descriptor: int) -> None:
         """Copies what comes in of a publication to a socket, of which the plane takes a duplicate."""
-        self._dataplane.tap(publication, descriptor)
+        self._dataplane.tap(publication, reader, descriptor)
 
-    def untap(self, publication: int) -> None:
+    def untap(self, publication: int, reader: TapReaderName) -> None:
         """Copies no longer. Idempotent."""
-        self._dataplane.untap(publication)
+        self._dataplane.untap(publication, reader)
 
     def request_keyframe(self, publication: int) -> None:
         """Of a picture's layers."""

@@ -17,12 +17,7 @@ async def running(parts: Services, url: str) -> AsyncIterator[None]:
     desk, watch = parts.operations, parts.settings.watch
     work: list[Coroutine[None, None, None]] = []
     if watch.pictures:
-        probe = PictureProbe(
-            parts.server.registry,
-            desk.picture_seen,
-            lambda room: desk.recorder is not None and desk.recorder.recording(room),
-        )
-        work.append(probe.run())
+        work.append(PictureProbe(parts.server.registry, desk.picture_seen).run())
     if watch.canary:
         work.append(Canary(parts.authenticator, url, desk.canary_seen).run())
     tasks = [asyncio.create_task(one) for one in work]

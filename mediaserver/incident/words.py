@@ -108,6 +108,7 @@ VI = Words(
         Role.MODERATOR: "điều phối viên",
         Role.OBSERVER: "người quan sát",
         Role.OPERATOR: "vận hành",
+        Role.AUDITOR: "kiểm tra viên",
     },
     classes={
         ClinicalClass.SURGERY: "phẫu thuật",
@@ -186,6 +187,7 @@ EN = Words(
         Role.MODERATOR: "moderator",
         Role.OBSERVER: "observer",
         Role.OPERATOR: "operator",
+        Role.AUDITOR: "auditor",
     },
     classes={
         ClinicalClass.SURGERY: "surgery",

@@ -30,12 +30,11 @@ Seen = Callable[[str, PictureVerdict | None], None]
 
 
 class PictureProbe:
-    """``recorded`` says whether a room is being recorded: its sources' taps are the recorder's then."""
+    """One process's. ``seen`` gets each verdict that changed."""
 
-    def __init__(self, registry: Registry, seen: Seen, recorded: Callable[[str], bool]) -> None:
+    def __init__(self, registry: Registry, seen: Seen) -> None:
         self._registry = registry
         self._seen = seen
-        self._recorded = recorded
         self._watched: dict[str, int] = {}
         """Publication -> the plane's handle."""
         self._control: socket.socket | None = None
@@ -104,7 +103,7 @@ class PictureProbe:
     # ---- Which sources ----
 
     def sync(self) -> None:
-        """Begins to watch what came, and forgets what went or is recorded now."""
+        """Begins to watch what came, and forgets what went."""
         wanted = {publication.id: publication for publication in self._wanted()}
         for id in [id for id in self._watched if id not in wanted]:
             self._forget(id)
@@ -115,8 +114,6 @@ class PictureProbe:
     def _wanted(self) -> Iterator[Publication]:
         rooms = self._registry.rooms.values()
         for room in sorted(rooms, key=_urgency, reverse=True):
-            if self._recorded(room.id):
-                continue
             for publication in room.publications.values():
                 codec = publication.codec.name.upper()
                 if publication.kind == "video" and codec in DECODERS:
@@ -133,15 +130,14 @@ class PictureProbe:
             }
             if not self._send(about, [reading.fileno()]):
                 return
-            self._registry.plane.tap(publication.handle, writing.fileno())
+            self._registry.plane.tap(publication.handle, "probe", writing.fileno())
         self._watched[publication.id] = publication.handle
 
     def _forget(self, publication: str) -> None:
         handle = self._watched.pop(publication)
         self._send({"do": "forget", "publication": publication})
-        room, _ = self._registry.publications.get(handle, (None, None))
-        if room is not None and not self._recorded(room.id):
-            self._registry.plane.untap(handle)
+        if handle in self._registry.publications:
+            self._registry.plane.untap(handle, "probe")
         self._seen(publication, None)
 
     def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> bool:

@@ -312,7 +312,7 @@ class Recordings:
         track.publication = publication.id
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._registry.plane.tap(publication.handle, theirs.fileno())
+            self._registry.plane.tap(publication.handle, "recorder", theirs.fileno())
         publication.recorded = True
         self._registry.unsettle(publication.handle)
         if track.tap is not None:
@@ -323,7 +323,7 @@ class Recordings:
     def _untap(self, track: TakenTrack) -> None:
         for handle, (room, publication) in self._registry.publications.items():
             if publication == track.publication:
-                self._registry.plane.untap(handle)
+                self._registry.plane.untap(handle, "recorder")
                 room.publication(publication).recorded = False
                 self._registry.unsettle(handle)
 

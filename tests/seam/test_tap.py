@@ -38,7 +38,7 @@ def test_what_was_sent_is_recorded_as_it_was(plane: DataPlane, ending: str) -> N
     publish(plane)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     before = time.monotonic_ns() // 1000
-    plane.tap(PUBLICATION, theirs.fileno())
+    plane.tap(PUBLICATION, "recorder", theirs.fileno())
     theirs.close()
     protecting = Session(
         Policy(KEY, Policy.SSRC_ANY_OUTBOUND, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
@@ -47,7 +47,7 @@ def test_what_was_sent_is_recorded_as_it_was(plane: DataPlane, ending: str) -> N
     for packet in packets:
         publisher.send(protecting.protect(packet))
     time.sleep(0.2)
-    plane.untap(PUBLICATION) if ending == "untap" else plane.close(PUBLICATION)
+    plane.untap(PUBLICATION, "recorder") if ending == "untap" else plane.close(PUBLICATION)
     with ours:
         records = received(ours)
     kinds = [record.kind for record, _ in records]
@@ -64,6 +64,8 @@ def test_a_tap_of_nothing_closes_and_a_bad_descriptor_is_refused(plane: DataPlan
     connect(plane, PUBLISHER, PROFILE, (KEY, bytes(28))).close()
     publish(plane)
     with pytest.raises(ValueError, match="descriptor"):
-        plane.tap(PUBLICATION, -1)
-    plane.tap(99, 0)
-    plane.untap(99)
+        plane.tap(PUBLICATION, "recorder", -1)
+    with pytest.raises(ValueError, match="reader"):
+        plane.tap(PUBLICATION, "viewer", 0)  # type: ignore[arg-type]
+    plane.tap(99, "probe", 0)
+    plane.untap(99, "probe")

@@ -46,8 +46,10 @@ impl Plane {
             }
             Command::Mute { publication, muted } => self.mute(now, publication, muted),
             Command::RequestKeyframe { publication } => self.request_keyframe(now, publication),
-            Command::Tap { publication, tap, clocks } => self.tap(now, publication, tap, clocks),
-            Command::Untap { publication } => self.untap(now, publication),
+            Command::Tap { publication, tap, reader, clocks } => {
+                self.tap(now, publication, (tap, reader), clocks);
+            }
+            Command::Untap { publication, reader } => self.untap(now, publication, reader),
             Command::Close { handle } => self.close(now, handle),
         }
     }
@@ -191,9 +193,11 @@ impl Plane {
             return;
         }
         publication.muted = muted;
-        if let Some(tap) = &mut publication.tap {
+        for tap in &mut publication.taps {
             tap.mute(now, muted);
             tap.choose(now, publication.active, muted);
+        }
+        if !publication.taps.is_empty() {
             let transport = publication.transport;
             self.wake(transport, now);
         }
@@ -251,7 +255,7 @@ impl Plane {
             self.close_subscription(subscription);
         }
         self.unripe(key);
-        self.end_tap(now, key);
+        self.end_taps(now, key);
         self.publisher_revision += 1;
         let publication = self.publications.remove(key);
         self.handles.remove(&publication.handle);

@@ -17,8 +17,10 @@ impl Plane {
             return;
         }
         let (handle, active) = (publication.handle, publication.active);
-        if let Some(tap) = &mut publication.tap {
+        for tap in &mut publication.taps {
             tap.choose(now, active, publication.muted);
+        }
+        if !publication.taps.is_empty() {
             let transport = publication.transport;
             self.wake(transport, now);
         }

@@ -57,7 +57,7 @@ impl Plane {
         };
         let binding = stream.binding;
         let publication = &mut self.publications[binding.publication];
-        if let Some(tap) = &mut publication.tap {
+        for tap in &mut publication.taps {
             tap.report(now, binding.layer, figures.ssrc, figures.rtp_timestamp, figures.ntp);
         }
         if let Some(layer) = publication.layers.get_mut(usize::from(binding.layer))

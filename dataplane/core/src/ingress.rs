@@ -179,7 +179,7 @@ fn replace_source(now: Time, publication: &mut Publication, packet: &Packet) -> 
     }
     publication.history_bytes -= layer.history.bytes();
     layer.restart();
-    if let Some(tap) = &mut publication.tap {
+    for tap in &mut publication.taps {
         tap.replace_source(now, packet.layer, packet.ssrc);
     }
     true
@@ -225,9 +225,11 @@ fn smooth(old: Duration, new: Duration) -> Duration {
     (old * 7 + new) / 8
 }
 
-/// Gives a recorder its copy.
+/// Gives recorder and probe their copies.
 fn record(now: Time, publication: &mut Publication, packet: &Packet, plain: &[u8]) {
-    let Some(tap) = publication.tap.as_mut().filter(|_| !publication.muted) else { return };
+    if publication.taps.is_empty() || publication.muted {
+        return;
+    }
     let Some(bytes) = plain.get(..packet.end) else { return };
     let Packet { layer, sequence, repaired, .. } = *packet;
     // A repair came under its own source.
@@ -236,7 +238,8 @@ fn record(now: Time, publication: &mut Publication, packet: &Packet, plain: &[u8
     let payload = bytes.get(packet.header_length..).unwrap_or_default();
     let keyframe_start = !payload.is_empty() && is_keyframe_start(publication.media.codec, payload);
     let payload_type = publication.media.payload_type;
-    tap.packet(now, &TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes });
+    let copy = TappedPacket { layer, ssrc, payload_type, sequence, repaired, keyframe_start, bytes };
+    publication.taps.iter_mut().for_each(|tap| tap.packet(now, &copy));
 }
 
 /// Keeps the packet for forwarding and retransmission.

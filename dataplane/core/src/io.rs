@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use crate::outbox::{Outbox, Run};
-use crate::tap::{SystemClocks, TapBatch};
+use crate::tap::{SystemClocks, TapBatch, TapReader};
 use crate::units::{Bitrate, Label, Ssrc, Time};
 
 /// A transport, publication or subscription, numbered by the control plane; one number space for all three.
@@ -36,7 +36,7 @@ pub enum Output<'a> {
     Transmit(&'a Outbox),
     /// Something for the control plane.
     Event(Event),
-    /// Records of a tap, for the recorder.
+    /// Records of a tap, for its reader.
     Tapped(TapBatch),
     /// Nothing more until this moment ([`Time::NEVER`]: until the next input).
     Wait(Time),
@@ -131,20 +131,24 @@ pub enum Command {
         /// The publication.
         publication: Handle,
     },
-    /// Copy what comes in of a publication to a tap, in place of any it has, and go on asking for its lost packets
-    /// after they are of no use to live viewers.
+    /// Copy what comes in of a publication to a tap, in place of any that this reader has of it. For a recorder its lost
+    /// packets are asked for after they are of no use to live viewers too.
     Tap {
         /// The publication.
         publication: Handle,
         /// The tap's number, which its batches carry.
         tap: u64,
+        /// Whose it is.
+        reader: TapReader,
         /// What the system's clocks show now.
         clocks: SystemClocks,
     },
-    /// End the tap of a publication. Idempotent.
+    /// End a reader's tap of a publication. Idempotent.
     Untap {
         /// The publication.
         publication: Handle,
+        /// Whose it is.
+        reader: TapReader,
     },
     /// End a transport, publication or subscription and all below it. Idempotent.
     Close {

@@ -196,8 +196,8 @@ pub struct Publication {
     pub active: u32,
     /// What the histories of its layers hold.
     pub history_bytes: usize,
-    /// Where a recorder gets its copy.
-    pub tap: Option<Box<Tap>>,
+    /// Where recorder and probe get their copies: one each at most.
+    pub taps: Vec<Tap>,
     frame_interval: Duration,
     last_frame: Option<(MediaTime, Time)>,
     stalled_ms: u32,
@@ -218,7 +218,7 @@ impl Publication {
             cursor: 0,
             active: 0,
             history_bytes: 0,
-            tap: None,
+            taps: Vec::new(),
             frame_interval: Duration::ZERO,
             last_frame: None,
             stalled_ms: 0,

@@ -2,52 +2,70 @@
 
 use crate::io::Handle;
 use crate::plane::{Entity, Plane};
-use crate::tap::{SystemClocks, Tap, TapBatch};
+use crate::tap::{SystemClocks, Tap, TapBatch, TapReader};
 use crate::units::Time;
 
 impl Plane {
-    /// A publication is copied from now on.
-    pub(crate) fn tap(&mut self, now: Time, publication: Handle, number: u64, clocks: SystemClocks) {
+    /// A publication is copied from now on, in place of any tap that this reader has of it.
+    pub(crate) fn tap(
+        &mut self,
+        now: Time,
+        publication: Handle,
+        (number, reader): (u64, TapReader),
+        clocks: SystemClocks,
+    ) {
         let Some(Entity::Publication(key)) = self.handles.get(&publication).copied() else {
             // The driver holds a descriptor for it.
             self.last_batches.push_back(TapBatch { tap: number, records: Vec::new(), ended: true });
             return;
         };
-        self.end_tap(now, key);
+        self.end_tap(now, key, reader);
         let publication = &mut self.publications[key];
         let needs_keyframe = publication.needs_keyframe();
-        let mut tap = Tap::new(now, number, publication.handle, needs_keyframe, clocks);
+        let mut tap = Tap::new(now, (number, reader), publication.handle, needs_keyframe, clocks);
         if publication.muted {
             tap.mute(now, true);
         }
         for (index, layer) in publication.layers.iter_mut().enumerate() {
-            layer.loss.set_recorded(true);
+            if reader == TapReader::Recorder {
+                layer.loss.set_recorded(true);
+            }
             if let Some((info, ssrc)) = layer.sender_info.zip(layer.ssrc) {
                 tap.report(info.arrival, index as u8, ssrc, info.time.wire(), info.ntp);
             }
         }
         tap.choose(now, publication.active, publication.muted);
-        publication.tap = Some(Box::new(tap));
+        publication.taps.push(tap);
         let transport = publication.transport;
-        self.tapped.push(key);
+        if !self.tapped.contains(&key) {
+            self.tapped.push(key);
+        }
         self.wake(transport, now);
     }
 
-    /// A publication is copied no longer.
-    pub(crate) fn untap(&mut self, now: Time, publication: Handle) {
+    /// A publication is copied no longer for this reader.
+    pub(crate) fn untap(&mut self, now: Time, publication: Handle, reader: TapReader) {
         if let Some(Entity::Publication(key)) = self.handles.get(&publication).copied() {
-            self.end_tap(now, key);
+            self.end_tap(now, key, reader);
         }
     }
 
-    /// Ends the tap of a publication, if it has one.
-    pub(crate) fn end_tap(&mut self, now: Time, key: usize) {
-        let Some(tap) = self.publications[key].tap.take() else { return };
-        for layer in &mut self.publications[key].layers {
-            layer.loss.set_recorded(false);
+    /// Ends all taps of a publication.
+    pub(crate) fn end_taps(&mut self, now: Time, key: usize) {
+        self.end_tap(now, key, TapReader::Recorder);
+        self.end_tap(now, key, TapReader::Probe);
+    }
+
+    fn end_tap(&mut self, now: Time, key: usize, reader: TapReader) {
+        let publication = &mut self.publications[key];
+        let Some(place) = publication.taps.iter().position(|tap| tap.reader() == reader) else { return };
+        self.last_batches.push_back(publication.taps.swap_remove(place).end(now));
+        if reader == TapReader::Recorder {
+            publication.layers.iter_mut().for_each(|layer| layer.loss.set_recorded(false));
         }
-        self.tapped.retain(|tapped| *tapped != key);
-        self.last_batches.push_back(tap.end(now));
+        if publication.taps.is_empty() {
+            self.tapped.retain(|tapped| *tapped != key);
+        }
     }
 
     /// The next batch that is due.
@@ -56,12 +74,12 @@ impl Plane {
             return Some(batch);
         }
         let publications = &mut self.publications;
-        self.tapped.iter().find_map(|key| publications[*key].tap.as_mut()?.take(now))
+        self.tapped.iter().find_map(|key| publications[*key].taps.iter_mut().find_map(|tap| tap.take(now)))
     }
 
     /// When [`Plane::take_batch`] has something.
     pub(crate) fn next_batch(&self) -> Time {
-        let due = |key: &usize| self.publications[*key].tap.as_ref().map(|tap| tap.batch_due());
-        self.tapped.iter().filter_map(due).min().unwrap_or(Time::NEVER)
+        let taps = self.tapped.iter().flat_map(|key| &self.publications[*key].taps);
+        taps.map(Tap::batch_due).min().unwrap_or(Time::NEVER)
     }
 }

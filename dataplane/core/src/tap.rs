@@ -1,4 +1,5 @@
-//! A recorder's copy of a publication: framed records of what came in, gathered to batches.
+//! Copies of a publication for a recorder and for a probe of pictures: framed records of what came in, gathered to
+//! batches.
 //!
 //! A tap never slows forwarding: records are copied into a batch, the batch is handed to the driver, and what the
 //! driver cannot deliver is dropped and counted there.
@@ -21,6 +22,15 @@ const KEYFRAME_INTERVAL: Duration = Duration::from_secs(10);
 pub const RECORD_HEADER: usize = 24;
 /// The flag of a packet that came by retransmission.
 pub const REPAIRED: u16 = 1;
+
+/// Who reads a tap, and so what of a publication it copies. A publication has at most one tap for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TapReader {
+    /// Keeps the highest layer that flows: lost packets and key frames are asked for on its behalf.
+    Recorder,
+    /// Looks at pictures of the lowest layer that flows, as they come: nothing is asked for on its behalf.
+    Probe,
+}
 
 /// What a record tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,9 +78,11 @@ pub struct TapBatch {
 #[derive(Debug)]
 pub struct Tap {
     number: u64,
+    reader: TapReader,
     publication: Handle,
     switch: LayerSwitch,
-    needs_keyframe: bool,
+    /// Whether key frames are asked for on its behalf.
+    asks: bool,
     next_keyframe: Time,
     batch: Vec<u8>,
     begun: Time,
@@ -99,17 +111,19 @@ impl Tap {
     /// A tap that begins now.
     pub fn new(
         now: Time,
-        number: u64,
+        (number, reader): (u64, TapReader),
         publication: Handle,
         needs_keyframe: bool,
         clocks: SystemClocks,
     ) -> Tap {
+        let asks = needs_keyframe && reader == TapReader::Recorder;
         let mut tap = Tap {
             number,
+            reader,
             publication,
             switch: LayerSwitch::new(needs_keyframe),
-            needs_keyframe,
-            next_keyframe: if needs_keyframe { now + KEYFRAME_INTERVAL } else { Time::NEVER },
+            asks,
+            next_keyframe: if asks { now + KEYFRAME_INTERVAL } else { Time::NEVER },
             batch: Vec::new(),
             begun: Time::NEVER,
         };
@@ -118,14 +132,19 @@ impl Tap {
         tap
     }
 
-    /// Its number.
-    pub fn number(&self) -> u64 {
-        self.number
+    /// Who reads it.
+    pub fn reader(&self) -> TapReader {
+        self.reader
     }
 
-    /// What flows changed; the highest is recorded, the one before until it has a key frame.
+    /// What flows changed; the chosen layer is copied, the one before until it has a key frame.
     pub fn choose(&mut self, now: Time, active: u32, muted: bool) {
-        self.switch.decide(if muted { 0 } else { active });
+        let chosen = match self.reader {
+            _ if muted => 0,
+            TapReader::Recorder => active,
+            TapReader::Probe => active & 1_u32.checked_shl(active.trailing_zeros()).unwrap_or(0),
+        };
+        self.switch.decide(chosen);
         self.record(now, RecordKind::Layers, 0, 0, &[&active.to_be_bytes()]);
     }
 
@@ -146,7 +165,7 @@ impl Tap {
         self.record(now, RecordKind::Report, layer, 0, &parts);
     }
 
-    /// A packet came: kept when it is of the encoding that is recorded, or of the one that shall be.
+    /// A packet came: kept when it is of the encoding that is copied, or of the one that shall be.
     pub fn packet(&mut self, now: Time, packet: &TappedPacket<'_>) {
         let wanted = [self.switch.forwarded(), self.switch.awaited()];
         // Before it is known what flows, anything may be the beginning.
@@ -154,7 +173,7 @@ impl Tap {
             return;
         }
         self.switch.judge(packet.layer, packet.keyframe_start);
-        if packet.keyframe_start && self.needs_keyframe {
+        if packet.keyframe_start && self.asks {
             self.next_keyframe = now + KEYFRAME_INTERVAL;
         }
         let Some((fixed, rest)) = packet.bytes.split_first_chunk::<12>() else { return };
@@ -170,6 +189,9 @@ impl Tap {
 
     /// The encoding to ask a key frame of now, if one is due.
     pub fn keyframe_due(&mut self, now: Time) -> Option<u8> {
+        if !self.asks {
+            return None;
+        }
         let awaited = self.switch.keyframe_due(now);
         if now < self.next_keyframe {
             return awaited;
@@ -180,7 +202,7 @@ impl Tap {
 
     /// When [`Tap::keyframe_due`] may have something to say.
     pub fn next_timeout(&self) -> Time {
-        self.next_keyframe.min(self.switch.next_timeout())
+        if self.asks { self.next_keyframe.min(self.switch.next_timeout()) } else { Time::NEVER }
     }
 
     /// When [`Tap::take`] has a batch.

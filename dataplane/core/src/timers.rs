@@ -10,6 +10,7 @@ use crate::rtcp::report::{write_receiver_report, write_sender_report};
 use crate::rtcp::source::write_cname;
 use crate::rtcp::{Gathering, MAX_REPORT_BLOCKS, begin_compound, write_own_name};
 use crate::stats::Counter;
+use crate::tap::Tap;
 use crate::twcc::ArrivalLog;
 use crate::units::{Bitrate, Ssrc, Time};
 
@@ -69,8 +70,8 @@ impl Plane {
                     self.want_layer(now, publication, 0);
                 }
             }
-            let tap = self.publications[publication].tap.as_mut();
-            if let Some(layer) = tap.and_then(|tap| tap.keyframe_due(now)) {
+            let taps = &mut self.publications[publication].taps;
+            if let Some(layer) = taps.iter_mut().find_map(|tap| tap.keyframe_due(now)) {
                 self.want_layer(now, publication, layer);
             }
         }
@@ -179,8 +180,8 @@ impl Plane {
                 .layers
                 .iter()
                 .map(|layer| layer.loss.next_timeout().min(layer.keyframes.next_timeout()));
-            let tap = publication.tap.as_ref().map_or(Time::NEVER, |tap| tap.next_timeout());
-            publication.next_timeout().min(tap).min(layers.min().unwrap_or(Time::NEVER))
+            let timeouts = layers.chain(publication.taps.iter().map(Tap::next_timeout));
+            publication.next_timeout().min(timeouts.min().unwrap_or(Time::NEVER))
         });
         incoming.next_report.min(feedback).min(publications.min().unwrap_or(Time::NEVER))
     }

@@ -1,4 +1,5 @@
 //! A recorder's copy: the highest layer as its publisher sends it, what came late included, and never what was muted.
+//! And beside it a probe's: the lowest layer, for which nothing is asked.
 
 mod support;
 
@@ -6,7 +7,7 @@ use std::collections::BTreeSet;
 
 use loupe_core::io::{Command, Handle};
 use loupe_core::rtp::RtpHeader;
-use loupe_core::tap::{REPAIRED, SystemClocks};
+use loupe_core::tap::{REPAIRED, SystemClocks, TapReader};
 use loupe_core::units::Time;
 use loupe_netem::{Loss, profiles};
 use support::media::{camera, microphone, picture, simulcast};
@@ -21,9 +22,16 @@ struct Record {
     body: Vec<u8>,
 }
 
+const RECORDER: u64 = 1;
+const PROBE: u64 = 2;
+
 fn records(world: &World) -> Vec<Record> {
+    records_of(world, RECORDER)
+}
+
+fn records_of(world: &World, tap: u64) -> Vec<Record> {
     let mut found = Vec::new();
-    for batch in &world.tapped {
+    for batch in world.tapped.iter().filter(|batch| batch.tap == tap) {
         let mut rest = &batch.records[..];
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
             let (record, after) = after.split_at(u32::from_be_bytes(*length) as usize);
@@ -42,12 +50,20 @@ fn records(world: &World) -> Vec<Record> {
 }
 
 fn packets(world: &World) -> Vec<Record> {
-    records(world).into_iter().filter(|record| record.kind == 1).collect()
+    packets_of(world, RECORDER)
+}
+
+fn packets_of(world: &World, tap: u64) -> Vec<Record> {
+    records_of(world, tap).into_iter().filter(|record| record.kind == 1).collect()
 }
 
 fn tap(world: &mut World, publication: Handle) {
+    tap_for(world, publication, (RECORDER, TapReader::Recorder));
+}
+
+fn tap_for(world: &mut World, publication: Handle, (tap, reader): (u64, TapReader)) {
     let clocks = SystemClocks { monotonic_micros: 5, unix_micros: 7 };
-    world.command(Command::Tap { publication, tap: 1, clocks });
+    world.command(Command::Tap { publication, tap, reader, clocks });
 }
 
 #[test]
@@ -58,7 +74,7 @@ fn records_are_whole_and_say_what_came() {
     let publication = world.publish(publisher, camera(1_000));
     tap(&mut world, publication);
     world.run(millis(3_000));
-    world.command(Command::Untap { publication });
+    world.command(Command::Untap { publication, reader: TapReader::Recorder });
     let all = records(&world);
     assert_eq!((all[0].kind, &all[0].body[..8]), (0, &5_u64.to_be_bytes()[..]));
     assert_eq!(all.last().unwrap().kind, 7);
@@ -177,4 +193,59 @@ fn nothing_muted_is_recorded_and_sound_is() {
     assert!(!times.iter().any(|at| (1_301..2_300).contains(at)), "{times:?}");
     assert!(world.tapped.last().is_some_and(|batch| batch.ended));
     assert!(world.peer(publisher).publisher.plis.is_empty());
+}
+
+#[test]
+fn a_recorder_and_a_probe_read_the_same_source_and_end_apart() {
+    let mut world = World::new(6);
+    let publisher = world.join();
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, &["l", "h"]));
+    tap_for(&mut world, publication, (PROBE, TapReader::Probe));
+    tap(&mut world, publication);
+    world.run(millis(5_000));
+    let settled = |world: &World, tap, layer| {
+        let found = packets_of(world, tap);
+        let late: Vec<_> = found.iter().filter(|packet| packet.at > Time::from_millis(3_000)).collect();
+        assert!(
+            late.len() > 30 && late.iter().all(|packet| packet.layer == layer),
+            "tap {tap}: {}",
+            late.len()
+        );
+    };
+    settled(&world, RECORDER, 1);
+    settled(&world, PROBE, 0);
+    world.command(Command::Untap { publication, reader: TapReader::Recorder });
+    let ended = packets(&world).len();
+    let looked = packets_of(&world, PROBE).len();
+    // Another probe takes the place of the first, and of nobody else.
+    tap_for(&mut world, publication, (3, TapReader::Probe));
+    world.run(millis(2_000));
+    assert_eq!(packets(&world).len(), ended);
+    assert_eq!(records(&world).last().unwrap().kind, 7);
+    assert_eq!(records_of(&world, PROBE).last().unwrap().kind, 7);
+    assert!(packets_of(&world, PROBE).len() <= looked + 2);
+    assert!(packets_of(&world, 3).len() > 30);
+    world.command(Command::Close { handle: publication });
+    world.run(millis(100));
+    assert_eq!(records_of(&world, 3).last().unwrap().kind, 7);
+}
+
+#[test]
+fn nothing_is_asked_of_a_publisher_for_a_probe() {
+    let asked = |reader| {
+        let mut world = World::new(7);
+        let publisher = world.join_by(lossy(50, profiles::iid(5.0)), clean(50));
+        world.run(millis(300));
+        let publication = world.publish(publisher, simulcast(1_000, &["l", "h"]));
+        if let Some(reader) = reader {
+            tap_for(&mut world, publication, (RECORDER, reader));
+        }
+        world.run(millis(25_000));
+        let publisher = &world.peer(publisher).publisher;
+        (publisher.plis.len(), publisher.nacked.len())
+    };
+    let (nobody, recorder) = (asked(None), asked(Some(TapReader::Recorder)));
+    assert_eq!(asked(Some(TapReader::Probe)), nobody);
+    assert!(recorder.0 > nobody.0 && recorder.1 >= nobody.1, "{recorder:?} {nobody:?}");
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use loupe_core::io::{Command, Handle};
+use loupe_core::tap::TapReader;
 
 use crate::signal::Signal;
 
@@ -20,7 +21,7 @@ pub(crate) enum Order {
     /// For its plane.
     Plane(Command),
     /// Copy a publication to this descriptor, a socket that keeps messages apart.
-    Tap { publication: Handle, descriptor: OwnedFd },
+    Tap { publication: Handle, reader: TapReader, descriptor: OwnedFd },
 }
 
 /// Why a command went nowhere.

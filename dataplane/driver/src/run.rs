@@ -136,9 +136,9 @@ impl<'a> Worker<'a> {
         for order in self.inbox.take(COMMANDS_PER_TURN) {
             let command = match order {
                 Order::Plane(command) => command,
-                Order::Tap { publication, descriptor } => {
+                Order::Tap { publication, reader, descriptor } => {
                     let (tap, clocks) = (self.taps.open(descriptor), system_clocks());
-                    Command::Tap { publication, tap, clocks }
+                    Command::Tap { publication, tap, reader, clocks }
                 }
             };
             self.plane.handle_input(self.clock.now(), Input::Command(command));

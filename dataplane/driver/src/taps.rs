@@ -1,4 +1,4 @@
-//! The recorder's ends of taps: sockets that keep messages apart, and what waits for them.
+//! The readers' ends of taps: sockets that keep messages apart, and what waits for them.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +10,7 @@ use loupe_core::units::Time;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-/// What waits for a recorder that does not read: 5 s of 6 Mbit/s, in which a recorder that ended is started again.
+/// What waits for a reader that does not read: 5 s of 6 Mbit/s, in which a recorder that ended is started again.
 const MAX_WAITING: usize = 4_194_304;
 /// How soon what waits is tried again.
 const RETRY: Duration = Duration::from_millis(20);

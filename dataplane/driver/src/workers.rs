@@ -10,6 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use arc_swap::ArcSwap;
 use loupe_core::io::{Command, Handle};
 use loupe_core::stats::WorkerStats;
+use loupe_core::tap::TapReader;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::events::{EventQueue, WorkerEvent};
@@ -140,9 +141,15 @@ impl Workers {
 
     /// Copies a publication to `descriptor`, a socket that keeps messages apart and of which every message is a
     /// batch of whole records; it is closed after the last. Never blocks.
-    pub fn tap(&self, worker: usize, publication: Handle, descriptor: OwnedFd) -> Result<(), SendError> {
+    pub fn tap(
+        &self,
+        worker: usize,
+        publication: Handle,
+        reader: TapReader,
+        descriptor: OwnedFd,
+    ) -> Result<(), SendError> {
         let worker = self.workers.get(worker).ok_or(SendError::Gone)?;
-        worker.commands.send(Order::Tap { publication, descriptor })
+        worker.commands.send(Order::Tap { publication, reader, descriptor })
     }
 
     /// Takes all events that wait, oldest first.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use loupe_core::io::{Codec, Encoding, ExtensionIds, InboundMedia, Kind, OutboundMedia, SrtpProfile};
+use loupe_core::tap::TapReader;
 use loupe_core::units::{Label, Ssrc};
 use pyo3::prelude::*;
 
@@ -165,6 +166,15 @@ impl PyOutboundMedia {
             extensions: extensions.map(|extensions| extensions.get().0).unwrap_or_default(),
             cname,
         }))
+    }
+}
+
+/// Whose a tap is, by name.
+pub(crate) fn tap_reader(name: &str) -> PyResult<TapReader> {
+    match name {
+        "recorder" => Ok(TapReader::Recorder),
+        "probe" => Ok(TapReader::Probe),
+        _ => Err(bad("reader", "recorder or probe")),
     }
 }
 

@@ -37,6 +37,7 @@ fn _dataplane(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn add_names(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let profiles = ["SRTP_AEAD_AES_128_GCM", "SRTP_AEAD_AES_256_GCM", "SRTP_AES128_CM_SHA1_80"];
     module.add("SrtpProfileName", one_of(module.py(), &profiles)?)?;
+    module.add("TapReaderName", one_of(module.py(), &["recorder", "probe"])?)?;
     module.add("PhaseName", one_of(module.py(), &["start", "steady", "drain", "silent"])?)?;
     module.add("KindName", one_of(module.py(), &["audio", "video"])?)
 }

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyIndexError, PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::convert::{PyInboundMedia, PyOutboundMedia, srtp_profile};
+use crate::convert::{PyInboundMedia, PyOutboundMedia, srtp_profile, tap_reader};
 use crate::error::{bad, sent, start_failed};
 use crate::events::to_python;
 use crate::ice::{Fragments, LocalIce};
@@ -207,17 +207,17 @@ impl DataPlane {
     }
 
     /// Copies what comes in of a publication to a socket that keeps messages apart, which stays the caller's.
-    fn tap(&self, publication: u64, descriptor: RawFd) -> PyResult<()> {
-        let publication = Handle(publication);
+    fn tap(&self, publication: u64, reader: &str, descriptor: RawFd) -> PyResult<()> {
+        let (publication, reader) = (Handle(publication), tap_reader(reader)?);
         let Some(worker) = self.routes.worker(publication) else { return Ok(()) };
         let own = duplicate(descriptor).map_err(|_| bad("descriptor", "an open socket"))?;
-        sent(self.workers.tap(worker, publication, own))
+        sent(self.workers.tap(worker, publication, reader, own))
     }
 
-    /// Ends the tap of a publication. Idempotent.
-    fn untap(&self, publication: u64) -> PyResult<()> {
-        let publication = Handle(publication);
-        self.send(publication, Command::Untap { publication })
+    /// Ends a reader's tap of a publication. Idempotent.
+    fn untap(&self, publication: u64, reader: &str) -> PyResult<()> {
+        let (publication, reader) = (Handle(publication), tap_reader(reader)?);
+        self.send(publication, Command::Untap { publication, reader })
     }
 
     /// Ends a transport, publication or subscription and all that hangs on it. Idempotent.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from mediaserver.operations.model import PictureVerdict
 from mediaserver.quality import control
 from mediaserver.quality.control import PictureProbe
+from mediaserver.recording.records import RecordKind, scan
 from signalling.demo.marks import Mark, Picture
 from signalling.demo.pictures import Endoscope
 from signalling.demo.tracks import DrawnTrack
@@ -62,10 +64,7 @@ async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
     monkeypatch.setattr(control, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(control, "SYNC_SECONDS", 0.2)
     told: list[tuple[str, PictureVerdict | None]] = []
-    recorded: set[str] = set()
-    probe = PictureProbe(
-        house.server.registry, lambda id, verdict: told.append((id, verdict)), recorded.__contains__
-    )
+    probe = PictureProbe(house.server.registry, lambda id, verdict: told.append((id, verdict)))
     running = asyncio.create_task(probe.run())
     room = next(iter(house.server.rooms.values()))
     publication = next(iter(room.publications.values()))
@@ -87,9 +86,15 @@ async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
         await until(lambda: (publication.id, "black") in told, 30, "the verdict again")
         camera.lit = True
         await until(lambda: told[-1] == (publication.id, None), 30, "all is well")
-        recorded.add(room.id)
-        told.clear()
-        await until(lambda: (publication.id, None) in told, 10, "the recorder's now")
+        # What is recorded is looked at all the same.
+        recorder, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        house.server.registry.plane.tap(publication.handle, "recorder", theirs.fileno())
+        theirs.close()
+        camera.lit = False
+        await until(lambda: told[-1] == (publication.id, "black"), 30, "the verdict beside a recorder")
+        recorder.setblocking(False)
+        assert any(record.kind == RecordKind.PACKET for record in scan(recorder.recv(1 << 17)))
+        recorder.close()
     finally:
         for task in (asking, running):
             task.cancel()
@@ -102,7 +107,7 @@ async def test_the_most_urgent_are_watched_when_there_are_too_many(
 ) -> None:
     assert camera.lit
     monkeypatch.setattr(control, "MAX_SOURCES", 0)
-    probe = PictureProbe(house.server.registry, lambda *_: None, lambda _: False)
+    probe = PictureProbe(house.server.registry, lambda *_: None)
     probe.sync()
     assert probe._watched == {}
 
@@ -116,7 +121,7 @@ def processor_seconds(pid: int) -> float:
 @pytest.mark.slow
 async def test_it_costs_at_most_three_hundredths_of_a_core_a_source(house: House, camera: Camera) -> None:
     assert camera.lit
-    probe = PictureProbe(house.server.registry, lambda *_: None, lambda _: False)
+    probe = PictureProbe(house.server.registry, lambda *_: None)
     running = asyncio.create_task(probe.run())
     try:
         await until(lambda: probe.pid is not None and bool(probe._watched), 10, "the process")
