@@ -26,6 +26,7 @@ from signalling import (
     review_desk,
     websocket,
     whep,
+    whep_layers,
     whip,
 )
 from signalling.admission import Admission
@@ -97,6 +98,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.on_cleanup.append(review_desk.close)
     application[SERVICES] = parts
     application.on_shutdown.append(_stop_tests)
+    application[whep_layers.STREAMS] = {}
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])
     application.add_routes(whip.routes())

@@ -108,7 +108,7 @@ VI = Words(
         Role.MODERATOR: "điều phối viên",
         Role.OBSERVER: "người quan sát",
         Role.OPERATOR: "vận hành",
-        Role.AUDITOR: "kiểm tra viên",
+        Role.AUDITOR: "cán bộ bảo vệ dữ liệu",
     },
     classes={
         ClinicalClass.SURGERY: "phẫu thuật",

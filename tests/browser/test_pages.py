@@ -283,7 +283,7 @@ async def test_a_source_that_a_new_session_refuses_says_so_and_can_be_sent_again
                 published = (await http.room(room))["publications"]
             return sorted(one["kind"] for one in published if one["layers"]) == ["audio", "video"]
 
-        # A source counts as sending when its session stands; its first packet follows when its encoder can.
+        # A source counts as sending when its session stands; the encoder may bring its first packet later.
         await until(both_flow, 20, "picture and sound reach the server")
 
 

@@ -4,6 +4,7 @@ lies on the disk."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import random
@@ -19,8 +20,10 @@ import pytest
 from mediaserver.cause.thresholds import RECORDING_LAG
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.recording.manifest import verify
 from mediaserver.recording.reader import Recording as Reader
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.store.store import Store
 from signalling.demo import marks
 from signalling.demo.tracks import VoiceTrack
@@ -111,9 +114,15 @@ async def test_a_room_is_recorded_in_step_and_everyone_is_told(
     store = Store.open(
         Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
     )
+
+    async def indexed() -> bool:
+        with contextlib.suppress(UnknownRecording):
+            return (await store.recordings.get(reader.id)).state == "sealed"
+        return False
+
     try:
-        row = await store.recordings.get(reader.id)
-        assert (row.room, row.state) == (room, "sealed")
+        await until(indexed, 3 * LOOK_SECONDS, "the sealed recording is in the index")
+        assert (await store.recordings.get(reader.id)).room == room
         assert len(await store.recordings.segments(reader.id)) == 2
     finally:
         await store.close()
