@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from mediaserver.policy import RIGHTS, Right, Role
-from signalling import app, messages, operations, schema
+from signalling import app, messages, operations, operator_actions, schema
 from signalling.tokens import Audience
 from tests.signalling.conftest import House, Socket
 from tests.signalling.offers import CANDIDATE, offer
@@ -242,10 +242,12 @@ APART = {
     "DELETE /whep/{room}/{session}/sse/{stream}": "for who knows the stream's address: test_whep_layers.py",
     "GET /ws": "asks for the token in its first message: the commands above",
     **{f"GET {route.path}": "all roles: test_operations.py" for route in operations.routes()},
+    **{f"{route.method} {route.path}": "test_operator_actions.py" for route in operator_actions.ROUTES},
+    "POST /api/v1/precall": "test_precall_api.py",
 }
 PUBLIC = {
     "GET /api/openapi.json", "GET /livez", "GET /readyz", "GET /healthz", "GET /", "GET /{path}",
-    "GET /{page}/{room}", "GET /whip/{room}", "GET /whep/{room}", "OPTIONS /whip/{room}",
+    "GET /operations", "GET /{page}/{room}", "GET /whip/{room}", "GET /whep/{room}", "OPTIONS /whip/{room}",
     "OPTIONS /whep/{room}", "OPTIONS /whip/{room}/{session}", "OPTIONS /whep/{room}/{session}",
     "OPTIONS /whep/{room}/{session}/layer", "OPTIONS /whep/{room}/{session}/sse",
     "OPTIONS /whep/{room}/{session}/sse/{stream}",
