@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from mediaserver.audit import Event
 from mediaserver.policy import Right
 from mediaserver.store.audit import Record, find
 from mediaserver.store.audit_verification import verify
+from mediaserver.vault import Vault
 from signalling import tokens
 from signalling.auditing import actor
 from signalling.context import bearer, services
@@ -88,9 +88,7 @@ async def read_audit(request: web.Request) -> web.Response:
         Event.AUDIT_READ, actor=actor(holder, request.remote), room=room, details={"action": "audit"}
     )
     more = found[-1].seq if limit and len(found) == limit else None
-    entries = [
-        _entry(record, None if store.vault is None else record.actor_name(store.vault)) for record in found
-    ]
+    entries = [_entry(record, store.vault) for record in found]
     return json_response(AuditPage(records=entries, next=more))
 
 
@@ -113,20 +111,20 @@ async def verify_audit(request: web.Request) -> web.Response:
     )
 
 
-def _entry(record: Record, name: str | None) -> AuditEntry:
+def _entry(record: Record, vault: Vault | None) -> AuditEntry:
     return AuditEntry(
         seq=record.seq,
         time=record.time,
         event=record.event,
         outcome=record.outcome,
         actor=record.actor,
-        actor_name=name,
+        actor_name=None if vault is None else record.actor_name(vault),
         role=record.role,
         address_class=record.address_class,
         room=record.room,
         procedure=record.procedure,
         subject=record.subject,
-        details=msgspec.json.decode(record.details),
+        details=record.opened_details(vault),
         hash=record.hash.hex(),
     )
 

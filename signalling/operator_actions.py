@@ -14,10 +14,11 @@ from mediaserver import errors
 from mediaserver.audit import Details, Event
 from mediaserver.ids import ParticipantId, PublicationId, RoomId
 from mediaserver.policy import Right
+from mediaserver.store.audit import reason_place
 from signalling import body
 from signalling.auditing import actor
 from signalling.auth import Bearer
-from signalling.context import bearer, services
+from signalling.context import Services, bearer, services
 from signalling.errors import LiveSurgeries
 from signalling.openapi import Route
 from signalling.tokens import ANY_ROOM
@@ -78,6 +79,14 @@ def _done(request: web.Request, holder: Bearer, action: str, **details: object) 
     return web.Response(status=204)
 
 
+def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, str]:
+    """A reason may say whom it is about: the audit keeps it sealed, or not at all."""
+    vault = None if parts.store is None else parts.store.vault
+    if vault is None:
+        return {}
+    return {"sealed_reason": vault.seal_field(reason, reason_place(holder.claims.sub)).hex()}
+
+
 def _source(request: web.Request) -> tuple[RoomId, PublicationId]:
     return RoomId(request.match_info["room"]), PublicationId(request.match_info["publication"])
 
@@ -128,7 +137,8 @@ async def drain(request: web.Request) -> web.Response:
     if live and len(wish.override.strip()) < MIN_REASON_CHARACTERS:
         _note(request, holder, "drain", {"live_surgeries": live}, outcome="denied")
         raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
-    response = _done(request, holder, "drain", live_surgeries=live)
+    given = {"live_surgeries": live, **_sealed(parts, holder, wish.override.strip())} if live else {}
+    response = _done(request, holder, "drain", **given)
     parts.stop()
     return response
 

@@ -71,11 +71,24 @@ class Record:
         """With its hash."""
         return replace(self, hash=hashlib.sha256(previous + self.canonical()).digest())
 
+    def opened_details(self, vault: Vault | None) -> dict[str, Any]:
+        """With the reason, where one was sealed. Raises ``NotAuthentic``."""
+        details: dict[str, Any] = json.loads(self.details)
+        if vault is not None and "sealed_reason" in details:
+            sealed = bytes.fromhex(details.pop("sealed_reason"))
+            details["reason"] = vault.open_field(sealed, reason_place(self.actor))
+        return details
+
     def actor_name(self, vault: Vault) -> str | None:
         """Opens it. Raises ``NotAuthentic``."""
         if self.sealed_actor_name is None:
             return None
         return vault.open_field(self.sealed_actor_name, f"audit/actor/{self.actor}")
+
+
+def reason_place(actor: str) -> str:
+    """The context under which a reason in a record's details is sealed."""
+    return f"audit/reason/{actor}"
 
 
 def from_row(row: Row[Any]) -> Record:

@@ -93,7 +93,7 @@ def audit_event(record: Record, vault: Vault | None = None) -> dict[str, Any]:
     }
     if record.event.startswith("breakglass"):
         event["purposeOfEvent"] = [{"coding": [{"system": REASONS, "code": "BTG"}]}]
-    entities = list(_entities(record))
+    entities = list(_entities(record, vault))
     if entities:
         event["entity"] = entities
     return event
@@ -134,7 +134,7 @@ def _agent(record: Record, vault: Vault | None) -> dict[str, Any]:
     return agent
 
 
-def _entities(record: Record) -> Iterator[dict[str, Any]]:
+def _entities(record: Record, vault: Vault | None) -> Iterator[dict[str, Any]]:
     """What it was done to; the record's place in the chain goes with the first."""
     chain = [
         {"type": "seq", "valueString": str(record.seq)},
@@ -142,7 +142,7 @@ def _entities(record: Record) -> Iterator[dict[str, Any]]:
     ]
     details = [
         {"type": name, "valueString": value if isinstance(value, str) else json.dumps(value)}
-        for name, value in json.loads(record.details).items()
+        for name, value in record.opened_details(vault).items()
         if value not in (None, "")
     ]
     if record.address_class is not None:

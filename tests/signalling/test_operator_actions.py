@@ -127,7 +127,12 @@ async def test_a_live_surgery_refuses_a_restart(house: House, stopped: Stopped) 
     reason = {"override": "the building is on fire"}
     assert (await call(house, "POST", f"{OPERATIONS}/drain", operator, reason))[0] == 204
     assert stopped.times == 1
-    assert (await acted(house))[-1] == ("success", None, drain)
+    outcome, room, details = (await acted(house))[-1]
+    assert (outcome, room, details["live_surgeries"]) == ("success", None, 1)
+    assert "fire" not in json.dumps(details)
+    _, page = await call(house, "GET", "/api/v1/audit", house.bearer("auditor", "*"))
+    [told] = [one["details"] for one in page["records"] if "reason" in one["details"]]
+    assert told == {"action": "drain", "live_surgeries": 1, "reason": "the building is on fire"}
 
 
 async def test_without_a_surgery_it_drains(house: House, stopped: Stopped) -> None:
