@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from mediaserver.operations.model import PictureVerdict
-from mediaserver.quality.pictures import DECODERS
+from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 
@@ -115,8 +115,7 @@ class PictureProbe:
         rooms = self._registry.rooms.values()
         for room in sorted(rooms, key=_urgency, reverse=True):
             for publication in room.publications.values():
-                codec = publication.codec.name.upper()
-                if publication.kind == "video" and codec in DECODERS:
+                if publication.kind == "video" and publication.codec.name.upper() in RECORDABLE:
                     yield publication
 
     def _watch(self, publication: Publication) -> None:

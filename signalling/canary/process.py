@@ -19,6 +19,7 @@ import msgspec
 from signalling.canary.tally import Tally
 from signalling.drain import trust
 from signalling.loopback import Ends, Loopback
+from signalling.standard_input import end_of_input
 
 FRAMES_PER_SECOND = 5
 TELL_SECONDS = 1.0
@@ -38,21 +39,13 @@ async def run(url: str, send_token: str, receive_token: str) -> None:
             sys.stdout.write(msgspec.json.encode(tally.told(time.monotonic())).decode() + "\n")
             sys.stdout.flush()
 
-    work = [asyncio.create_task(one) for one in (loopback.run(), tell(), _end_of_input())]
+    work = [asyncio.create_task(one) for one in (loopback.run(), tell(), end_of_input())]
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-
-
-async def _end_of_input() -> None:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    await reader.read()
 
 
 def main() -> None:

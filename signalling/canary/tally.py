@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from statistics import median
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from signalling.loopback import Seen
+if TYPE_CHECKING:
+    from signalling.loopback import Seen
 
 WINDOW_SECONDS = 10.0
 

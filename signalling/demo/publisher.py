@@ -21,6 +21,7 @@ from signalling.client import Client
 from signalling.demo.pictures import Endoscope, Monitor
 from signalling.demo.tracks import DrawnTrack, VoiceTrack
 from signalling.messages import PROTOCOL
+from signalling.standard_input import end_of_input
 
 
 def sources(video: str | None) -> list[tuple[MediaStreamTrack, str, str]]:
@@ -77,21 +78,12 @@ async def run(url: str, token: str, video: str | None) -> None:
             await publish(client, connection, video)
             heartbeat = tasks.create_task(client.heartbeat())
             await asyncio.wait(
-                {reading, tasks.create_task(_end_of_input())}, return_when=asyncio.FIRST_COMPLETED
+                {reading, tasks.create_task(end_of_input())}, return_when=asyncio.FIRST_COMPLETED
             )
             heartbeat.cancel()
             await socket.close()
     finally:
         await connection.close()
-
-
-async def _end_of_input() -> None:
-    """Returns when whoever started this process is gone."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    await reader.read()
 
 
 def main() -> None:
