@@ -147,7 +147,7 @@ class Visitor:
 
 
 def assert_live(log: Log, *, loss: float) -> None:
-    """Increasing frame numbers, few missing, young. A change of layers shows a frame again in its new size."""
+    """Increasing frame numbers, few missing, young. A change of layers may show a frame again, in its size."""
     shown = list(zip(log.frames, log.sizes, strict=True))
     assert all(
         before < after or (before == after and size != next_size)
