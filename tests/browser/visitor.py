@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -147,7 +148,7 @@ class Visitor:
 
 
 def assert_live(log: Log, *, loss: float) -> None:
-    """Increasing frame numbers, few missing, young. A change of layers may show a frame again, in its size."""
+    """Increasing frame numbers, few missing, young. A change of layers may show one again."""
     shown = list(zip(log.frames, log.sizes, strict=True))
     assert all(
         before < after or (before == after and size != next_size)
