@@ -57,7 +57,7 @@
       const mark = read(video, original);
       const now = Date.now();
       if (mark === null) log.unread += 1;
-      else log.seen.push([mark.frame, (now - mark.clock + 2 ** 32) % 2 ** 32]);
+      else log.seen.push([mark.frame, (now - mark.clock + 2 ** 32) % 2 ** 32, video.videoWidth]);
       if (log.widths.at(-1) !== video.videoWidth) log.widths.push(video.videoWidth);
       video.requestVideoFrameCallback(rendered);
     };

@@ -181,7 +181,8 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
         await observer.page.wait_for_function("() => loupe.phase() === 'joined'", timeout=10_000)
         assert wire.connections > before
         log = await observer.frames(30)
-        log.frames[:0] = (await observer.log()).frames[start : start + 1]
+        whole = await observer.log()
+        log.frames[:0], log.sizes[:0] = whole.frames[start : start + 1], whole.sizes[start : start + 1]
         assert_live(log, loss=0.4)
         assert [one["state"] for one in await shown(observer)] == ["live"]
 
