@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mediaserver.recording.reader import Recording
     from mediaserver.review.export.order import Order
+    from mediaserver.store.library import Entry, Query
     from mediaserver.store.objects import Objects
     from mediaserver.store.store import Store
     from mediaserver.vault import Vault
@@ -66,16 +67,21 @@ def list_recordings(
     """Recordings, newest first: id, start (UTC), seconds, state, room."""
     import asyncio
 
-    from mediaserver.review.shelf import Shelf
     from mediaserver.store.library import Query
 
     with _kept(data, config) as kept:
-        store = kept.store
-        shelf = Shelf(kept.root, kept.vault, store.database, store.procedures, store.bookmarks)
-        for entry in asyncio.run(shelf.search(Query(room=room, text=text))):
+        for entry in asyncio.run(_found(kept, Query(room=room, text=text))):
             seconds = "-" if entry.seconds is None else f"{entry.seconds:.0f}"
             start = f"{entry.started_at:%Y-%m-%dT%H:%M:%SZ}"
             print(f"{entry.id}  {start}  {seconds:>6}  {entry.state:<10} {entry.room}")
+
+
+async def _found(kept: _Kept, query: Query) -> list[Entry]:
+    from mediaserver.recording.indexing import Indexing
+
+    # Also where no server runs that would have done it.
+    await Indexing(kept.root, kept.vault, kept.store.recordings).step()
+    return await kept.store.library.search(query)
 
 
 def export(

@@ -10,7 +10,6 @@ from mediaserver.config import Settings
 from mediaserver.recording.control import recordings_root
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
-from mediaserver.review.shelf import Shelf
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
@@ -23,7 +22,7 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
         return None
     root = recordings_root(settings)
     return Desk(
-        library=Shelf(root, store.vault, store.database, store.procedures, store.bookmarks),
+        library=store.library,
         root=root,
         vault=store.vault,
         objects=Objects.open(settings.storage),

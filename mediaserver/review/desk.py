@@ -15,10 +15,9 @@ from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
-from mediaserver.review.library import Library
 from mediaserver.review.opening import open_recording
 from mediaserver.review.views import View, Views
-from mediaserver.store.library import Entry
+from mediaserver.store.library import Entry, Library
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault

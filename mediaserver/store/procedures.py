@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mediaserver.audit import Actor, Event
+from mediaserver.audit import SYSTEM, Actor, Event
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, Redacted, RoomId, new_procedure_id
 from mediaserver.policy import Role
@@ -203,3 +203,20 @@ class Procedures:
             confirmed_at=row.confirmed_at,
             closed_at=row.closed_at,
         )
+
+
+def insert_empty(
+    connection: Connection, vault: Vault, id: ProcedureId, room: RoomId, opened_at: datetime
+) -> None:
+    """Stands in, closed, for one that the database lost; there is nothing in it but its id."""
+    connection.execute(
+        insert(procedures).values(
+            id=id,
+            room=room,
+            sealed_reference=vault.seal_field("", f"procedure/{id}/reference"),
+            sealed_title=vault.seal_field("", f"procedure/{id}/title"),
+            opened_at=opened_at,
+            opened_by=SYSTEM.id,
+            closed_at=opened_at,
+        )
+    )

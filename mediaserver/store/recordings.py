@@ -17,9 +17,10 @@ from mediaserver.audit import Actor, Event
 from mediaserver.config import Retention
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, RecordingId, Redacted, RoomId, TrackId
+from mediaserver.store import rooms
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
-from mediaserver.store.procedures import UnknownProcedure
+from mediaserver.store.procedures import UnknownProcedure, insert_empty
 from mediaserver.store.schema import holds, now, procedures, recordings, segments
 from mediaserver.vault import Vault
 
@@ -109,13 +110,17 @@ class Recordings:
     ) -> RecordingRow:
         """A recording begins, and with it the time that it is kept for.
 
-        Raises ``UnknownProcedure``.
+        One whose procedure was lost with the database gets an empty, closed one: it must not be lost too.
+        Raises ``UnknownProcedure`` for a procedure of another room.
         """
         kept_for = timedelta(days=self.retention.days(retention_class))
 
         def work(connection: Connection) -> RecordingRow:
-            known = select(procedures.c.id).where(procedures.c.id == procedure, procedures.c.room == room)
-            if connection.execute(known).first() is None:
+            known = connection.execute(select(procedures.c.room).where(procedures.c.id == procedure)).first()
+            if known is None:
+                rooms.use(connection, room)
+                insert_empty(connection, self.vault, procedure, room, started_at)
+            elif known.room != room:
                 raise UnknownProcedure
             statement = upsert(recordings).values(
                 id=id,

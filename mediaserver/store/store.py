@@ -18,7 +18,7 @@ from mediaserver.store.bookmarks import Bookmarks
 from mediaserver.store.consents import Consents
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.deletions import Deletions
-from mediaserver.store.library import StoredLibrary
+from mediaserver.store.library import Library
 from mediaserver.store.objects import Objects, StorageFailed
 from mediaserver.store.offload import Offload
 from mediaserver.store.procedures import Procedures
@@ -130,9 +130,9 @@ class Store:
         return self._bookmarks
 
     @property
-    def library(self) -> StoredLibrary:
+    def library(self) -> Library:
         """Raises ``NoMasterKey``."""
-        return StoredLibrary(self.database, self.procedures, self.bookmarks)
+        return Library(self.database, self.procedures, self.bookmarks)
 
     async def start(self, witness: Witness | None = None) -> None:
         """Begins to write the audit; tells the witness which procedures rooms serve.

@@ -13,7 +13,7 @@ from mediaserver.recording.reader import Recording
 from signalling.review_api import COOKIE, RANGE_BYTES
 from tests.mediaserver.review.recorded import RECORDING, theatre
 from tests.signalling.conftest import OpenHouse
-from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
+from tests.signalling.reviewing import PROCEDURE, Reviewed, index, reviewed
 
 SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
 
@@ -184,6 +184,7 @@ async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) ->
     now = datetime.now(UTC)
     live = RecordingId("rLive-1")
     theatre(here.desk.root, here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3))
+    await index(here.house)
     socket, _ = await here.house.join(Role.STAFF)
     assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
     opened = await (await here.ask("POST", f"/{live}/views")).json()

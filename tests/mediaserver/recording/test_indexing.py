@@ -9,7 +9,7 @@ import pytest
 
 from mediaserver.audit import Actor
 from mediaserver.config import Retention
-from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.recording.indexing import Indexing
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
@@ -88,14 +88,21 @@ async def test_what_cannot_be_read_or_belongs_nowhere_is_counted(
     shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = shelf.folder.path.parent
+    monkeypatch.setattr("mediaserver.store.procedures.new_procedure_id", lambda: ProcedureId("p1"))
+    procedures = Procedures(index.database, index.vault, index.audit)
+    await procedures.open(RoomId("another"), "BN-1", "", (), Actor(id="me"))
     indexing = Indexing(root, shelf.vault, index)
-    assert await indexing.step() == 0, "no such procedure"
+    assert await indexing.step() == 0, "the procedure is another room's"
     assert indexing.unreadable == 1
-    await open_procedure(index, monkeypatch)
+    other = Shelf(root, shelf.vault, RecordingId("rother"), procedure="p2")
+    assert other.folder.path.parent == root
     bad = root / "rbad"
     bad.mkdir()
     (bad / "key").write_bytes(b"x")
     (bad / "manifest").write_bytes(b"{}\n")
     again = Indexing(root, shelf.vault, index)
     assert await again.step() == 1
-    assert again.unreadable == 1
+    assert again.unreadable == 2
+    row = await index.get(other.folder.id)
+    assert (row.procedure, row.room) == ("p2", "theatre"), "its procedure was lost, it is not"
+    assert await index.of(ProcedureId("p2")) == [row]
