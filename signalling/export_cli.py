@@ -40,14 +40,13 @@ class _Kept:
 
     store: Store
     vault: Vault
-    root: Path
+    roots: tuple[Path, ...]
     objects: Objects | None
 
 
 @contextmanager
 def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
     from mediaserver import config as configuration
-    from mediaserver.recording.control import recordings_root
     from mediaserver.store.objects import Objects
     from mediaserver.vault import NoMasterKey
 
@@ -55,7 +54,7 @@ def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
         if store.vault is None:
             _fail(NoMasterKey.default)
         settings = configuration.load({"data": {"folder": data}} if data else {}, config)
-        yield _Kept(store, store.vault, recordings_root(settings), Objects.open(settings.storage))
+        yield _Kept(store, store.vault, store.roots, Objects.open(settings.storage))
 
 
 def list_recordings(
@@ -80,7 +79,7 @@ async def _found(kept: _Kept, query: Query) -> list[Entry]:
     from mediaserver.recording.indexing import Indexing
 
     # Also where no server runs that would have done it.
-    await Indexing(kept.root, kept.vault, kept.store.recordings).step()
+    await Indexing(kept.roots, kept.vault, kept.store.recordings).step()
     return await kept.store.library.search(query)
 
 
@@ -132,7 +131,7 @@ def _open(kept: _Kept, id: str) -> Recording:
     from mediaserver.review.opening import open_recording
 
     try:
-        return open_recording(RecordingFolder.of(kept.root, RecordingId(id)).path, kept.vault, kept.objects)
+        return open_recording(RecordingFolder.find(kept.roots, RecordingId(id)), kept.vault, kept.objects)
     except (OSError, ValueError):
         _fail(f"no recording {id}; see `loupe recording list`")
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from aiohttp import web
 
 from mediaserver.config import Settings
-from mediaserver.recording.control import recordings_root
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.views import Views
@@ -20,10 +19,9 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
     """None without a vault: then nothing is recorded either."""
     if store is None or store.vault is None:
         return None
-    root = recordings_root(settings)
     return Desk(
         library=store.library,
-        root=root,
+        roots=store.roots,
         vault=store.vault,
         objects=Objects.open(settings.storage),
         audit=store.audit,

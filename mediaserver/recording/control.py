@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import structlog
@@ -41,6 +40,7 @@ from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
+from mediaserver.store.store import recording_roots
 from mediaserver.vault import Vault
 
 END_SECONDS: Final = 15.0
@@ -415,14 +415,9 @@ async def _all_stopped(takings: list[Taking]) -> None:
 
 def recorder_arguments(settings: Settings) -> list[str]:
     """Of the recorder process: folders and the file of the master key; an environment's key is inherited."""
-    arguments = ["--data", str(settings.data.folder), "--root", str(recordings_root(settings))]
-    if settings.recording.second_folder is not None:
-        arguments += ["--root", str(settings.recording.second_folder)]
+    arguments = ["--data", str(settings.data.folder)]
+    for root in recording_roots(settings):
+        arguments += ["--root", str(root)]
     if settings.recording.master_key_file is not None:
         arguments += ["--master-key-file", str(settings.recording.master_key_file)]
     return arguments
-
-
-def recordings_root(settings: Settings) -> Path:
-    """Where recordings lie."""
-    return settings.data.folder / "recordings"

@@ -1,4 +1,4 @@
-"""Where journals are written, what to do when there is no room, and how long the room will last."""
+"""Room on a disk: what is kept of it for the end of recordings, and how long it will last."""
 
 from __future__ import annotations
 
@@ -40,26 +40,6 @@ class Ballast:
     def free(self) -> None:
         """Gives the room back."""
         self.path.unlink(missing_ok=True)
-
-
-@dataclass(slots=True)
-class Locations:
-    """Roots in order of preference; the first that takes what is written is used."""
-
-    roots: tuple[Path, ...]
-    current: int = 0
-
-    @property
-    def root(self) -> Path:
-        """Where new journals go now."""
-        return self.roots[self.current]
-
-    def next(self) -> bool:
-        """The present one is full: goes to the next. False when there is none."""
-        if self.current + 1 >= len(self.roots):
-            return False
-        self.current += 1
-        return True
 
 
 @dataclass(slots=True)

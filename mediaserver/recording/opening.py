@@ -18,6 +18,5 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
     if store.vault is None:
         _log.info("recording is off", reason=NoMasterKey.default)
         return NoRecordings()
-    root = store.roots[0]
-    store.keep_running(Indexing(root, store.vault, store.recordings))
+    store.keep_running(Indexing(store.roots, store.vault, store.recordings))
     return Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)

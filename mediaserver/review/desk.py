@@ -30,8 +30,8 @@ class Desk:
     """Where recordings are studied."""
 
     library: Library
-    root: Path
-    """Of all recordings."""
+    roots: tuple[Path, ...]
+    """Of all recordings, the usual one first."""
     vault: Vault
     objects: Objects | None
     """Where segments may have moved to."""
@@ -55,10 +55,10 @@ class Desk:
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
 
-    def folder(self, id: str) -> Path:
+    def folder(self, id: str) -> RecordingFolder:
         """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
         try:
-            return RecordingFolder.of(self.root, RecordingId(id)).path
+            return RecordingFolder.find(self.roots, RecordingId(id))
         except ValueError:
             raise UnknownRecording from None
 

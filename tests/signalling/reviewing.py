@@ -90,7 +90,7 @@ async def index(house: House) -> None:
     """As the running server does every few seconds."""
     desk = house.parts.desk
     assert desk is not None
-    await Indexing(desk.root, desk.vault, house.store.recordings).step()
+    await Indexing(desk.roots, desk.vault, house.store.recordings).step()
 
 
 async def reviewed(open_house: OpenHouse) -> Reviewed:
@@ -98,7 +98,7 @@ async def reviewed(open_house: OpenHouse) -> Reviewed:
     house = await open_house()
     desk = house.parts.desk
     assert desk is not None
-    theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
+    theatre(desk.roots[0], desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
     await desk.library.database.write(
         lambda connection: add_procedure(
             connection,
