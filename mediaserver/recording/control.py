@@ -35,6 +35,7 @@ from mediaserver.ids import (
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
+from mediaserver.recording.figures import Figures
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
@@ -131,11 +132,7 @@ class Recordings:
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
         self._tasks: list[asyncio.Task[None]] = []
-        self.figures: dict[str, Any] = {}
-        """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``,
-        ``seconds_left``."""
-        self.disk_full = 0
-        """How often a write found no room."""
+        self.figures = Figures()
 
     # ---- Life ----
 
@@ -157,6 +154,27 @@ class Recordings:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- What is known of it ----
+
+    @property
+    def count(self) -> int:
+        """Rooms being recorded."""
+        return len(self._taking)
+
+    def recording(self, room: str) -> bool:
+        """Whether anything of this room is recorded."""
+        return RoomId(room) in self._taking
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """How far the disk is behind the media; None while nothing is recorded."""
+        return self.figures.lag_seconds() if self._taking else None
+
+    @property
+    def failed(self) -> bool:
+        """Something that should be recorded is not."""
+        return bool(self._taking) and (self._process.pid is None or self.figures.failed())
 
     @property
     def recorder_pid(self) -> int | None:
@@ -324,6 +342,7 @@ class Recordings:
                 self.withdraw(revoked.procedure, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
+        self.figures.take(message)
         match message["event"]:
             case "up":
                 self._brief()
@@ -331,14 +350,10 @@ class Recordings:
                 self._stopped(RecordingId(message["recording"]))
             case "sealed":
                 self._sealed(message)
-            case "disk_full":
-                self.disk_full += 1
-                _log.error("recording disk full", elsewhere=message["elsewhere"])
+            case "disk_full" | "disk_stalled" | "disk_failed":
+                _log.error("recording disk unusable", what=message["event"], elsewhere=message["elsewhere"])
             case "disk_low":
                 _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
-                self.figures["seconds_left"] = message["seconds_left"]
-            case "figures":
-                self.figures |= {name: value for name, value in message.items() if name != "event"}
             case "failed" | "lost":
                 _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
@@ -348,6 +363,7 @@ class Recordings:
         taking = self._ending.pop(recording, None)
         if taking is None:
             return
+        self.figures.forget(recording)
         for track in taking.tracks:
             if track.tap is not None:
                 track.tap.close()

@@ -10,6 +10,8 @@ from typing import Final
 
 BALLAST_BYTES: Final = 256 * 1024 * 1024
 """Kept so that a full disk still takes what ends a recording; on small disks a twentieth of them."""
+WATCH_SECONDS: Final = 5.0
+"""How often the free space is looked at."""
 WARN_SECONDS: Final = 30 * 60.0
 """A warning comes when less than this is left."""
 _RATE_SECONDS: Final = 60.0

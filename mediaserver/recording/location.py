@@ -1,8 +1,8 @@
 """A place on a disk, and the threads that touch it, so that nobody waits long for a disk.
 
 A disk that fails says so. One that stalls, as a network share or a controller does, says nothing: a call on
-it returns much later or never. So all calls on a location are made by a thread of its own; whoever asked waits
-for ``STALL_SECONDS`` and then goes on elsewhere, and the thread is left to its call.
+it returns much later or never. So all calls on a location are made by a thread of its own; whoever asked
+waits for ``STALL_SECONDS`` and then goes on elsewhere, and the thread is left to its call.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import structlog
 
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.recording.indexing import Indexing
+from mediaserver.recording.metrics import RecordingCollector
 from mediaserver.server import Server
 from mediaserver.store.store import Store
 from mediaserver.vault import NoMasterKey
@@ -19,4 +20,6 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
         _log.info("recording is off", reason=NoMasterKey.default)
         return NoRecordings()
     store.keep_running(Indexing(store.roots, store.vault, store.recordings))
-    return Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
+    recordings = Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
+    server.metrics.registry.register(RecordingCollector(recordings))
+    return recordings

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaserver.ids import RecordingId, TrackId
-from mediaserver.recording.disk import WARN_SECONDS, Ballast, Forecast, free_bytes
+from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, Forecast, free_bytes
 from mediaserver.recording.folder import RecordingFolder, folders
 from mediaserver.recording.location import Location, Locations, Stalled
 from mediaserver.recording.manifest import Line, Manifest
@@ -33,8 +33,6 @@ TICK_SECONDS: Final = 0.1
 """A chunk holds what came since the last tick (06-reliability 3.1 allows 200 ms)."""
 ROLL_SECONDS: Final = 20.0
 SEAL_SECONDS: Final = 60.0
-WATCH_SECONDS: Final = 5.0
-"""How often the free space is looked at."""
 DRAIN_SECONDS: Final = 1.0
 """How long the last records of taps are waited for at the end of a recording."""
 QUIT_SECONDS: Final = 10.0

@@ -183,7 +183,9 @@ async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
 async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
     now = datetime.now(UTC)
     live = RecordingId("rLive-1")
-    theatre(here.desk.roots[0], here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3))
+    theatre(
+        here.desk.roots[0], here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3)
+    )
     await index(here.house)
     socket, _ = await here.house.join(Role.STAFF)
     assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
