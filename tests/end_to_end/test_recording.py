@@ -4,28 +4,23 @@ lies on the disk."""
 from __future__ import annotations
 
 import asyncio
-import io
 import os
-import random
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
 
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
-from mediaserver.recording.reader import Recording as Reader
 from mediaserver.store.store import Store
-from signalling.demo import marks
 from signalling.demo.tracks import VoiceTrack
 from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
 from tests.member import Member, about
 from tests.recording_room import RecordingServer, decide, procedure
 from tests.running import Client, until
+from tests.server_kills import marks_of
 
 ALLOWED_MS = 300
 
@@ -39,19 +34,6 @@ async def theatre(tmp_path: Path) -> AsyncIterator[tuple[RecordingServer, Client
     finally:
         if server.process.poll() is None:
             server.stop()
-
-
-def marks_of(reader: Reader) -> list[marks.Mark]:
-    """Every mark that a player can read in the first video track."""
-    track = next(track for track in reader.tracks if track.kind == "video")
-    found: list[marks.Mark] = []
-    for segment in reader.segments(track):
-        with av.open(io.BytesIO(reader.read(segment, 0, segment.size)), "r") as file:
-            for picture in file.decode(video=0):
-                mark = marks.read(np.asarray(picture.to_ndarray(format="gray"), np.uint8))
-                if mark is not None:
-                    found.append(mark)
-    return found
 
 
 async def test_without_consent_nothing_is_recorded_and_no_byte_written(
@@ -135,36 +117,6 @@ async def test_a_withdrawal_stops_within_two_seconds(theatre: tuple[RecordingSer
         last = marks_of(reader)[-1]
         assert last.age_ms(begun) >= -2_000, "nothing was taken two seconds after the withdrawal"
         assert (await surgeon.ask("start_recording", procedure=id))["code"] == "consent_missing"
-
-
-async def kill_server(folder: Path, seed: int) -> int:
-    """Kills the server while it records; milliseconds of pictures that the next server's seal is short of."""
-    chance = random.Random(seed)
-    server = RecordingServer.begin(folder)
-    async with Client(server) as http:
-        room = server.new_room()
-        async with Member(http, room) as surgeon:
-            await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
-            await surgeon.do("start_recording", procedure=await procedure(http, room))
-            await asyncio.sleep(1.5 + chance.random())
-            server.process.send_signal(signal.SIGKILL)
-            killed = now_ms()
-            server.process.wait()
-    assert server.process.stdout is not None
-    server.process.stdout.close()
-    again = RecordingServer.begin(folder)
-    try:
-        reader = await again.sealed()
-        assert verify(again.recordings()[0], again.vault).closed
-        return marks_of(reader)[-1].age_ms(killed)
-    finally:
-        again.stop()
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_a_killed_server_loses_next_to_nothing(tmp_path: Path, seed: int) -> None:
-    # What was drawn just before is still being encoded by the publisher.
-    assert await kill_server(tmp_path, seed) <= ALLOWED_MS + 150
 
 
 async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
