@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mediaserver.audit import SYSTEM, Actor, Event
+from mediaserver.config import RetentionClass
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, Redacted, RoomId, new_procedure_id
 from mediaserver.policy import Role
@@ -67,6 +68,8 @@ class Procedure:
     """Pseudonymous: what the hospital calls the patient in this case."""
     title: Redacted[str]
     staff: tuple[StaffMember, ...]
+    retention_class: RetentionClass
+    """How long what is recorded of it is kept."""
     opened_at: datetime
     opened_by: str
     confirmed_at: datetime | None
@@ -83,7 +86,13 @@ class Procedures:
     audit: AuditTrail
 
     async def open(
-        self, room: RoomId, reference: str, title: str, team: Sequence[StaffMember], actor: Actor
+        self,
+        room: RoomId,
+        reference: str,
+        title: str,
+        team: Sequence[StaffMember],
+        actor: Actor,
+        retention_class: RetentionClass = "clinical",
     ) -> Procedure:
         """Binds the room to a patient. Raises ``ProcedureOpen``, ``DatabaseFailed``."""
         procedure = Procedure(
@@ -92,6 +101,7 @@ class Procedures:
             reference=Redacted(reference),
             title=Redacted(title),
             staff=tuple(team),
+            retention_class=retention_class,
             opened_at=now(),
             opened_by=actor.id,
             confirmed_at=None,
@@ -106,7 +116,7 @@ class Procedures:
                 raise ProcedureOpen from None
             self.audit.within(
                 connection, Event.PATIENT_BIND, actor=actor, room=room, procedure=procedure.id,
-                details={"staff": len(team)},
+                details={"staff": len(team), "retention_class": retention_class},
             )  # fmt: skip
 
         await self.database.write(work)
@@ -170,6 +180,7 @@ class Procedures:
                 sealed_title=seal(procedure.title.reveal(), f"procedure/{id}/title"),
                 opened_at=procedure.opened_at,
                 opened_by=procedure.opened_by,
+                retention_class=procedure.retention_class,
             )
         )
         team = [
@@ -198,6 +209,7 @@ class Procedures:
                 )
                 for one in team
             ),
+            retention_class=row.retention_class,
             opened_at=row.opened_at,
             opened_by=row.opened_by,
             confirmed_at=row.confirmed_at,

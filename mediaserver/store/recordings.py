@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mediaserver.audit import Actor, Event
-from mediaserver.config import Retention
+from mediaserver.config import Retention, RetentionClass
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, RecordingId, Redacted, RoomId, TrackId
 from mediaserver.store import rooms
@@ -26,7 +26,6 @@ from mediaserver.vault import Vault
 
 State: TypeAlias = Literal["recording", "sealing", "sealed", "withdrawn"]
 Location: TypeAlias = Literal["local", "second", "object"]
-RetentionClass: TypeAlias = Literal["clinical", "teaching", "test"]
 MAX_DUE: Final = 500
 
 
@@ -106,29 +105,29 @@ class Recordings:
         procedure: ProcedureId,
         room: RoomId,
         started_at: datetime,
-        retention_class: RetentionClass = "clinical",
     ) -> RecordingRow:
-        """A recording begins, and with it the time that it is kept for.
+        """A recording begins, and with it the time that it is kept for: by its procedure's class.
 
         One whose procedure was lost with the database gets an empty, closed one: it must not be lost too.
         Raises ``UnknownProcedure`` for a procedure of another room.
         """
-        kept_for = timedelta(days=self.retention.days(retention_class))
+        kept = select(procedures.c.room, procedures.c.retention_class).where(procedures.c.id == procedure)
 
         def work(connection: Connection) -> RecordingRow:
-            known = connection.execute(select(procedures.c.room).where(procedures.c.id == procedure)).first()
-            if known is None:
+            if connection.execute(kept).first() is None:
                 rooms.use(connection, room)
                 insert_empty(connection, self.vault, procedure, room, started_at)
-            elif known.room != room:
+            case = connection.execute(kept).one()
+            if case.room != room:
                 raise UnknownProcedure
+            kept_for = timedelta(days=self.retention.days(case.retention_class))
             statement = upsert(recordings).values(
                 id=id,
                 procedure=procedure,
                 room=room,
                 state="recording",
                 started_at=started_at,
-                retention_class=retention_class,
+                retention_class=case.retention_class,
                 retain_until=started_at + kept_for,
             )
             connection.execute(statement.on_conflict_do_nothing())
