@@ -260,7 +260,7 @@ def audit_export(
     procedure: Annotated[str | None, typer.Option(help="Of this procedure only.")] = None,
     since: Annotated[datetime | None, typer.Option(help="From this moment on (local time).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Before this moment (local time).")] = None,
-    names: Annotated[bool, typer.Option("--names", help="With the names of those who acted.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="With names of persons and rooms.")] = False,
     by: ByOption = "",
     data: DataOption = None,
     config: ConfigOption = None,
@@ -281,7 +281,7 @@ def audit_export(
         ).result()
         records = find_all(
             store.database,
-            room=room,
+            room=None if room is None else store.audit.rooms.held(room),
             procedure=procedure,
             since=None if since is None else since.astimezone(),
             until=None if until is None else until.astimezone(),

@@ -21,6 +21,7 @@ from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
 from mediaserver.store.recordings import UnknownRecording
+from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import now, recordings
 from mediaserver.vault import NotAuthentic
 
@@ -108,7 +109,7 @@ class Library:
         """At most ``MAX_FOUND``, newest first; what was deleted is not found."""
         wanted = (
             select(recordings)
-            .where(recordings.c.deleted_at.is_(None), *_narrowed(query))
+            .where(recordings.c.deleted_at.is_(None), *self._narrowed(query))
             .order_by(recordings.c.started_at.desc(), recordings.c.id)
         )
 
@@ -118,7 +119,7 @@ class Library:
             for row in connection.execute(wanted):
                 if row.procedure not in known:
                     known[row.procedure] = self._case(connection, row)
-                entry = _entry(row, known[row.procedure])
+                entry = self._entry(row, known[row.procedure])
                 texts = (entry.title, entry.reference, entry.room, *entry.staff)
                 if matches(query.text, *texts) and matches(query.staff, *entry.staff):
                     found.append(entry)
@@ -136,7 +137,7 @@ class Library:
             row = connection.execute(select(recordings).where(*here)).first()
             if row is None:
                 return None
-            return _entry(row, self._case(connection, row))
+            return self._entry(row, self._case(connection, row))
 
         return await self.database.read(work)
 
@@ -168,11 +169,38 @@ class Library:
         await self.bookmarks_of.mark(procedure.id, moment, label, Actor(id=by), live=True)
         return moment
 
+    def _narrowed(self, query: Query) -> list[ColumnElement[bool]]:
+        """What the database itself can look for."""
+        found: list[ColumnElement[bool]] = []
+        if query.room is not None:
+            found.append(recordings.c.room.in_(self._names.held(query.room)))
+        if query.first_day is not None:
+            found.append(recordings.c.started_at >= _midnight(query.first_day))
+        if query.last_day is not None:
+            found.append(recordings.c.started_at < _midnight(query.last_day + timedelta(days=1)))
+        return found
+
+    @property
+    def _names(self) -> RoomNames:
+        return self.procedures.audit.rooms
+
     def _case(self, connection: Connection, row: Row[Any]) -> Procedure | None:
         try:
             return self.procedures.load(connection, ProcedureId(row.procedure))
         except (UnknownProcedure, NotAuthentic):
             return None  # a recording can be studied without what the database says of it
+
+    def _entry(self, row: Row[Any], case: Procedure | None) -> Entry:
+        return Entry(
+            id=row.id,
+            room=self._names.reveal(row.room),
+            state=row.state,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            title="" if case is None else case.title.reveal(),
+            reference="" if case is None else case.reference.reveal(),
+            staff=() if case is None else tuple(one.name.reveal() for one in case.staff),
+        )
 
     async def _procedure(self, entry: Entry) -> ProcedureId:
         query = select(recordings.c.procedure).where(recordings.c.id == RecordingId(entry.id))
@@ -182,33 +210,8 @@ class Library:
         return ProcedureId(row.procedure)
 
 
-def _narrowed(query: Query) -> list[ColumnElement[bool]]:
-    """What the database itself can look for."""
-    found: list[ColumnElement[bool]] = []
-    if query.room is not None:
-        found.append(recordings.c.room == query.room)
-    if query.first_day is not None:
-        found.append(recordings.c.started_at >= _midnight(query.first_day))
-    if query.last_day is not None:
-        found.append(recordings.c.started_at < _midnight(query.last_day + timedelta(days=1)))
-    return found
-
-
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), LOCAL)
-
-
-def _entry(row: Row[Any], case: Procedure | None) -> Entry:
-    return Entry(
-        id=row.id,
-        room=row.room,
-        state=row.state,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        title="" if case is None else case.title.reveal(),
-        reference="" if case is None else case.reference.reveal(),
-        staff=() if case is None else tuple(one.name.reveal() for one in case.staff),
-    )
 
 
 def _shown(kept: KeptBookmark, entry: Entry) -> Bookmark:
