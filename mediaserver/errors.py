@@ -43,6 +43,13 @@ class UnknownPublication(LoupeError):
     default = "no such publication in this room"
 
 
+class UnknownLayer(LoupeError):
+    """No such encoding of a picture that this session watches."""
+
+    code = "unknown_layer"
+    default = "no such layer now"
+
+
 class UnknownParticipant(LoupeError):
     """No participant or session of this id is here (any more)."""
 

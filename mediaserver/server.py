@@ -20,6 +20,7 @@ import structlog
 from mediaserver import publish_side, subscribe_side, watch_side
 from mediaserver._dataplane import Event
 from mediaserver.adaptation.turn import Adaptation
+from mediaserver.adaptation.watched import WatchedLayers
 from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
 from mediaserver.dispatch import Dispatcher
@@ -81,6 +82,7 @@ class Server:
         self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
         self.adaptation = Adaptation(self._registry, self._apply)
+        self.watched_layers = WatchedLayers(self._registry, self.adaptation)
         self._dispatcher = Dispatcher(
             self._registry, self.adaptation, self._apply, self._transport_over, self._close, self.metrics
         )

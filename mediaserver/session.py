@@ -80,6 +80,8 @@ class Slot:
     outbound: OutboundMedia
     publication: PublicationId | None = None
     subscription: int | None = None
+    wish: Wish = Wish()
+    """Outlives what fills the slot."""
 
 
 @dataclass(slots=True)

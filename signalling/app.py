@@ -12,7 +12,18 @@ from mediaserver.config import Settings
 from mediaserver.server import Server
 from mediaserver.store.metrics import StoreCollector
 from mediaserver.store.store import Store
-from signalling import api, health, metrics, middleware, pages, review_desk, websocket, whep, whip
+from signalling import (
+    api,
+    health,
+    metrics,
+    middleware,
+    pages,
+    review_desk,
+    websocket,
+    whep,
+    whep_layers,
+    whip,
+)
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
@@ -74,6 +85,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.on_response_prepare.append(middleware.name_server)
     application.on_cleanup.append(review_desk.close)
     application[SERVICES] = parts
+    application[whep_layers.STREAMS] = {}
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])
     application.add_routes(whip.routes())

@@ -144,6 +144,7 @@ _STATUS: dict[type[LoupeError], int] = {
     NoMasterKey: 503,
     errors.UnknownRoom: 404,
     errors.UnknownPublication: 404,
+    errors.UnknownLayer: 404,
     errors.UnknownParticipant: 404,
     errors.RoomFull: 503,
     errors.Draining: 503,

@@ -93,7 +93,11 @@ Begin: TypeAlias = Callable[[Identity, str, str], Awaitable[HttpSession]]
 """Opens a session for somebody, under a name, from an offer."""
 
 
-async def create(request: web.Request, begin: Begin) -> web.Response:
+Extensions: TypeAlias = Callable[[str], tuple[str, ...]]
+"""What a session of this path offers beside the standard, as ``Link`` values."""
+
+
+async def create(request: web.Request, begin: Begin, extensions: Extensions = lambda _: ()) -> web.Response:
     """An offer in, 201 with the answer out; the token is used up by it unless it is reusable."""
     parts = services(request)
     holder = bearer(request)
@@ -106,17 +110,17 @@ async def create(request: web.Request, begin: Begin) -> web.Response:
             parts.server.end(session)
             parts.authenticator.check_standing(holder.claims)
         parts.holders.add(session.id, holder.claims)
-    return _created(parts, session, room)
+    path = f"{parts.settings.public_url or ''}/{session.direction}/{room}/{session.id}"
+    return _created(parts, session, path, extensions(path))
 
 
-def _created(parts: Services, session: HttpSession, room: str) -> web.Response:
-    path = f"/{session.direction}/{room}/{session.id}"
+def _created(parts: Services, session: HttpSession, path: str, extensions: tuple[str, ...]) -> web.Response:
     headers: CIMultiDict[str] = CIMultiDict(CORS)
-    headers["Location"] = f"{parts.settings.public_url or ''}{path}"
+    headers["Location"] = path
     headers["ETag"] = session.etag
     headers["Accept-Patch"] = FRAGMENT
     headers["Cache-Control"] = "no-store"
-    for link in link_headers(parts):
+    for link in (*link_headers(parts), *extensions):
         headers.add("Link", link)
     return web.Response(status=201, body=session.answer.encode(), content_type=SDP, headers=headers)
 
@@ -128,7 +132,7 @@ def _find(parts: Services, session: SessionId) -> HttpSession | None:
         return None
 
 
-def _session(request: web.Request) -> HttpSession:
+def session_of(request: web.Request) -> HttpSession:
     """The session of the path, for its holder.
 
     The token is checked before the session is looked up, so that a stranger
@@ -157,7 +161,7 @@ def _session(request: web.Request) -> HttpSession:
 async def patch(request: web.Request) -> web.Response:
     """Trickle (204) or ICE restart (200 with a new ETag), RFC 9725 section 4.3."""
     parts = services(request)
-    session = _session(request)
+    session = session_of(request)
     body.require_content_type(request, (FRAGMENT,))
     match = request.headers.get("If-Match", "").strip()
     if not match:
@@ -180,7 +184,7 @@ async def patch(request: web.Request) -> web.Response:
 
 async def delete(request: web.Request) -> web.Response:
     """Ends the session: 200 once, 404 from then on. ETags do not matter here."""
-    session = _session(request)
+    session = session_of(request)
     parts = services(request)
     parts.server.end(session)
     parts.holders.drop(session.id)
@@ -194,12 +198,12 @@ async def head_endpoint(_: web.Request) -> web.Response:
 
 async def head_session(request: web.Request) -> web.Response:
     """GET and HEAD of a session, for its holder."""
-    session = _session(request)
+    session = session_of(request)
     return web.Response(status=204, headers={**CORS, "ETag": session.etag, "Accept-Patch": FRAGMENT})
 
 
-def _options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def options(request: web.Request) -> web.Response:
+def options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
         parts = services(request)
         headers: CIMultiDict[str] = CIMultiDict(CORS)
         headers["Access-Control-Allow-Methods"] = methods
@@ -208,7 +212,7 @@ def _options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         headers["Allow"] = methods
         if methods == ENDPOINT_METHODS:
             headers["Accept-Post"] = SDP
-        else:
+        elif methods == SESSION_METHODS:
             headers["Accept-Patch"] = FRAGMENT
         if "Authorization" in request.headers:
             # TURN credentials only for those who could have them
@@ -222,7 +226,7 @@ def _options(methods: str) -> Callable[[web.Request], Awaitable[web.Response]]:
                     headers.add("Link", link)
         return web.Response(status=204, headers=headers)
 
-    return options
+    return answer
 
 
 def routes(kind: str, post: Callable[[web.Request], Awaitable[web.Response]]) -> list[web.RouteDef]:
@@ -232,9 +236,9 @@ def routes(kind: str, post: Callable[[web.Request], Awaitable[web.Response]]) ->
     return [
         web.post(endpoint, post),
         web.get(endpoint, head_endpoint),
-        web.route("OPTIONS", endpoint, _options(ENDPOINT_METHODS)),
+        web.route("OPTIONS", endpoint, options(ENDPOINT_METHODS)),
         web.patch(session, patch),
         web.delete(session, delete),
         web.get(session, head_session),
-        web.route("OPTIONS", session, _options(SESSION_METHODS)),
+        web.route("OPTIONS", session, options(SESSION_METHODS)),
     ]

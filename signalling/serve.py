@@ -140,6 +140,7 @@ async def run(
     started: Callable[[Running], None] | None = None,
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
+    from mediaserver.vault import NoMasterKey
     from signalling import app, keys, listener, tls
 
     token_keys = keys.load_or_create(settings)
@@ -168,6 +169,8 @@ async def run(
         gc.freeze()
         gc.enable()
         announce(opened.url)
+        if store.vault is None:
+            log.info("recording is off", extra={"reason": NoMasterKey.default})
         if started is not None:
             started(Running(server, opened, settings))
         await signals.stop.wait()

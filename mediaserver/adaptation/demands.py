@@ -25,7 +25,7 @@ def transport_of(session: Session) -> Transport | None:
 
 
 def subscriptions(session: Session) -> Iterator[tuple[int, PublicationId, Wish]]:
-    """What runs: (subscription, publication, wish). A WHEP viewer has no way to wish."""
+    """What runs: (subscription, publication, wish)."""
     if session.subscribing is not None:
         wishes = session.subscribing.wishes
         for publication, handle in session.subscribing.subscriptions.items():
@@ -33,7 +33,7 @@ def subscriptions(session: Session) -> Iterator[tuple[int, PublicationId, Wish]]
     if session.watching is not None:
         for slot in session.watching.slots:
             if slot.subscription is not None and slot.publication is not None:
-                yield slot.subscription, slot.publication, _NO_WISH
+                yield slot.subscription, slot.publication, slot.wish
 
 
 def demands(

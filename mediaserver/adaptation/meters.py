@@ -159,6 +159,15 @@ class Meters:
         known = None if source is None else source.unrestrained.get(index)
         return int(known or nominal(publication.source_type, publication.encodings, index))
 
+    def rates(self, publication: Publication) -> tuple[int, ...]:
+        """Bits per second of each encoding a publisher may send, lowest first; 0 for what does not flow."""
+        source = self._sources.get(publication.handle)
+        if source is None:
+            return (0,) * publication.encodings
+        tops = [int(row[-1]) for row in source.rates[: publication.encodings]]
+        tops += [0] * (publication.encodings - len(tops))
+        return tuple(rate if index in source.flowing else 0 for index, rate in enumerate(tops))
+
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""
         source = self._sources.get(handle)

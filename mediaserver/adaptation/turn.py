@@ -81,6 +81,10 @@ class Adaptation:
         viewer = self._viewers.get(participant)
         return None if viewer is None else viewer.quality
 
+    def rates(self, publication: Publication) -> tuple[int, ...]:
+        """Bits per second of each of its encodings, lowest first; 0 for what does not flow."""
+        return self._meters.rates(publication)
+
     # ---- The turn ----
 
     def next_at(self) -> float:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import structlog
-
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.recording.indexing import Indexing
 from mediaserver.recording.metrics import RecordingCollector
 from mediaserver.server import Server
 from mediaserver.store.store import Store
-from mediaserver.vault import NoMasterKey
-
-_log = structlog.stdlib.get_logger(__name__)
 
 
 def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
-    """With the store's consents and audit; without a master key nothing is recorded, and a line says so."""
+    """With the store's consents and audit; without a master key nothing is recorded."""
     if store.vault is None:
-        _log.info("recording is off", reason=NoMasterKey.default)
         return NoRecordings()
     store.keep_running(Indexing(store.roots, store.vault, store.recordings))
     recordings = Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)

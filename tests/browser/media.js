@@ -57,7 +57,7 @@
       const mark = read(video, original);
       const now = Date.now();
       if (mark === null) log.unread += 1;
-      else log.seen.push([mark.frame, (now - mark.clock + 2 ** 32) % 2 ** 32]);
+      else log.seen.push([mark.frame, (now - mark.clock + 2 ** 32) % 2 ** 32, video.videoWidth]);
       if (log.widths.at(-1) !== video.videoWidth) log.widths.push(video.videoWidth);
       video.requestVideoFrameCallback(rendered);
     };
@@ -123,7 +123,10 @@
       method: "POST", headers: { "content-type": "application/sdp", authorization: `Bearer ${token}` }, body: sdp,
     });
     if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
-    return { location: response.headers.get("location"), etag: response.headers.get("etag"), answer: await response.text() };
+    const links = Object.fromEntries([...(response.headers.get("link") ?? "").matchAll(/<([^>]+)>; rel="([^"]+)"/g)]
+      .map(([, url, rel]) => [rel.split(":").at(-1), url]));
+    const [location, etag] = ["location", "etag"].map((name) => response.headers.get(name));
+    return { location, etag, links, answer: await response.text() };
   };
 
   const made = {};
@@ -201,9 +204,22 @@
     return { status: response.status, etag: response.headers.get("etag"), before: session.etag };
   }
 
+  // What a WHEP player is told of the layers, and the answer to its choice of the one at this place.
+  async function chooseLayer(place) {
+    const { links, token } = made.session;
+    const ask = (url, body) => fetch(url, {
+      method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${token}` }, body: JSON.stringify(body),
+    });
+    const stream = new EventSource((await ask(links["server-sent-events"], ["layers"])).headers.get("location"));
+    const layers = await new Promise((told) => stream.addEventListener("layers", ({ data }) => told(JSON.parse(data))));
+    stream.close();
+    const [mediaId, offered] = Object.entries(layers)[0];
+    return { offered, status: (await ask(links.layer, { mediaId, rid: offered.at(place).rid })).status };
+  }
+
   async function statistics() {
     return [...(await made.pc.getStats()).values()];
   }
 
-  window.media = { made, source, busy, publish, watch, timeFirstFrame, follow, read, replaceDevices, restartIce, statistics };
+  window.media = { made, source, busy, publish, watch, timeFirstFrame, follow, read, replaceDevices, restartIce, chooseLayer, statistics };
 })();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -64,6 +65,27 @@ async def test_simulcast_reaches_a_whep_viewer_in_its_highest_layer(
     # A busy encoder leaves its highest layer out for a while, and a viewer's path is learnt from below.
     await until(highest, 20, "the highest layer is seen")
     assert_live(await watcher.frames(30), loss=0.3)
+
+
+@pytest.mark.alone
+async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    sender, watcher = await visit(), await visit()
+    await sender.publish(room, **SIMULCAST, codec="video/VP8")
+    await watcher.watch(room, SIMULCAST["width"])
+
+    def seen(width: int) -> Callable[[], Awaitable[bool]]:
+        async def is_seen() -> bool:
+            return (await watcher.log()).widths[-1:] == [width]
+
+        return is_seen
+
+    await until(seen(SIMULCAST["width"]), 20, "the highest layer is seen")
+    chosen = await watcher.page.evaluate("() => media.chooseLayer(0)")
+    assert (chosen["status"], [one["rid"] for one in chosen["offered"]]) == (200, ["0", "1", "2"])
+    await until(seen(SIMULCAST["width"] // 4), 10, "the lowest layer is seen")
+    assert_live(await watcher.frames(30), loss=0.3)
+    assert (await watcher.log()).widths[-1] == SIMULCAST["width"] // 4
 
 
 async def test_an_ice_restart_keeps_media_keys_and_dtls(visit: OpenVisitor, server: Server) -> None:

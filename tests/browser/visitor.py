@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -38,8 +39,11 @@ class Log:
 
     frames: list[int]
     ages_ms: list[int]
+    sizes: list[int]
+    """Width of each frame."""
     unread: int
     widths: list[int]
+    """One after the other, those of frames that could not be read included."""
 
 
 @dataclass
@@ -119,7 +123,8 @@ class Visitor:
     async def log(self) -> Log:
         """Everything read so far."""
         raw = await self.page.evaluate("() => media.made.log")
-        return Log([f for f, _ in raw["seen"]], [a for _, a in raw["seen"]], raw["unread"], raw["widths"])
+        frames, ages, sizes = ([one[place] for one in raw["seen"]] for place in range(3))
+        return Log(frames, ages, sizes, raw["unread"], raw["widths"])
 
     async def frames(self, count: int, seconds: float = 25.0) -> Log:
         """The next ``count`` frames that could be read."""
@@ -130,7 +135,7 @@ class Visitor:
 
         await until(enough, seconds, f"{count} more frames after {start}")
         log = await self.log()
-        return Log(log.frames[start:], log.ages_ms[start:], log.unread, log.widths)
+        return Log(log.frames[start:], log.ages_ms[start:], log.sizes[start:], log.unread, log.widths)
 
     async def statistics(self, kind: str) -> list[dict[str, Any]]:
         """Entries of getStats of one type."""
@@ -143,8 +148,12 @@ class Visitor:
 
 
 def assert_live(log: Log, *, loss: float) -> None:
-    """Strictly increasing frame numbers, few missing, young."""
-    assert all(before < after for before, after in zip(log.frames, log.frames[1:], strict=False)), log.frames
+    """Increasing frame numbers, few missing, young. A change of layers may show one again."""
+    shown = list(zip(log.frames, log.sizes, strict=True))
+    assert all(
+        before < after or (before == after and size != next_size)
+        for (before, size), (after, next_size) in itertools.pairwise(shown)
+    ), shown
     missing = log.frames[-1] - log.frames[0] + 1 - len(log.frames)
     assert missing <= loss * (log.frames[-1] - log.frames[0]), f"{missing} missing of {log.frames}"
     assert max(log.ages_ms) < 1_500, log.ages_ms

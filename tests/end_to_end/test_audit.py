@@ -43,7 +43,9 @@ async def test_who_watched_which_source_from_when_to_when(http: Client) -> None:
         await (await observer.watch(scope)).frames(5)
         assert (await observer.ask("chat", text="x"))["code"] == "not_permitted"
         await observer.do("prefer", publication=scope, paused=True)
+        await until_told(http, room, "view.stop")
         await observer.do("prefer", publication=scope, paused=False)
+        await until_told(http, room, "view.start", 2)
         await observer.do("leave")
         stops = await until_told(http, room, "view.stop", 2)
         await surgeon.do("leave")

@@ -4,8 +4,10 @@ lies on the disk."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import pytest
 
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.recording.manifest import verify
+from mediaserver.store.recordings import UnknownRecording
 from mediaserver.store.store import Store
 from signalling.demo.tracks import VoiceTrack
-from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
+from tests.media import FRAMES_PER_SECOND, HEIGHT, WIDTH, MarkedTrack, assert_in_order, now_ms
 from tests.member import Member, about
 from tests.recording_room import RecordingServer, decide, procedure
 from tests.running import Client, until
@@ -91,9 +95,15 @@ async def test_a_room_is_recorded_in_step_and_everyone_is_told(
     store = Store.open(
         Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
     )
+
+    async def indexed() -> bool:
+        with contextlib.suppress(UnknownRecording):
+            return (await store.recordings.get(reader.id)).state == "sealed"
+        return False
+
     try:
-        row = await store.recordings.get(reader.id)
-        assert (row.room, row.state) == (room, "sealed")
+        await until(indexed, 3 * LOOK_SECONDS, "the sealed recording is in the index")
+        assert (await store.recordings.get(reader.id)).room == room
         assert len(await store.recordings.segments(reader.id)) == 2
     finally:
         await store.close()
@@ -143,27 +153,77 @@ async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
     assert missing * 1_000 / FRAMES_PER_SECOND <= ALLOWED_MS
 
 
-# EBML, an MP4's first box, Opus's header. A codec's start code of three bytes is in any file of some
-# megabytes by chance.
-MAGIC = (b"\x1aE\xdf\xa3", b"ftyp", b"OpusHead", b"matroska", b"V_VP8")
+MAGIC = (
+    b"\x1aE\xdf\xa3",  # EBML
+    b"matroska",
+    b"V_VP8",
+    b"ftyp",
+    b"OpusHead",
+    b"OpusTags",
+    # The start code of a VP8 key frame of these pictures (RFC 6386 section 9.1); three bytes alone are in any
+    # file of some megabytes by chance.
+    b"\x9d\x01\x2a" + struct.pack("<HH", WIDTH, HEIGHT),
+    b"\x00\x00\x00\x01\x67",  # H.264: a sequence parameter set
+    b"\x00\x00\x00\x01\x65",
+)
+LABEL, NAME, ROOM = "Nguyễn Văn Ẩn 1957", "Dr Ánh", "Nguyen-Van-An-1957"
+REFERENCE, TITLE, SURGEON, MARK = "BN-1957-042", "Cắt túi mật nội soi", "Đặng Thị Hồng", "Chảy máu động mạch"
+WORDS = (LABEL, NAME, ROOM, REFERENCE, TITLE, SURGEON, MARK, "Nguyễn Văn Ẩn")
 
 
-async def test_nothing_that_lies_on_the_disk_can_be_read(theatre: tuple[RecordingServer, Client]) -> None:
+async def test_nothing_of_a_whole_procedure_that_lies_on_the_disk_can_be_read(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
     server, http = theatre
-    room = server.new_room()
-    label, name, patient = "Nguyễn Văn Ẩn 1957", "Dr Ánh", "BN-1957-042"
-    async with Member(http, room) as surgeon:
-        await surgeon.publish([(MarkedTrack(), label, "endoscope"), (VoiceTrack(), "Voice", "microphone")])
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+    staff = server.bearer(ROOM)
+    opening = {
+        "room": ROOM, "reference": REFERENCE, "title": TITLE, "staff": [{"role": "surgeon", "name": SURGEON}],
+    }  # fmt: skip
+    opened = await (await http.request("POST", "/api/v1/procedures", json=opening, headers=staff)).json()
+    await decide(http, ROOM, opened["id"], "given")
+    async with Member(http, ROOM, name=NAME) as surgeon:
+        await surgeon.publish([(MarkedTrack(), LABEL, "endoscope"), (VoiceTrack(), "Voice", "microphone")])
+        await surgeon.do("start_recording", procedure=opened["id"])
         await asyncio.sleep(1.5)
+        await surgeon.do("mark", label=MARK)
         while_recording = contents(server.data)
         await surgeon.do("stop_recording")
-    await server.sealed()
-    for path, content in [*while_recording, *contents(server.data)]:
-        for text in (label.encode(), name.encode(), patient.encode(), *MAGIC):
+    reader = await server.sealed()
+    await study(http, reader.id)
+    lying = [*while_recording, *contents(server.data), (server.log, server.log.read_bytes())]
+    for path, content in lying:
+        for text in (*(word.encode() for word in WORDS), *MAGIC):
             assert text not in content, f"{text!r} in {path.name}"
-    journals = [path for path, _ in while_recording if path.suffix == ".journal"]
-    assert journals
+    suffixes = {path.suffix for path, _ in lying}
+    assert {".journal", ".enc", ".db", ".db-wal"} <= suffixes, "all that it must hold was looked at"
+    assert any("exports" in path.parts for path, _ in lying)
+
+
+async def study(http: Client, recording: str) -> None:
+    """Finds, opens and exports it as somebody of the room."""
+    headers = http.server.bearer(ROOM)
+
+    async def found() -> bool:
+        answer = await http.request("GET", "/api/v1/recordings", params={"text": "tui mat"}, headers=headers)
+        return [one["id"] for one in (await answer.json())["recordings"]] == [recording]
+
+    await until(found, 3 * LOOK_SECONDS, "the recording is in the library")
+    path = f"/api/v1/recordings/{recording}"
+    detail = await (await http.request("POST", f"{path}/views", headers=headers)).json()
+    assert [one["label"] for one in detail["bookmarks"]] == [MARK]
+    camera = next(track for track in detail["tracks"] if track["kind"] == "video")
+    assert camera["label"] == LABEL
+    start = camera["segments"][0]["start"]
+    order = {"form": "png", "tracks": [camera["id"]], "start_seconds": start + 0.5}
+    made = await (await http.request("POST", f"{path}/exports", json=order, headers=headers)).json()
+
+    async def exported() -> bool:
+        answer = await http.request("GET", f"{path}/exports/{made['id']}", headers=headers)
+        state: str = (await answer.json())["state"]
+        assert state != "failed"
+        return state == "finished"
+
+    await until(exported, 30, "the still is exported")
 
 
 def contents(folder: Path) -> list[tuple[Path, bytes]]:

@@ -14,8 +14,8 @@ def test_codes_are_unique_and_stable() -> None:
     codes = {leaf.code for leaf in leaves()}
     assert len(codes) == len(leaves())
     assert codes == {
-        "not_permitted", "unknown_room", "unknown_publication", "unknown_participant", "room_full",
-        "draining", "nothing_published", "malformed_sdp", "no_common_codec", "stale_generation",
+        "not_permitted", "unknown_room", "unknown_publication", "unknown_layer", "unknown_participant",
+        "room_full", "draining", "nothing_published", "malformed_sdp", "no_common_codec", "stale_generation",
         "limit_reached",
         "transport_failed", "worker_gone", "invalid_settings",
         "recording_off", "already_recording", "not_recording",

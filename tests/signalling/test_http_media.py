@@ -116,7 +116,8 @@ async def begun(request: pytest.FixtureRequest, open_house: OpenHouse) -> Begun:
     made.bearer = house.bearer(made.role)
     response = await made.post(made.sdp, made.bearer)
     assert response.status == 201
-    assert response.headers.getall("Link") == [
+    links = response.headers.getall("Link")
+    assert [link for link in links if '"ice-server"' in link] == [
         '<stun:s.example:3478>; rel="ice-server"',
         '<turns:t.example:443>; rel="ice-server"; username="u"; credential="c"; credential-type="password"',
     ]

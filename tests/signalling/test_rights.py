@@ -189,6 +189,7 @@ HELD = {
     for kind in ("whip", "whep")
     for method in ("GET", "PATCH", "DELETE")
 }
+HELD |= {f"POST /whep/{{room}}/{{session}}/{part}" for part in ("layer", "sse")}
 """For the token that began the session alone."""
 APART = {
     "GET /api/v1/rooms": "lists what the token may see",
@@ -235,12 +236,16 @@ APART = {
             ("GET", "/{recording}/exports/{export}/files/{file}"),
         )
     },
+    "GET /whep/{room}/{session}/sse/{stream}": "for who knows the stream's address: test_whep_layers.py",
+    "DELETE /whep/{room}/{session}/sse/{stream}": "for who knows the stream's address: test_whep_layers.py",
     "GET /ws": "asks for the token in its first message: the commands above",
 }
 PUBLIC = {
     "GET /api/openapi.json", "GET /livez", "GET /readyz", "GET /healthz", "GET /", "GET /{path}",
     "GET /{page}/{room}", "GET /whip/{room}", "GET /whep/{room}", "OPTIONS /whip/{room}",
     "OPTIONS /whep/{room}", "OPTIONS /whip/{room}/{session}", "OPTIONS /whep/{room}/{session}",
+    "OPTIONS /whep/{room}/{session}/layer", "OPTIONS /whep/{room}/{session}/sse",
+    "OPTIONS /whep/{room}/{session}/sse/{stream}",
 }  # fmt: skip
 
 
