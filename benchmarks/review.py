@@ -27,6 +27,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from mediaserver import config
 from mediaserver.ids import RecordingId
+from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.vault import Vault, make_master_key
 from tests.browser.visitor import ARGUMENTS, SCRIPT
 from tests.mediaserver.review.recorded import MARKED, minutes
@@ -140,6 +141,7 @@ def main() -> None:
             given = {"data": {"folder": server.data}, "recording": {"master_key_file": key}}
             vault = Vault.open(config.load(given, None))
             minutes(server.data / "recordings", vault, RECORDING, ROOM, args.minutes, "p-bench")
+            time.sleep(2 * LOOK_SECONDS)  # the server finds it by itself
             for line in measure(server, args):
                 print(line)
         finally:

@@ -15,7 +15,7 @@ import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -118,6 +118,9 @@ class Recording(Section):
     """On another disk: where recordings go on when the data folder's disk is full."""
 
 
+RetentionClass: TypeAlias = Literal["clinical", "teaching", "test"]
+
+
 class Retention(Section):
     """How long recordings are kept, by class, before two people may delete them; how much they may hold."""
 
@@ -128,7 +131,7 @@ class Retention(Section):
     quota_bytes: Annotated[int, Field(ge=1)] | None = None
     """No recording begins when all of them hold this much; absent: as much as the disk."""
 
-    def days(self, retention_class: Literal["clinical", "teaching", "test"]) -> int:
+    def days(self, retention_class: RetentionClass) -> int:
         """Of one class."""
         return {"clinical": self.clinical_days, "teaching": self.teaching_days, "test": self.test_days}[
             retention_class

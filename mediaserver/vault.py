@@ -24,7 +24,7 @@ from typing import BinaryIO, Final, Protocol, Self
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from mediaserver.config import Settings
@@ -43,6 +43,9 @@ CHUNK_BYTES: Final = 64 * 1024
 """Plain bytes of a chunk: small enough that a seek decrypts little, large enough that tags cost 0.02 %."""
 MAX_CHUNK_BYTES: Final = 16 * 1024 * 1024
 """A header may not make a reader take more than this at once."""
+
+SEALED_NAME: Final = "~"
+"""What a sealed name begins with, and no room's name may."""
 
 _SEALED_VERSION: Final = 1
 _MAGIC: Final = b"LPC1"
@@ -100,6 +103,7 @@ class _Master:
     id: bytes
     wrapping: AESGCM
     fields: AESGCM
+    names: AESSIV
     signing: Ed25519PrivateKey
 
 
@@ -108,6 +112,7 @@ def _master(key: bytes) -> _Master:
         id=_derive(key, "key id", length=KEY_ID_BYTES),
         wrapping=AESGCM(_derive(key, "wrap data keys")),
         fields=AESGCM(_derive(key, "seal fields")),
+        names=AESSIV(_derive(key, "seal names", length=2 * KEY_BYTES)),
         signing=Ed25519PrivateKey.from_private_bytes(_derive(key, "sign")),
     )
 
@@ -172,6 +177,27 @@ class Vault:
         raw = _unseal(sealed, context, {id: master.fields for id, master in self._masters.items()})
         return raw.decode()
 
+    # ---- Names that rows are found by ----
+
+    def seal_name(self, plain: str, context: str) -> str:
+        """A column that is looked for: AES-SIV (RFC 5297), so that equal names of one context seal alike, and
+        nothing else shows of them."""
+        return _seal_name(self._current, plain, context)
+
+    def sealed_names(self, plain: str, context: str) -> tuple[str, ...]:
+        """As ``seal_name`` under every master key, the current one's first: what older rows may hold."""
+        others = [master for master in self._masters.values() if master.id != self._current.id]
+        return tuple(_seal_name(master, plain, context) for master in (self._current, *others))
+
+    def open_name(self, sealed: str, context: str) -> str:
+        """Raises ``NotAuthentic``."""
+        id, _, body = sealed.removeprefix(SEALED_NAME).partition(".")
+        try:
+            master = self._masters[bytes.fromhex(id)]
+            return master.names.decrypt(base64.urlsafe_b64decode(body), [context.encode()]).decode()
+        except (KeyError, ValueError, InvalidTag):
+            raise NotAuthentic from None
+
     # ---- Signatures ----
 
     @property
@@ -203,6 +229,11 @@ def check_signature(public_key: bytes, signature: bytes, message: bytes, context
 def _signed(message: bytes, context: str) -> bytes:
     text = context.encode()
     return struct.pack(">I", len(text)) + text + message
+
+
+def _seal_name(master: _Master, plain: str, context: str) -> str:
+    sealed = master.names.encrypt(plain.encode(), [context.encode()])
+    return f"{SEALED_NAME}{master.id.hex()}.{base64.urlsafe_b64encode(sealed).decode()}"
 
 
 def _seal(id: bytes, cipher: AESGCM, plain: bytes, context: str) -> bytes:

@@ -13,7 +13,7 @@ from mediaserver.audit import Event
 from mediaserver.policy import Right
 from mediaserver.store.audit import Record, find
 from mediaserver.store.audit_verification import verify
-from mediaserver.vault import Vault
+from mediaserver.store.store import Store
 from signalling import tokens
 from signalling.auditing import actor
 from signalling.context import bearer, services
@@ -81,14 +81,15 @@ async def read_audit(request: web.Request) -> web.Response:
     limit = _number(request, "limit", USUAL_LIMIT, MAX_LIMIT)
     procedure = request.query.get("procedure")
     store = parts.kept
+    rooms = None if room is None else store.audit.rooms.held(room)
     found = await store.database.read(
-        lambda connection: find(connection, after=after, limit=limit, room=room, procedure=procedure)
+        lambda connection: find(connection, after=after, limit=limit, room=rooms, procedure=procedure)
     )
     store.audit.append(
         Event.AUDIT_READ, actor=actor(holder, request.remote), room=room, details={"action": "audit"}
     )
     more = found[-1].seq if limit and len(found) == limit else None
-    entries = [_entry(record, store.vault) for record in found]
+    entries = [_entry(record, store) for record in found]
     return json_response(AuditPage(records=entries, next=more))
 
 
@@ -111,20 +112,20 @@ async def verify_audit(request: web.Request) -> web.Response:
     )
 
 
-def _entry(record: Record, vault: Vault | None) -> AuditEntry:
+def _entry(record: Record, store: Store) -> AuditEntry:
     return AuditEntry(
         seq=record.seq,
         time=record.time,
         event=record.event,
         outcome=record.outcome,
         actor=record.actor,
-        actor_name=None if vault is None else record.actor_name(vault),
+        actor_name=None if store.vault is None else record.actor_name(store.vault),
         role=record.role,
         address_class=record.address_class,
-        room=record.room,
+        room=record.room_name(store.audit.rooms),
         procedure=record.procedure,
         subject=record.subject,
-        details=record.opened_details(vault),
+        details=record.opened_details(store.vault),
         hash=record.hash.hex(),
     )
 

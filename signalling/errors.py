@@ -10,6 +10,7 @@ from mediaserver.store.bookmarks import UnknownBookmark
 from mediaserver.store.consents import NothingToWithdraw
 from mediaserver.store.database import DatabaseFailed
 from mediaserver.store.deletions import RecordingKept, UnknownDeletion
+from mediaserver.store.library import NothingToMark
 from mediaserver.store.migration import MigrationFailed
 from mediaserver.store.objects import StorageFailed
 from mediaserver.store.procedures import ProcedureClosed, ProcedureOpen, UnknownProcedure
@@ -166,8 +167,8 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.WorkerGone: 503,
     review.CannotExport: 422,
     review.NotAccepted: 502,
-    review.NothingToMark: 409,
     review.ReviewOff: 404,
+    NothingToMark: 409,
     errors.RecordingOff: 503,
     errors.AlreadyRecording: 409,
     errors.NotRecording: 409,

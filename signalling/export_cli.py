@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from mediaserver.recording.reader import Recording
     from mediaserver.review.export.order import Order
+    from mediaserver.store.library import Entry, Query
     from mediaserver.store.objects import Objects
     from mediaserver.store.store import Store
     from mediaserver.vault import Vault
@@ -39,14 +40,13 @@ class _Kept:
 
     store: Store
     vault: Vault
-    root: Path
+    roots: tuple[Path, ...]
     objects: Objects | None
 
 
 @contextmanager
 def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
     from mediaserver import config as configuration
-    from mediaserver.recording.control import recordings_root
     from mediaserver.store.objects import Objects
     from mediaserver.vault import NoMasterKey
 
@@ -54,7 +54,7 @@ def _kept(data: Path | None, config: Path | None) -> Iterator[_Kept]:
         if store.vault is None:
             _fail(NoMasterKey.default)
         settings = configuration.load({"data": {"folder": data}} if data else {}, config)
-        yield _Kept(store, store.vault, recordings_root(settings), Objects.open(settings.storage))
+        yield _Kept(store, store.vault, store.roots, Objects.open(settings.storage))
 
 
 def list_recordings(
@@ -66,16 +66,21 @@ def list_recordings(
     """Recordings, newest first: id, start (UTC), seconds, state, room."""
     import asyncio
 
-    from mediaserver.review.shelf import Shelf
     from mediaserver.store.library import Query
 
     with _kept(data, config) as kept:
-        store = kept.store
-        shelf = Shelf(kept.root, kept.vault, store.database, store.procedures, store.bookmarks)
-        for entry in asyncio.run(shelf.search(Query(room=room, text=text))):
+        for entry in asyncio.run(_found(kept, Query(room=room, text=text))):
             seconds = "-" if entry.seconds is None else f"{entry.seconds:.0f}"
             start = f"{entry.started_at:%Y-%m-%dT%H:%M:%SZ}"
             print(f"{entry.id}  {start}  {seconds:>6}  {entry.state:<10} {entry.room}")
+
+
+async def _found(kept: _Kept, query: Query) -> list[Entry]:
+    from mediaserver.recording.indexing import Indexing
+
+    # Also where no server runs that would have done it.
+    await Indexing(kept.roots, kept.vault, kept.store.recordings).step()
+    return await kept.store.library.search(query)
 
 
 def export(
@@ -126,7 +131,7 @@ def _open(kept: _Kept, id: str) -> Recording:
     from mediaserver.review.opening import open_recording
 
     try:
-        return open_recording(RecordingFolder.of(kept.root, RecordingId(id)).path, kept.vault, kept.objects)
+        return open_recording(RecordingFolder.find(kept.roots, RecordingId(id)), kept.vault, kept.objects)
     except (OSError, ValueError):
         _fail(f"no recording {id}; see `loupe recording list`")
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from mediaserver import errors
+from mediaserver.config import RetentionClass
 from mediaserver.ids import ProcedureId, Redacted, RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.store.consents import (
@@ -61,6 +62,8 @@ class ProcedureRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Pseudonymous: never the patient's name."""
     title: Annotated[str, Meta(max_length=MAX_TITLE_CHARACTERS)] = ""
     staff: Annotated[list[StaffEntry], Meta(max_length=MAX_STAFF)] = []
+    retention_class: RetentionClass = "clinical"
+    """How long what is recorded of it is kept."""
 
 
 class PurposeState(Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ class ProcedureState(Struct, frozen=True, kw_only=True):
     reference: str
     title: str
     staff: list[StaffEntry]
+    retention_class: str
     opened_at: datetime
     confirmed_at: datetime | None
     closed_at: datetime | None
@@ -197,6 +201,7 @@ async def _state(request: web.Request, procedure: Procedure) -> ProcedureState:
         reference=procedure.reference.reveal(),
         title=procedure.title.reveal(),
         staff=[StaffEntry(role=one.role, name=one.name.reveal()) for one in procedure.staff],
+        retention_class=procedure.retention_class,
         opened_at=procedure.opened_at,
         confirmed_at=procedure.confirmed_at,
         closed_at=procedure.closed_at,
@@ -232,6 +237,7 @@ async def open_procedure(request: web.Request) -> web.Response:
         clean(wish.title, MAX_TITLE_CHARACTERS),
         team,
         actor(holder, request.remote),
+        wish.retention_class,
     )
     parts.server.registry.witness.serves(procedure.room, procedure.id)
     return json_response(await _state(request, procedure))

@@ -13,6 +13,7 @@ from mediaserver.errors import LoupeError
 
 if TYPE_CHECKING:
     from mediaserver.recording.folder import RecordingFolder
+    from mediaserver.store.objects import Objects
     from mediaserver.vault import Vault
 
 app = typer.Typer(help="Check recordings.", no_args_is_help=True)
@@ -28,19 +29,20 @@ def verify(
     """Checks chain, signatures and hashes; names the first altered segment of each. Exit code 1 if one is."""
     from mediaserver import config as configuration
     from mediaserver.ids import RecordingId
-    from mediaserver.recording.control import recordings_root
     from mediaserver.recording.folder import RecordingFolder, folders
+    from mediaserver.store.objects import Objects
+    from mediaserver.store.store import recording_roots
     from mediaserver.vault import Vault
 
     try:
         settings = configuration.load({"data": {"folder": data}} if data is not None else {}, config)
         vault = Vault.open(settings)
-        root = recordings_root(settings)
-        asked = [RecordingFolder.of(root, RecordingId(id)) for id in recordings or ()]
+        roots, objects = recording_roots(settings), Objects.open(settings.storage)
+        asked = [RecordingFolder.find(roots, RecordingId(id)) for id in recordings or ()]
     except (LoupeError, ValueError) as error:
         print(f"loupe: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    found = [_checked(folder, vault) for folder in asked or folders(root)]
+    found = [_checked(folder, vault, objects) for folder in asked or folders(*roots)]
     for result in found:
         if as_json:
             print(json.dumps(result))
@@ -52,13 +54,18 @@ def verify(
         raise typer.Exit(1)
 
 
-def _checked(folder: RecordingFolder, vault: Vault) -> dict[str, object]:
+def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> dict[str, object]:
     from mediaserver.recording.manifest import verify as check
-    from mediaserver.vault import NotAuthentic
+    from mediaserver.store.objects import object_key
+
+    def moved(file: Path) -> bytes:
+        if objects is None:
+            raise FileNotFoundError
+        return objects.sha256(object_key(folder.id, file, folder.path))
 
     try:
-        result = check(folder, vault)
-    except NotAuthentic as error:
+        result = check(folder, vault, moved)
+    except LoupeError as error:
         return {"recording": folder.id, "whole": False, "reason": error.message}
     except OSError as error:
         return {"recording": folder.id, "whole": False, "reason": error.strerror or "cannot be read"}

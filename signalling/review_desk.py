@@ -7,10 +7,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from mediaserver.config import Settings
-from mediaserver.recording.control import recordings_root
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
-from mediaserver.review.shelf import Shelf
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
@@ -21,10 +19,9 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
     """None without a vault: then nothing is recorded either."""
     if store is None or store.vault is None:
         return None
-    root = recordings_root(settings)
     return Desk(
-        library=Shelf(root, store.vault, store.database, store.procedures, store.bookmarks),
-        root=root,
+        library=store.library,
+        roots=store.roots,
         vault=store.vault,
         objects=Objects.open(settings.storage),
         audit=store.audit,

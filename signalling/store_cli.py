@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, get_args
 
 import typer
 
@@ -97,14 +97,19 @@ def procedure_open(
     by: ByOption,
     title: Annotated[str, typer.Option(help="What is done.")] = "",
     staff: Annotated[list[str] | None, typer.Option(help="ROLE:NAME, may be repeated.")] = None,
+    retention: Annotated[str, typer.Option(help="clinical, teaching or test.")] = "clinical",
     data: DataOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Bind a room to a patient; prints the procedure's id."""
+    from mediaserver.config import RetentionClass
     from mediaserver.ids import Redacted, room_id
     from mediaserver.policy import Role
     from mediaserver.store.procedures import StaffMember
 
+    kept = next((one for one in get_args(RetentionClass) if one == retention), None)
+    if kept is None:
+        _fail(f"--retention {retention}: give clinical, teaching or test", 2)
     team = []
     for one in staff or []:
         role, _, name = one.partition(":")
@@ -116,7 +121,7 @@ def procedure_open(
             where = room_id(room)
         except ValueError as error:
             _fail(str(error), 2)
-        print(_run(store.procedures.open(where, reference, title, team, _actor(by))).id)
+        print(_run(store.procedures.open(where, reference, title, team, _actor(by), kept)).id)
 
 
 @procedure_app.command("list")
@@ -255,7 +260,7 @@ def audit_export(
     procedure: Annotated[str | None, typer.Option(help="Of this procedure only.")] = None,
     since: Annotated[datetime | None, typer.Option(help="From this moment on (local time).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Before this moment (local time).")] = None,
-    names: Annotated[bool, typer.Option("--names", help="With the names of those who acted.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="With names of persons and rooms.")] = False,
     by: ByOption = "",
     data: DataOption = None,
     config: ConfigOption = None,
@@ -276,7 +281,7 @@ def audit_export(
         ).result()
         records = find_all(
             store.database,
-            room=room,
+            room=None if room is None else store.audit.rooms.held(room),
             procedure=procedure,
             since=None if since is None else since.astimezone(),
             until=None if until is None else until.astimezone(),

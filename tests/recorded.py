@@ -242,6 +242,7 @@ class Shelf:
     root: Path
     vault: Vault = field(default_factory=lambda: Vault([secrets.token_bytes(32)]))
     id: RecordingId = _ID
+    procedure: str = "p1"
 
     def __post_init__(self) -> None:
         self.folder = RecordingFolder.of(self.root, self.id)
@@ -251,7 +252,7 @@ class Shelf:
         room = self.vault.seal_field("theatre", f"recording/{self.id}/room").hex()
         begin = {
             "room": room,
-            "procedure": "p1",
+            "procedure": self.procedure,
             "monotonic_micros": START_MICROS,
             "unix_micros": 1_750_000_000_000_000,
         }

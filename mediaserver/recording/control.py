@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import structlog
@@ -36,12 +35,13 @@ from mediaserver.ids import (
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
+from mediaserver.recording.figures import Figures
 from mediaserver.recording.process import Message, RecorderProcess
-from mediaserver.recording.progress import Progress
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
+from mediaserver.store.store import recording_roots
 from mediaserver.vault import Vault
 
 END_SECONDS: Final = 15.0
@@ -132,12 +132,7 @@ class Recordings:
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
         self._tasks: list[asyncio.Task[None]] = []
-        self.figures: dict[str, Any] = {}
-        """What the recorder told last of its disk: ``written``, ``free_bytes``, ``rate``,
-        ``seconds_left``."""
-        self.disk_full = 0
-        """How often a write found no room."""
-        self._progress = Progress()
+        self.figures = Figures()
 
     # ---- Life ----
 
@@ -160,26 +155,31 @@ class Recordings:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    @property
-    def recorder_pid(self) -> int | None:
-        """Of the recorder process; for supervision and tests."""
-        return self._process.pid
+    # ---- What is known of it ----
 
-    # ---- For operators ----
+    @property
+    def count(self) -> int:
+        """Rooms being recorded."""
+        return len(self._taking)
+
+    def recording(self, room: str) -> bool:
+        """Whether anything of this room is recorded."""
+        return RoomId(room) in self._taking
 
     @property
     def lag_seconds(self) -> float | None:
         """How far the disk is behind the media; None while nothing is recorded."""
-        return self._progress.lag_seconds(time.monotonic())
+        return self.figures.lag_seconds() if self._taking else None
 
     @property
     def failed(self) -> bool:
         """Something that should be recorded is not."""
-        return self._progress.failed(time.monotonic())
+        return bool(self._taking) and (self._process.pid is None or self.figures.failed())
 
-    def recording(self, room: str) -> bool:
-        """Whether this room is recorded now."""
-        return room in self._taking
+    @property
+    def recorder_pid(self) -> int | None:
+        """Of the recorder process; for supervision and tests."""
+        return self._process.pid
 
     # ---- Starting and stopping ----
 
@@ -214,7 +214,6 @@ class Recordings:
             "key_id": self._vault.key_id,
         }
         taking = self._taking[room.id] = Taking(id, room.id, procedure, begin)
-        self._progress.begin(id, time.monotonic())
         self._process.send({"do": "start", "recording": taking.id, "begin": begin})
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
@@ -238,7 +237,6 @@ class Recordings:
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
         self._ending[taking.id] = taking
-        self._progress.end(taking.id)
         taking.state = state
         for track in taking.tracks:
             self._untap(track)
@@ -344,7 +342,7 @@ class Recordings:
                 self.withdraw(revoked.procedure, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
-        self._progress.told(message, time.monotonic())
+        self.figures.take(message)
         match message["event"]:
             case "up":
                 self._brief()
@@ -352,14 +350,10 @@ class Recordings:
                 self._stopped(RecordingId(message["recording"]))
             case "sealed":
                 self._sealed(message)
-            case "disk_full":
-                self.disk_full += 1
-                _log.error("recording disk full", elsewhere=message["elsewhere"])
+            case "disk_full" | "disk_stalled" | "disk_failed":
+                _log.error("recording disk unusable", what=message["event"], elsewhere=message["elsewhere"])
             case "disk_low":
                 _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
-                self.figures["seconds_left"] = message["seconds_left"]
-            case "figures":
-                self.figures |= {name: value for name, value in message.items() if name != "event"}
             case "failed" | "lost":
                 _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
@@ -369,6 +363,7 @@ class Recordings:
         taking = self._ending.pop(recording, None)
         if taking is None:
             return
+        self.figures.forget(recording)
         for track in taking.tracks:
             if track.tap is not None:
                 track.tap.close()
@@ -436,14 +431,9 @@ async def _all_stopped(takings: list[Taking]) -> None:
 
 def recorder_arguments(settings: Settings) -> list[str]:
     """Of the recorder process: folders and the file of the master key; an environment's key is inherited."""
-    arguments = ["--data", str(settings.data.folder), "--root", str(recordings_root(settings))]
-    if settings.recording.second_folder is not None:
-        arguments += ["--root", str(settings.recording.second_folder)]
+    arguments = ["--data", str(settings.data.folder)]
+    for root in recording_roots(settings):
+        arguments += ["--root", str(root)]
     if settings.recording.master_key_file is not None:
         arguments += ["--master-key-file", str(settings.recording.master_key_file)]
     return arguments
-
-
-def recordings_root(settings: Settings) -> Path:
-    """Where recordings lie."""
-    return settings.data.folder / "recordings"

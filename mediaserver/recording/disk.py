@@ -1,4 +1,4 @@
-"""Where journals are written, what to do when there is no room, and how long the room will last."""
+"""Room on a disk: what is kept of it for the end of recordings, and how long it will last."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 
 BALLAST_BYTES: Final = 256 * 1024 * 1024
 """Kept so that a full disk still takes what ends a recording; on small disks a twentieth of them."""
+WATCH_SECONDS: Final = 5.0
+"""How often the free space is looked at."""
 WARN_SECONDS: Final = 30 * 60.0
 """A warning comes when less than this is left."""
 _RATE_SECONDS: Final = 60.0
@@ -40,26 +42,6 @@ class Ballast:
     def free(self) -> None:
         """Gives the room back."""
         self.path.unlink(missing_ok=True)
-
-
-@dataclass(slots=True)
-class Locations:
-    """Roots in order of preference; the first that takes what is written is used."""
-
-    roots: tuple[Path, ...]
-    current: int = 0
-
-    @property
-    def root(self) -> Path:
-        """Where new journals go now."""
-        return self.roots[self.current]
-
-    def next(self) -> bool:
-        """The present one is full: goes to the next. False when there is none."""
-        if self.current + 1 >= len(self.roots):
-            return False
-        self.current += 1
-        return True
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +30,30 @@ def checked(id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordingFolder:
-    """One recording's folder; a second location has a folder of the same name with journals only."""
+    """One recording's folder. Key and manifest lie in it; of journals and segments some may lie in folders of
+    the same name at further locations, where its own had no room."""
 
     path: Path
+    elsewhere: tuple[Path, ...] = ()
+    """Those further folders, whether or not they are there."""
 
     @classmethod
     def of(cls, root: Path, recording: RecordingId) -> RecordingFolder:
         """Raises ``ValueError`` for what is no id."""
         return cls(root / checked(recording))
+
+    @classmethod
+    def find(cls, roots: Sequence[Path], recording: RecordingId) -> RecordingFolder:
+        """Where its key lies; the first location while it has none. Raises ``ValueError`` for what is no
+        id."""
+        places = [root / checked(recording) for root in roots]
+        home = next((place for place in places if (place / "key").exists()), places[0])
+        return cls(home, tuple(place for place in places if place != home))
+
+    @property
+    def places(self) -> tuple[RecordingFolder, ...]:
+        """Its own folder, then those elsewhere, each by itself."""
+        return (RecordingFolder(self.path), *map(RecordingFolder, self.elsewhere))
 
     @property
     def id(self) -> RecordingId:
@@ -98,19 +114,25 @@ class RecordingFolder:
         return {track: sorted(files) for track, files in found.items()}
 
     def segment(self, track: TrackId, number: int, suffix: str) -> Path:
-        """Raises ``ValueError`` for what is no id."""
+        """Where it is written. Raises ``ValueError`` for what is no id."""
         return self.path / "segments" / checked(track) / f"{number:06d}.{suffix}.enc"
+
+    def segment_file(self, track: TrackId, number: int, suffix: str) -> Path:
+        """Where it lies now; its own place if it lies nowhere. Raises ``ValueError`` for what is no id."""
+        files = [place.segment(track, number, suffix) for place in self.places]
+        return next((file for file in files if file.exists()), files[0])
 
     def segment_context(self, track: TrackId, number: int) -> str:
         """What a segment's encryption is bound to."""
         return f"segment/{self.id}/{track}/{number}"
 
 
-def folders(root: Path) -> Iterator[RecordingFolder]:
-    """All recordings under a root."""
-    for path in sorted(root.iterdir()) if root.is_dir() else ():
-        if path.is_dir() and _ID.match(path.name) and (path / "key").exists():
-            yield RecordingFolder(path)
+def folders(*roots: Path) -> Iterator[RecordingFolder]:
+    """All recordings under these roots."""
+    for root in roots:
+        for path in sorted(root.iterdir()) if root.is_dir() else ():
+            if path.is_dir() and _ID.match(path.name) and (path / "key").exists():
+                yield RecordingFolder(path, tuple(one / path.name for one in roots if one != root))
 
 
 def write_whole(path: Path, content: bytes) -> None:

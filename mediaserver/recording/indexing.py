@@ -20,8 +20,6 @@ from mediaserver.store.recordings import Location, Recordings, SegmentRow
 from mediaserver.vault import NotAuthentic, Vault
 
 LOOK_SECONDS: Final = 5.0
-LOCAL: Final[Location] = "local"
-MOVED: Final[Location] = "object"
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -30,7 +28,7 @@ _log = structlog.stdlib.get_logger(__name__)
 class Indexing:
     """Reads a manifest only when it has changed since."""
 
-    root: Path
+    roots: tuple[Path, ...]
     vault: Vault
     index: Recordings
     unreadable: int = 0
@@ -49,12 +47,12 @@ class Indexing:
     async def step(self) -> int:
         """Takes in what has changed; how many recordings. Raises ``DatabaseFailed``."""
         changed, self.unreadable = 0, 0
-        for folder in await asyncio.to_thread(lambda: list(folders(self.root))):
+        for folder in await asyncio.to_thread(lambda: list(folders(*self.roots))):
             stamp = _stamp(folder)
             if stamp is None or self._seen.get(folder.id) == stamp:
                 continue
             try:
-                recording = await asyncio.to_thread(Recording.open, folder.path, self.vault)
+                recording = await asyncio.to_thread(Recording.open, folder.path, self.vault, folder.elsewhere)
                 await self._take(folder, recording)
             except (NotAuthentic, OSError, KeyError, ValueError, UnknownProcedure) as error:
                 # One that cannot be read must not hide the others.
@@ -83,10 +81,7 @@ class Indexing:
 
 def _row(folder: RecordingFolder, one: Segment) -> SegmentRow:
     """A segment that is not here any more has moved to object storage."""
-    try:
-        size, location = folder.segment(one.track, one.number, one.suffix).stat().st_size, LOCAL
-    except FileNotFoundError:
-        size, location = one.size, MOVED
+    size, location = _lies(folder, one)
     return SegmentRow(
         track=one.track,
         number=one.number,
@@ -98,6 +93,15 @@ def _row(folder: RecordingFolder, one: Segment) -> SegmentRow:
         sha256=bytes.fromhex(one.sha256),
         location=location,
     )
+
+
+def _lies(folder: RecordingFolder, one: Segment) -> tuple[int, Location]:
+    file = folder.segment_file(one.track, one.number, one.suffix)
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        return one.size, "object"
+    return size, "local" if file.is_relative_to(folder.path) else "second"
 
 
 def _stamp(folder: RecordingFolder) -> tuple[int, int] | None:

@@ -1,9 +1,13 @@
-"""One track's way from its tap to its journal: what a tick finds becomes one chunk, as it came."""
+"""One track's way from its tap to its journal: what a tick finds becomes one chunk, as it came.
+
+Taps are read by the recorder's own thread, journals are written by their location's: ``take`` gathers,
+``chunk`` says what to write, and ``wrote`` that it was. What was not written waits.
+"""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from mediaserver.ids import TrackId
@@ -12,27 +16,31 @@ from mediaserver.recording.journal import Journal
 MESSAGE_BYTES: Final = 128 * 1024
 """More than any batch of a tap."""
 MAX_CHUNK_BYTES: Final = 4 * 1024 * 1024
-"""A chunk after a pause of the recorder is cut here."""
+"""A chunk after a pause of the recorder is cut here; more waits in the taps."""
 
-OpenJournal = Callable[[TrackId, int], Journal]
-"""A new journal of this track and number. Raises ``OSError``."""
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What waits to be written: into the journal, or into a new one of this number."""
+
+    track: TrackId
+    journal: Journal | None
+    number: int
+    content: bytes
 
 
 class Intake:
-    """Reads a track's taps and appends to its journal; several taps when its publisher came back."""
+    """A track's taps, of which there are several when its publisher came back, and its journal."""
 
-    def __init__(self, track: TrackId, open_journal: OpenJournal, first_number: int) -> None:
+    def __init__(self, track: TrackId, first_number: int) -> None:
         self.track = track
-        self._open = open_journal
         self._number = first_number
         self._sockets: list[socket.socket] = []
         self._buffer = bytearray(MESSAGE_BYTES)
         self._pending = bytearray()
-        self.journal: Journal | None = None
-        self.retired: list[Journal] = []
-        """Journals that are complete but not yet synced and closed."""
-        self.written = 0
-        """Bytes put into journals, ever."""
+        self._journal: Journal | None = None
+        self.waiting_since: float | None = None
+        """Of the oldest of what is not written, in seconds of ``take``'s clock."""
 
     def add(self, tap: socket.socket) -> None:
         """Another tap of the same track."""
@@ -41,15 +49,15 @@ class Intake:
 
     @property
     def live(self) -> bool:
-        """Something may still come."""
-        return bool(self._sockets)
+        """Something may still come, or waits."""
+        return bool(self._sockets or self._pending)
 
-    def drain(self) -> None:
-        """Takes what waits and writes it. What an ``OSError`` kept out of the journal waits for the next
-        call."""
+    def take(self, now: float) -> None:
+        """What waits in the taps, as far as there is room for it here."""
         for tap in list(self._sockets):
             self._take(tap)
-        self._write()
+        if self._pending and self.waiting_since is None:
+            self.waiting_since = now
 
     def _take(self, tap: socket.socket) -> None:
         view = memoryview(self._buffer)
@@ -66,30 +74,32 @@ class Intake:
                 return
             self._pending += view[:length]
 
-    def _write(self) -> None:
+    def chunk(self) -> Chunk | None:
+        """What is to be written now; None when nothing waits."""
         if not self._pending:
-            return
-        if self.journal is None:
-            self.journal = self._open(self.track, self._number)
+            return None
+        return Chunk(self.track, self._journal, self._number, bytes(self._pending))
+
+    def wrote(self, journal: Journal) -> None:
+        """The last chunk is in this journal."""
+        if journal is not self._journal:
+            self._journal = journal
             self._number += 1
-        before = self.journal.size
-        self.journal.append(self._pending)
-        self.written += self.journal.size - before
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Of what was written, or can be written nowhere."""
         self._pending.clear()
+        self.waiting_since = None
 
-    def roll(self) -> None:
-        """The next chunk begins a new file."""
-        if self.journal is not None:
-            self.retired.append(self.journal)
-            self.journal = None
+    def roll(self) -> Journal | None:
+        """The next chunk begins a new file; the old one is complete."""
+        journal, self._journal = self._journal, None
+        return journal
 
-    def abandon(self) -> None:
-        """Lets go what could not be written anywhere."""
-        self._pending.clear()
-
-    def close(self) -> None:
-        """Closes taps and files. Idempotent."""
+    def close(self) -> Journal | None:
+        """Closes the taps; the journal is complete. Idempotent."""
         for tap in self._sockets:
             tap.close()
         self._sockets.clear()
-        self.roll()
+        return self.roll()

@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,11 @@ _FIRST: Final = "0" * 64
 MAX_LINE_BYTES: Final = 1024 * 1024
 
 Line = dict[str, Any]
+Moved = Callable[[Path], bytes]
+"""The SHA-256 of a file of the folder that was moved to a store.
+
+Raises ``FileNotFoundError``, ``LoupeError``.
+"""
 
 
 class Altered(NotAuthentic):
@@ -71,8 +76,8 @@ class Verified:
     """The last line says that the recording ended."""
 
 
-def verify(folder: RecordingFolder, vault: Vault) -> Verified:
-    """Checks chain, signatures and every segment's hash.
+def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) -> Verified:
+    """Checks chain, signatures and every segment's hash; asks ``moved`` for those that lie here no more.
 
     Raises ``Altered`` that names the first altered line or segment, ``OSError``.
     """
@@ -87,7 +92,7 @@ def verify(folder: RecordingFolder, vault: Vault) -> Verified:
         except (NotAuthentic, ValueError, TypeError):
             raise Altered(f"manifest line {count} is not as it was signed") from None
         if line["type"] == "segment":
-            _check_segment(folder, line)
+            _check_segment(folder, line, moved)
             segments += 1
         closed = line["type"] == "end"
         previous = hashlib.sha256(raw).hexdigest()
@@ -96,16 +101,20 @@ def verify(folder: RecordingFolder, vault: Vault) -> Verified:
     return Verified(count, segments, previous, closed)
 
 
-def _check_segment(folder: RecordingFolder, line: Line) -> None:
+def _check_segment(folder: RecordingFolder, line: Line, moved: Moved | None) -> None:
     name = f"segment {line['number']} of track {line['track']}"
-    path = folder.segment(line["track"], line["number"], line["suffix"])
+    path = folder.segment_file(line["track"], line["number"], line["suffix"])
     try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = _sha256(path) if moved is None or path.exists() else moved(path)
     except FileNotFoundError:
         raise Altered(f"{name} is missing") from None
-    if found != line["sha256"]:
+    if found.hex() != line["sha256"]:
         raise Altered(f"{name} was altered")
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _context(folder: RecordingFolder) -> str:

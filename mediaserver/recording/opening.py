@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.recording.indexing import Indexing
+from mediaserver.recording.metrics import RecordingCollector
 from mediaserver.server import Server
 from mediaserver.store.store import Store
 
@@ -12,6 +13,7 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
     """With the store's consents and audit; without a master key nothing is recorded."""
     if store.vault is None:
         return NoRecordings()
-    root = store.roots[0]
-    store.keep_running(Indexing(root, store.vault, store.recordings))
-    return Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
+    store.keep_running(Indexing(store.roots, store.vault, store.recordings))
+    recordings = Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
+    server.metrics.registry.register(RecordingCollector(recordings))
+    return recordings

@@ -13,6 +13,8 @@ from typing import Any, Final
 import structlog
 
 MAX_MESSAGE_BYTES: Final = 256 * 1024
+KILL_SECONDS: Final = 5.0
+"""How long a recorder that was killed is waited for."""
 FIRST_PAUSE_SECONDS: Final = 0.02
 """Before a recorder that ended is started again; doubled each time up to the longest."""
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -86,7 +88,8 @@ class RecorderProcess:
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            with contextlib.suppress(TimeoutError):  # one that hangs in a disk ends later
+                await asyncio.wait_for(process.wait(), KILL_SECONDS)
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

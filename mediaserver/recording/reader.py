@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,9 +80,10 @@ class Recording:
         self.events = tuple(sorted(_events(lines), key=lambda event: event.at_seconds))
 
     @classmethod
-    def open(cls, folder: Path, vault: Vault) -> Recording:
-        """Raises ``NotAuthentic`` without its key or manifest, ``OSError``."""
-        place = RecordingFolder(folder)
+    def open(cls, folder: Path, vault: Vault, elsewhere: Sequence[Path] = ()) -> Recording:
+        """With its folders at further locations. Raises ``NotAuthentic`` without its key or manifest,
+        ``OSError``."""
+        place = RecordingFolder(folder, tuple(elsewhere))
         return cls(place, vault, place.open_key(vault), Manifest(place, vault).lines())
 
     @property
@@ -96,7 +97,7 @@ class Recording:
 
     def read(self, segment: Segment, offset: int, length: int) -> bytes:
         """Plain bytes, decrypting only the chunks they lie in. Raises ``NotAuthentic``, ``OSError``."""
-        path = self._folder.segment(segment.track, segment.number, segment.suffix)
+        path = self._folder.segment_file(segment.track, segment.number, segment.suffix)
         context = self._folder.segment_context(segment.track, segment.number)
         with FileBytes(path) as source:
             return ChunkReader(source, self._key, context).read(offset, length)

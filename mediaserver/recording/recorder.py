@@ -1,9 +1,9 @@
 """The recorder process: taps in, journals out, sealing in between.
 
-One thread does everything but syncing: every tick it reads what waits in the taps and appends it at once, so
-what a kill costs is what a tick has in its hands. Orders come from the server as messages of a socket,
-taps as descriptors with them; when the server is gone, what the taps still hold is written and the process
-ends.
+Every tick one thread reads what waits in the taps and has it appended at once, so what a kill costs is what a
+tick has in its hands. It waits for a disk two seconds at most and then goes on at the next location
+(``mediaserver/recording/location.py``). Orders come from the server as messages of a socket, taps as
+descriptors with them; when the server is gone, what the taps still hold is written and the process ends.
 """
 
 from __future__ import annotations
@@ -14,29 +14,25 @@ import json
 import os
 import select
 import socket
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, Final
 
 from mediaserver.ids import RecordingId, TrackId
-from mediaserver.recording.disk import WARN_SECONDS, Ballast, Forecast, Locations, free_bytes
-from mediaserver.recording.folder import RecordingFolder, folders, sync_folder
-from mediaserver.recording.intake import Intake
-from mediaserver.recording.journal import Journal
-from mediaserver.recording.manifest import Manifest
+from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, Forecast, free_bytes
+from mediaserver.recording.folder import RecordingFolder, folders
+from mediaserver.recording.location import Location, Locations, Stalled
+from mediaserver.recording.manifest import Line, Manifest
+from mediaserver.recording.running import Running
 from mediaserver.recording.sealer import Sealer
-from mediaserver.vault import DataKey, NotAuthentic, Vault
+from mediaserver.vault import NotAuthentic, Vault
 
 TICK_SECONDS: Final = 0.1
 """A chunk holds what came since the last tick (06-reliability 3.1 allows 200 ms)."""
-SYNC_SECONDS: Final = 0.5
 ROLL_SECONDS: Final = 20.0
 SEAL_SECONDS: Final = 60.0
-WATCH_SECONDS: Final = 5.0
-"""How often the free space is looked at."""
 DRAIN_SECONDS: Final = 1.0
 """How long the last records of taps are waited for at the end of a recording."""
 QUIT_SECONDS: Final = 10.0
@@ -46,67 +42,6 @@ LOCK_SECONDS: Final = 10.0
 """How long an old recorder may take to end."""
 
 Order = dict[str, Any]
-
-
-@dataclass(slots=True)
-class Running:
-    """A recording that is being taken."""
-
-    id: RecordingId
-    key: DataKey
-    manifest: Manifest
-    start_micros: int
-    intakes: dict[TrackId, Intake] = field(default_factory=dict)
-    next_seal: float = 0.0
-    next_roll: float = 0.0
-    ending: tuple[str, float] | None = None
-    """The state it ends with, and when its taps are waited for no longer."""
-
-
-class Syncer(threading.Thread):
-    """Brings journals to the disk every half second, and closes those that are complete."""
-
-    def __init__(self, journals: Callable[[], list[Journal]], taken_to: Callable[[], float]) -> None:
-        super().__init__(name="sync", daemon=True)
-        self._journals = journals
-        self._taken_to = taken_to
-        self.synced_to = 0.0
-        """The moment up to which all that taps brought is on the disk; seconds of the monotonic clock."""
-        self._closing: list[Journal] = []
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-
-    def close(self, journals: list[Journal]) -> None:
-        """These are complete."""
-        with self._lock:
-            self._closing += journals
-
-    def run(self) -> None:
-        """Until ``end``."""
-        while not self._over.wait(SYNC_SECONDS):
-            self.sync()
-
-    def sync(self) -> None:
-        """Once, now."""
-        with self._lock:
-            closing, self._closing = self._closing, []
-            taken_to, whole = self._taken_to(), True
-        for journal in [*self._journals(), *closing]:
-            if journal.unsynced:
-                # A full or failing disk shows itself when the next chunk is written.
-                try:
-                    journal.sync()
-                except OSError:
-                    whole = False
-        for journal in closing:
-            journal.close()
-        if whole:
-            self.synced_to = taken_to
-
-    def end(self) -> None:
-        """Stops the thread."""
-        self._over.set()
-        self.join()
 
 
 class Recorder:
@@ -121,17 +56,19 @@ class Recorder:
         self._running: dict[RecordingId, Running] = {}
         self._failed: dict[RecordingId, tuple[float, str]] = {}
         """Recordings that ended and could not be sealed: when to try again, and their state."""
+        self._lost: dict[RecordingId, float] = {}
+        """When it was last told that something could be written nowhere."""
+        self._lag = 0.0
+        """The longest that anything waited for a disk since it was last told, in seconds."""
         self._forecast = Forecast()
         self._written = 0
         self._warned = False
+        self._told: set[str] = set()
+        """What was told of the last location, from which there is nowhere to go."""
         self._next_watch = 0.0
         self._open = True
         self._quitting: float | None = None
         self._lock = -1
-        self._taken_to = 0.0
-        """When the taps were last read to their ends."""
-        self._told_synced = 0.0
-        self._syncer = Syncer(self._journals, lambda: self._taken_to)
 
     # ---- Life ----
 
@@ -142,7 +79,6 @@ class Recorder:
         self._lock = take_lock(self._locations.roots[0])
         self._ballast.fill()
         self._control.setblocking(False)
-        self._syncer.start()
         try:
             self._loop()
         finally:
@@ -163,19 +99,12 @@ class Recorder:
     def _finish(self) -> None:
         """The server is gone: what its taps hold is written, the rest is for the next start."""
         for running in self._running.values():
-            for intake in running.intakes.values():
-                self._drain(running, intake)
-                intake.close()
-                self._syncer.close(intake.retired)
+            self._write(running, time.monotonic())
+            running.close()
         self._running.clear()
-        self._syncer.end()
-        self._syncer.sync()
+        self._locations.end()
         self._sealer.close(timeout=5.0)
         os.close(self._lock)
-
-    def _journals(self) -> list[Journal]:
-        found = [i.journal for r in list(self._running.values()) for i in list(r.intakes.values())]
-        return [journal for journal in found if journal is not None]
 
     # ---- Orders ----
 
@@ -215,7 +144,7 @@ class Recorder:
 
     def _recover(self, taken: set[str]) -> None:
         """Seals what a crash left: everything that has no end and is not being taken."""
-        for folder in folders(self._locations.roots[0]):
+        for folder in folders(*self._locations.roots):
             lines = Manifest(folder, self._vault).lines()
             if folder.id in taken or any(line["type"] == "end" for line in lines):
                 continue
@@ -225,66 +154,77 @@ class Recorder:
     def _start(self, order: Order) -> None:
         """Begins a recording, or goes on with one that another recorder began."""
         id = RecordingId(order["recording"])
-        folder = RecordingFolder.of(self._locations.roots[0], id)
-        manifest = Manifest(folder, self._vault)
         try:
-            if (folder.path / "key").exists():
-                key = folder.open_key(self._vault)
-            else:
-                folder.make()
-                key = folder.create_key(self._vault)
-                manifest.append({"type": "begin", **order["begin"]})
+            running = self._opened(id, order["begin"])
         except (OSError, NotAuthentic) as error:
             self._tell({"event": "failed", "recording": id, "reason": type(error).__name__})
             return
         now = time.monotonic()
-        running = Running(id, key, manifest, order["begin"]["monotonic_micros"])
+        running.where = self._locations.current
         running.next_roll, running.next_seal = now + ROLL_SECONDS, now + SEAL_SECONDS
         self._running[id] = running
         self._tell({"event": "started", "recording": id})
 
+    def _opened(self, id: RecordingId, begin: Line) -> Running:
+        """Where its key lies, or in the first location that takes it. Raises ``OSError``,
+        ``NotAuthentic``."""
+        for location in self._locations.all:
+            if self._is_there(location, id):
+                return Running.open(id, begin, location, self._vault)
+        while True:
+            try:
+                return Running.open(id, begin, self._locations.current, self._vault)
+            except OSError as error:
+                if not self._leave(self._locations.current, error):
+                    raise
+
+    def _is_there(self, location: Location, id: RecordingId) -> bool:
+        key = RecordingFolder.of(location.root, id).path / "key"
+        with contextlib.suppress(OSError):
+            return location.do(key.exists)
+        return False
+
     def _track(self, running: Running, order: Order, tap: socket.socket) -> None:
         track = TrackId(order["track"])
-        intake = running.intakes.get(track)
-        if intake is None:
-            lines = running.manifest.lines()
-            if not any(line["type"] == "track" and line["track"] == track for line in lines):
-                self._note(running, {"type": "track", "track": track, **order["source"]})
-            intake = Intake(
-                track, lambda t, n: self._open_journal(running, t, n), self._next_number(running, track)
-            )
-            running.intakes[track] = intake
-        intake.add(tap)
+        number = self._next_number(running, track) if track not in running.intakes else 0
+        with self._making_room(running):
+            running.intake(track, order["source"], number)
+        running.intakes[track].add(tap)
 
     def _event(self, running: Running, order: Order) -> None:
         at = (order["monotonic_micros"] - running.start_micros) / 1_000_000
         self._note(running, {"type": "event", "at": at, "name": order["name"], **order.get("details", {})})
 
-    def _note(self, running: Running, line: dict[str, Any]) -> None:
+    def _note(self, running: Running, line: Line) -> None:
+        with self._making_room(running):
+            running.note(line)
+
+    @contextlib.contextmanager
+    def _making_room(self, running: Running) -> Iterator[None]:
+        """What the manifest has no room for finds it where the ballast was."""
         try:
-            running.manifest.append(line)
-        except OSError:
-            self._full()
+            yield
+        except OSError as error:
+            self._leave(running.home, error)
             with contextlib.suppress(OSError):
-                running.manifest.append(line)
+                running.write_notes()
 
     # ---- Ticks ----
 
     def _tick(self, now: float) -> None:
         for running in list(self._running.values()):
-            for intake in running.intakes.values():
-                self._drain(running, intake)
+            self._write(running, now)
             if now >= running.next_roll:
-                self._roll(running)
+                running.roll()
                 running.next_roll = now + ROLL_SECONDS
+            with contextlib.suppress(OSError):
+                running.write_notes()
             if running.ending is not None:
                 self._end_when_drained(running, now)
             elif now >= running.next_seal and self._sealer.idle:
                 axis = (time.monotonic_ns() // 1000 - running.start_micros) / 1_000_000
-                self._sealer.order(self._roots(running), running.id, now=axis, state=None)
+                self._sealer.order(self._locations.roots, running.id, now=axis, state=None)
                 running.next_seal = now + SEAL_SECONDS
-        self._taken_to = now
-        self._tell_synced()
         for outcome in self._sealer.outcomes():
             self._sealed(outcome)
         self._seal_again(now)
@@ -295,44 +235,36 @@ class Recorder:
             self._watch(now)
             self._next_watch = now + WATCH_SECONDS
 
-    def _tell_synced(self) -> None:
-        synced_to = self._syncer.synced_to
-        if self._running and synced_to > self._told_synced:
-            self._told_synced = synced_to
-            self._tell({"event": "synced", "monotonic_micros": round(synced_to * 1_000_000)})
-
-    def _drain(self, running: Running, intake: Intake) -> None:
-        before = intake.written
-        try:
-            intake.drain()
-        except OSError:
-            self._full()
-            self._roll(running)
+    def _write(self, running: Running, now: float) -> None:
+        running.take(now)
+        while True:
+            if running.where is not self._locations.current:
+                running.move(self._locations.current)
             try:
-                intake.drain()
-            except OSError:
-                intake.abandon()
-                self._tell({"event": "lost", "recording": running.id})
-        self._written += intake.written - before
+                self._written += running.write()
+            except OSError as error:
+                if self._leave(running.where, error):
+                    continue
+                if not isinstance(error, Stalled):  # what stalls may come back
+                    running.let_go()
+                    self._tell_lost(running.id, now)
+            break
+        self._lag = max(self._lag, running.waiting_seconds(time.monotonic()))
 
-    def _roll(self, running: Running) -> None:
-        for intake in running.intakes.values():
-            intake.roll()
-            self._syncer.close(intake.retired)
-            intake.retired = []
+    def _tell_lost(self, recording: RecordingId, now: float) -> None:
+        if now - self._lost.get(recording, -WATCH_SECONDS) >= WATCH_SECONDS:
+            self._lost[recording] = now
+            self._tell({"event": "lost", "recording": recording})
 
     def _end_when_drained(self, running: Running, now: float) -> None:
         assert running.ending is not None  # asked by the caller
         state, deadline = running.ending
-        if now < deadline and any(intake.live for intake in running.intakes.values()):
+        if now < deadline and running.live:
             return
         self._note(running, {"type": "stopped", "state": state})
-        for intake in running.intakes.values():
-            intake.close()
-        self._roll(running)
-        self._syncer.sync()
+        running.close()
         del self._running[running.id]
-        self._sealer.order(self._roots(running), running.id, now=None, state=state)
+        self._sealer.order(self._locations.roots, running.id, now=None, state=state)
         self._tell({"event": "stopped", "recording": running.id, "state": state})
 
     def _sealed(self, outcome: dict[str, Any]) -> None:
@@ -353,39 +285,48 @@ class Recorder:
 
     # ---- Disk ----
 
-    def _roots(self, running: Running) -> list[Path]:
-        others = [root for root in self._locations.roots[1:] if (root / running.id).is_dir()]
-        return [self._locations.roots[0], *others]
-
-    def _open_journal(self, running: Running, track: TrackId, number: int) -> Journal:
-        folder = RecordingFolder.of(self._locations.root, running.id)
-        folder.make()
-        journal = Journal(folder.journal(track, number), running.key)
-        sync_folder(journal.path.parent)
-        return journal
-
     def _next_number(self, running: Running, track: TrackId) -> int:
-        places = (RecordingFolder.of(root, running.id) for root in self._locations.roots)
-        numbers = [number for place in places for number, _ in place.journals().get(track, [])]
-        return max(numbers, default=-1) + 1
+        numbers = [-1]
+        for location in self._locations.all:
+            with contextlib.suppress(Stalled):
+                found = location.do(RecordingFolder.of(location.root, running.id).journals)
+                numbers += [number for number, _ in found.get(track, [])]
+        return max(numbers) + 1
 
-    def _full(self) -> None:
-        """A write failed: make room for what ends recordings, and go on elsewhere."""
-        self._ballast.free()
-        full = self._locations.current
+    def _leave(self, location: Location, error: OSError) -> bool:
+        """A call on this location failed: makes room for what ends recordings, and goes on elsewhere. False
+        when there is nowhere to go."""
+        if location is not self._locations.current:
+            return True
+        if isinstance(error, Stalled):
+            what = "disk_stalled"
+        else:
+            what = "disk_full" if error.errno in (ENOSPC, EDQUOT) else "disk_failed"
+            self._ballast.free()
+        number = self._locations.number
         elsewhere = self._locations.next()
-        self._tell({"event": "disk_full", "location": full, "elsewhere": elsewhere})
+        if elsewhere or what not in self._told:
+            self._tell({"event": what, "location": number, "elsewhere": elsewhere})
+            self._told.add(what)
+        return elsewhere
 
     def _watch(self, now: float) -> None:
         self._forecast.add(now, self._written)
+        location = self._locations.current
+        figures: dict[str, Any] = {
+            "written": self._written,
+            "rate": round(self._forecast.rate()),
+            "lag_seconds": round(self._lag, 3),
+        }
+        self._lag = 0.0
         with contextlib.suppress(OSError):
-            free = free_bytes(self._locations.root)
+            free = location.do(lambda: free_bytes(location.root))
             left = self._forecast.seconds_left(free)
             if left < WARN_SECONDS and not self._warned:
                 self._tell({"event": "disk_low", "seconds_left": round(left), "free_bytes": free})
             self._warned = left < WARN_SECONDS
-            figures = {"written": self._written, "free_bytes": free, "rate": round(self._forecast.rate())}
-            self._tell({"event": "figures", **figures})
+            figures |= {"free_bytes": free, "seconds_left": None if left == float("inf") else round(left)}
+        self._tell({"event": "figures", **figures})
 
     def _tell(self, message: dict[str, Any]) -> None:
         # A server that does not read, or is gone, is told nothing; the manifest has it.

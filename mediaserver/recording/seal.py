@@ -37,8 +37,6 @@ class Order:
     """One round over one recording."""
 
     folder: RecordingFolder
-    others: tuple[RecordingFolder, ...] = ()
-    """Folders of the same recording at further locations; they hold journals only."""
     now: float = _END
     """Seconds on the recording's axis; ``inf`` when nothing will follow."""
     state: str | None = None
@@ -123,7 +121,7 @@ class _Track:
     def _read(self) -> None:
         shift = self._done[-1]["last"]["shift"] if self._done else 0
         self._capture.shift(shift)
-        for path in _journal_files((self._order.folder, *self._order.others), self._id):
+        for path in _journal_files(self._order.folder.places, self._id):
             try:
                 chunks = read_journal(path, self._key)
             except NotAuthentic:
@@ -151,8 +149,7 @@ class _Track:
         last_seconds = typical_seconds(codec, part.pictures)
         plain = mux(codec, part.pictures, last_seconds)
         number = self._done[-1]["number"] + 1 if self._done else 0
-        path = self._order.folder.segment(self._id, number, container.suffix)
-        sha256, size = self._encrypt(path, number, plain)
+        sha256, size = self._put(number, container.suffix, plain)
         last = part.pictures[-1]
         line: dict[str, Any] = {
             "type": "segment",
@@ -191,10 +188,20 @@ class _Track:
             return []
         return [round(picture.at, 6) for picture in part.pictures if picture.unit.keyframe]
 
+    def _put(self, number: int, suffix: str, plain: bytes) -> tuple[str, int]:
+        """Into the first location that takes it: hash and size of what lies on the disk."""
+        *places, last = self._order.folder.places
+        for place in places:
+            try:
+                return self._encrypt(place.segment(self._id, number, suffix), number, plain)
+            except OSError:
+                continue
+        return self._encrypt(last.segment(self._id, number, suffix), number, plain)
+
     def _encrypt(self, path: Path, number: int, plain: bytes) -> tuple[str, int]:
         """Writes a segment's file and reads it back: hash and size of what lies on the disk."""
         context = self._order.folder.segment_context(self._id, number)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(path) as descriptor, os.fdopen(os.dup(descriptor), "wb") as stream:
             with ChunkWriter(stream, self._key, context) as writer:
                 writer.write(plain)

@@ -40,7 +40,7 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
     from mediaserver.recording.seal import Order, seal
 
     recording = RecordingId(order["recording"])
-    places = [RecordingFolder.of(Path(root), recording) for root in order["roots"]]
+    folder = RecordingFolder.find([Path(root) for root in order["roots"]], recording)
     now = float("inf") if order["now"] is None else order["now"]
     answer: dict[str, Any] = {
         "recording": recording,
@@ -49,7 +49,7 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         "failure": None,
     }
     try:
-        outcome = seal(Order(places[0], tuple(places[1:]), now, order["state"]), vault)
+        outcome = seal(Order(folder, now, order["state"]), vault)
     except (OSError, NotAuthentic, StopIteration, KeyError) as error:
         # Nothing of what is on the disk is lost by it: the next round begins where this one did.
         answer["failure"] = type(error).__name__
@@ -134,7 +134,8 @@ class Sealer:
             worker.wait(timeout)
         except subprocess.TimeoutExpired:
             worker.kill()
-            worker.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that hangs in a disk ends later
+                worker.wait(timeout)
 
     def _begin(self) -> None:
         if self._busy or not self._waiting:

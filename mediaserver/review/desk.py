@@ -15,10 +15,9 @@ from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
-from mediaserver.review.library import Library
 from mediaserver.review.opening import open_recording
 from mediaserver.review.views import View, Views
-from mediaserver.store.library import Entry
+from mediaserver.store.library import Entry, Library
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
@@ -31,8 +30,8 @@ class Desk:
     """Where recordings are studied."""
 
     library: Library
-    root: Path
-    """Of all recordings."""
+    roots: tuple[Path, ...]
+    """Of all recordings, the usual one first."""
     vault: Vault
     objects: Objects | None
     """Where segments may have moved to."""
@@ -56,10 +55,10 @@ class Desk:
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
 
-    def folder(self, id: str) -> Path:
+    def folder(self, id: str) -> RecordingFolder:
         """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
         try:
-            return RecordingFolder.of(self.root, RecordingId(id)).path
+            return RecordingFolder.find(self.roots, RecordingId(id))
         except ValueError:
             raise UnknownRecording from None
 

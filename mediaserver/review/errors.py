@@ -20,13 +20,6 @@ class NotAccepted(LoupeError):
     default = "the archive did not take the object"
 
 
-class NothingToMark(LoupeError):
-    """A moment is marked in a procedure; none is open in this room."""
-
-    code = "nothing_to_mark"
-    default = "no procedure is open in this room, so there is nothing to mark a moment of"
-
-
 class ReviewOff(LoupeError):
     """This server keeps no recordings."""
 

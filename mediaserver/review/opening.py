@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from pathlib import Path
 from typing import Final
 
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording, Segment
 from mediaserver.store.objects import ObjectBytes, Objects, object_key
 from mediaserver.vault import ChunkReader, Vault
@@ -43,9 +43,9 @@ class KeptRecording(Recording):
         return reader
 
 
-def open_recording(folder: Path, vault: Vault, objects: Objects | None) -> Recording:
+def open_recording(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> Recording:
     """Raises as ``Recording.open``."""
-    recording = KeptRecording.open(folder, vault)
+    recording = KeptRecording.open(folder.path, vault, folder.elsewhere)
     assert isinstance(recording, KeptRecording), "a class method of its own class"
     recording.objects, recording._readers = objects, OrderedDict()
     return recording

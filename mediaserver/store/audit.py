@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Row, insert, select
 
 from mediaserver.audit import SYSTEM, Actor, Details, Event
 from mediaserver.store.database import Database, DatabaseFailed
+from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import audit, audit_checkpoints, now
 from mediaserver.vault import Vault
 
@@ -51,6 +52,7 @@ class Record:
     sealed_actor_name: bytes | None = None
     address_class: str | None = None
     room: str | None = None
+    """As tables hold its name."""
     procedure: str | None = None
     subject: str | None = None
     details: str = "{}"
@@ -78,6 +80,10 @@ class Record:
             sealed = bytes.fromhex(details.pop("sealed_reason"))
             details["reason"] = vault.open_field(sealed, reason_place(self.actor))
         return details
+
+    def room_name(self, rooms: RoomNames) -> str | None:
+        """As its users know it."""
+        return None if self.room is None else rooms.reveal(self.room)
 
     def actor_name(self, vault: Vault) -> str | None:
         """Opens it. Raises ``NotAuthentic``."""
@@ -137,6 +143,8 @@ class AuditTrail:
 
     database: Database
     vault: Vault | None
+    room_key: bytes | None = None
+    """Of the hashes that stand for rooms' names where there is no vault."""
     lost: int = 0
     """Records that found the spool full, in all."""
     _unreported: int = 0
@@ -171,7 +179,7 @@ class AuditTrail:
             role=None if who.role is None else who.role.value,
             sealed_actor_name=sealed,
             address_class=who.address_class,
-            room=room,
+            room=self.rooms.kept(room),
             procedure=procedure,
             subject=subject,
             details=json.dumps(dict(details or {}), sort_keys=True, separators=(",", ":")),
@@ -209,6 +217,11 @@ class AuditTrail:
     def within(self, connection: Connection, event: Event, **what: Any) -> None:
         """Writes it in the caller's transaction: both or neither. Arguments as ``append``."""
         write(connection, self.vault, [self.record(event, **what)])
+
+    @property
+    def rooms(self) -> RoomNames:
+        """How tables hold rooms' names."""
+        return RoomNames(self.vault, self.room_key)
 
     @property
     def spooled(self) -> int:
@@ -272,15 +285,15 @@ def find(
     *,
     after: int = 0,
     limit: int = 200,
-    room: str | None = None,
+    room: Sequence[str] | None = None,
     procedure: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Record]:
-    """Records in order, behind ``after``."""
+    """Records in order, behind ``after``; ``room`` as ``RoomNames.held`` says it."""
     query = select(audit).where(audit.c.seq > after).order_by(audit.c.seq).limit(limit)
     if room is not None:
-        query = query.where(audit.c.room == room)
+        query = query.where(audit.c.room.in_(room))
     if procedure is not None:
         query = query.where(audit.c.procedure == procedure)
     if since is not None:

@@ -82,7 +82,7 @@ class Deletions:
         _require_name(person)
 
         def work(connection: Connection) -> Deletion:
-            row = load(connection, recording)
+            row = load(connection, recording, self.audit.rooms)
             _check_deletable(connection, row)
             seal = self.vault.seal_field
             inserted = connection.execute(
@@ -112,7 +112,7 @@ class Deletions:
                 .values(refused_at=now(), refused_by=person.origin)
             )
             step = {"deletion": number, "step": "refused"}
-            self._tell(connection, load(connection, recording), person.actor, step)
+            self._tell(connection, load(connection, recording, self.audit.rooms), person.actor, step)
 
         await self.database.write(work)
 
@@ -128,7 +128,7 @@ class Deletions:
             asker = self.vault.open_field(waiting.sealed_asker, f"recording/{recording}/asker")
             if waiting.asked_by == person.origin or asker.casefold() == person.name.reveal().casefold():
                 raise NotPermitted("whoever asked for a deletion does not confirm it")
-            row = load(connection, recording)
+            row = load(connection, recording, self.audit.rooms)
             _check_deletable(connection, row)
             connection.execute(
                 update(deletions)
@@ -164,7 +164,7 @@ class Deletions:
         manifests = await asyncio.to_thread(self._erase, recording)
 
         def work(connection: Connection) -> Deletion:
-            row = load(connection, recording)
+            row = load(connection, recording, self.audit.rooms)
             kept = connection.execute(select(segments).where(segments.c.recording == recording)).all()
             waiting = _row(connection, number)
             content = {

@@ -13,6 +13,7 @@ from datetime import timedelta, timezone
 from typing import Any, Final
 
 from mediaserver.store.audit import Record
+from mediaserver.store.rooms import RoomNames
 from mediaserver.vault import Vault
 
 DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
@@ -74,7 +75,7 @@ _OUTCOMES: Final = {"success": "0", "denied": "4", "failed": "8"}
 
 
 def audit_event(record: Record, vault: Vault | None = None) -> dict[str, Any]:
-    """One record as a resource; with a vault, the actor's name is opened."""
+    """One record as a resource; with a vault, the actor's and the room's names are opened."""
     type_code, action = _meaning(record.event)
     zone = timezone(timedelta(minutes=record.zone_minutes))
     event: dict[str, Any] = {
@@ -147,7 +148,12 @@ def _entities(record: Record, vault: Vault | None) -> Iterator[dict[str, Any]]:
     ]
     if record.address_class is not None:
         details.append({"type": "address_class", "valueString": record.address_class})
-    places = (("procedure", record.procedure), ("room", record.room), ("subject", record.subject))
+    room = record.room_name(RoomNames(vault))
+    places = (
+        ("procedure", record.procedure),
+        ("room", room),
+        ("subject", record.subject),
+    )
     named = [(kind, id) for kind, id in places if id]
     for index, (kind, id) in enumerate(named or [("record", str(record.seq))]):
         yield {

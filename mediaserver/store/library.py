@@ -9,21 +9,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from mediaserver.audit import Actor
+from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.store.bookmarks import Bookmark as KeptBookmark
 from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
 from mediaserver.store.recordings import UnknownRecording
+from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import now, recordings
+from mediaserver.vault import NotAuthentic
 
 MAX_FOUND: Final = 200
+LOCAL: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+"""Days are the theatre's (05-clinical 5.1)."""
+END_SECONDS: Final = 1.0
+"""So far behind the last picture a moment still belongs to the recording."""
+MAX_BOOKMARK_DIGITS: Final = 16
 _UNDECOMPOSED: Final = str.maketrans({"đ": "d", "Đ": "d"})
 """Unicode gives đ no decomposition (05-clinical 5.1)."""
+
+
+class NothingToMark(LoupeError):
+    """A moment is marked in a procedure; none is open in this room."""
+
+    code = "nothing_to_mark"
+    default = "no procedure is open in this room, so there is nothing to mark a moment of"
 
 
 def folded(text: str) -> str:
@@ -82,8 +98,8 @@ class Bookmark:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLibrary:
-    """Over the store's tables."""
+class Library:
+    """Over the store's tables, which ``mediaserver/recording/indexing.py`` fills from the folders."""
 
     database: Database
     procedures: Procedures
@@ -93,19 +109,17 @@ class StoredLibrary:
         """At most ``MAX_FOUND``, newest first; what was deleted is not found."""
         wanted = (
             select(recordings)
-            .where(recordings.c.deleted_at.is_(None), *_narrowed(query))
+            .where(recordings.c.deleted_at.is_(None), *self._narrowed(query))
             .order_by(recordings.c.started_at.desc(), recordings.c.id)
         )
 
         def work(connection: Connection) -> list[Entry]:
             found: list[Entry] = []
-            known: dict[str, Procedure] = {}
+            known: dict[str, Procedure | None] = {}
             for row in connection.execute(wanted):
-                procedure = known.get(row.procedure)
-                if procedure is None:
-                    procedure = self.procedures.load(connection, ProcedureId(row.procedure))
-                    known[row.procedure] = procedure
-                entry = _entry(row, procedure)
+                if row.procedure not in known:
+                    known[row.procedure] = self._case(connection, row)
+                entry = self._entry(row, known[row.procedure])
                 texts = (entry.title, entry.reference, entry.room, *entry.staff)
                 if matches(query.text, *texts) and matches(query.staff, *entry.staff):
                     found.append(entry)
@@ -123,13 +137,13 @@ class StoredLibrary:
             row = connection.execute(select(recordings).where(*here)).first()
             if row is None:
                 return None
-            return _entry(row, self.procedures.load(connection, ProcedureId(row.procedure)))
+            return self._entry(row, self._case(connection, row))
 
         return await self.database.read(work)
 
     async def bookmarks(self, entry: Entry) -> list[Bookmark]:
         """Those that lie within the recording, in order of time."""
-        end = entry.ended_at or now()
+        end = (entry.ended_at or now()) + timedelta(seconds=END_SECONDS)
         marks = await self.bookmarks_of.of(await self._procedure(entry))
         return [_shown(one, entry) for one in marks if entry.started_at <= one.at <= end]
 
@@ -142,18 +156,51 @@ class StoredLibrary:
 
     async def unmark(self, entry: Entry, bookmark: str, by: str) -> None:
         """Raises ``UnknownBookmark``, ``UnknownRecording``."""
-        if not (bookmark.isascii() and bookmark.isdigit() and len(bookmark) < 16):
+        if not (bookmark.isascii() and bookmark.isdigit() and len(bookmark) <= MAX_BOOKMARK_DIGITS):
             raise UnknownBookmark
         await self.bookmarks_of.remove(await self._procedure(entry), int(bookmark), Actor(id=by))
 
     async def mark_live(self, room: str, label: str, by: str) -> datetime:
-        """Marks this moment in whatever procedure the room serves. Raises ``UnknownProcedure``."""
+        """Marks this moment in whatever procedure the room serves. Raises ``NothingToMark``."""
         procedure = await self.procedures.current(RoomId(room))
         if procedure is None:
-            raise UnknownProcedure("no procedure is open in this room")
+            raise NothingToMark
         moment = now()
         await self.bookmarks_of.mark(procedure.id, moment, label, Actor(id=by), live=True)
         return moment
+
+    def _narrowed(self, query: Query) -> list[ColumnElement[bool]]:
+        """What the database itself can look for."""
+        found: list[ColumnElement[bool]] = []
+        if query.room is not None:
+            found.append(recordings.c.room.in_(self._names.held(query.room)))
+        if query.first_day is not None:
+            found.append(recordings.c.started_at >= _midnight(query.first_day))
+        if query.last_day is not None:
+            found.append(recordings.c.started_at < _midnight(query.last_day + timedelta(days=1)))
+        return found
+
+    @property
+    def _names(self) -> RoomNames:
+        return self.procedures.audit.rooms
+
+    def _case(self, connection: Connection, row: Row[Any]) -> Procedure | None:
+        try:
+            return self.procedures.load(connection, ProcedureId(row.procedure))
+        except (UnknownProcedure, NotAuthentic):
+            return None  # a recording can be studied without what the database says of it
+
+    def _entry(self, row: Row[Any], case: Procedure | None) -> Entry:
+        return Entry(
+            id=row.id,
+            room=self._names.reveal(row.room),
+            state=row.state,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            title="" if case is None else case.title.reveal(),
+            reference="" if case is None else case.reference.reveal(),
+            staff=() if case is None else tuple(one.name.reveal() for one in case.staff),
+        )
 
     async def _procedure(self, entry: Entry) -> ProcedureId:
         query = select(recordings.c.procedure).where(recordings.c.id == RecordingId(entry.id))
@@ -163,33 +210,8 @@ class StoredLibrary:
         return ProcedureId(row.procedure)
 
 
-def _narrowed(query: Query) -> list[ColumnElement[bool]]:
-    """What the database itself can look for."""
-    found: list[ColumnElement[bool]] = []
-    if query.room is not None:
-        found.append(recordings.c.room == query.room)
-    if query.first_day is not None:
-        found.append(recordings.c.started_at >= _midnight(query.first_day))
-    if query.last_day is not None:
-        found.append(recordings.c.started_at < _midnight(query.last_day + timedelta(days=1)))
-    return found
-
-
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time()).astimezone()
-
-
-def _entry(row: Row[Any], procedure: Procedure) -> Entry:
-    return Entry(
-        id=row.id,
-        room=row.room,
-        state=row.state,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        title=procedure.title.reveal(),
-        reference=procedure.reference.reveal(),
-        staff=tuple(one.name.reveal() for one in procedure.staff),
-    )
+    return datetime.combine(day, time(), LOCAL)
 
 
 def _shown(kept: KeptBookmark, entry: Entry) -> Bookmark:

@@ -72,8 +72,8 @@ class Offload:
             self.counts["missing"] += 1
             self._missing.add((recording, track, number))
             return 0
-        folder = file.parents[2]
-        await asyncio.to_thread(self.objects.put, object_key(recording, file, folder), file, sha256)
+        await asyncio.to_thread(self.objects.put, object_key(recording, file, file.parents[2]), file, sha256)
+        folder = self._home(recording)
         # The wrapped key and the manifest follow each segment: the store has all that a recording needs.
         for beside in (folder / "key", folder / "manifest"):
             if beside.exists():
@@ -85,6 +85,11 @@ class Offload:
         file.unlink()
         self.counts["moved"] += 1
         return 1
+
+    def _home(self, recording: RecordingId) -> Path:
+        """Where key and manifest lie; segments may lie elsewhere."""
+        folders = [root / recording for root in self.roots]
+        return next((folder for folder in folders if (folder / "key").exists()), folders[0])
 
     def _find(self, recording: RecordingId, track: TrackId, number: int) -> Path | None:
         for root in self.roots:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
-from mediaserver.audit import Actor, Event
+from mediaserver.audit import SYSTEM, Actor, Event
+from mediaserver.config import RetentionClass
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, Redacted, RoomId, new_procedure_id
 from mediaserver.policy import Role
@@ -67,6 +67,8 @@ class Procedure:
     """Pseudonymous: what the hospital calls the patient in this case."""
     title: Redacted[str]
     staff: tuple[StaffMember, ...]
+    retention_class: RetentionClass
+    """How long what is recorded of it is kept."""
     opened_at: datetime
     opened_by: str
     confirmed_at: datetime | None
@@ -83,7 +85,13 @@ class Procedures:
     audit: AuditTrail
 
     async def open(
-        self, room: RoomId, reference: str, title: str, team: Sequence[StaffMember], actor: Actor
+        self,
+        room: RoomId,
+        reference: str,
+        title: str,
+        team: Sequence[StaffMember],
+        actor: Actor,
+        retention_class: RetentionClass = "clinical",
     ) -> Procedure:
         """Binds the room to a patient. Raises ``ProcedureOpen``, ``DatabaseFailed``."""
         procedure = Procedure(
@@ -92,6 +100,7 @@ class Procedures:
             reference=Redacted(reference),
             title=Redacted(title),
             staff=tuple(team),
+            retention_class=retention_class,
             opened_at=now(),
             opened_by=actor.id,
             confirmed_at=None,
@@ -99,14 +108,12 @@ class Procedures:
         )
 
         def work(connection: Connection) -> None:
-            rooms.use(connection, room)
-            try:
-                self._insert(connection, procedure)
-            except IntegrityError:
-                raise ProcedureOpen from None
+            if connection.execute(select(procedures.c.id).where(*self._serves(room))).first() is not None:
+                raise ProcedureOpen
+            self._insert(connection, procedure)
             self.audit.within(
                 connection, Event.PATIENT_BIND, actor=actor, room=room, procedure=procedure.id,
-                details={"staff": len(team)},
+                details={"staff": len(team), "retention_class": retention_class},
             )  # fmt: skip
 
         await self.database.write(work)
@@ -125,7 +132,7 @@ class Procedures:
         """Of one room or all, newest first, at most ``MAX_FOUND``."""
         query = select(procedures).order_by(procedures.c.opened_at.desc()).limit(MAX_FOUND)
         if room is not None:
-            query = query.where(procedures.c.room == room)
+            query = query.where(procedures.c.room.in_(self.audit.rooms.held(room)))
         if open_only:
             query = query.where(procedures.c.closed_at.is_(None))
         return await self.database.read(
@@ -160,16 +167,24 @@ class Procedures:
 
         return await self.database.write(work)
 
+    def _serves(self, room: RoomId) -> tuple[ColumnElement[bool], ...]:
+        """What is true of the procedure that the room serves now."""
+        return procedures.c.room.in_(self.audit.rooms.held(room)), procedures.c.closed_at.is_(None)
+
     def _insert(self, connection: Connection, procedure: Procedure) -> None:
         id, seal = procedure.id, self.vault.seal_field
+        room = self.audit.rooms.kept(procedure.room)
+        assert room is not None, "there is a vault"
+        rooms.use(connection, room)
         connection.execute(
             insert(procedures).values(
                 id=id,
-                room=procedure.room,
+                room=room,
                 sealed_reference=seal(procedure.reference.reveal(), f"procedure/{id}/reference"),
                 sealed_title=seal(procedure.title.reveal(), f"procedure/{id}/title"),
                 opened_at=procedure.opened_at,
                 opened_by=procedure.opened_by,
+                retention_class=procedure.retention_class,
             )
         )
         team = [
@@ -189,7 +204,7 @@ class Procedures:
         team = connection.execute(select(staff).where(staff.c.procedure == id).order_by(staff.c.position))
         return Procedure(
             id=ProcedureId(id),
-            room=RoomId(row.room),
+            room=self.audit.rooms.reveal(row.room),
             reference=Redacted(unseal(row.sealed_reference, f"procedure/{id}/reference")),
             title=Redacted(unseal(row.sealed_title, f"procedure/{id}/title")),
             staff=tuple(
@@ -198,8 +213,26 @@ class Procedures:
                 )
                 for one in team
             ),
+            retention_class=row.retention_class,
             opened_at=row.opened_at,
             opened_by=row.opened_by,
             confirmed_at=row.confirmed_at,
             closed_at=row.closed_at,
         )
+
+
+def insert_empty(
+    connection: Connection, vault: Vault, id: ProcedureId, room: str, opened_at: datetime
+) -> None:
+    """Stands in, closed, for one of this room (as tables hold its name) that the database lost."""
+    connection.execute(
+        insert(procedures).values(
+            id=id,
+            room=room,
+            sealed_reference=vault.seal_field("", f"procedure/{id}/reference"),
+            sealed_title=vault.seal_field("", f"procedure/{id}/title"),
+            opened_at=opened_at,
+            opened_by=SYSTEM.id,
+            closed_at=opened_at,
+        )
+    )

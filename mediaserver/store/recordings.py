@@ -14,18 +14,19 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mediaserver.audit import Actor, Event
-from mediaserver.config import Retention
+from mediaserver.config import Retention, RetentionClass
 from mediaserver.errors import LoupeError
 from mediaserver.ids import ProcedureId, RecordingId, Redacted, RoomId, TrackId
+from mediaserver.store import rooms
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
-from mediaserver.store.procedures import UnknownProcedure
+from mediaserver.store.procedures import UnknownProcedure, insert_empty
+from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import holds, now, procedures, recordings, segments
 from mediaserver.vault import Vault
 
 State: TypeAlias = Literal["recording", "sealing", "sealed", "withdrawn"]
 Location: TypeAlias = Literal["local", "second", "object"]
-RetentionClass: TypeAlias = Literal["clinical", "teaching", "test"]
 MAX_DUE: Final = 500
 
 
@@ -105,29 +106,35 @@ class Recordings:
         procedure: ProcedureId,
         room: RoomId,
         started_at: datetime,
-        retention_class: RetentionClass = "clinical",
     ) -> RecordingRow:
-        """A recording begins, and with it the time that it is kept for.
+        """A recording begins, and with it the time that it is kept for: by its procedure's class.
 
-        Raises ``UnknownProcedure``.
+        One whose procedure was lost with the database gets an empty, closed one: it must not be lost too.
+        Raises ``UnknownProcedure`` for a procedure of another room.
         """
-        kept_for = timedelta(days=self.retention.days(retention_class))
+        held = self.audit.rooms.kept(room)
+        assert held is not None, "there is a vault"
+        kept = select(procedures.c.room, procedures.c.retention_class).where(procedures.c.id == procedure)
 
         def work(connection: Connection) -> RecordingRow:
-            known = select(procedures.c.id).where(procedures.c.id == procedure, procedures.c.room == room)
-            if connection.execute(known).first() is None:
+            rooms.use(connection, held)
+            if connection.execute(kept).first() is None:
+                insert_empty(connection, self.vault, procedure, held, started_at)
+            case = connection.execute(kept).one()
+            if self.audit.rooms.reveal(case.room) != room:
                 raise UnknownProcedure
+            kept_for = timedelta(days=self.retention.days(case.retention_class))
             statement = upsert(recordings).values(
                 id=id,
                 procedure=procedure,
-                room=room,
+                room=held,
                 state="recording",
                 started_at=started_at,
-                retention_class=retention_class,
+                retention_class=case.retention_class,
                 retain_until=started_at + kept_for,
             )
             connection.execute(statement.on_conflict_do_nothing())
-            return load(connection, id)
+            return load(connection, id, self.audit.rooms)
 
         return await self.database.write(work)
 
@@ -135,7 +142,7 @@ class Recordings:
         """Another state; what was withdrawn stays so. Raises ``UnknownRecording``."""
 
         def work(connection: Connection) -> None:
-            row = load(connection, id)
+            row = load(connection, id, self.audit.rooms)
             kept: State = "withdrawn" if row.state == "withdrawn" else state
             connection.execute(
                 update(recordings)
@@ -149,7 +156,7 @@ class Recordings:
         """Segments that were sealed; known ones take their new place. Raises ``UnknownRecording``."""
 
         def work(connection: Connection) -> None:
-            load(connection, id)
+            load(connection, id, self.audit.rooms)
             for one in sealed:
                 values = {name: getattr(one, name) for name in one.__slots__}
                 statement = upsert(segments).values(recording=id, **values)
@@ -168,7 +175,7 @@ class Recordings:
 
     async def get(self, id: RecordingId) -> RecordingRow:
         """Raises ``UnknownRecording``."""
-        return await self.database.read(lambda connection: load(connection, id))
+        return await self.database.read(lambda connection: load(connection, id, self.audit.rooms))
 
     async def of(self, procedure: ProcedureId) -> list[RecordingRow]:
         """Those of a procedure, oldest first."""
@@ -176,7 +183,7 @@ class Recordings:
             select(recordings).where(recordings.c.procedure == procedure).order_by(recordings.c.started_at)
         )
         return await self.database.read(
-            lambda connection: [_recording(row) for row in connection.execute(query)]
+            lambda connection: [_recording(row, self.audit.rooms) for row in connection.execute(query)]
         )
 
     async def segments(self, id: RecordingId) -> list[SegmentRow]:
@@ -208,7 +215,7 @@ class Recordings:
             .limit(MAX_DUE)
         )
         return await self.database.read(
-            lambda connection: [_recording(row) for row in connection.execute(query)]
+            lambda connection: [_recording(row, self.audit.rooms) for row in connection.execute(query)]
         )
 
     # ---- Legal hold ----
@@ -217,7 +224,7 @@ class Recordings:
         """Keeps it whatever its time says. Raises ``UnknownRecording``."""
 
         def work(connection: Connection) -> Hold:
-            row = load(connection, id)
+            row = load(connection, id, self.audit.rooms)
             inserted = connection.execute(
                 insert(holds).values(
                     recording=id,
@@ -243,7 +250,7 @@ class Recordings:
             )
             if lifted.rowcount == 0:
                 raise UnknownRecording("no such hold stands")
-            row = load(connection, id)
+            row = load(connection, id, self.audit.rooms)
             self._tell(connection, Event.RECORDING_HOLD, row, actor, {"hold": number, "placed": False})
 
         await self.database.write(work)
@@ -280,12 +287,12 @@ class Recordings:
         )
 
 
-def load(connection: Connection, id: RecordingId) -> RecordingRow:
+def load(connection: Connection, id: RecordingId, names: RoomNames) -> RecordingRow:
     """Raises ``UnknownRecording``."""
     row = connection.execute(select(recordings).where(recordings.c.id == id)).first()
     if row is None:
         raise UnknownRecording
-    return _recording(row)
+    return _recording(row, names)
 
 
 def is_held(connection: Connection, id: RecordingId) -> bool:
@@ -304,5 +311,5 @@ def used_bytes(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _recording(row: Row[Any]) -> RecordingRow:
-    return RecordingRow(**row._mapping)
+def _recording(row: Row[Any], names: RoomNames) -> RecordingRow:
+    return RecordingRow(**{**row._mapping, "room": names.reveal(row.room)})

@@ -79,6 +79,7 @@ procedures = Table(
     Column("opened_by", String, nullable=False),
     Column("confirmed_at", UtcTime),
     Column("closed_at", UtcTime),
+    Column("retention_class", String, nullable=False, server_default="clinical"),
     Index("one_open_procedure_a_room", "room", unique=True, sqlite_where=text("closed_at IS NULL")),
     Index("procedures_by_time", "opened_at"),
 )

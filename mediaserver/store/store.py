@@ -18,15 +18,17 @@ from mediaserver.store.bookmarks import Bookmarks
 from mediaserver.store.consents import Consents
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.deletions import Deletions
-from mediaserver.store.library import StoredLibrary
+from mediaserver.store.library import Library
 from mediaserver.store.objects import Objects, StorageFailed
 from mediaserver.store.offload import Offload
 from mediaserver.store.procedures import Procedures
 from mediaserver.store.recordings import Recordings
+from mediaserver.store.rooms import load_or_make_key
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
 from mediaserver.vault import NoMasterKey, Vault
 from mediaserver.witness import Witness
 
+ROOM_KEY_FILE: Final = "rooms.key"
 CLOSE_SECONDS: Final = 10.0
 """For what waits to be written at the end."""
 
@@ -37,6 +39,14 @@ def recording_roots(settings: Settings) -> tuple[Path, ...]:
     """Folders that hold recordings, the usual one first."""
     second = settings.recording.second_folder
     return (settings.data.folder / "recordings", *(() if second is None else (second,)))
+
+
+def _room_key(file: Path, *, wanted: bool) -> bytes | None:
+    """Where it was once needed, what it stands for is still found. Raises ``DatabaseFailed``."""
+    try:
+        return load_or_make_key(file) if wanted or file.exists() else None
+    except OSError:
+        raise DatabaseFailed(f"{file.name} cannot be used") from None
 
 
 class Runs(Protocol):
@@ -74,7 +84,8 @@ class Store:
         except NoMasterKey:
             vault = None
         database = Database.open(settings.data.folder / FILE_NAME, MIGRATIONS)
-        audit = AuditTrail(database, vault)
+        room_key = _room_key(settings.data.folder / ROOM_KEY_FILE, wanted=vault is None)
+        audit = AuditTrail(database, vault, room_key)
         if vault is None:
             return cls(database, None, audit)
         procedures = Procedures(database, vault, audit)
@@ -130,9 +141,9 @@ class Store:
         return self._bookmarks
 
     @property
-    def library(self) -> StoredLibrary:
+    def library(self) -> Library:
         """Raises ``NoMasterKey``."""
-        return StoredLibrary(self.database, self.procedures, self.bookmarks)
+        return Library(self.database, self.procedures, self.bookmarks)
 
     async def start(self, witness: Witness | None = None) -> None:
         """Begins to write the audit; tells the witness which procedures rooms serve.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
+from sqlalchemy import select
 
 from mediaserver import config
 from mediaserver.ids import RecordingId
+from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.store.database import Database
-from mediaserver.store.schema import FILE_NAME, MIGRATIONS
+from mediaserver.store.schema import FILE_NAME, MIGRATIONS, recordings
 from mediaserver.vault import Vault, make_master_key
 from tests.browser.test_accessibility import axe as checker
 from tests.browser.test_accessibility import violations
@@ -44,16 +47,26 @@ def reviewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server.start(folder, configuration=text)
     given = {"data": {"folder": running.data}, "recording": {"master_key_file": key}}
     vault = Vault.open(config.load(given, None))
-    minutes(running.data / "recordings", vault, LONG, ROOM, 10, "proc-1")
     database = Database.open(running.data / FILE_NAME, MIGRATIONS)
     database.submit(
         lambda connection: add_procedure(
             connection, vault, "proc-1", ROOM, "Cắt túi mật nội soi", ["Lê Thị Hồng"]
         )
     ).result()
+    minutes(running.data / "recordings", vault, LONG, ROOM, 10, "proc-1")
+    until_indexed(database)
     database.close()
     yield running
     assert running.stop() == 0, running.log.read_text()[-4000:]
+
+
+def until_indexed(database: Database) -> None:
+    """The server has found the recording by itself."""
+    ended = select(recordings.c.ended_at).where(recordings.c.ended_at.is_not(None))
+    deadline = time.monotonic() + 4 * LOOK_SECONDS
+    while database.read_now(lambda connection: connection.execute(ended).first()) is None:
+        assert time.monotonic() < deadline, "not indexed"
+        time.sleep(0.2)
 
 
 class Reader(Visitor):

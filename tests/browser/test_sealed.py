@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import random
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
 from tests.recorded import Shelf, Source, encoded
+from tests.server_kills import Chain, marks_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,3 +54,22 @@ async def test_a_sealed_segment_plays(chromium: Browser, tmp_path: Path, codec: 
     assert (played["width"] or 0) == (0 if sound else 160)
     if not sound:
         assert played["frames"] > 50
+
+
+@pytest.mark.slow
+async def test_what_a_killed_server_left_plays(chromium: Browser, tmp_path: Path) -> None:
+    chain = Chain(tmp_path, random.Random(7))
+    await chain.start()
+    try:
+        reader = (await chain.kill()).reader
+    finally:
+        chain.stop()
+    (segment,) = reader.segments(reader.tracks[0])
+    content = base64.b64encode(reader.read(segment, 0, segment.size)).decode()
+    page = await chromium.new_page()
+    try:
+        played = await page.evaluate(PLAY, [f"data:{segment.media_type};base64,{content}", "video"])
+    finally:
+        await page.close()
+    assert played["at"] == pytest.approx(played["duration"], abs=0.05)
+    assert played["frames"] >= 0.8 * len(marks_of(reader))

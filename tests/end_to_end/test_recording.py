@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
-import random
 import signal
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 
 from mediaserver.cause.thresholds import RECORDING_LAG
@@ -22,15 +19,14 @@ from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.recording.manifest import verify
-from mediaserver.recording.reader import Recording as Reader
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.store.store import Store
-from signalling.demo import marks
 from signalling.demo.tracks import VoiceTrack
-from tests.media import FRAMES_PER_SECOND, MarkedTrack, assert_in_order, now_ms
+from tests.media import FRAMES_PER_SECOND, HEIGHT, WIDTH, MarkedTrack, assert_in_order, now_ms
 from tests.member import Member, about
 from tests.recording_room import RecordingServer, decide, procedure
 from tests.running import Client, until
+from tests.server_kills import marks_of
 
 ALLOWED_MS = 300
 
@@ -44,19 +40,6 @@ async def theatre(tmp_path: Path) -> AsyncIterator[tuple[RecordingServer, Client
     finally:
         if server.process.poll() is None:
             server.stop()
-
-
-def marks_of(reader: Reader) -> list[marks.Mark]:
-    """Every mark that a player can read in the first video track."""
-    track = next(track for track in reader.tracks if track.kind == "video")
-    found: list[marks.Mark] = []
-    for segment in reader.segments(track):
-        with av.open(io.BytesIO(reader.read(segment, 0, segment.size)), "r") as file:
-            for picture in file.decode(video=0):
-                mark = marks.read(np.asarray(picture.to_ndarray(format="gray"), np.uint8))
-                if mark is not None:
-                    found.append(mark)
-    return found
 
 
 async def test_without_consent_nothing_is_recorded_and_no_byte_written(
@@ -148,36 +131,6 @@ async def test_a_withdrawal_stops_within_two_seconds(theatre: tuple[RecordingSer
         assert (await surgeon.ask("start_recording", procedure=id))["code"] == "consent_missing"
 
 
-async def kill_server(folder: Path, seed: int) -> int:
-    """Kills the server while it records; milliseconds of pictures that the next server's seal is short of."""
-    chance = random.Random(seed)
-    server = RecordingServer.begin(folder)
-    async with Client(server) as http:
-        room = server.new_room()
-        async with Member(http, room) as surgeon:
-            await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
-            await surgeon.do("start_recording", procedure=await procedure(http, room))
-            await asyncio.sleep(1.5 + chance.random())
-            server.process.send_signal(signal.SIGKILL)
-            killed = now_ms()
-            server.process.wait()
-    assert server.process.stdout is not None
-    server.process.stdout.close()
-    again = RecordingServer.begin(folder)
-    try:
-        reader = await again.sealed()
-        assert verify(again.recordings()[0], again.vault).closed
-        return marks_of(reader)[-1].age_ms(killed)
-    finally:
-        again.stop()
-
-
-@pytest.mark.parametrize("seed", range(2))
-async def test_a_killed_server_loses_next_to_nothing(tmp_path: Path, seed: int) -> None:
-    # What was drawn just before is still being encoded by the publisher.
-    assert await kill_server(tmp_path, seed) <= ALLOWED_MS + 150
-
-
 async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
     theatre: tuple[RecordingServer, Client],
 ) -> None:
@@ -225,7 +178,7 @@ async def test_operators_see_a_recorder_that_falls_behind(theatre: tuple[Recordi
         return "recording_lag" in measures
 
     async def keeps_up() -> bool:
-        return 0 < await lag() < RECORDING_LAG.watch and not await late()
+        return await lag() < RECORDING_LAG.watch and not await late()
 
     async with Member(http, room) as surgeon:
         await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
@@ -242,27 +195,77 @@ async def test_operators_see_a_recorder_that_falls_behind(theatre: tuple[Recordi
         await until(keeps_up, 20, "it caught up")
 
 
-# EBML, an MP4's first box, Opus's header. A codec's start code of three bytes is in any file of some
-# megabytes by chance.
-MAGIC = (b"\x1aE\xdf\xa3", b"ftyp", b"OpusHead", b"matroska", b"V_VP8")
+MAGIC = (
+    b"\x1aE\xdf\xa3",  # EBML
+    b"matroska",
+    b"V_VP8",
+    b"ftyp",
+    b"OpusHead",
+    b"OpusTags",
+    # The start code of a VP8 key frame of these pictures (RFC 6386 section 9.1); three bytes alone are in any
+    # file of some megabytes by chance.
+    b"\x9d\x01\x2a" + struct.pack("<HH", WIDTH, HEIGHT),
+    b"\x00\x00\x00\x01\x67",  # H.264: a sequence parameter set
+    b"\x00\x00\x00\x01\x65",
+)
+LABEL, NAME, ROOM = "Nguyễn Văn Ẩn 1957", "Dr Ánh", "Nguyen-Van-An-1957"
+REFERENCE, TITLE, SURGEON, MARK = "BN-1957-042", "Cắt túi mật nội soi", "Đặng Thị Hồng", "Chảy máu động mạch"
+WORDS = (LABEL, NAME, ROOM, REFERENCE, TITLE, SURGEON, MARK, "Nguyễn Văn Ẩn")
 
 
-async def test_nothing_that_lies_on_the_disk_can_be_read(theatre: tuple[RecordingServer, Client]) -> None:
+async def test_nothing_of_a_whole_procedure_that_lies_on_the_disk_can_be_read(
+    theatre: tuple[RecordingServer, Client],
+) -> None:
     server, http = theatre
-    room = server.new_room()
-    label, name, patient = "Nguyễn Văn Ẩn 1957", "Dr Ánh", "BN-1957-042"
-    async with Member(http, room) as surgeon:
-        await surgeon.publish([(MarkedTrack(), label, "endoscope"), (VoiceTrack(), "Voice", "microphone")])
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+    staff = server.bearer(ROOM)
+    opening = {
+        "room": ROOM, "reference": REFERENCE, "title": TITLE, "staff": [{"role": "surgeon", "name": SURGEON}],
+    }  # fmt: skip
+    opened = await (await http.request("POST", "/api/v1/procedures", json=opening, headers=staff)).json()
+    await decide(http, ROOM, opened["id"], "given")
+    async with Member(http, ROOM, name=NAME) as surgeon:
+        await surgeon.publish([(MarkedTrack(), LABEL, "endoscope"), (VoiceTrack(), "Voice", "microphone")])
+        await surgeon.do("start_recording", procedure=opened["id"])
         await asyncio.sleep(1.5)
+        await surgeon.do("mark", label=MARK)
         while_recording = contents(server.data)
         await surgeon.do("stop_recording")
-    await server.sealed()
-    for path, content in [*while_recording, *contents(server.data)]:
-        for text in (label.encode(), name.encode(), patient.encode(), *MAGIC):
+    reader = await server.sealed()
+    await study(http, reader.id)
+    lying = [*while_recording, *contents(server.data), (server.log, server.log.read_bytes())]
+    for path, content in lying:
+        for text in (*(word.encode() for word in WORDS), *MAGIC):
             assert text not in content, f"{text!r} in {path.name}"
-    journals = [path for path, _ in while_recording if path.suffix == ".journal"]
-    assert journals
+    suffixes = {path.suffix for path, _ in lying}
+    assert {".journal", ".enc", ".db", ".db-wal"} <= suffixes, "all that it must hold was looked at"
+    assert any("exports" in path.parts for path, _ in lying)
+
+
+async def study(http: Client, recording: str) -> None:
+    """Finds, opens and exports it as somebody of the room."""
+    headers = http.server.bearer(ROOM)
+
+    async def found() -> bool:
+        answer = await http.request("GET", "/api/v1/recordings", params={"text": "tui mat"}, headers=headers)
+        return [one["id"] for one in (await answer.json())["recordings"]] == [recording]
+
+    await until(found, 3 * LOOK_SECONDS, "the recording is in the library")
+    path = f"/api/v1/recordings/{recording}"
+    detail = await (await http.request("POST", f"{path}/views", headers=headers)).json()
+    assert [one["label"] for one in detail["bookmarks"]] == [MARK]
+    camera = next(track for track in detail["tracks"] if track["kind"] == "video")
+    assert camera["label"] == LABEL
+    start = camera["segments"][0]["start"]
+    order = {"form": "png", "tracks": [camera["id"]], "start_seconds": start + 0.5}
+    made = await (await http.request("POST", f"{path}/exports", json=order, headers=headers)).json()
+
+    async def exported() -> bool:
+        answer = await http.request("GET", f"{path}/exports/{made['id']}", headers=headers)
+        state: str = (await answer.json())["state"]
+        assert state != "failed"
+        return state == "finished"
+
+    await until(exported, 30, "the still is exported")
 
 
 def contents(folder: Path) -> list[tuple[Path, bytes]]:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, insert
 
 from mediaserver.ids import RecordingId
 from mediaserver.policy import Role
+from mediaserver.recording.indexing import Indexing
 from mediaserver.review.desk import Desk
-from mediaserver.review.shelf import Shelf
 from mediaserver.store import schema
 from mediaserver.store.audit import AuditTrail, find
 from mediaserver.vault import Vault
@@ -86,13 +86,19 @@ class Reviewed:
         return [(record.event, record.outcome, record.subject) for record in records]
 
 
+async def index(house: House) -> None:
+    """As the running server does every few seconds."""
+    desk = house.parts.desk
+    assert desk is not None
+    await Indexing(desk.roots, desk.vault, house.store.recordings).step()
+
+
 async def reviewed(open_house: OpenHouse) -> Reviewed:
     """Everything real: vault, database, audit, folders, HTTP."""
     house = await open_house()
     desk = house.parts.desk
     assert desk is not None
-    assert isinstance(desk.library, Shelf)
-    theatre(desk.root, desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
+    theatre(desk.roots[0], desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)
     await desk.library.database.write(
         lambda connection: add_procedure(
             connection,
@@ -103,6 +109,7 @@ async def reviewed(open_house: OpenHouse) -> Reviewed:
             ["Nguyễn Đức Đạt", "Lê Thị Hồng"],
         )
     )
+    await index(house)
     await house.http.close()
     house.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # of an address, not a name
     return Reviewed(house, desk)

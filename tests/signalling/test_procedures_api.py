@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mediaserver.ids import ProcedureId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.store.audit import find
 from tests.signalling.conftest import House
 from tests.signalling.test_api import call
@@ -45,11 +46,23 @@ async def events(house: House) -> list[str]:
     return [record.event for record in await house.store.database.read(find)]
 
 
+async def test_how_long_its_recordings_are_kept_is_chosen_with_it(house: House) -> None:
+    wish = OPENING | {"retention_class": "teaching"}
+    _, procedure = await call(house, "POST", ONE, house.bearer("staff"), wish)
+    assert procedure["retention_class"] == "teaching"
+    id, room = ProcedureId(procedure["id"]), RoomId("7QK2")
+    row = await house.store.recordings.begin(RecordingId("r1"), id, room, datetime.now(UTC))
+    assert row.retention_class == "teaching"
+    status, _ = await call(house, "POST", ONE, house.bearer("staff"), OPENING | {"retention_class": "none"})
+    assert status == 400
+
+
 async def test_from_opening_to_closing(house: House) -> None:
     staff = house.bearer("staff")
     procedure = await opened(house)
     assert procedure["reference"] == "BN-0042"
     assert procedure["staff"] == OPENING["staff"]
+    assert procedure["retention_class"] == "clinical"
     assert [one["purpose"] for one in procedure["purposes"]] == [
         "treatment_link", "recording", "teaching", "outside_viewers",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from mediaserver.recording.reader import Recording
 from signalling.review_api import COOKIE, RANGE_BYTES
 from tests.mediaserver.review.recorded import RECORDING, theatre
 from tests.signalling.conftest import OpenHouse
-from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
+from tests.signalling.reviewing import PROCEDURE, Reviewed, index, reviewed
 
 SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
 
@@ -24,7 +24,7 @@ async def here(open_house: OpenHouse) -> Reviewed:
 
 
 def plain(here: Reviewed) -> bytes:
-    recording = Recording.open(here.desk.folder(RECORDING), here.desk.vault)
+    recording = Recording.open(here.desk.folder(RECORDING).path, here.desk.vault)
     segment = recording.segments(recording.tracks[0])[0]
     return recording.read(segment, 0, segment.size)
 
@@ -183,7 +183,10 @@ async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
 async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
     now = datetime.now(UTC)
     live = RecordingId("rLive-1")
-    theatre(here.desk.root, here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3))
+    theatre(
+        here.desk.roots[0], here.desk.vault, live, procedure=PROCEDURE, started_at=now - timedelta(seconds=3)
+    )
+    await index(here.house)
     socket, _ = await here.house.join(Role.STAFF)
     assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
     opened = await (await here.ask("POST", f"/{live}/views")).json()

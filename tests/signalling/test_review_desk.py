@@ -11,7 +11,7 @@ from tests.signalling.reviewing import reviewed
 async def test_a_house_with_a_key_has_a_desk(open_house: OpenHouse, tmp_path: Path) -> None:
     house = await open_house()
     assert house.parts.desk is not None
-    assert house.parts.desk.root == tmp_path / "data" / "recordings"
+    assert house.parts.desk.roots == (tmp_path / "data" / "recordings",)
 
 
 async def test_a_house_without_has_none(open_house: OpenHouse) -> None:

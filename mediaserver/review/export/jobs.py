@@ -21,6 +21,7 @@ import msgspec
 from mediaserver.config import Settings, Storage
 from mediaserver.errors import LimitReached
 from mediaserver.ids import Redacted
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.review.errors import CannotExport
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.worker import Failed, Finished, Progress, Report, Work, context
@@ -96,7 +97,7 @@ class Jobs:
         self._turn = asyncio.Semaphore(1)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def start(self, recording: str, recording_folder: Path, order: Order, owner: str) -> Job:
+    def start(self, recording: str, source: RecordingFolder, order: Order, owner: str) -> Job:
         """Queues it. Raises ``LimitReached``."""
         self._forget_old()
         if len(self._jobs) >= MAX_JOBS:
@@ -109,7 +110,7 @@ class Jobs:
             key=Redacted(DataKey(secrets.token_bytes(32))), ends_at=self._now() + KEPT_SECONDS,
         )  # fmt: skip
         self._jobs[id] = job
-        job.task = asyncio.get_running_loop().create_task(self._run(job, recording_folder))
+        job.task = asyncio.get_running_loop().create_task(self._run(job, source))
         return job
 
     def get(self, id: str) -> Job:
@@ -154,7 +155,7 @@ class Jobs:
                 del self._jobs[id]
                 shutil.rmtree(job.folder, ignore_errors=True)
 
-    async def _run(self, job: Job, recording_folder: Path) -> None:
+    async def _run(self, job: Job, source: RecordingFolder) -> None:
         async with self._turn:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mediaserver.review.export",
@@ -162,16 +163,17 @@ class Jobs:
             )  # fmt: skip
             job.process = process
             try:
-                await self._follow(job, process, recording_folder)
+                await self._follow(job, process, source)
             finally:
                 await _stop(process)
 
-    async def _follow(self, job: Job, process: asyncio.subprocess.Process, recording_folder: Path) -> None:
+    async def _follow(self, job: Job, process: asyncio.subprocess.Process, source: RecordingFolder) -> None:
         assert process.stdin is not None, "piped"
         assert process.stdout is not None, "piped"
         work = Work(
             order=job.order,
-            recording=str(recording_folder),
+            recording=str(source.path),
+            elsewhere=[str(place) for place in source.elsewhere],
             data_folder=str(self._settings.data.folder),
             master_key_file=_text(self._settings.recording.master_key_file),
             storage=_revealed(self._settings.storage),

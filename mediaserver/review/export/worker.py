@@ -22,6 +22,7 @@ import msgspec
 from mediaserver import config
 from mediaserver.config import Data, Settings
 from mediaserver.errors import LoupeError
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.review.export.faststart import Sink
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.run import Cancelled, Export, OpenSink
@@ -42,6 +43,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     recording: str
     """Its folder."""
+    elsewhere: list[str]
+    """Its folders at further locations."""
     data_folder: str
     master_key_file: str | None
     storage: dict[str, Any]
@@ -133,7 +136,8 @@ def perform(work: Work, teller: _Teller, over: threading.Event) -> Report:
     try:
         vault = open_vault(Path(work.data_folder), work.master_key_file)
         objects = Objects.open(config.Storage(**work.storage))
-        recording = open_recording(Path(work.recording), vault, objects)
+        source = RecordingFolder(Path(work.recording), tuple(map(Path, work.elsewhere)))
+        recording = open_recording(source, vault, objects)
         order = msgspec.structs.replace(work.order, labels={**labels(recording, vault), **work.order.labels})
         with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
             export = Export(order, recording, open_sink, teller.progress, over.is_set, scratch=folder)

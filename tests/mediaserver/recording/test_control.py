@@ -5,7 +5,6 @@ No recorder runs here.
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,8 @@ class Listener:
 
     async def end(self, _: float) -> None:
         pass
+
+    pid = 1
 
     def did(self, kind: str) -> list[dict[str, Any]]:
         return [order for order in self.orders if order["do"] == kind]
@@ -194,38 +195,28 @@ async def test_a_new_recorder_is_told_everything_again(world: World) -> None:
     assert [order["do"] for order in world.listener.orders[before:]] == ["recover"]
 
 
-async def test_operators_see_how_far_the_recorder_is_behind(world: World) -> None:
-    def lag() -> float | None:
-        return world.taking.lag_seconds
-
-    def failed() -> bool:
-        return world.taking.failed
-
-    surgeon = world.server.join(identity(Role.SURGEON), "An")
-    assert lag() is None
-    assert not world.taking.recording(surgeon.room)
-    await world.taking.start_by(surgeon, P1)
-    assert lag() is not None
-    assert world.taking.recording(surgeon.room)
-    ahead = {"event": "synced", "monotonic_micros": time.monotonic_ns() // 1000 + 3_600_000_000}
-    world.taking._received(ahead)
-    assert lag() == 0.0
-    recording = world.listener.did("start")[0]["recording"]
-    world.taking._received({"event": "lost", "recording": recording})
-    assert failed()
-    world.taking.stop_by(surgeon)
-    assert lag() is None
-    assert not failed()
-    assert not world.taking.recording(surgeon.room)
-
-
 async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
-    world.taking._received({"event": "figures", "free_bytes": 5, "written": 3, "rate": 1})
+    world.taking._received({"event": "figures", "free_bytes": 5, "written": 3, "rate": 1, "lag_seconds": 0.1})
     world.taking._received({"event": "disk_full", "location": 0, "elsewhere": True})
     world.taking._received({"event": "disk_low", "seconds_left": 90, "free_bytes": 5})
-    assert world.taking.figures == {"free_bytes": 5, "written": 3, "rate": 1, "seconds_left": 90}
-    assert world.taking.disk_full == 1
+    figures = world.taking.figures
+    assert (figures.free_bytes, figures.written_bytes, figures.seconds_left) == (5, 3, 90)
+    assert figures.trouble == {"full": 1}
     done = {"event": "sealed", "recording": "r1", "state": "sealed", "failure": None}
     world.taking._received(done)
     world.taking._received({**done, "failure": "OSError"})
     assert world.audit.entries == [("recording.finalise", "success")]
+
+
+async def test_what_operators_ask(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    asked = [(world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-1"))]
+    changed = await world.taking.start(world.server.rooms[surgeon.room], P1, actor=ACTOR)
+    world.taking._received({"event": "figures", "written": 3, "rate": 1, "lag_seconds": 0.1})
+    asked.append((world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-1")))
+    world.taking._received({"event": "lost", "recording": changed.recording})
+    asked.append((world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-2")))
+    assert asked == [(None, False, False), (0.1, False, True), (0.1, True, False)]
+    world.taking.stop(surgeon.room, actor=ACTOR)
+    world.taking._received({"event": "stopped", "recording": changed.recording})
+    assert not world.taking.failed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediaserver.recording.disk import Ballast, Forecast, Locations, free_bytes
+from mediaserver.recording.disk import Ballast, Forecast, free_bytes
 
 
 def test_ballast_holds_room_and_gives_it_back(tmp_path: Path) -> None:
@@ -21,15 +21,6 @@ def test_ballast_holds_room_and_gives_it_back(tmp_path: Path) -> None:
 
 def test_ballast_where_nothing_can_be_written_is_no_error(tmp_path: Path) -> None:
     Ballast(tmp_path / "absent" / "ballast").fill()
-
-
-def test_locations_are_used_in_order_and_end() -> None:
-    locations = Locations((Path("a"), Path("b")))
-    assert locations.root == Path("a")
-    assert locations.next()
-    assert locations.root == Path("b")
-    assert not locations.next()
-    assert locations.root == Path("b")
 
 
 def test_the_forecast_follows_the_last_minute() -> None:

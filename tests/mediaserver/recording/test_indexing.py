@@ -9,7 +9,7 @@ import pytest
 
 from mediaserver.audit import Actor
 from mediaserver.config import Retention
-from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.recording.indexing import Indexing
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
@@ -51,7 +51,7 @@ async def test_what_was_sealed_is_known_and_looked_at_once(
     shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await open_procedure(index, monkeypatch)
-    indexing = Indexing(shelf.folder.path.parent, shelf.vault, index)
+    indexing = Indexing((shelf.folder.path.parent,), shelf.vault, index)
     assert await indexing.step() == 1
     assert (await index.get(shelf.folder.id)).state == "recording"
     shelf.seal(state="sealed")
@@ -77,10 +77,10 @@ async def test_an_index_that_was_lost_is_made_anew_and_knows_what_has_moved(
     recording = shelf.open()
     [segment] = recording.segments(recording.tracks[0])
     shelf.folder.segment(segment.track, segment.number, segment.suffix).unlink()
-    assert await Indexing(shelf.folder.path.parent, shelf.vault, index).step() == 1
+    assert await Indexing((shelf.folder.path.parent,), shelf.vault, index).step() == 1
     assert [one.location for one in await index.segments(shelf.folder.id)] == ["object"]
     await index.moved(shelf.folder.id, segment.track, segment.number, "object")
-    assert await Indexing(shelf.folder.path.parent, shelf.vault, index).step() == 1, "a second start"
+    assert await Indexing((shelf.folder.path.parent,), shelf.vault, index).step() == 1, "a second start"
     assert len(await index.segments(shelf.folder.id)) == 1
 
 
@@ -88,14 +88,21 @@ async def test_what_cannot_be_read_or_belongs_nowhere_is_counted(
     shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = shelf.folder.path.parent
-    indexing = Indexing(root, shelf.vault, index)
-    assert await indexing.step() == 0, "no such procedure"
+    monkeypatch.setattr("mediaserver.store.procedures.new_procedure_id", lambda: ProcedureId("p1"))
+    procedures = Procedures(index.database, index.vault, index.audit)
+    await procedures.open(RoomId("another"), "BN-1", "", (), Actor(id="me"))
+    indexing = Indexing((root,), shelf.vault, index)
+    assert await indexing.step() == 0, "the procedure is another room's"
     assert indexing.unreadable == 1
-    await open_procedure(index, monkeypatch)
+    other = Shelf(root, shelf.vault, RecordingId("rother"), procedure="p2")
+    assert other.folder.path.parent == root
     bad = root / "rbad"
     bad.mkdir()
     (bad / "key").write_bytes(b"x")
     (bad / "manifest").write_bytes(b"{}\n")
-    again = Indexing(root, shelf.vault, index)
+    again = Indexing((root,), shelf.vault, index)
     assert await again.step() == 1
-    assert again.unreadable == 1
+    assert again.unreadable == 2
+    row = await index.get(other.folder.id)
+    assert (row.procedure, row.room) == ("p2", "theatre"), "its procedure was lost, it is not"
+    assert await index.of(ProcedureId("p2")) == [row]

@@ -1,4 +1,4 @@
-"""From taps to a journal: a tick is a chunk, and what could not be written waits."""
+"""From taps to chunks: a tick is a chunk, and what could not be written waits."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ KEY = DataKey(bytes(range(32)))
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Intake:
-    return Intake(
-        TrackId("t1"), lambda track, number: Journal(tmp_path / f"{track}.{number}.journal", KEY), 3
-    )
+def intake() -> Intake:
+    return Intake(TrackId("t1"), 3)
 
 
 def tap(intake: Intake) -> socket.socket:
@@ -28,48 +26,61 @@ def tap(intake: Intake) -> socket.socket:
     return theirs
 
 
+def write(intake: Intake, folder: Path) -> None:
+    """As a location does."""
+    intake.take(1.0)
+    chunk = intake.chunk()
+    if chunk is not None:
+        journal = chunk.journal or Journal(folder / f"{chunk.track}.{chunk.number}.journal", KEY)
+        journal.append(chunk.content)
+        intake.wrote(journal)
+
+
 def test_a_tick_is_one_chunk_and_a_roll_a_new_file(tmp_path: Path, intake: Intake) -> None:
     with tap(intake) as end:
         end.send(b"one")
         end.send(b"two")
-        intake.drain()
-        intake.drain()
+        write(intake, tmp_path)
+        write(intake, tmp_path)
         end.send(b"three")
-        intake.roll()
-        intake.drain()
+        assert intake.roll() is not None
+        write(intake, tmp_path)
     assert read_journal(tmp_path / "t1.3.journal", KEY).records == [b"onetwo"]
     assert read_journal(tmp_path / "t1.4.journal", KEY).records == [b"three"]
     live = [intake.live]
-    intake.drain()
+    write(intake, tmp_path)
     live.append(intake.live)
     assert live == [True, False]
-    intake.close()
-    assert len(intake.retired) == 2
+    assert intake.close() is not None
+    assert intake.close() is None
 
 
 def test_two_taps_of_a_track_share_its_journal(tmp_path: Path, intake: Intake) -> None:
     with tap(intake) as first, tap(intake) as second:
         first.send(b"old")
         second.send(b"new")
-        intake.drain()
-    intake.close()
+        write(intake, tmp_path)
     assert read_journal(tmp_path / "t1.3.journal", KEY).records == [b"oldnew"]
 
 
-def test_what_found_no_room_is_written_later(tmp_path: Path) -> None:
-    broken = True
-
-    def open_journal(track: TrackId, number: int) -> Journal:
-        if broken:
-            raise OSError(28, "full")
-        return Journal(tmp_path / f"{track}.{number}.journal", KEY)
-
-    intake = Intake(TrackId("t1"), open_journal, 0)
+def test_what_was_not_written_waits_and_says_since_when(tmp_path: Path, intake: Intake) -> None:
     with tap(intake) as end:
         end.send(b"kept")
-        with pytest.raises(OSError, match="full"):
-            intake.drain()
-        broken = False
-        intake.drain()
-    intake.close()
-    assert read_journal(tmp_path / "t1.0.journal", KEY).records == [b"kept"]
+        intake.take(5.0)
+        end.send(b"too")
+        intake.take(6.0)
+        since = [intake.waiting_since]
+        write(intake, tmp_path)
+        since.append(intake.waiting_since)
+    assert since == [5.0, None]
+    assert read_journal(tmp_path / "t1.3.journal", KEY).records == [b"kepttoo"]
+
+
+def test_what_can_be_written_nowhere_is_let_go(intake: Intake) -> None:
+    with tap(intake) as end:
+        end.send(b"lost")
+        intake.take(5.0)
+    intake.let_go()
+    assert intake.chunk() is None
+    intake.take(6.0)
+    assert not intake.live

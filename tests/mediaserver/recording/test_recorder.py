@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -83,17 +82,6 @@ async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_se
         assert reader.state == "sealed"
         assert pictures(reader) == feeder.sent
         feeder.recording = "rnext"
-
-
-async def test_it_tells_up_to_when_all_is_on_the_disk(tmp_path: Path) -> None:
-    async with Feeder(tmp_path) as feeder:
-        feeder.track("t1")
-        await feeder.feed("t1", 1.0)
-        fed = time.monotonic_ns() // 1000
-        told = await feeder.told(lambda m: m["event"] == "synced" and m["monotonic_micros"] >= fed, 10.0)
-        assert told["monotonic_micros"] <= time.monotonic_ns() // 1000
-        moments = [m["monotonic_micros"] for m in feeder.messages if m["event"] == "synced"]
-        assert moments == sorted(set(moments))
 
 
 async def test_a_withdrawal_is_sealed_and_marked_at_once(tmp_path: Path) -> None:

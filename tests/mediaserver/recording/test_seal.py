@@ -161,7 +161,7 @@ def test_a_second_location_is_read_too(shelf: Shelf, tmp_path: Path) -> None:
     journal = Journal(other.journal(track, 1), shelf.key)
     journal.append(b"".join(records[30:]))
     journal.close()
-    outcome = seal(Order(shelf.folder, (other,), state="sealed"), shelf.vault)
+    outcome = seal(Order(RecordingFolder(shelf.folder.path, (other.path,)), state="sealed"), shelf.vault)
     assert [line["pictures"] for line in outcome.segments] == [60]
     assert not other.journals()
 

@@ -36,13 +36,13 @@ def test_moved_segments_read_as_before(
 ) -> None:
     monkeypatch.setattr(opening, "OPEN_OBJECTS", 1)
     recording = theatre(tmp_path / "recordings")
-    folder = RecordingFolder.of(tmp_path / "recordings", recording.id).path
+    folder = RecordingFolder.of(tmp_path / "recordings", recording.id)
     before = {
         (track.id, one.number): recording.read(one, 0, one.size)
         for track in recording.tracks
         for one in recording.segments(track)
     }
-    move(recording, folder, objects)
+    move(recording, folder.path, objects)
     moved = open_recording(folder, VAULT, objects)
     for _ in range(2):
         for track in moved.tracks:

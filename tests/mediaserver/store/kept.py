@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from mediaserver.audit import Actor
-from mediaserver.config import Retention
+from mediaserver.config import Retention, RetentionClass
 from mediaserver.ids import RecordingId, RoomId, TrackId, new_recording_id
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedures
-from mediaserver.store.recordings import Recordings, RetentionClass, SegmentRow
+from mediaserver.store.recordings import Recordings, SegmentRow
 from mediaserver.store.schema import now
 from mediaserver.vault import ChunkWriter, DataKey, Vault
 
@@ -42,9 +42,9 @@ async def keep(
     audit = AuditTrail(database, vault)
     id = new_recording_id()
     room = RoomId(id[:12])
-    procedure = await Procedures(database, vault, audit).open(room, "BN-1", "", (), Actor(id="me"))
+    procedure = await Procedures(database, vault, audit).open(room, "BN-1", "", (), Actor(id="me"), retained)
     recordings = Recordings(database, vault, audit, Retention(test_days=0))
-    await recordings.begin(id, procedure.id, room, now() - timedelta(hours=1), retained)
+    await recordings.begin(id, procedure.id, room, now() - timedelta(hours=1))
     kept = Kept(id, root / id, vault.new_data_key(), recordings)
     (kept.folder / "segments" / TRACK).mkdir(parents=True)
     (kept.folder / "key").write_bytes(vault.wrap(kept.key, f"recording/{id}"))

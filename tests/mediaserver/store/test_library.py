@@ -17,8 +17,8 @@ from mediaserver.policy import Role
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
 from mediaserver.store.database import Database
-from mediaserver.store.library import Query, StoredLibrary, folded, matches
-from mediaserver.store.procedures import Procedures, StaffMember, UnknownProcedure
+from mediaserver.store.library import LOCAL, Library, NothingToMark, Query, folded, matches
+from mediaserver.store.procedures import Procedures, StaffMember
 from mediaserver.store.recordings import Recordings
 from mediaserver.store.schema import now
 from mediaserver.store.schema import recordings as table
@@ -34,21 +34,21 @@ CASES = [
 
 
 @pytest.fixture
-async def library(database: Database, vault: Vault) -> StoredLibrary:
+async def library(database: Database, vault: Vault) -> Library:
     audit = AuditTrail(database, vault)
     procedures, kept = Procedures(database, vault, audit), Recordings(database, vault, audit, Retention())
     for room, reference, title, names, began in CASES:
-        at = datetime.fromisoformat(began).astimezone()
+        at = datetime.fromisoformat(began).replace(tzinfo=LOCAL)
         team = [StaffMember(Role.SURGEON, Redacted(name)) for name in names]
         procedure = await procedures.open(RoomId(room), reference, title, team, ME)
         id = new_recording_id()
         await kept.begin(id, procedure.id, RoomId(room), at)
         await kept.change(id, "sealed", at + timedelta(hours=1))
         await procedures.close(procedure.id, ME)
-    return StoredLibrary(database, procedures, Bookmarks(database, vault, audit))
+    return Library(database, procedures, Bookmarks(database, vault, audit))
 
 
-async def search(library: StoredLibrary, **what: object) -> list[str]:
+async def search(library: Library, **what: object) -> list[str]:
     return [entry.reference for entry in await library.search(Query(**{"room": None, **what}))]  # type: ignore[arg-type]
 
 
@@ -68,11 +68,11 @@ async def search(library: StoredLibrary, **what: object) -> list[str]:
         ("tim", []),
     ],
 )
-async def test_by_text(library: StoredLibrary, text: str, found: list[str]) -> None:
+async def test_by_text(library: Library, text: str, found: list[str]) -> None:
     assert await search(library, text=text) == found
 
 
-async def test_by_room_staff_and_day(library: StoredLibrary) -> None:
+async def test_by_room_staff_and_day(library: Library) -> None:
     assert await search(library, room="theatre-1") == ["BN-0099", "BN-0042"]
     assert await search(library, staff="anh") == ["BN-0077"]
     assert await search(library, staff="ruot") == [], "a title is no staff"
@@ -83,7 +83,7 @@ async def test_by_room_staff_and_day(library: StoredLibrary) -> None:
     assert await search(library, room="theatre-1", text="dang", last_day=day) == ["BN-0042"]
 
 
-async def test_what_was_deleted_is_not_found(library: StoredLibrary, database: Database) -> None:
+async def test_what_was_deleted_is_not_found(library: Library, database: Database) -> None:
     [entry] = await library.search(Query(room=None, text="0042"))
     assert await library.entry(entry.id) == entry
     assert (entry.seconds, entry.staff) == (3600.0, ("Đặng Thị Hồng", "Lê Văn Đức"))
@@ -92,7 +92,7 @@ async def test_what_was_deleted_is_not_found(library: StoredLibrary, database: D
     assert await search(library) == []
 
 
-async def test_bookmarks_are_on_the_recordings_own_axis(library: StoredLibrary) -> None:
+async def test_bookmarks_are_on_the_recordings_own_axis(library: Library) -> None:
     [entry] = await library.search(Query(room=None, text="0042"))
     late = await library.mark(entry, 90.5, "Kẹp", "me")
     early = await library.mark(entry, 10, "Rạch", "me")
@@ -105,8 +105,8 @@ async def test_bookmarks_are_on_the_recordings_own_axis(library: StoredLibrary) 
             await library.unmark(entry, wrong, "me")
 
 
-async def test_marking_live_needs_an_open_procedure(library: StoredLibrary) -> None:
-    with pytest.raises(UnknownProcedure, match="no procedure is open"):
+async def test_marking_live_needs_an_open_procedure(library: Library) -> None:
+    with pytest.raises(NothingToMark):
         await library.mark_live("theatre-1", "", "me")
     opened = await library.procedures.open(RoomId("theatre-1"), "BN-1", "", (), ME)
     moment = await library.mark_live("theatre-1", "Chảy máu", "me")

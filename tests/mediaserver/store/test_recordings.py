@@ -60,8 +60,6 @@ async def test_nothing_begins_without_its_procedure_or_over_the_quota(
     recordings: Recordings, procedure: ProcedureId
 ) -> None:
     with pytest.raises(UnknownProcedure):
-        await recordings.begin(new_recording_id(), ProcedureId("none"), ROOM, now())
-    with pytest.raises(UnknownProcedure):
         await recordings.begin(new_recording_id(), procedure, RoomId("other"), now())
     with pytest.raises(UnknownRecording):
         await recordings.add(RecordingId("none"), [SEGMENT])
@@ -75,13 +73,22 @@ async def test_nothing_begins_without_its_procedure_or_over_the_quota(
         await recordings.check_quota()
 
 
+async def test_a_recording_whose_procedure_was_lost_is_kept_longest(recordings: Recordings) -> None:
+    start, lost = now(), ProcedureId("lost")
+    row = await recordings.begin(new_recording_id(), lost, ROOM, start)
+    assert (row.retention_class, row.retain_until) == ("clinical", start + timedelta(days=3650))
+    assert await recordings.of(lost) == [row]
+
+
 async def test_what_is_due_is_found_when_its_time_is_over_and_no_hold_stands(
     recordings: Recordings, procedure: ProcedureId, database: Database
 ) -> None:
-    start = now()
+    start, other = now(), RoomId("other")
+    kept = Procedures(database, recordings.vault, recordings.audit)
+    trial = (await kept.open(other, "BN-2", "", (), AUDITOR, "test")).id
     short, running, clinical = (new_recording_id() for _ in range(3))
-    await recordings.begin(short, procedure, ROOM, start, "test")
-    await recordings.begin(running, procedure, ROOM, start, "test")
+    await recordings.begin(short, trial, other, start)
+    await recordings.begin(running, trial, other, start)
     await recordings.begin(clinical, procedure, ROOM, start)
     await recordings.change(short, "sealed")
     await recordings.change(clinical, "sealed")

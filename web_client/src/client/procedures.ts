@@ -5,6 +5,9 @@ import { exchange } from "./invitation";
 export const PURPOSES = ["treatment_link", "recording", "teaching", "outside_viewers"] as const;
 export const RELATIONS = ["patient", "guardian", "relative", "representative"] as const;
 export const FORMS = ["written", "spoken", "read_aloud", "electronic"] as const;
+/** How long recordings are kept: the server's settings say how many days each. */
+export const RETENTIONS = ["clinical", "teaching", "test"] as const;
+export type Retention = (typeof RETENTIONS)[number];
 export type Purpose = (typeof PURPOSES)[number];
 export type Relation = (typeof RELATIONS)[number];
 export type Form = (typeof FORMS)[number];
@@ -26,6 +29,7 @@ export interface Procedure {
   room: string;
   reference: string;
   title: string;
+  retention_class: Retention;
   opened_at: string;
   confirmed_at: string | null;
   closed_at: string | null;
@@ -71,8 +75,8 @@ export class Procedures {
     return found.procedures.find((one) => one.closed_at === null) ?? null;
   }
 
-  open(room: string, reference: string, title: string): Promise<Procedure> {
-    return this.#ask("POST", "procedures", { room, reference, title });
+  open(room: string, reference: string, title: string, retention: Retention): Promise<Procedure> {
+    return this.#ask("POST", "procedures", { room, reference, title, retention_class: retention });
   }
 
   confirm(id: string): Promise<Procedure> {

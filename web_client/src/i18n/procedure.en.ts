@@ -6,6 +6,7 @@ export const procedure: ProcedureWords = {
   openHelp: "Nothing can be recorded before a procedure is open.", confirm: "Patient confirmed by two identifiers",
   confirmed: "Patient confirmed", unconfirmed: "Patient not confirmed yet", close: "Close procedure",
   closeConfirm: "Close this procedure? The room can then take another.",
+  retention: "Recordings are kept as", retentions: { clinical: "Medical record", teaching: "Teaching material", test: "Trial, kept briefly" },
   consents: "Consents", who: "Who decides", relation: "As", form: "How", whoFirst: "First write down who decides.",
   give: "Agrees", refuse: "Refuses", withdraw: "Withdraws",
   states: { given: "Agreed", refused: "Refused", withdrawn: "Withdrawn", none: "Not asked yet", emergency: "Emergency" },

@@ -32,6 +32,7 @@ export const procedure = {
   openHelp: "Chưa mở ca thì chưa ghi hình được.", confirm: "Đã xác nhận người bệnh bằng 2 thông tin",
   confirmed: "Đã xác nhận người bệnh", unconfirmed: "Chưa xác nhận người bệnh", close: "Đóng ca",
   closeConfirm: "Đóng ca này? Sau đó phòng nhận ca khác được.",
+  retention: "Lưu bản ghi như", retentions: { clinical: "Hồ sơ bệnh án", teaching: "Tư liệu giảng dạy", test: "Bản thử, lưu ngắn" },
   consents: "Sự đồng ý", who: "Người quyết định", relation: "Là", form: "Cách đồng ý", whoFirst: "Hãy ghi tên người quyết định trước.",
   give: "Đồng ý", refuse: "Không đồng ý", withdraw: "Rút lại",
   states: { given: "Đã đồng ý", refused: "Không đồng ý", withdrawn: "Đã rút lại", none: "Chưa hỏi", emergency: "Mở khẩn cấp" },

@@ -1,8 +1,8 @@
 /** Which patient this room serves, and what was consented to: opened, ticked and closed here. */
 import { computed, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { FORMS, ProcedureRefused, Procedures, RELATIONS } from "../client/procedures";
-import type { Decision, Form, Procedure, Purpose, PurposeState, Relation } from "../client/procedures";
+import { FORMS, ProcedureRefused, Procedures, RELATIONS, RETENTIONS } from "../client/procedures";
+import type { Decision, Form, Procedure, Purpose, PurposeState, Relation, Retention } from "../client/procedures";
 import { roomOfPath, takeInvitation } from "../client/invitation";
 import { language, words } from "../i18n";
 import { place } from "../lobby/places";
@@ -66,13 +66,17 @@ function Opening({ room, api }: { room: string; api: Procedures }) {
       const value = fields.get(name);
       return typeof value === "string" ? value.normalize("NFC") : "";
     };
-    void act(() => api.open(room, text("reference"), text("title")));
+    void act(() => api.open(room, text("reference"), text("title"), text("retention") as Retention));
   };
   return (
     <form class="card" onSubmit={open}>
       <p>{t.openHelp}</p>
       <label class="field">{t.reference}<input name="reference" required maxLength={64} autocomplete="off" /></label>
       <label class="field">{t.name}<input name="title" maxLength={200} autocomplete="off" /></label>
+      <label class="field">
+        {t.retention}
+        <select name="retention">{RETENTIONS.map((one) => <option key={one} value={one}>{t.retentions[one]}</option>)}</select>
+      </label>
       <button type="submit" class="button main">{t.open}</button>
     </form>
   );
@@ -86,6 +90,7 @@ function Standing({ now, api }: { now: Procedure; api: Procedures }) {
   return (
     <>
       <p><strong>{now.reference}</strong>{now.title !== "" && ` · ${now.title}`}</p>
+      <p class="quiet">{t.retention}: {t.retentions[now.retention_class]}</p>
       <p>
         {now.confirmed_at === null
           ? <Button icon="person" word={t.confirm} hint={t.unconfirmed} onPress={() => void act(() => api.confirm(now.id))} />

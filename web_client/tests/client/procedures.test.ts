@@ -39,7 +39,7 @@ describe("Procedures", () => {
   it("keeps its token until it is refused, then asks again once", async () => {
     const { asked, fetcher } = server([200, OPEN], [401, { code: "unauthorized" }], [200, OPEN], [401, {}], [401, { code: "unauthorized" }]);
     const api = new Procedures("invitation", fetcher);
-    await api.open("7QK2", "BN-1", "x");
+    await api.open("7QK2", "BN-1", "x", "teaching");
     await api.confirm("p1");
     expect(asked.map((one) => one.authorization)).toEqual(["Bearer t1", "Bearer t1", "Bearer t2"]);
     await expect(api.close("p1")).rejects.toMatchObject({ code: "unauthorized" });
@@ -55,8 +55,8 @@ describe("Procedures", () => {
   it("tells the server's reason, and a lost network apart from it", async () => {
     const { fetcher } = server([409, { code: "procedure_open" }], [502, "a proxy's page"]);
     const api = new Procedures("invitation", fetcher);
-    await expect(api.open("7QK2", "x", "")).rejects.toEqual(new ProcedureRefused("procedure_open"));
-    await expect(api.open("7QK2", "x", "")).rejects.toMatchObject({ code: "http_502" });
+    await expect(api.open("7QK2", "x", "", "clinical")).rejects.toEqual(new ProcedureRefused("procedure_open"));
+    await expect(api.open("7QK2", "x", "", "clinical")).rejects.toMatchObject({ code: "http_502" });
     const broken = new Procedures("invitation", () => Promise.reject(new TypeError("offline")));
     await expect(broken.current("x")).rejects.toMatchObject({ code: "network" });
   });

@@ -10,6 +10,7 @@ import pytest
 from mediaserver import config
 from mediaserver.config import Settings
 from mediaserver.errors import LimitReached
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.review.export import jobs as jobs_module
 from mediaserver.review.export.jobs import KEPT_SECONDS, Jobs, Running, Waiting
 from mediaserver.review.export.order import Order
@@ -37,7 +38,7 @@ def place(tmp_path: Path) -> Path:
 async def test_jobs_are_done_one_after_the_other_and_forgotten(place: Path) -> None:
     now = [1000.0]
     jobs = Jobs(settings(place), now=lambda: now[0])
-    folder = place / "data" / "recordings" / RECORDING
+    folder = RecordingFolder(place / "data" / "recordings" / RECORDING)
     first, second = (jobs.start(RECORDING, folder, STILL, "u1") for _ in range(2))
     assert isinstance(second.state, Waiting)
     for job in (first, second):
@@ -60,9 +61,9 @@ async def test_jobs_are_done_one_after_the_other_and_forgotten(place: Path) -> N
 async def test_there_is_an_end_to_what_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs_module, "MAX_JOBS", 1)
     jobs = Jobs(settings(place), now=lambda: 0.0)
-    jobs.start(RECORDING, place / "data" / "recordings" / RECORDING, STILL, "u1")
+    jobs.start(RECORDING, RecordingFolder(place / "data" / "recordings" / RECORDING), STILL, "u1")
     with pytest.raises(LimitReached):
-        jobs.start(RECORDING, place / "data" / "recordings" / RECORDING, STILL, "u1")
+        jobs.start(RECORDING, RecordingFolder(place / "data" / "recordings" / RECORDING), STILL, "u1")
     await jobs.close()
 
 

@@ -30,7 +30,7 @@ def place(tmp_path: Path) -> Path:
 def work(place: Path, order: Order, recording: str = RECORDING) -> bytes:
     made = Work(
         order=order, recording=str(place / "data" / "recordings" / recording),
-        data_folder=str(place / "data"),
+        elsewhere=[], data_folder=str(place / "data"),
         master_key_file=str(place / "master.key"), folder=str(place / "out"), key=KEY.hex(), storage={},
     )  # fmt: skip
     return msgspec.json.encode(made) + b"\n"
