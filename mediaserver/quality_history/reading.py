@@ -89,8 +89,8 @@ def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSamp
         due += part.grown("packets") + part.grown("unrepaired")
     if due:
         before, after = min(1.0, (lost + repaired) / due), lost / due
-    # What the plane measures here is the time of a repair; before the first it is 0.
-    measured = number(change.now, "round_trip_in_seconds") or None
+    # What the plane measures here is the time of a repair; before the first it is not known.
+    measured = number(change.now, "round_trip_in_seconds")
     return LegSample(
         phase=transport.phase,
         bits_per_second=change.bits_per_second("bytes_in"),

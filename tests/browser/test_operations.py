@@ -16,7 +16,7 @@ from tests.browser.test_accessibility import axe, violations
 from tests.browser.test_pages import synthetic_theatre
 from tests.browser.visitor import NARROW, WIDE
 from tests.member import Member
-from tests.running import Client, Server
+from tests.running import Client, Server, until
 
 __all__ = ["axe"]
 pytestmark = [
@@ -52,8 +52,7 @@ async def test_from_the_board_down_to_a_track(visit: OpenVisitor, server: Server
         assert "round trip" in await page.inner_text(".path-side.from .path-words >> nth=0")
         await page.click(".participants .participant button")
         await page.wait_for_selector(".tracks li")
-        await page.wait_for_selector(".chart canvas", timeout=15_000)
-        assert "Upload: now" in await page.inner_text(".charts")
+        await page.wait_for_selector(".charts:has(canvas) >> text=Upload: now", timeout=15_000)
         for width, height in (WIDE, NARROW):
             await page.set_viewport_size({"width": width, "height": height})
             assert await violations(visitor, axe) == []
@@ -102,6 +101,12 @@ async def test_a_live_surgery_stands_first_and_refuses_a_restart(visit: OpenVisi
 async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server: Server) -> None:
     room = server.new_room()
     async with Client(server) as http, Member(http, room, "specialist") as member:
+
+        async def seen() -> bool:
+            path = f"/api/v1/operations/rooms/{room}"
+            return (await http.request("GET", path, headers=server.bearer("*", "operator"))).status == 200
+
+        await until(seen, 10, "the desk has seen the room")
         visitor = await visit(f"{server.url}/operations?room={room}{link(server)[len(server.url) + 11 :]}")
         page = visitor.page
         await page.click(".participants .participant button", timeout=15_000)

@@ -212,7 +212,7 @@ fn note_sequence(
         Arrival::Old => return Err(Drop::Duplicate),
         Arrival::Gap(missing) => counters.add(Counter::LostIn, missing),
         Arrival::Filled(Some(round_trip)) if packet.repaired => {
-            incoming.round_trip = smooth(incoming.round_trip, round_trip);
+            incoming.round_trip = Some(smooth(incoming.assumed_round_trip(), round_trip));
         }
         _ => {}
     }

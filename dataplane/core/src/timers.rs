@@ -11,6 +11,7 @@ use crate::rtcp::source::write_cname;
 use crate::rtcp::{Gathering, MAX_REPORT_BLOCKS, begin_compound, write_own_name};
 use crate::stats::Counter;
 use crate::tap::Tap;
+use crate::transport::Incoming;
 use crate::twcc::ArrivalLog;
 use crate::units::{Bitrate, Ssrc, Time};
 
@@ -122,8 +123,7 @@ impl Plane {
         let publications = self.publications_of(key);
         let transport = &self.transports[key];
         let ssrc = transport.ssrc;
-        let round_trip =
-            transport.incoming.as_deref().map(|incoming| incoming.round_trip).unwrap_or_default();
+        let round_trip = transport.incoming.as_deref().map(Incoming::assumed_round_trip).unwrap_or_default();
         for publication in publications {
             let publication = &mut self.publications[publication];
             let (nack, pli) = (publication.media.nack, publication.media.pli);

@@ -73,8 +73,8 @@ pub struct Incoming {
     pub remb: bool,
     /// The estimate last sent.
     pub remb_rate: Bitrate,
-    /// From a retransmission request to its answer.
-    pub round_trip: Duration,
+    /// From a retransmission request to its answer; unknown before the first.
+    pub round_trip: Option<Duration>,
     /// When the next receiver report is due.
     pub next_report: Time,
     /// Bits, before decryption.
@@ -95,12 +95,17 @@ impl Incoming {
             reduced_size: false,
             remb: false,
             remb_rate: Bitrate(0),
-            round_trip: INITIAL_ROUND_TRIP,
+            round_trip: None,
             next_report: Time::NEVER,
             bits: TokenBucket::new(now, 0, 0),
             packets: TokenBucket::new(now, 0, 0),
             probes: TokenBucket::new(now, 200, 100),
         }
+    }
+
+    /// The round trip as far as it is known.
+    pub fn assumed_round_trip(&self) -> Duration {
+        self.round_trip.unwrap_or(INITIAL_ROUND_TRIP)
     }
 
     /// Fits the limits to what is published.
@@ -257,15 +262,13 @@ impl Transport {
         let mut figures =
             vec![("packets_in", Figure::Count(self.packets_in)), ("bytes_in", Figure::Count(self.bytes_in))];
         if let Some(incoming) = &self.incoming {
-            figures.push(("round_trip_in_seconds", Figure::Measure(incoming.round_trip.as_secs_f64())));
+            figures.push(("round_trip_in_seconds", measured(incoming.round_trip)));
         }
         if let Some(outgoing) = &self.outgoing {
-            let round_trip =
-                outgoing.round_trip.map_or(Figure::Unknown, |rtt| Figure::Measure(rtt.as_secs_f64()));
             figures.extend([
                 ("packets_out", Figure::Count(outgoing.packets)),
                 ("bytes_out", Figure::Count(outgoing.bytes)),
-                ("round_trip_seconds", round_trip),
+                ("round_trip_seconds", measured(outgoing.round_trip)),
                 ("remb_bits_per_second", outgoing.remb.map_or(Figure::Unknown, |rate| Figure::Count(rate.0))),
             ]);
             let link = outgoing.bandwidth.state();
@@ -284,4 +287,8 @@ impl Transport {
         }
         figures
     }
+}
+
+fn measured(time: Option<Duration>) -> Figure {
+    time.map_or(Figure::Unknown, |time| Figure::Measure(time.as_secs_f64()))
 }

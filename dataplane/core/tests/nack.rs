@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use loupe_core::stats::Counter;
+use loupe_core::stats::{Counter, Figure};
 use loupe_core::units::Time;
 use loupe_netem::{DelayConfig, Jitter, Loss, profiles};
 use support::media::{camera, picture};
@@ -83,6 +83,20 @@ fn a_measured_round_trip_spaces_the_repeats() {
     };
     assert!((millis(25)..millis(70)).contains(&spacing(5)), "{:?}", spacing(5));
     assert!(spacing(150) >= millis(300), "{:?}", spacing(150));
+}
+
+#[test]
+fn the_round_trip_is_unknown_until_an_answer_measures_it() {
+    let told = |loss| {
+        let mut world = run(12, 20, loss, true, 20_000);
+        let handle = world.peer(0).handle;
+        let stats = world.plane.stats(world.now);
+        let (_, figures) = stats.transports.iter().find(|(transport, _)| *transport == handle).unwrap();
+        figures.iter().find(|(name, _)| *name == "round_trip_in_seconds").unwrap().1.clone()
+    };
+    assert!(matches!(told(Loss::None), Figure::Unknown));
+    let Figure::Measure(seconds) = told(profiles::iid(5.0)) else { panic!("not measured") };
+    assert!((0.038..0.08).contains(&seconds), "{seconds} s");
 }
 
 #[test]
