@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import imageio_ffmpeg
 import numpy as np
 from av import VideoFrame
+from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
@@ -63,8 +63,7 @@ def check_playable(reader: Recording, segment: Segment, scratch: Path) -> None:
     """FFmpeg as it is distributed decodes a segment to its end and complains of nothing."""
     file = scratch / f"played.{segment.suffix}"
     file.write_bytes(reader.read(segment, 0, segment.size))
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    command = [ffmpeg, "-v", "warning", "-xerror", "-i", str(file), "-f", "null", "-"]
+    command = [get_ffmpeg_exe(), "-v", "warning", "-xerror", "-i", str(file), "-f", "null", "-"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     file.unlink()
     assert (done.returncode, done.stderr) == (0, "")

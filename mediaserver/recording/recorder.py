@@ -54,6 +54,8 @@ class Recorder:
         self._ballast = Ballast(roots[0] / "ballast")
         self._sealer = sealer
         self._running: dict[RecordingId, Running] = {}
+        self._recovering: list[Sealer] = []
+        """Workers that seal what a crash left, one a processor, so that what is being taken does not wait."""
         self._failed: dict[RecordingId, tuple[float, str]] = {}
         """Recordings that ended and could not be sealed: when to try again, and their state."""
         self._lost: dict[RecordingId, float] = {}
@@ -103,7 +105,8 @@ class Recorder:
             running.close()
         self._running.clear()
         self._locations.end()
-        self._sealer.close(timeout=5.0)
+        for sealer in (self._sealer, *self._recovering):
+            sealer.close(timeout=5.0)
         os.close(self._lock)
 
     # ---- Orders ----
@@ -144,12 +147,17 @@ class Recorder:
 
     def _recover(self, taken: set[str]) -> None:
         """Seals what a crash left: everything that has no end and is not being taken."""
+        left: list[tuple[RecordingId, str]] = []
         for folder in folders(*self._locations.roots):
             lines = Manifest(folder, self._vault).lines()
-            if folder.id in taken or any(line["type"] == "end" for line in lines):
-                continue
-            state = next((line["state"] for line in lines if line["type"] == "stopped"), "sealed")
-            self._sealer.order(self._locations.roots, folder.id, now=None, state=state)
+            if folder.id not in taken and not any(line["type"] == "end" for line in lines):
+                state = next((line["state"] for line in lines if line["type"] == "stopped"), "sealed")
+                left.append((folder.id, state))
+        workers = min(len(left), os.cpu_count() or 1)
+        self._recovering = [self._sealer.another() for _ in range(workers)]
+        for index, (recording, state) in enumerate(left):
+            sealer = self._recovering[index % workers]
+            sealer.order(self._locations.roots, recording, now=None, state=state)
 
     def _start(self, order: Order) -> None:
         """Begins a recording, or goes on with one that another recorder began."""
@@ -225,11 +233,13 @@ class Recorder:
                 axis = (time.monotonic_ns() // 1000 - running.start_micros) / 1_000_000
                 self._sealer.order(self._locations.roots, running.id, now=axis, state=None)
                 running.next_seal = now + SEAL_SECONDS
-        for outcome in self._sealer.outcomes():
-            self._sealed(outcome)
+        for sealer in (self._sealer, *self._recovering):
+            for outcome in sealer.outcomes():
+                self._sealed(outcome)
+        self._end_recovering()
         self._seal_again(now)
         if self._quitting is not None:
-            done = self._sealer.idle and not self._running
+            done = self._sealer.idle and not self._recovering and not self._running
             self._open = self._open and not done and now < self._quitting
         if now >= self._next_watch:
             self._watch(now)
@@ -276,6 +286,11 @@ class Recorder:
         elif outcome["state"] is not None:
             self._failed.pop(RecordingId(outcome["recording"]), None)
         self._tell({"event": "sealed", **outcome})
+
+    def _end_recovering(self) -> None:
+        for sealer in [one for one in self._recovering if one.idle]:
+            self._recovering.remove(sealer)
+            sealer.close(timeout=1.0)
 
     def _seal_again(self, now: float) -> None:
         for recording, (due, state) in list(self._failed.items()):

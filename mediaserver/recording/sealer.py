@@ -78,6 +78,12 @@ class Sealer:
         self._received = b""
         self._busy = False
 
+    def another(self) -> Sealer:
+        """Like this one, with a worker of its own."""
+        made = Sealer(())
+        made._command = self._command
+        return made
+
     def order(
         self, roots: Sequence[Path], recording: RecordingId, *, now: float | None, state: str | None
     ) -> None:

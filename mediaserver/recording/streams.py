@@ -155,9 +155,10 @@ class Capture:
             body += 4 + 4 * int.from_bytes(chunk[body + 2 : body + 4], "big")
         if body > end:
             return
-        key = StreamKey(record.publication, record.encoding, ssrc)
-        stream = self.streams.get(key)
+        same = (record.publication, record.encoding, ssrc)  # as its key, and found quicker
+        stream = self.streams.get(same)  # type: ignore[call-overload]
         if stream is None:
+            key = StreamKey(*same)
             stream = self.streams[key] = Stream(key)
         self.newest = at = self._at(record.arrival)
         stream.add(seq, rtp, second >= 0x80, chunk[body:end], at)

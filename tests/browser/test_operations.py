@@ -100,7 +100,11 @@ async def test_a_live_surgery_stands_first_and_refuses_a_restart(visit: OpenVisi
 
 async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server: Server) -> None:
     room = server.new_room()
-    async with Client(server) as http, Member(http, room, "specialist") as member:
+    async with (
+        Client(server) as http,
+        Member(http, room, "observer"),  # keeps the room when the other is removed
+        Member(http, room, "specialist") as member,
+    ):
 
         async def seen() -> bool:
             path = f"/api/v1/operations/rooms/{room}"
@@ -109,14 +113,15 @@ async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server:
         await until(seen, 10, "the desk has seen the room")
         visitor = await visit(f"{server.url}/operations?room={room}{link(server)[len(server.url) + 11 :]}")
         page = visitor.page
-        await page.click(".participants .participant button", timeout=15_000)
-        await page.click(".participant .actions .danger")
+        person = f'.participants .participant:has(button:has-text("{member.id[:6]}"))'
+        await page.click(f"{person} button", timeout=15_000)
+        await page.click(f"{person} .actions .danger")
         await page.wait_for_selector("dialog[open]")
         assert member.told("closing") == [], "not before it is confirmed"
         await page.click("dialog .danger")
         assert (await member.event("closing"))["reason"] == "removed"
         await page.click("dialog button >> nth=0")
-        await page.wait_for_selector(".participants .participant", state="detached", timeout=10_000)
+        await page.wait_for_selector(person, state="detached", timeout=10_000)
 
 
 async def test_old_data_turns_the_board_red_and_says_so(visit: OpenVisitor, server: Server) -> None:

@@ -45,23 +45,25 @@ export function AlertBar({ desk }: { desk: Desk }) {
   }, [alerts]);
   if (alerts.length === 0) return null;
   return (
-    <ul class="alerts" role="log" aria-live="polite" aria-label={words.value.operations.alerts(alerts.length)}>
-      {alerts.map((alert) => (
-        <li key={alert.id} data-severity={alert.severity}>
-          <StateBadge state={alert.severity} />
-          <span>
-            <strong>{alert.cause.title[language.value]}</strong>{" "}
-            {alert.clinical_class !== null && `${words.value.operations.classes[alert.clinical_class]}. `}
-            {alert.cause.action[language.value]}
-          </span>
-          {alert.room !== null && (
-            <button type="button" class="button" onClick={() => select({ room: alert.room })}>
-              {words.value.roomName(alert.room)}
-            </button>
-          )}
-        </li>
-      ))}
-    </ul>
+    <div class="alerts" role="log" aria-live="polite" aria-label={words.value.operations.alerts(alerts.length)}>
+      <ul>
+        {alerts.map((alert) => (
+          <li key={alert.id} data-severity={alert.severity}>
+            <StateBadge state={alert.severity} />
+            <span>
+              <strong>{alert.cause.title[language.value]}</strong>{" "}
+              {alert.clinical_class !== null && `${words.value.operations.classes[alert.clinical_class]}. `}
+              {alert.cause.action[language.value]}
+            </span>
+            {alert.room !== null && (
+              <button type="button" class="button" onClick={() => select({ room: alert.room })}>
+                {words.value.roomName(alert.room)}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

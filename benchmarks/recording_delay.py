@@ -1,0 +1,144 @@
+"""Whether recording slows forwarding: the time that packets spend in the server, with recording and without.
+
+``python -m benchmarks.recording_delay [--windows 5] [--seconds 8]``
+
+One server on loopback, one room, ten publications of 6 Mbit/s from real WebRTC endpoints and as many viewers.
+Windows with and without recording take turns, so that whatever else the machine does meets both alike. Time
+in the server is the server's own histogram of every packet to every viewer; the processor time is that of the
+recorder and its sealing worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import histogram, processor, results, servers
+from benchmarks.forwarding import DELAY
+from benchmarks.link import Place, loopback
+
+PUBLISHERS, VIEWERS, RATE_KBPS = 10, 10, 6000
+SETTLE_SECONDS = 3.0
+"""After each change: key frames were asked for, and taps filled."""
+GOAL_SHARE, GOAL_RATIO = 0.25, 1.10
+CONSENT = {
+    "purpose": "recording", "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
+    "text_version": "1", "language": "vi",
+}  # fmt: skip
+
+
+class Theatre:
+    """The room's REST side."""
+
+    def __init__(self, server: servers.Running) -> None:
+        self._server = server
+        self._token = server.token("staff")
+        opened = self._ask("/api/v1/procedures", {"room": servers.ROOM, "reference": "BENCH"})
+        self._procedure: str = opened["id"]
+        self._ask(f"/api/v1/procedures/{self._procedure}/consents", CONSENT)
+
+    def record(self, wanted: bool) -> None:
+        """Starts or stops."""
+        wish = {"action": "start", "procedure": self._procedure} if wanted else {"action": "stop"}
+        self._ask(f"/api/v1/rooms/{servers.ROOM}/recording", wish)
+
+    def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(
+            self._server.url + path,
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+@contextlib.contextmanager
+def media(place: Place, server: servers.Running, seconds: float) -> Iterator[None]:
+    """Publishers and viewers, once all of them have media."""
+    options = ["--json", "--publishers", str(PUBLISHERS), "--rate-kbps", str(RATE_KBPS)]
+    options += ["--viewers", str(VIEWERS), "--bind", place.client_address, "--duration", str(round(seconds))]
+    command = [servers.binary("loupe-loadtest"), *server.client_arguments(), *options]
+    client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert client.stdout is not None
+        if not any(json.loads(line)["event"] == "start" for line in client.stdout):
+            sys.exit("the load client ended before its viewers saw media")
+        yield
+    finally:
+        client.kill()
+        client.wait()
+
+
+def recorder(server: servers.Running) -> int:
+    """Its process."""
+    for pid in processor.tree(server.pid):
+        if b"record" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return pid
+    sys.exit("the server has no recorder")
+
+
+def measure(windows: int, seconds: float) -> dict[str, Any]:
+    """One run."""
+    place = loopback("loopback, unpinned")
+    os.environ["LOUPE_RECORDING_MASTER_KEY"] = secrets.token_hex(32)
+    found: dict[bool, list[float]] = {False: [], True: []}
+    shares: list[float] = []
+    whole = 2 * windows * (seconds + SETTLE_SECONDS + 2) + 10
+    with servers.ours(place) as server, media(place, server, whole):
+        theatre, pid = Theatre(server), recorder(server)
+        for number in range(2 * windows):
+            recording = number % 2 == 1
+            if number:
+                theatre.record(recording)
+            time.sleep(SETTLE_SECONDS)
+            watch, used = histogram.Watch(place, server, DELAY), processor.cpu_seconds(pid)
+            watch.note("start")
+            begun = time.monotonic()
+            time.sleep(seconds)
+            watch.note("end")
+            p99 = watch.quantiles_ms()["p99"]
+            assert p99 is not None, "nothing was forwarded"
+            found[recording].append(p99)
+            if recording:
+                shares.append((processor.cpu_seconds(pid) - used) / (time.monotonic() - begun))
+    ratios = [on / off for off, on in zip(found[False], found[True], strict=True)]
+    return {
+        "publications": PUBLISHERS,
+        "bits_per_second": RATE_KBPS * 1000,
+        "viewers": VIEWERS,
+        "p99_ms_without": found[False],
+        "p99_ms_with": found[True],
+        "p99_ratio": round(statistics.median(ratios), 3),
+        "goal_ratio": GOAL_RATIO,
+        "recorder_share": round(statistics.median(shares), 4),
+        "goal_share": GOAL_SHARE,
+    }
+
+
+def main() -> None:
+    """Prints and keeps the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--windows", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    given = parser.parse_args()
+    machine = results.machine()
+    found = measure(given.windows, given.seconds)
+    results.write("recording_delay", {**machine, **found})
+    for name, value in {**machine, **found}.items():
+        print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    main()
