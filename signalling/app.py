@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from mediaserver.operations.measures import DeskCollector
 from mediaserver.recording.control import Recordings
 from mediaserver.server import Server
 from mediaserver.store.metrics import StoreCollector
+from mediaserver.store.rooms import RoomNames
 from mediaserver.store.store import Store
 from signalling import (
     api,
@@ -61,7 +63,9 @@ def services(
     server.metrics.registry.register(metrics.HttpCollector(sessions, connections))
     if store is not None:
         server.metrics.registry.register(StoreCollector(store))
-    desk = Desk(server.registry, draining=lambda: server.draining)
+    # Without a store nothing outlives the process: nor need the names of rooms.
+    rooms = RoomNames(None, secrets.token_bytes(32)) if store is None else store.audit.rooms
+    desk = Desk(server.registry, rooms, draining=lambda: server.draining)
     if isinstance(server.recordings, Recordings):
         desk.recorder = server.recordings
     server.metrics.registry.register(DeskCollector(desk, server.registry))

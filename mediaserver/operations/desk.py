@@ -39,6 +39,7 @@ from mediaserver.quality_history.reading import sample
 from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
 from mediaserver.session import Registry, Session
+from mediaserver.store.rooms import RoomNames
 
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
@@ -67,12 +68,15 @@ class RecorderFigures(Protocol):
 class Desk:
     """One process's. Everything runs on the event loop but the history's writer thread."""
 
-    def __init__(self, registry: Registry, *, draining: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, registry: Registry, rooms: RoomNames, *, draining: Callable[[], bool] = lambda: False
+    ) -> None:
         settings = registry.settings
         self._registry = registry
         self._draining = draining
         self.store = HistoryStore(
             settings.data.folder / HISTORY_FILE,
+            rooms,
             max_bytes=settings.history.max_bytes,
             keep_days=settings.history.keep_days,
         )

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import structlog
 
 from mediaserver.errors import HistoryUnavailable
+from mediaserver.store.rooms import RoomNames
 
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 Row: TypeAlias = tuple[Any, ...]
@@ -35,8 +36,12 @@ _log = structlog.stdlib.get_logger(__name__)
 class Database:
     """One file. ``schema`` makes its tables when the file is new or older than ``version`` of it."""
 
-    def __init__(self, path: Path, schema: str, version: int, *, max_queued: int = MAX_QUEUED) -> None:
+    def __init__(
+        self, path: Path, schema: str, version: int, rooms: RoomNames, *, max_queued: int = MAX_QUEUED
+    ) -> None:
         self.path = path
+        self.rooms = rooms
+        """How rows hold rooms' names."""
         self.refused: Counter[str] = Counter()
         """Writes that were not done, by reason."""
         self._schema = schema

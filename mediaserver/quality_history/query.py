@@ -31,7 +31,7 @@ ROWS_AT_ONCE = 300
 
 _event = msgspec.msgpack.Decoder(TimelineEvent)
 _alert = msgspec.msgpack.Decoder(Alert)
-_IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room = ?"
+_IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room IN ({rooms})"
 
 
 def after(cursor: str | None) -> tuple[int, int]:
@@ -61,12 +61,13 @@ async def samples(
     found: list[Sample] = []
     place = after(cursor)
     ended = False
+    held, marks = _held(database, room)
     while len(found) < limit and not ended:
         rows = await database.read(
-            _IN_SPAN.format(columns="it.at_ms, it.rowid, it.content", table="sample")
+            _IN_SPAN.format(columns="it.at_ms, it.rowid, it.content", table="sample", rooms=marks)
             + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.rowid) > (?, ?)"
             " ORDER BY it.at_ms, it.rowid LIMIT ?",
-            (room, from_ms, to_ms, *place, ROWS_AT_ONCE),
+            (*held, from_ms, to_ms, *place, ROWS_AT_ONCE),
         )
         ended = len(rows) < ROWS_AT_ONCE
         for at_ms, row, content in rows:
@@ -84,11 +85,12 @@ async def timeline(
     database: Database, room: str, from_ms: int, to_ms: int, *, limit: int = 500, cursor: str | None = None
 ) -> TimelinePage:
     """Oldest first."""
+    held, marks = _held(database, room)
     rows = await database.read(
-        _IN_SPAN.format(columns="it.at_ms, it.id, it.content", table="event")
+        _IN_SPAN.format(columns="it.at_ms, it.id, it.content", table="event", rooms=marks)
         + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.id) > (?, ?)"
         " ORDER BY it.at_ms, it.id LIMIT ?",
-        (room, from_ms, to_ms, *after(cursor), limit + 1),
+        (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
     return TimelinePage(events=[_event.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
 
@@ -104,14 +106,21 @@ async def spans(
 ) -> RoomSpanPage:
     """Rooms that stood at any moment of the time asked for, newest first; ``room`` None: all."""
     place = after(cursor)
+    held, marks = _held(database, room)
     rows = await database.read(
         "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
-        " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room = ?)"
+        f" WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({marks}))"
         " AND (? < 0 OR (opened_ms, id) < (?, ?)) ORDER BY opened_ms DESC, id DESC LIMIT ?",
-        (to_ms, to_ms, from_ms, room, room, place[0], *place, limit + 1),
+        (to_ms, to_ms, from_ms, room, *held, place[0], *place, limit + 1),
     )
     found = [
-        RoomSpan(span=row[1], room=row[2], clinical_class=row[3], opened_ms=row[0], closed_ms=row[4])
+        RoomSpan(
+            span=row[1],
+            room=database.rooms.reveal(row[2]),
+            clinical_class=row[3],
+            opened_ms=row[0],
+            closed_ms=row[4],
+        )
         for row in rows[:limit]
     ]
     return RoomSpanPage(spans=found, next=_next(rows, limit))
@@ -129,13 +138,27 @@ async def alerts(
 ) -> AlertPage:
     """Newest first; ``room`` None: all."""
     place = after(cursor)
+    held, marks = _held(database, room)
     rows = await database.read(
         "SELECT raised_ms, rowid, content FROM alert WHERE raised_ms >= ? AND raised_ms < ?"
-        " AND (? IS NULL OR room = ?) AND (? = 0 OR cleared_ms IS NULL)"
+        f" AND (? IS NULL OR room IN ({marks})) AND (? = 0 OR cleared_ms IS NULL)"
         " AND (? < 0 OR (raised_ms, rowid) < (?, ?)) ORDER BY raised_ms DESC, rowid DESC LIMIT ?",
-        (from_ms, to_ms, room, room, int(only_open), place[0], *place, limit + 1),
+        (from_ms, to_ms, room, *held, int(only_open), place[0], *place, limit + 1),
     )
-    return AlertPage(alerts=[_alert.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
+    found = [_revealed(database, _alert.decode(row[2])) for row in rows[:limit]]
+    return AlertPage(alerts=found, next=_next(rows, limit))
+
+
+def _held(database: Database, room: str | None) -> tuple[tuple[str, ...], str]:
+    """What rows may hold for a room's name, and as many marks."""
+    held = () if room is None else database.rooms.held(room)
+    return held, ", ".join("?" * len(held))
+
+
+def _revealed(database: Database, alert: Alert) -> Alert:
+    if alert.room is None:
+        return alert
+    return msgspec.structs.replace(alert, room=database.rooms.reveal(alert.room))
 
 
 def _cursor(place: tuple[int, int]) -> str:

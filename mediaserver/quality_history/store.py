@@ -20,6 +20,7 @@ from mediaserver.clinical import USUAL, ClinicalClass
 from mediaserver.operations.model import Alert, Sample, TimelineEvent
 from mediaserver.quality_history.database import Database
 from mediaserver.quality_history.thinning import thinned
+from mediaserver.store.rooms import RoomNames
 
 DAY_MS = 86_400_000
 THIN_AFTER_MS = DAY_MS
@@ -77,10 +78,16 @@ class HistoryStore:
     """Writes; ``query.py`` reads. Every method but ``start`` and ``stop`` returns at once."""
 
     def __init__(
-        self, path: Path, *, max_bytes: int, keep_days: float, max_queued: int | None = None
+        self,
+        path: Path,
+        rooms: RoomNames,
+        *,
+        max_bytes: int,
+        keep_days: float,
+        max_queued: int | None = None,
     ) -> None:
         bound = {} if max_queued is None else {"max_queued": max_queued}
-        self.database = Database(path, SCHEMA, VERSION, **bound)
+        self.database = Database(path, SCHEMA, VERSION, rooms, **bound)
         self.dropped: Counter[str] = Counter()
         """Rows taken away before their time or at it: ``full``, ``expired``."""
         self._max_bytes = max_bytes
@@ -111,7 +118,8 @@ class HistoryStore:
         span = self._next_span
         self._next_span += 1
         self.database.write(
-            "INSERT INTO span VALUES (?, ?, ?, ?, NULL)", (span, room, clinical_class or USUAL, at_ms)
+            "INSERT INTO span VALUES (?, ?, ?, ?, NULL)",
+            (span, self.database.rooms.kept(room), clinical_class or USUAL, at_ms),
         )
         return span
 
@@ -142,9 +150,10 @@ class HistoryStore:
 
     def put_alert(self, alert: Alert) -> None:
         """New, or changed."""
+        kept = msgspec.structs.replace(alert, room=self.database.rooms.kept(alert.room))
         self.database.write(
             "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?)",
-            (alert.id, alert.room, alert.raised_ms, alert.cleared_ms, _encoder.encode(alert)),
+            (alert.id, kept.room, alert.raised_ms, alert.cleared_ms, _encoder.encode(kept)),
         )
 
     # ---- What is taken away ----

@@ -9,7 +9,7 @@ from mediaserver.operations.desk import Desk
 from mediaserver.plane import open_plane
 from mediaserver.server import Server
 from tests.mediaserver.peers import settings
-from tests.mediaserver.seconds import AT_MS
+from tests.mediaserver.seconds import AT_MS, ROOMS
 
 
 class Recorder:
@@ -23,7 +23,7 @@ class Recorder:
 def make(folder: Path) -> tuple[Server, Desk]:
     chosen = settings().model_copy(update={"data": Data(folder=folder)})
     server = Server(chosen, open_plane(chosen.media))
-    return server, Desk(server.registry, draining=lambda: server.draining)
+    return server, Desk(server.registry, ROOMS, draining=lambda: server.draining)
 
 
 def play(server: Server, desk: Desk, seconds: int, start: int = 0) -> None:

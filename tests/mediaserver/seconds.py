@@ -6,8 +6,12 @@ from typing import Any
 
 from mediaserver.operations.model import LegSample, Sample, SourceSample, ViewSample
 from mediaserver.policy import Role
+from mediaserver.store.rooms import RoomNames
+from mediaserver.vault import Vault
 
 AT_MS = 1_800_000_000_000
+ROOMS = RoomNames(Vault([bytes(range(32))]))
+"""As a server with a master key holds rooms' names."""
 
 
 def leg(**more: Any) -> LegSample:

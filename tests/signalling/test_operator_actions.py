@@ -42,7 +42,7 @@ def stopped(house: House) -> Stopped:
 async def acted(house: House) -> list[tuple[str, str | None, dict[str, Any]]]:
     """Outcome, room and details of every action that the audit holds."""
     return [
-        (one.outcome, one.room, json.loads(one.details))
+        (one.outcome, one.room_name(house.store.audit.rooms), json.loads(one.details))
         for one in await house.audited()
         if one.event == "operations.act"
     ]

@@ -13,7 +13,7 @@ from mediaserver.incident.report import cause_spans, gather, p95, summaries
 from mediaserver.operations.model import TimelineEvent, TimelineKind
 from mediaserver.quality_history.store import HistoryStore
 from tests.mediaserver.peers import settings
-from tests.mediaserver.seconds import AT_MS, leg, observer, surgeon, view
+from tests.mediaserver.seconds import AT_MS, ROOMS, leg, observer, surgeon, view
 
 
 def event(second: int, kind: TimelineKind, detail: str, participant: str = "p") -> TimelineEvent:
@@ -75,7 +75,7 @@ async def test_a_report_holds_all_that_is_known_and_nothing_secret(tmp_path: Pat
             ),
         }
     )
-    store = HistoryStore(tmp_path / "history.db", max_bytes=1 << 30, keep_days=30)
+    store = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
     store.start(AT_MS)
     span = store.open_span("r", ClinicalClass.SURGERY, AT_MS)
     for second in range(1200):

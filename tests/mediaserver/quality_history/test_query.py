@@ -15,14 +15,14 @@ from mediaserver.errors import MalformedCursor
 from mediaserver.operations.model import Alert, Sample, TimelineEvent
 from mediaserver.quality_history import query
 from mediaserver.quality_history.store import HistoryStore
-from tests.mediaserver.seconds import AT_MS, observer, surgeon
+from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon
 
 SECONDS = 700
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[HistoryStore]:
-    one = HistoryStore(tmp_path / "history.db", max_bytes=1 << 30, keep_days=30)
+    one = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
     one.start(AT_MS)
     span, other = one.open_span("r", None, AT_MS), one.open_span("other", None, AT_MS)
     for second in range(SECONDS):

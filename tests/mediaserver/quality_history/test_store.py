@@ -11,11 +11,11 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import TimelineEvent
 from mediaserver.quality_history import query, store
 from mediaserver.quality_history.store import DAY_MS, HistoryStore, pack, unpack
-from tests.mediaserver.seconds import AT_MS, observer, surgeon, view
+from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon, view
 
 
 def made(folder: Path, max_bytes: int = 1 << 30, keep_days: float = 30) -> HistoryStore:
-    history = HistoryStore(folder / "history.db", max_bytes=max_bytes, keep_days=keep_days)
+    history = HistoryStore(folder / "history.db", ROOMS, max_bytes=max_bytes, keep_days=keep_days)
     history.start(AT_MS)
     return history
 
@@ -110,7 +110,7 @@ async def test_a_room_that_stood_at_a_crash_is_closed_at_its_last_sample(tmp_pat
     first = made(tmp_path)
     fill(first, 5)
     first.stop()
-    second = HistoryStore(tmp_path / "history.db", max_bytes=1 << 30, keep_days=30)
+    second = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
     second.start(AT_MS + 60_000)
     assert second.open_span("again", None, AT_MS + 61_000) == 2
     await second.database.flush()
