@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
 
@@ -33,11 +33,20 @@ BUSY_MS = 5_000
 _log = structlog.stdlib.get_logger(__name__)
 
 
+_NO_ROOMS: Final = RoomNames(None)
+
+
 class Database:
     """One file. ``schema`` makes its tables when the file is new or older than ``version`` of it."""
 
     def __init__(
-        self, path: Path, schema: str, version: int, rooms: RoomNames, *, max_queued: int = MAX_QUEUED
+        self,
+        path: Path,
+        schema: str,
+        version: int,
+        rooms: RoomNames = _NO_ROOMS,
+        *,
+        max_queued: int = MAX_QUEUED,
     ) -> None:
         self.path = path
         self.rooms = rooms

@@ -32,6 +32,16 @@ ROWS_AT_ONCE = 300
 _event = msgspec.msgpack.Decoder(TimelineEvent)
 _alert = msgspec.msgpack.Decoder(Alert)
 _IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room IN ({rooms})"
+_SPANS = (
+    "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
+    " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({rooms}))"
+    " AND (? < 0 OR (opened_ms, id) < (?, ?)) ORDER BY opened_ms DESC, id DESC LIMIT ?"
+)
+_ALERTS = (
+    "SELECT raised_ms, rowid, content FROM alert WHERE raised_ms >= ? AND raised_ms < ?"
+    " AND (? IS NULL OR room IN ({rooms})) AND (? = 0 OR cleared_ms IS NULL)"
+    " AND (? < 0 OR (raised_ms, rowid) < (?, ?)) ORDER BY raised_ms DESC, rowid DESC LIMIT ?"
+)
 
 
 def after(cursor: str | None) -> tuple[int, int]:
@@ -108,9 +118,7 @@ async def spans(
     place = after(cursor)
     held, marks = _held(database, room)
     rows = await database.read(
-        "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
-        f" WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({marks}))"
-        " AND (? < 0 OR (opened_ms, id) < (?, ?)) ORDER BY opened_ms DESC, id DESC LIMIT ?",
+        _SPANS.format(rooms=marks),
         (to_ms, to_ms, from_ms, room, *held, place[0], *place, limit + 1),
     )
     found = [
@@ -140,9 +148,7 @@ async def alerts(
     place = after(cursor)
     held, marks = _held(database, room)
     rows = await database.read(
-        "SELECT raised_ms, rowid, content FROM alert WHERE raised_ms >= ? AND raised_ms < ?"
-        f" AND (? IS NULL OR room IN ({marks})) AND (? = 0 OR cleared_ms IS NULL)"
-        " AND (? < 0 OR (raised_ms, rowid) < (?, ?)) ORDER BY raised_ms DESC, rowid DESC LIMIT ?",
+        _ALERTS.format(rooms=marks),
         (from_ms, to_ms, room, *held, int(only_open), place[0], *place, limit + 1),
     )
     found = [_revealed(database, _alert.decode(row[2])) for row in rows[:limit]]

@@ -96,7 +96,9 @@ def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSamp
         bits_per_second=change.bits_per_second("bytes_in"),
         loss_before_ratio=before,
         loss_after_ratio=after,
-        round_trip_seconds=_seconds(claim.round_trip_ms) if claim and claim.round_trip_ms else measured,
+        round_trip_seconds=_seconds(claim.round_trip_ms)
+        if claim and claim.round_trip_ms is not None
+        else measured,
         jitter_seconds=max(
             (
                 number(found.publication(one.handle).now, "jitter_seconds") or 0.0

@@ -10,7 +10,7 @@ export function Timeline({ desk }: { desk: Desk }) {
     <section aria-labelledby="timeline-title">
       <h2 id="timeline-title">{t.timeline}</h2>
       {events.length === 0 && <p class="quiet">{t.noEvents}</p>}
-      <ol class="timeline">
+      <ol class="timeline" tabIndex={0}>
         {events.map((event, i) => (
           <li key={`${event.at_ms}-${i}`} data-kind={event.kind}>
             <time dateTime={new Date(event.at_ms).toISOString()} title={new Date(event.at_ms).toISOString()}>
