@@ -19,15 +19,19 @@ class RecordingServer(Server):
     """A server with a master key, and a view of its folder."""
 
     key: Path = field(default=Path())
+    second: tuple[Path, ...] = ()
+    """Where recordings go on."""
 
     @classmethod
-    def begin(cls, folder: Path) -> Self:
-        """Runs it and waits for its line ``ready``; a second time over the same folder goes on there."""
+    def begin(cls, folder: Path, *second: Path) -> Self:
+        """Runs it, with a second location or none, and waits for its line ``ready``; a second time over the
+        same folder goes on there."""
         data, key = folder / "data", folder / "key" / "master.key"
         if not key.exists():
             make_master_key(key)
             data.mkdir()
-            (data / "loupe.toml").write_text(CONFIGURATION + f'[recording]\nmaster_key_file = "{key}"\n')
+            lines = [f'master_key_file = "{key}"', *(f'second_folder = "{one}"' for one in second)]
+            (data / "loupe.toml").write_text(CONFIGURATION + "\n".join(["[recording]", *lines, ""]))
         port, log = free_udp_port(), folder / "server.log"
         command = loupe(
             "serve", "--listen", "127.0.0.1:0", "--media-address", "127.0.0.1", "--media-port", str(port),
@@ -35,7 +39,7 @@ class RecordingServer(Server):
         )  # fmt: skip
         with log.open("a") as errors:
             process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
-        return cls(process, _ready_line(process, log), data, port, log, key=key)
+        return cls(process, _ready_line(process, log), data, port, log, key=key, second=second)
 
     @property
     def vault(self) -> Vault:
@@ -55,17 +59,18 @@ class RecordingServer(Server):
         return found[0] if found else 0
 
     def recordings(self) -> list[RecordingFolder]:
-        return list(folders(self.data / "recordings"))
+        return list(folders(self.data / "recordings", *self.second))
 
     async def sealed(self, count: int = 1) -> Reader:
         """The newest recording, once so many have ended."""
 
         def ended() -> bool:
-            readers = [Reader.open(folder.path, self.vault) for folder in self.recordings()]
+            readers = [Reader.open(folder.path, self.vault, folder.elsewhere) for folder in self.recordings()]
             return sum(reader.state in ("sealed", "withdrawn") for reader in readers) >= count
 
         await until(ended, 30, "sealed")
-        return Reader.open(self.recordings()[-1].path, self.vault)
+        newest = self.recordings()[-1]
+        return Reader.open(newest.path, self.vault, newest.elsewhere)
 
 
 async def procedure(http: Client, room: str, decision: str = "given") -> str:

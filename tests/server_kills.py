@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import io
 import random
 import signal
@@ -14,7 +15,6 @@ from pathlib import Path
 import av
 import numpy as np
 from av import VideoFrame
-from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
 
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
@@ -60,7 +60,12 @@ def marks_of(reader: Recording) -> list[marks.Mark]:
 
 
 def check_playable(reader: Recording, segment: Segment, scratch: Path) -> None:
-    """FFmpeg as it is distributed decodes a segment to its end and complains of nothing."""
+    """FFmpeg as it is distributed decodes a segment to its end and complains of nothing; where none is
+    installed, PyAV has to do (``marks_of``)."""
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        return
+    from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
+
     file = scratch / f"played.{segment.suffix}"
     file.write_bytes(reader.read(segment, 0, segment.size))
     command = [get_ffmpeg_exe(), "-v", "warning", "-xerror", "-i", str(file), "-f", "null", "-"]

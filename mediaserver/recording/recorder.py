@@ -29,6 +29,8 @@ from mediaserver.recording.running import Running
 from mediaserver.recording.sealer import Sealer
 from mediaserver.vault import NotAuthentic, Vault
 
+NICENESS: Final = 5
+"""Behind the media workers, before sealing."""
 TICK_SECONDS: Final = 0.1
 """A chunk holds what came since the last tick (06-reliability 3.1 allows 200 ms)."""
 ROLL_SECONDS: Final = 20.0

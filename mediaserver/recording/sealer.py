@@ -21,6 +21,7 @@ from mediaserver.recording.folder import RecordingFolder
 from mediaserver.vault import NotAuthentic, Vault
 
 NICENESS: Final = 10
+"""As seen from the server."""
 MAX_ATTEMPTS: Final = 3
 """A round that ended the worker so often is given up until the next start."""
 
@@ -28,7 +29,7 @@ MAX_ATTEMPTS: Final = 3
 def serve(vault: Vault, orders: BinaryIO, outcomes: BinaryIO) -> None:
     """The worker's loop: until its orders end."""
     with contextlib.suppress(OSError):
-        os.nice(NICENESS)
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     for line in orders:
         order = json.loads(line)
         outcomes.write(json.dumps(_outcome(vault, order)).encode() + b"\n")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from mediaserver import config
+from mediaserver.audit import Event
+from mediaserver.store.schema import FILE_NAME
+from mediaserver.store.store import Store
 from mediaserver.vault import Vault
 from signalling.cli import app
 from tests.recorded import Shelf, Source, encoded
+from tests.running import ROOT
 
 KEY = bytes(range(32))
 
@@ -37,6 +46,56 @@ def test_whole_recordings_and_an_altered_one(shelf: Shelf, tmp_path: Path) -> No
     altered = runner.invoke(app, ["recording", "verify", "rtest", "--data", str(tmp_path)])
     assert altered.exit_code == 1
     assert altered.stdout == "rtest: segment 0 of track t1 was altered\n"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command as a person types it."""
+    command = [sys.executable, "-m", "signalling", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+
+
+def test_recordings_and_audit_are_verified_by_the_real_commands(shelf: Shelf, tmp_path: Path) -> None:
+    store = Store.open(config.load({"data": {"folder": tmp_path}}, None))
+    for event in (Event.AUDIT_START, Event.RECORDING_START):
+        store.database.submit(partial(store.audit.within, event=event, actor="me")).result()
+    store.database.close()
+    data = ("--data", str(tmp_path))
+    whole = run("recording", "verify", *data)
+    assert (whole.returncode, whole.stdout.split(",")[0]) == (0, "rtest: whole")
+    audit = run("audit", "verify", *data)
+    assert (audit.returncode, audit.stdout.split(",")[0]) == (0, "intact: 2 records")
+    path = shelf.folder.segment(shelf.open().tracks[0].id, 0, "webm")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("DROP TRIGGER audit_never_update")
+        connection.execute("UPDATE audit SET actor = 'you' WHERE seq = 2")
+    connection.close()
+    assert run("recording", "verify", *data).returncode == 1
+    broken = run("audit", "verify", *data)
+    assert broken.returncode == 1
+    assert "first at record 2" in broken.stderr
+
+
+def test_a_segment_at_the_second_location_or_moved_to_a_store_is_verified_there(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    second, objects = tmp_path / "second", tmp_path / "objects"
+    (tmp_path / "loupe.toml").write_text(
+        f'[recording]\nsecond_folder = "{second}"\n[storage]\nurl = "file://{objects}"\n'
+    )
+    path = shelf.folder.segment(shelf.open().tracks[0].id, 0, "webm")
+    data, inner = ("--data", str(tmp_path)), path.relative_to(shelf.folder.path)
+    objects.mkdir()
+    for place in (second / "rtest", objects / "recordings" / "rtest"):
+        moved = place / inner
+        moved.parent.mkdir(parents=True)
+        path = path.rename(moved)
+        whole = run("recording", "verify", *data)
+        assert whole.returncode == 0, whole.stdout
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert "segment 0 of track t1 was altered" in run("recording", "verify", *data).stdout
+    path.unlink()
+    assert run("recording", "verify", *data).returncode == 1
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path, shelf: Shelf) -> None:

@@ -1,0 +1,81 @@
+"""The data folder's disk fills while a room is recorded: those who watch lose nothing, and neither does the
+recording."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mediaserver.recording.disk import free_bytes
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.manifest import verify
+from tests.media import MarkedTrack, assert_in_order
+from tests.member import Member
+from tests.recording_room import RecordingServer, procedure
+from tests.running import Client, until
+from tests.server_kills import marks_of
+
+SIZE_MIB, LEFT_BYTES = 64, 200_000
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs a privileged user")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """All but a little."""
+    descriptor = os.open(folder / "else", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.posix_fallocate(descriptor, 0, free_bytes(folder) - LEFT_BYTES)
+    os.close(descriptor)
+
+
+async def test_viewers_and_recording_go_on(tmp_path: Path, small: Path) -> None:
+    second = tmp_path / "second"
+    server = RecordingServer.begin(small, second)
+    room = server.new_room()
+    try:
+        async with Client(server) as http, Member(http, room) as surgeon:
+            async with Member(http, room, "observer") as observer:
+                (scope,) = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+                await observer.do("subscribe", publications=[scope])
+                watch = await observer.watch(scope)
+                await surgeon.do("start_recording", procedure=await procedure(http, room))
+                await watch.frames(15)
+                begun = len(watch.seen)
+                fill(small)
+
+                async def told() -> bool:
+                    metrics = await http.metrics()
+                    return metrics['loupe_recorder_disk_trouble_total{reason="full"}'] == 1
+
+                await until(told, 60, "the disk is full")
+                await watch.frames(30)
+                assert_in_order(watch.seen[begun:])
+                (folder,) = server.recordings()
+                place = RecordingFolder(second / folder.id)
+                await until(lambda: bool(place.journals()), 2, "it goes on at the second location")
+                await surgeon.do("stop_recording")
+            reader = await server.sealed()
+        segments = reader.segments(reader.tracks[0])
+        assert sum(one.lost for one in segments) == 0
+        # Before the first key frame there is nothing to show yet, and a busy publisher may pause.
+        assert {reason for one in segments for _, _, reason in one.gaps} <= {"no_keyframe", "paused"}
+        assert len(marks_of(reader)) > 30
+        whole = RecordingFolder.find((small / "data" / "recordings", second), reader.id)
+        assert verify(whole, server.vault).closed
+    finally:
+        server.stop()
