@@ -69,7 +69,6 @@ class Meters:
         self._sources: dict[int, _Source] = {}
         self._counted: dict[int, tuple[int, int, int]] = {}
         self._downlinks: dict[int, Downlink] = {}
-        self._inward: dict[int, float] = {}
         self._worked: list[float] = []
         self._busy: frozenset[int] = frozenset()
         self._read_at: float | None = None
@@ -103,11 +102,6 @@ class Meters:
 
     def _read_transports(self, figures: Mapping[int, Figures], elapsed: float) -> None:
         before, self._counted, self._downlinks = self._counted, {}, {}
-        self._inward = {
-            handle: float(seconds)
-            for handle, found in figures.items()
-            if (seconds := found.get("round_trip_in_seconds"))
-        }
         for handle, found in figures.items():
             sent = int(found.get("bytes_out") or 0)
             repair, probes = int(found.get("repair_bytes") or 0), int(found.get("probe_bytes") or 0)
@@ -181,10 +175,6 @@ class Meters:
         """Of a publication."""
         source = self._sources.get(handle)
         return Uplink() if source is None else source.uplink
-
-    def round_trip_in(self, transport: int) -> float | None:
-        """From the server to a publisher and back, in seconds, once known."""
-        return self._inward.get(transport)
 
     def downlink(self, transport: int) -> Downlink:
         """Of a viewer's transport."""

@@ -93,13 +93,11 @@ def test_repair_overhead_is_repair_for_media() -> None:
                 "bytes_out": 14_000,
                 "repair_bytes": 1_000,
                 "probe_bytes": 2_000,
-                "round_trip_in_seconds": 0.08,
             }
         },
     )
     assert meters.downlink(3).sent == pytest.approx(52_000)
     assert meters.downlink(3).repair_overhead == pytest.approx(0.1)
-    assert meters.round_trip_in(3) == 0.08
 
 
 def test_a_worker_is_busy_that_hardly_rests() -> None:

@@ -22,6 +22,7 @@ from mediaserver.config import Alerts as AlertSettings
 from mediaserver.operations.model import Alert
 from mediaserver.quality_history.database import Database
 from mediaserver.quality_history.store import SCHEMA, VERSION
+from tests.mediaserver.seconds import ROOMS
 from tests.running import until
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -30,7 +31,7 @@ SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode
 def alert(id: str = "alert-1") -> Alert:
     return Alert(
         id=id,
-        room="r",
+        room="theatre-1",
         clinical_class=ClinicalClass.SURGERY,
         cause=CAUSES["viewer_downlink"],
         severity="hurt",
@@ -81,7 +82,7 @@ class Clock:
 async def sender(
     folder: Path, url: str, clock: Clock, networks: tuple[str, ...] = ("127.0.0.0/8",)
 ) -> AsyncIterator[Webhooks]:
-    database = Database(folder / "history.db", SCHEMA, VERSION)
+    database = Database(folder / "history.db", SCHEMA, VERSION, ROOMS)
     database.start()
     settings = AlertSettings.model_validate(
         {"webhooks": [{"url": url, "secret": SECRET}], "allowed_networks": networks}
@@ -143,6 +144,9 @@ async def test_a_restart_takes_up_what_was_left(tmp_path: Path, receiver: Receiv
     async with sender(tmp_path, receiver.url, clock) as made:
         made.tell(alert(), "cleared")
         await until(lambda: made.results["failed"] == 1)
+        await made._database.flush()
+        [(body,)] = await made._database.read("SELECT body FROM delivery")
+        assert b"theatre" not in body, "a room's name may say whom it is about"
     clock.ms += 3600_000
     async with sender(tmp_path, receiver.url, clock) as again:
         await until(lambda: again.results["delivered"] == 1)
