@@ -34,6 +34,7 @@ from mediaserver.operations.model import (
     WorkerLoad,
 )
 from mediaserver.operations.timeline import scene
+from mediaserver.quality_history.delay import arrivals
 from mediaserver.quality_history.figures import Difference, Snapshot, difference, number
 from mediaserver.quality_history.reading import sample
 from mediaserver.quality_history.store import HistoryStore
@@ -171,7 +172,11 @@ class Desk:
         if room.clinical_class is not None and room.clinical_class != live.clinical_class:
             live.clinical_class = room.clinical_class
             self.store.reclassify(live.span, room.clinical_class)
-        samples = [sample(session, found, at_ms, now, self._pictures) for session in sessions]
+        arrived = arrivals(live.samples)
+        samples = [
+            sample(session, found, at_ms, now, pictures=self._pictures, arrived=arrived)
+            for session in sessions
+        ]
         recording = self.recorder is not None and self.recorder.recording(room.id)
         findings = classify(samples, self._facts(room.worker, recording=recording))
         seen = scene(room, {one.participant.id: one for one in sessions}, layers, recording=recording)

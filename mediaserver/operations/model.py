@@ -101,7 +101,7 @@ class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     concealed_ratio: float | None = None
     """Of sound: invented by the receiver for what did not come."""
     delay_seconds: float | None = None
-    """From capture to screen."""
+    """From capture to screen, as ``mediaserver/quality_history/delay.py`` puts it together."""
     width: int | None = None
     height: int | None = None
 

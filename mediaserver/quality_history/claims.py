@@ -62,7 +62,6 @@ class ViewClaim(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     decode_ms: Milliseconds | None = None
     buffer_ms: Milliseconds | None = None
     concealed: Share | None = None
-    delay_ms: Milliseconds | None = None
 
 
 class Claim(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from mediaserver.operations.model import (
@@ -13,6 +14,7 @@ from mediaserver.operations.model import (
     ViewState,
 )
 from mediaserver.quality_history.claims import Claim, LinkClaim, SourceClaim, ViewClaim
+from mediaserver.quality_history.delay import delay
 from mediaserver.quality_history.figures import Change, Difference, count, number
 from mediaserver.room import Publication
 from mediaserver.session import Session
@@ -23,14 +25,22 @@ SILENT_SECONDS = 2.0
 
 
 def sample(
-    session: Session, found: Difference, at_ms: int, now: float, pictures: dict[str, PictureVerdict]
+    session: Session,
+    found: Difference,
+    at_ms: int,
+    now: float,
+    *,
+    pictures: Mapping[str, PictureVerdict],
+    arrived: Mapping[str, float],
 ) -> Sample:
-    """One participant. ``now`` is the clock that claims were taken by, in seconds."""
+    """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
+    publication is when the server has it."""
     told = session.participant.statistics
     claim = told.current(now) or Claim(clock_ms=0)
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
     receiving = session.subscribing or session.watching
+    down = None if receiving is None else _down(receiving.transport, found, claim.subscribe)
     return Sample(
         at_ms=at_ms,
         participant=session.participant.id,
@@ -39,13 +49,20 @@ def sample(
         clock_skew_seconds=told.skew_seconds,
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
-        down=None if receiving is None else _down(receiving.transport, found, claim.subscribe),
+        down=down,
         sources=tuple(
             _source(publication, found, sources.get(publication.id), pictures.get(publication.id))
             for publication in published(session)
         ),
         views=tuple(
-            _view(session, publication, handle, found, views.get(publication.id))
+            _view(
+                session,
+                publication,
+                handle,
+                found,
+                views.get(publication.id),
+                delay(arrived.get(publication.id), down, views.get(publication.id)),
+            )
             for publication, handle in watched(session)
         ),
     )
@@ -173,7 +190,12 @@ def _of_source(claim: SourceClaim | None) -> dict[str, Any]:
 
 
 def _view(
-    session: Session, publication: Publication, handle: int, found: Difference, claim: ViewClaim | None
+    session: Session,
+    publication: Publication,
+    handle: int,
+    found: Difference,
+    claim: ViewClaim | None,
+    delay_seconds: float | None,
 ) -> ViewSample:
     change = found.subscription(handle)
     freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
@@ -189,6 +211,7 @@ def _view(
         keyframe_requests=change.grown("plis_received"),
         freezes=freezes,
         freeze_seconds=freeze_seconds,
+        delay_seconds=delay_seconds,
         **_of_view(claim),
     )
 
@@ -203,7 +226,6 @@ def _of_view(claim: ViewClaim | None) -> dict[str, Any]:
         "decode_seconds": _seconds(claim.decode_ms),
         "jitter_buffer_seconds": _seconds(claim.buffer_ms),
         "concealed_ratio": claim.concealed,
-        "delay_seconds": _seconds(claim.delay_ms),
         "width": claim.width,
         "height": claim.height,
     }

@@ -616,5 +616,4 @@ export interface ViewClaim {
   decode_ms?: number | null;
   buffer_ms?: number | null;
   concealed?: number | null;
-  delay_ms?: number | null;
 }
