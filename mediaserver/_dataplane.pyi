@@ -79,7 +79,8 @@ class InboundMedia:
 
 @final
 class OutboundMedia:
-    """A subscription as negotiated; ``cname`` groups one participant's sources for lip-sync."""
+    """A subscription as negotiated; ``cname`` groups one participant's sources for lip-sync. ``red_payload_type``: sound may
+    come redundantly (RFC 2198)."""
 
     def __new__(
         cls,
@@ -89,6 +90,7 @@ class OutboundMedia:
         cname: str,
         rtx_ssrc: int | None = None,
         rtx_payload_type: int | None = None,
+        red_payload_type: int | None = None,
         mid: str | None = None,
         extensions: Extensions | None = None,
     ) -> OutboundMedia: ...

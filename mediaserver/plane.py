@@ -247,6 +247,7 @@ def _outbound(media: OutboundMedia) -> _dataplane.OutboundMedia:
         cname=media.cname,
         rtx_ssrc=media.rtx_ssrc,
         rtx_payload_type=media.rtx_payload_type,
+        red_payload_type=media.red_payload_type,
         mid=media.mid,
         extensions=_extensions(media.extensions),
     )

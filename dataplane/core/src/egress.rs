@@ -7,6 +7,7 @@ use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
 use crate::pacer::{Gate, Step, Waiting};
 use crate::publication::{Fresh, Publication};
+use crate::redundancy::{Repeated, is_repaired_in_time};
 use crate::rewrite::timestamp_step;
 use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
 use crate::seq::abs_send_time;
@@ -158,18 +159,42 @@ pub(crate) fn depart(
     if subscription.last_sent.is_none_or(|(_, _, last)| packet.time >= last) {
         subscription.last_sent = Some((now, item.layer, packet.time));
     }
+    let repeated = repeat(now, publication, (item.layer, packet), subscription, transport);
+    let redundant = subscription.media.red_payload_type.filter(|_| !repeated.is_empty());
     let out = Outgoing {
-        payload_type: subscription.media.payload_type,
+        payload_type: redundant.unwrap_or(subscription.media.payload_type),
         ssrc: subscription.media.ssrc,
         seq,
         time,
         original: None,
         cause: Cause::Media,
+        repeated,
     };
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
     Ok(true)
+}
+
+/// Earlier sound that leaves again with this packet, where the viewer takes it and its path needs it.
+#[inline]
+fn repeat<'a>(
+    now: Time,
+    publication: &'a Publication,
+    (layer, packet): (u8, &StoredPacket),
+    subscription: &Subscription,
+    transport: &mut Transport,
+) -> Repeated<'a> {
+    let media = &subscription.media;
+    let outgoing = transport.outgoing.as_deref_mut().filter(|_| media.red_payload_type.is_some());
+    let Some(outgoing) = outgoing.filter(|it| it.redundancy.is_on() && it.pacer.gate == Gate::Open) else {
+        return Repeated::default();
+    };
+    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.round_trip);
+    let Some(layer) = publication.layers.get(usize::from(layer)).filter(|_| !is_repaired) else {
+        return Repeated::default();
+    };
+    outgoing.redundancy.repeat(now, packet, &layer.history, &subscription.seqs)
 }
 
 /// Answers a request for a packet again (RFC 4588 section 4).
@@ -202,7 +227,8 @@ pub fn retransmit(
     let time = MediaTime(subscription.times.peek(packet.time.0));
     let original = Some(seq);
     let seq = subscription.take_rtx();
-    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair };
+    let repeated = Repeated::default();
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
     Ok(())
@@ -231,7 +257,8 @@ pub(crate) fn send_probe(
     };
     let time = MediaTime(subscription.times.peek(packet.time.0));
     let seq = subscription.take_rtx();
-    let out = Outgoing { payload_type, ssrc, seq, time, original: Some(original), cause: Cause::Probe };
+    let (original, repeated) = (Some(original), Repeated::default());
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Probe, repeated };
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
 }
 
@@ -300,7 +327,7 @@ fn switch_lines(
 
 /// The viewer's view of a packet.
 #[derive(Clone, Copy)]
-struct Outgoing {
+struct Outgoing<'a> {
     payload_type: u8,
     ssrc: Ssrc,
     seq: SeqNo,
@@ -309,12 +336,14 @@ struct Outgoing {
     original: Option<SeqNo>,
     /// Why it leaves.
     cause: Cause,
+    /// Earlier sound that it carries.
+    repeated: Repeated<'a>,
 }
 
 /// Builds, protects and queues one packet; returns its payload bytes.
 fn write(
     now: Time,
-    out: Outgoing,
+    out: Outgoing<'_>,
     packet: &StoredPacket,
     subscription: &mut Subscription,
     transport: &mut Transport,
@@ -340,7 +369,13 @@ fn write(
         outbox.bytes.extend_from_slice(&original.wire().to_be_bytes());
     }
     let payload_start = outbox.bytes.len();
-    outbox.bytes.extend_from_slice(packet.payload());
+    if out.repeated.is_empty() {
+        outbox.bytes.extend_from_slice(packet.payload());
+    } else {
+        let (codec, bytes) = (subscription.media.payload_type, &mut outbox.bytes);
+        outgoing.repair_bytes += out.repeated.write(bytes, codec, packet) as u64;
+        subscription.redundant += 1;
+    }
     if let Some(numbers) = packet.picture {
         let id = numbers.id.map(|id| subscription.picture_ids.map(SeqNo(id)).map_or(id, |mapped| mapped.0));
         let tl0_index = numbers.tl0_index.map(|index| subscription.tl0_indices.map(index));

@@ -31,6 +31,7 @@ pub mod picture;
 pub mod plane;
 pub mod publication;
 mod recording;
+pub mod redundancy;
 pub mod reports;
 pub mod rewrite;
 pub mod rtcp;

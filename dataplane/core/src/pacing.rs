@@ -39,6 +39,7 @@ impl Plane {
         outgoing.pacer.gate = gate;
         outgoing.pacer.silent = bandwidth.phase() == Phase::Silent;
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
+        outgoing.redundancy.review(now, bandwidth.known());
         if let Some(carried) = bandwidth.take_carried() {
             outgoing.pacer.carried_at(carried);
         }

@@ -65,6 +65,8 @@ pub struct Subscription {
     pub octets: u64,
     /// Retransmissions sent.
     pub retransmitted: u64,
+    /// Packets that carried earlier sound again.
+    pub redundant: u64,
     /// Packets the viewer asked again.
     pub nacks: u64,
     /// Key frames the viewer asked for.
@@ -107,6 +109,7 @@ impl Subscription {
             packets: 0,
             octets: 0,
             retransmitted: 0,
+            redundant: 0,
             nacks: 0,
             plis: 0,
             fraction_lost: 0.0,
@@ -169,6 +172,7 @@ impl Subscription {
             ("packets", Figure::Count(self.packets)),
             ("octets", Figure::Count(self.octets)),
             ("retransmitted", Figure::Count(self.retransmitted)),
+            ("redundant", Figure::Count(self.redundant)),
             ("nacks_received", Figure::Count(self.nacks)),
             ("plis_received", Figure::Count(self.plis)),
             ("fraction_lost_ratio", Figure::Measure(self.fraction_lost)),

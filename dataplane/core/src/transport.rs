@@ -10,6 +10,7 @@ use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
 use crate::io::{Handle, OutboundMedia, Phase};
 use crate::pacer::{HEADER_BYTES, Pacer};
+use crate::redundancy::Redundancy;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
@@ -125,6 +126,8 @@ pub struct Outgoing {
     pub bandwidth: Box<Estimator>,
     /// When pictures may leave.
     pub pacer: Pacer,
+    /// Which sound leaves again.
+    pub redundancy: Redundancy,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
     /// When the estimator need not be told before what the viewer could use.
@@ -144,7 +147,7 @@ pub struct Outgoing {
     pub packets: u64,
     /// Bytes sent in UDP payloads.
     pub bytes: u64,
-    /// Of these, in retransmissions.
+    /// Of these, in retransmissions and in redundant sound.
     pub repair_bytes: u64,
     /// Of these, in packets that left for a probe alone.
     pub probe_bytes: u64,

@@ -156,6 +156,9 @@ pub struct SubscriberSpec {
     /// Whether it asks for lost packets of sound.
     #[serde(default = "yes")]
     pub audio_nack: bool,
+    /// Whether it takes redundant sound (RFC 2198).
+    #[serde(default = "yes")]
+    pub audio_redundancy: bool,
     /// Percentile of sound's delays that playing waits for; see [`crate::subscriber::playout`].
     pub audio_percentile: Option<f64>,
 }

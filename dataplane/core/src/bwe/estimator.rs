@@ -18,6 +18,7 @@ use super::volatility::Volatility;
 use crate::io::{LinkState, Phase};
 use crate::meter::ShortRateMeter;
 use crate::pacer::{Gate, HEADER_BYTES};
+use crate::redundancy::Known;
 use crate::twcc::{Fate, SendHistory};
 use crate::units::{Bitrate, SeqNo, Time};
 
@@ -255,7 +256,7 @@ impl Estimator {
     fn note_losses(&mut self, fates: &[Fate]) {
         for fate in fates.iter().filter(|fate| fate.sent >= self.fell) {
             match (fate.received.is_some(), fate.missed_before) {
-                (received, false) => self.losses.note(!received),
+                (received, false) => self.losses.note(fate.sent, !received),
                 (true, true) => self.losses.found(),
                 (false, true) => {}
             }
@@ -427,6 +428,15 @@ impl Estimator {
     /// How long packets wait in the path's queue, as far as it stands.
     pub fn queue_delay(&self) -> Duration {
         Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
+    }
+
+    /// What the repair of sound depends on.
+    pub fn known(&self) -> Known {
+        Known {
+            loss: self.losses.inherent().max(self.reported.inherent()),
+            lasts: self.losses.lasts(),
+            estimate: self.estimate(),
+        }
     }
 
     /// The state for whoever chooses layers: what is told with the estimate.
