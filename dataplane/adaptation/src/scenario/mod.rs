@@ -122,6 +122,8 @@ pub struct PublisherSpec {
 }
 
 /// A subscriber.
+// What it can do are abilities, independent of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriberSpec {
