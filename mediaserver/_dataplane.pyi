@@ -297,8 +297,10 @@ class DataPlane:
         spatial: int | None = None,
         temporal: int | None = None,
         paused: bool = False,
+        still_seconds: float | None = None,
     ) -> None:
-        """Layers count from the lowest: of several encodings, and within one; ``None`` takes the highest that flows."""
+        """Layers count from the lowest: of several encodings, and within one; ``None`` takes the highest that flows.
+        ``still_seconds``: nothing but key frames of the encoding, one in so long at most, each of which may take 4 s."""
 
     def want(self, transport: int, rate: int | None = None) -> None:
         """Up to which rate more would be useful to a transport, in bits per second with all headers; probing ends there.

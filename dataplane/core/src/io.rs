@@ -310,6 +310,8 @@ pub struct Wish {
     pub temporal: Option<u8>,
     /// Send nothing.
     pub paused: bool,
+    /// Send nothing but key frames of the encoding, one in so long at most.
+    pub still: Option<Duration>,
 }
 
 /// What is done about the path to a viewer.

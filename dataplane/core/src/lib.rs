@@ -40,6 +40,7 @@ pub mod sent_log;
 pub mod seq;
 pub mod srtp;
 pub mod stats;
+pub mod stills;
 pub mod streams;
 pub mod stun;
 pub mod sublayers;

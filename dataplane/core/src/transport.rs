@@ -168,7 +168,8 @@ impl Outgoing {
     /// Whether something must be looked at after packets were given to the viewer.
     #[inline]
     pub fn needs_look(&self, now: Time) -> bool {
-        now >= self.look_at || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
+        let waits = !self.pacer.waiting.is_empty() || !self.pacer.stills.is_empty();
+        now >= self.look_at || waits || self.bandwidth.phase() == Phase::Start
     }
 
     /// Notes a packet of `length` bytes of UDP payload that leaves now; `numbered`: transport-wide.

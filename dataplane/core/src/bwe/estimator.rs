@@ -52,6 +52,8 @@ pub struct Demand {
     pub more: bool,
     /// Whether a picture is about to begin with a key frame: it shall not find a probe before it.
     pub begins: bool,
+    /// Whether stills are sent: packet by packet, so that nothing queues but what is expected to.
+    pub stills: bool,
 }
 
 /// Why pictures are held back, whatever the estimate.
@@ -171,6 +173,7 @@ impl Estimator {
             rate: demand.rate.max(most.rate),
             more: demand.more || most.more,
             begins: demand.begins,
+            stills: demand.stills,
         };
     }
 
@@ -393,6 +396,7 @@ impl Estimator {
         let rate = match self.phase {
             Phase::Start if !careful => return None,
             Phase::Drain => self.estimate,
+            _ if self.demand.stills => self.estimate,
             // What was measured is all there is.
             _ if self.is_near_measured(self.updated) => self.estimate / self.used(),
             _ => self.estimate * PACING,
