@@ -234,7 +234,7 @@ fn repeat<'a>(
     let Some(outgoing) = outgoing.filter(|it| it.redundancy.is_on() && it.pacer.gate == Gate::Open) else {
         return Repeated::default();
     };
-    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.round_trip);
+    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.round_trip());
     let Some(layer) = publication.layers.get(usize::from(layer)).filter(|_| !is_repaired) else {
         return Repeated::default();
     };

@@ -31,7 +31,7 @@ const GATHERED: u64 = 160;
 const MAX_AGE: u64 = 120 * 48;
 /// Payload bytes of one packet at most, all blocks together.
 const MAX_PAYLOAD: usize = 1_100;
-/// A request for a packet of sound is answered in time up to this round trip.
+/// A request for a packet of sound is answered in time up to this round trip of the empty path.
 const REPAIRED_WITHIN: Duration = Duration::from_millis(180);
 
 /// How many packets back the repeated ones lie, the more useful first. Losses that last take neighbours together: there

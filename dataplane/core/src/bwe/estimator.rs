@@ -434,6 +434,11 @@ impl Estimator {
         Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
     }
 
+    /// The round trip of the empty path, once known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        (self.turn < UNKNOWN_TURN).then_some(self.turn)
+    }
+
     /// What the repair of sound depends on.
     pub fn known(&self) -> Known {
         Known {
@@ -450,7 +455,7 @@ impl Estimator {
             queue_delay: self.queue_delay(),
             inherent_loss: self.losses.inherent().max(self.reported.inherent()),
             congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
-            round_trip: (self.turn < UNKNOWN_TURN).then_some(self.turn),
+            round_trip: self.round_trip(),
             volatility: self.volatility.value(),
         }
     }
