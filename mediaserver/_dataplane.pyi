@@ -80,7 +80,8 @@ class InboundMedia:
 
 @final
 class OutboundMedia:
-    """A subscription as negotiated; ``cname`` groups one participant's sources for lip-sync."""
+    """A subscription as negotiated; ``cname`` groups one participant's sources for lip-sync. ``red_payload_type``: sound may
+    come redundantly (RFC 2198)."""
 
     def __new__(
         cls,
@@ -90,6 +91,7 @@ class OutboundMedia:
         cname: str,
         rtx_ssrc: int | None = None,
         rtx_payload_type: int | None = None,
+        red_payload_type: int | None = None,
         mid: str | None = None,
         extensions: Extensions | None = None,
     ) -> OutboundMedia: ...
@@ -296,8 +298,10 @@ class DataPlane:
         spatial: int | None = None,
         temporal: int | None = None,
         paused: bool = False,
+        still_seconds: float | None = None,
     ) -> None:
-        """Layers count from the lowest: of several encodings, and within one; ``None`` takes the highest that flows."""
+        """Layers count from the lowest: of several encodings, and within one; ``None`` takes the highest that flows.
+        ``still_seconds``: nothing but key frames of the encoding, one in so long at most, each of which may take 4 s."""
 
     def want(self, transport: int, rate: int | None = None) -> None:
         """Up to which rate more would be useful to a transport, in bits per second with all headers; probing ends there.

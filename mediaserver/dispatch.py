@@ -156,7 +156,6 @@ class Dispatcher:
         if found is None:
             return
         session, publication, _ = found
-        self._adaptation.forwarded(session, handle, layer)
         side = session.subscribing or session.watching
         if layer is not None and side is not None and side.transport.waits_for_media_since is not None:
             self._metrics.join_stage("media", time.monotonic() - side.transport.waits_for_media_since)

@@ -145,9 +145,20 @@ class Plane:
         spatial: int | None = None,
         temporal: int | None = None,
         paused: bool = False,
+        still_seconds: float | None = None,
     ) -> None:
-        """Up to which layers a subscription is forwarded; ``None`` takes the highest."""
-        self._dataplane.prefer(subscription, layer=layer, spatial=spatial, temporal=temporal, paused=paused)
+        """Up to which layers a subscription is forwarded; ``None`` takes the highest.
+
+        ``still_seconds``: as stills, so far apart.
+        """
+        self._dataplane.prefer(
+            subscription,
+            layer=layer,
+            spatial=spatial,
+            temporal=temporal,
+            paused=paused,
+            still_seconds=still_seconds,
+        )
 
     def want(self, transport: int, rate: int) -> None:
         """Up to which rate more would be useful to a viewer, in bits per second on the wire."""
@@ -247,6 +258,7 @@ def _outbound(media: OutboundMedia) -> _dataplane.OutboundMedia:
         cname=media.cname,
         rtx_ssrc=media.rtx_ssrc,
         rtx_payload_type=media.rtx_payload_type,
+        red_payload_type=media.red_payload_type,
         mid=media.mid,
         extensions=_extensions(media.extensions),
     )

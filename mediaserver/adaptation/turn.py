@@ -68,12 +68,6 @@ class Adaptation:
         if self._viewer(session, path).heard(estimate, link):
             self._registry.unsettled.add(session)
 
-    def forwarded(self, session: Session, subscription: int, layer: int | None) -> None:
-        """What a subscription forwards now."""
-        viewer = self._viewers.get(session.participant.id)
-        if viewer is not None and layer is not None:
-            viewer.wishes.forwarded(subscription, time.monotonic())
-
     # ---- Questions ----
 
     def quality(self, participant: ParticipantId) -> Quality | None:
@@ -89,7 +83,7 @@ class Adaptation:
 
     def next_at(self) -> float:
         """When the next turn is due though nothing happens."""
-        soonest = min((viewer.next_at() for viewer in self._viewers.values()), default=float("inf"))
+        soonest = min((viewer.due for viewer in self._viewers.values()), default=float("inf"))
         return min(soonest, self._metered_at + METER_SECONDS)
 
     def turn(self, now: float) -> None:
@@ -103,9 +97,6 @@ class Adaptation:
         due |= {one for one in self._registry.unsettled.take() if one.participant.id in sessions}
         for session in due:
             self._decide(session, now)
-        for viewer in self._viewers.values():
-            if viewer.decision is not None and viewer.wishes.due() <= now:
-                viewer.wishes.beat(self._registry.plane, viewer.decision.choices, now)
         self._fit(self._registry.publications if metered else self._watched_by(due), now)
         for id in list(self._viewers) if metered else [session.participant.id for session in due]:
             self._tell(id, now, quality=metered)
@@ -135,7 +126,7 @@ class Adaptation:
         wanted = demands(self._registry, session, self._meters, self._uplinks, now)
         decision = viewer.decide(wanted, link, now)
         plane = self._registry.plane
-        viewer.wishes.carry_out(plane, decision.choices, float(link.estimate or 0), now)
+        viewer.wishes.carry_out(plane, decision.choices)
         for subscription, choice in decision.choices.items():
             self._registry.watched(subscription, isinstance(choice.sending, Pause))
         viewer.wishes.want(plane, transport.handle, decision.want)

@@ -87,10 +87,6 @@ class Viewer:
         self.announced = announce(now, self.began if self.began is not None else now, before, true)
         return self.announced.standing, self.announced.standing != before.standing
 
-    def next_at(self) -> float:
-        """When something is to be done for them."""
-        return min(self.due, self.wishes.due())
-
     def _is_comfortable(self) -> bool:
         """Everything is sent as well as it is wanted, and the link has room to spare."""
         decision, link = self.decision, self.link

@@ -20,8 +20,8 @@ KEY_FRAME_SECONDS = 0.25
 """A key frame is as large as so many seconds of its encoding: some six ordinary frames."""
 STILL_SECONDS = 1.0
 """Between stills of the chosen picture."""
-STILL_SENT_SECONDS = 2.0
-"""So long a still may take to arrive; its age is shown."""
+STILL_SENT_SECONDS = 3.0
+"""So long a still may take to arrive, which leaves a second until the plane gives it up; its age is shown."""
 RARE_STILL_SECONDS = 5.0
 """Between other stills, and where others would pay for each key frame."""
 _BALANCE = 0.6

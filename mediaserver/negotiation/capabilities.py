@@ -15,6 +15,8 @@ FEEDBACK = ("nack", "nack pli", "ccm fir", "transport-cc")
 REMB = "goog-remb"
 """Taken only where the peer offers no transport-cc."""
 AUDIO_FEEDBACK = ("transport-cc",)
+"""What we offer for sound. Repeated under its own numbers it would have to be the very bytes of the first
+time, and no browser takes a stream of its repairs."""
 
 URIS: dict[str, str] = {
     "mid": "urn:ietf:params:rtp-hdrext:sdes:mid",
@@ -106,9 +108,28 @@ def rtx_for(codecs: Sequence[Codec], codec: Codec) -> Codec | None:
     return None
 
 
+def red_for(codecs: Sequence[Codec], codec: Codec) -> Codec | None:
+    """The format of redundant sound whose blocks are all of a payload type (RFC 2198 section 5)."""
+    for other in codecs:
+        blocks = other.fmtp[0][0].split("/") if other.fmtp else []
+        if _is_red(other) and blocks and set(blocks) == {str(codec.payload_type)}:
+            return other
+    return None
+
+
+def red_of(codec: Codec, payload_type: int) -> Codec:
+    """Redundant sound of a codec under a payload type: two blocks, as browsers describe it."""
+    blocks = f"{codec.payload_type}/{codec.payload_type}"
+    return Codec(payload_type, "red", codec.clock_rate, codec.channels, fmtp=((blocks, None),))
+
+
+def _is_red(codec: Codec) -> bool:
+    return codec.name.lower() == "red" and codec.clock_rate == 48_000 and codec.channels == 2
+
+
 def answer_feedback(codec: Codec, kind: Kind) -> tuple[str, ...]:
     """Of what was offered, what we speak; REMB only where transport-cc is missing."""
-    ours = FEEDBACK if kind == "video" else AUDIO_FEEDBACK
+    ours = FEEDBACK if kind == "video" else ("nack", *AUDIO_FEEDBACK)
     chosen = tuple(message for message in ours if message in codec.feedback)
     if "transport-cc" not in chosen and REMB in codec.feedback:
         chosen += (REMB,)

@@ -252,5 +252,7 @@ class OutboundMedia:
     cname: str
     rtx_ssrc: int | None
     rtx_payload_type: int | None
+    red_payload_type: int | None
+    """Sound may come redundantly under it (RFC 2198)."""
     mid: str
     extensions: ExtensionIds

@@ -93,7 +93,7 @@ def _section(media: RemoteMedia, kind: Kind) -> tuple[LocalMedia, InboundMedia |
     codec = capabilities.choose_codec(media.codecs, kind)
     if codec is None:
         return None
-    rtx = capabilities.rtx_for(media.codecs, codec) if kind == "video" else None
+    rtx = capabilities.rtx_for(media.codecs, codec)
     feedback = capabilities.answer_feedback(codec, kind)
     extensions = capabilities.answer_extensions(media.extensions, kind, inbound=True)
     chosen = replace(codec, fmtp=capabilities.answer_fmtp(codec, kind), feedback=feedback)

@@ -52,7 +52,8 @@ class Section:
     mid: str
     kind: Kind
     codec: Codec
-    rtx: Codec | None
+    repair: Codec | None
+    """Retransmissions of a picture (``rtx``), redundant sound (``red``)."""
     wanted: Wanted | None
     source: SourceLine | None
 
@@ -92,19 +93,19 @@ class Sections:
         return changed
 
     def _place(self, item: Wanted) -> None:
-        codec, rtx = self._format(item)
+        codec, repair = self._format(item)
         source = SourceLine(
             ssrc=self.new_ssrc(),
-            rtx_ssrc=self.new_ssrc() if rtx is not None else None,
+            rtx_ssrc=self.new_ssrc() if repair is not None and item.kind == "video" else None,
             cname=item.stream,
             stream=item.stream,
             track=item.publication,
         )
         for section in self.sections:
             if section.wanted is None and section.kind == item.kind:
-                section.wanted, section.source, section.codec, section.rtx = item, source, codec, rtx
+                section.wanted, section.source, section.codec, section.repair = item, source, codec, repair
                 return
-        self.sections.append(Section(str(len(self.sections)), item.kind, codec, rtx, item, source))
+        self.sections.append(Section(str(len(self.sections)), item.kind, codec, repair, item, source))
 
     def _format(self, item: Wanted) -> tuple[Codec, Codec | None]:
         key = (
@@ -123,11 +124,13 @@ class Sections:
             raise LimitReached("no payload type is free on this transport")
         feedback = capabilities.FEEDBACK if item.kind == "video" else capabilities.AUDIO_FEEDBACK
         codec = replace(item.codec, payload_type=free[0], feedback=feedback)
-        rtx = None
-        if item.kind == "video" and item.repaired:
-            rtx = Codec(free[1], "rtx", item.codec.clock_rate, fmtp=(("apt", str(free[0])),))
-        self._formats[key] = (codec, rtx)
-        return codec, rtx
+        repair = None
+        if item.kind == "audio":
+            repair = capabilities.red_of(codec, free[1])
+        elif item.repaired:
+            repair = Codec(free[1], "rtx", item.codec.clock_rate, fmtp=(("apt", str(free[0])),))
+        self._formats[key] = (codec, repair)
+        return codec, repair
 
     def local_media(self) -> tuple[LocalMedia, ...]:
         """The sections as our next offer describes them."""
@@ -136,7 +139,7 @@ class Sections:
                 mid=section.mid,
                 kind=section.kind,
                 way=Way.SENDONLY if section.wanted is not None else Way.INACTIVE,
-                codecs=(section.codec,) if section.rtx is None else (section.codec, section.rtx),
+                codecs=(section.codec,) if section.repair is None else (section.codec, section.repair),
                 extensions=capabilities.own_extensions(section.kind),
                 source=section.source,
                 reduced_size=True,
@@ -173,7 +176,9 @@ def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
     codec = answered.get(section.codec.payload_type)
     if source is None or codec is None or codec.name.lower() != section.codec.name.lower():
         return None
-    rtx = section.rtx if section.rtx is not None and section.rtx.payload_type in answered else None
+    repair = section.repair
+    taken = repair.payload_type if repair is not None and _takes(answered, repair) else None
+    rtx, red = (taken, None) if section.kind == "video" else (None, taken)
     ours = {extension.id: extension.uri for extension in capabilities.own_extensions(section.kind)}
     extensions = [extension for extension in media.extensions if ours.get(extension.id) == extension.uri]
     return OutboundMedia(
@@ -181,10 +186,16 @@ def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
         payload_type=codec.payload_type,
         cname=source.cname,
         rtx_ssrc=source.rtx_ssrc if rtx is not None else None,
-        rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        rtx_payload_type=rtx,
+        red_payload_type=red,
         mid=section.mid,
         extensions=capabilities.extension_ids(extensions),
     )
+
+
+def _takes(answered: Mapping[int, Codec], offered: Codec) -> bool:
+    codec = answered.get(offered.payload_type)
+    return codec is not None and codec.name.lower() == offered.name
 
 
 # ---- WHEP ----
@@ -238,7 +249,9 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
     codec = capabilities.matching_codec(media.codecs, source.codec, source.kind)
     if codec is None:
         raise NoCommonCodec([source.codec.name])
-    rtx = capabilities.rtx_for(media.codecs, codec) if source.repaired else None
+    # Sound has a stream of repairs where the viewer asks for one; no browser does.
+    rtx = capabilities.rtx_for(media.codecs, codec) if source.repaired or source.kind == "audio" else None
+    red = capabilities.red_for(media.codecs, codec) if source.kind == "audio" else None
     extensions = capabilities.answer_extensions(media.extensions, source.kind, inbound=False)
     line = SourceLine(
         ssrc=new_ssrc(),
@@ -250,13 +263,18 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
     chosen = replace(
         codec,
         fmtp=capabilities.answer_fmtp(codec, source.kind),
-        feedback=capabilities.answer_feedback(codec, source.kind),
+        feedback=tuple(
+            message
+            for message in capabilities.answer_feedback(codec, source.kind)
+            # Lost sound is sent again in a stream of repairs or not at all.
+            if message != "nack" or source.kind == "video" or rtx is not None
+        ),
     )
     local = LocalMedia(
         mid=media.mid,
         kind=source.kind,
         way=Way.SENDONLY,
-        codecs=(chosen,) if rtx is None else (chosen, replace(rtx, feedback=())),
+        codecs=(chosen, *(replace(one, feedback=()) for one in (red, rtx) if one is not None)),
         extensions=extensions,
         source=line,
         reduced_size=media.reduced_size,
@@ -267,6 +285,7 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
         cname=line.cname,
         rtx_ssrc=line.rtx_ssrc,
         rtx_payload_type=rtx.payload_type if rtx is not None else None,
+        red_payload_type=red.payload_type if red is not None else None,
         mid=media.mid,
         extensions=capabilities.extension_ids(extensions),
     )

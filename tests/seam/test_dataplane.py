@@ -200,6 +200,7 @@ def test_an_unknown_profile_is_refused(plane: DataPlane) -> None:
         (lambda: viewed(cname=""), "cname"),
         (lambda: viewed(cname="c" * 256), "cname"),
         (lambda: viewed(payload_type=128), "payload_type"),
+        (lambda: viewed(payload_type=96, red_payload_type=96), "red_payload_type"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_field(build: Callable[[], object], field: str) -> None:
@@ -229,7 +230,7 @@ def test_all_of_a_negotiation_is_accepted() -> None:
         pli=True,
         transport_cc=True,
     )
-    viewed(rtx_ssrc=8, rtx_payload_type=101, mid="1", extensions=extensions)
+    viewed(rtx_ssrc=8, rtx_payload_type=101, red_payload_type=102, mid="1", extensions=extensions)
 
 
 def test_the_figures_have_their_shape(plane: DataPlane) -> None:

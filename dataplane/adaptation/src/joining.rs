@@ -93,7 +93,9 @@ impl Run<'_> {
             let (mut subscriber, mut observer) = (subscriber, Observer::new(wire.observer()));
             for (subscription, publication, media, codec) in lines {
                 let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
-                observer.add(LineNames { kind, ssrc: media.ssrc, rtx_ssrc: media.rtx_ssrc });
+                let red_payload_type = media.red_payload_type;
+                let (ssrc, rtx_ssrc) = (media.ssrc, media.rtx_ssrc);
+                observer.add(LineNames { kind, ssrc, rtx_ssrc, red_payload_type });
                 subscriber.add(media.clone(), codec);
                 world.command(Command::Subscribe { publication, subscription, transport, media });
             }
@@ -116,7 +118,8 @@ impl Run<'_> {
             let subscription = self.handle();
             let mid = format!("{number}");
             let repair = kind == Kind::Video || spec.audio_nack;
-            lines.push((subscription, handle, viewed(kind, 10_000 + 2 * number as u32, &mid, repair), codec));
+            let media = viewed(kind, 10_000 + 2 * number as u32, &mid, (repair, spec.audio_redundancy));
+            lines.push((subscription, handle, media, codec));
             self.subscriptions.push(Subscription {
                 handle: subscription,
                 publication: number,

@@ -15,6 +15,8 @@ pub const PUBLISHED_AUDIO: (u8, u8) = (111, 112);
 pub const VIEWED_VIDEO: (u8, u8) = (120, 121);
 /// The same for sound.
 pub const VIEWED_AUDIO: (u8, u8) = (109, 110);
+/// The same for redundant sound (RFC 2198).
+pub const VIEWED_REDUNDANT: u8 = 111;
 /// Names of simulcast layers, lowest first.
 pub const RIDS: [&str; 4] = ["q", "h", "f", "u"];
 
@@ -105,13 +107,15 @@ pub fn microphone(ssrc: u32, repair: bool) -> InboundMedia {
 }
 
 /// A subscription as its subscriber was told it: `ssrc`, and the next for its repairs.
-pub fn viewed(kind: Kind, ssrc: u32, mid: &str, repair: bool) -> OutboundMedia {
+/// `redundant`: takes sound redundantly.
+pub fn viewed(kind: Kind, ssrc: u32, mid: &str, (repair, redundant): (bool, bool)) -> OutboundMedia {
     let (payload_type, rtx_payload_type) = if kind == Kind::Video { VIEWED_VIDEO } else { VIEWED_AUDIO };
     OutboundMedia {
         ssrc: Ssrc(ssrc),
         rtx_ssrc: repair.then_some(Ssrc(ssrc + 1)),
         payload_type,
         rtx_payload_type: repair.then_some(rtx_payload_type),
+        red_payload_type: (redundant && kind == Kind::Audio).then_some(VIEWED_REDUNDANT),
         mid: label(mid),
         extensions: VIEWED,
         cname: "theatre".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
+use std::time::Duration;
 
 use loupe_core::io::{Handle, LinkState, Wish};
 use serde::{Deserialize, Serialize};
@@ -172,18 +173,29 @@ pub struct Wanted {
     /// Send nothing.
     #[serde(default)]
     pub paused: bool,
+    /// Send nothing but key frames, one in so long at most.
+    #[serde(default)]
+    pub still_ms: Option<u64>,
 }
 
 impl Wanted {
     /// All of one layer.
     pub fn layer(subscription: u64, layer: u8) -> Wanted {
-        Wanted { subscription, layer: Some(layer), spatial: None, temporal: None, paused: false }
+        Wanted {
+            subscription,
+            layer: Some(layer),
+            spatial: None,
+            temporal: None,
+            paused: false,
+            still_ms: None,
+        }
     }
 
     /// The plane's own words; in a `scalable` encoding layers are spatial ones.
     pub fn wish(&self, scalable: bool) -> (Handle, Wish) {
         let (layer, spatial) = if scalable { (None, self.layer) } else { (self.layer, self.spatial) };
-        let wish = Wish { layer, spatial, temporal: self.temporal, paused: self.paused };
+        let still = self.still_ms.map(Duration::from_millis);
+        let wish = Wish { layer, spatial, temporal: self.temporal, paused: self.paused, still };
         (Handle(self.subscription), wish)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use loupe_core::demux::{Protocol, classify};
 use loupe_core::io::Kind;
-use loupe_core::rtp::RtpHeader;
+use loupe_core::rtp::{RtpHeader, red};
 use loupe_core::units::{Bitrate, Ssrc, Time};
 
 use crate::truth::Truth;
@@ -34,6 +34,8 @@ pub struct Sent {
     pub purpose: Purpose,
     /// Bytes with IPv4 and UDP headers.
     pub bytes: u64,
+    /// Of these, in sound that was sent before.
+    pub again: u64,
     /// Which of the subscriber's lines, for RTP.
     pub line: usize,
     /// Its sequence number on the line, or that of the packet it repeats; for what has a payload.
@@ -51,6 +53,8 @@ pub struct LineNames {
     pub ssrc: Ssrc,
     /// Its repairs' source.
     pub rtx_ssrc: Option<Ssrc>,
+    /// Its payload type for redundant sound.
+    pub red_payload_type: Option<u8>,
 }
 
 /// Watches the wire between the plane and one subscriber's link.
@@ -84,7 +88,8 @@ impl Observer {
     /// A datagram that leaves now.
     pub fn note(&mut self, now: Time, datagram: &[u8]) {
         let bytes = datagram.len() as u64 + loupe_netem::HEADER_BYTES;
-        let control = Sent { at: now, purpose: Purpose::Control, bytes, line: 0, sequence: 0, truth: None };
+        let control =
+            Sent { at: now, purpose: Purpose::Control, bytes, again: 0, line: 0, sequence: 0, truth: None };
         let is_rtp = classify(datagram) == Ok(Protocol::Rtp);
         let opened = if is_rtp { self.opener.open(datagram) } else { None };
         let seen = opened.and_then(|(header, packet)| self.describe(control, &header, &packet));
@@ -105,7 +110,11 @@ impl Observer {
             (_, false, Kind::Audio) => Purpose::Sound,
         };
         let original = payload.first_chunk::<2>().filter(|_| repair).map(|bytes| u16::from_be_bytes(*bytes));
-        Some(Sent { purpose, line, sequence: original.unwrap_or(header.sequence), truth, ..sent })
+        let redundant = Some(header.payload_type) == names.red_payload_type;
+        let own =
+            red::read(payload).filter(|_| redundant).and_then(|blocks| Some(blocks.last()?.payload.len()));
+        let again = own.map_or(0, |own| (payload.len() - own) as u64);
+        Some(Sent { purpose, line, sequence: original.unwrap_or(header.sequence), truth, again, ..sent })
     }
 }
 

@@ -182,7 +182,16 @@ impl Plane {
 
     fn prefer(&mut self, now: Time, handle: Handle, wish: Wish) {
         let Some(Entity::Subscription(key)) = self.handles.get(&handle).copied() else { return };
-        self.subscriptions[key].switch.wish_for(wish);
+        let subscription = &mut self.subscriptions[key];
+        let pictures = self.publications[subscription.publication].needs_keyframe();
+        let stills = subscription.stills.is_some();
+        subscription.wish_for(Wish { still: wish.still.filter(|_| pictures), ..wish });
+        if stills && subscription.stills.is_none() {
+            let viewer = subscription.transport;
+            if let Some(outgoing) = self.transports[viewer].outgoing.as_deref_mut() {
+                outgoing.pacer.stills.retain(|waiting| waiting.subscription != key);
+            }
+        }
         self.decide(now, key);
     }
 

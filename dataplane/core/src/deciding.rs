@@ -100,6 +100,7 @@ impl Plane {
 
     /// Asks for the key frame that a subscription waits for, if it is time.
     pub(crate) fn want_keyframe(&mut self, now: Time, key: usize) {
+        self.want_still(now, key);
         let subscription = &self.subscriptions[key];
         let (publication, transport) = (subscription.publication, subscription.transport);
         if self.next_keyframe_request(now, key) <= now

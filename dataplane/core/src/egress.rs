@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
-use crate::pacer::{Gate, Step, Waiting};
+use crate::pacer::{Gate, Pacer, Step, Waiting};
 use crate::publication::{Fresh, Publication};
+use crate::redundancy::{Repeated, is_repaired_in_time};
 use crate::rewrite::timestamp_step;
 use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
 use crate::seq::abs_send_time;
 use crate::stats::{Counter, Counters, Drop};
+use crate::stills::Stills;
 use crate::subscription::Subscription;
 use crate::transport::{Cause, Transport};
 use crate::twcc::FIRST_OUT;
@@ -37,9 +39,9 @@ pub fn forward(
         Err(reason) => counters.drop(reason),
     };
     for (index, item) in fresh.iter().enumerate() {
-        let before = subscription.switch.forwarded();
+        let before = subscription.beginnings;
         count(forward_one(now, publication, *item, subscription, transport, outbox));
-        if subscription.switch.forwarded() != before {
+        if subscription.beginnings != before {
             for item in overtaking(publication, *item, &fresh[index + 1..]) {
                 count(forward_one(now, publication, item, subscription, transport, outbox));
             }
@@ -77,14 +79,16 @@ fn forward_one(
         return Err(Drop::NoConsent);
     }
     let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
-    let Some(step) = decide(publication, item, subscription, outgoing.pacer.gate)? else { return Ok(false) };
+    let Some(step) = decide(now, publication, item, subscription, &outgoing.pacer)? else { return Ok(false) };
     let sound = publication.media.kind == Kind::Audio;
     if sound && !outgoing.pacer.admits_sound(now) {
         let skipped = Fresh { padding: true, ..item };
         depart(now, publication, skipped, Step::Skip, subscription, transport, outbox)?;
         return Err(Drop::Stale);
     }
-    if sound || outgoing.pacer.admits(now) {
+    let still = subscription.stills.is_some();
+    let admitted = if still { outgoing.pacer.admits_still(now) } else { outgoing.pacer.admits(now) };
+    if sound || admitted {
         let left = depart(now, publication, item, step, subscription, transport, outbox)?;
         if left {
             outbox.depart(item.arrival);
@@ -96,16 +100,18 @@ fn forward_one(
         outgoing.pacer.supersede(subscription.key, item.layer);
     }
     let (subscription, Fresh { layer, seq, arrival: since, .. }) = (subscription.key, item);
-    let waits = outgoing.pacer.wait(Waiting { subscription, layer, seq, since, step });
+    let waiting = Waiting { subscription, layer, seq, since, step };
+    let waits = if still { outgoing.pacer.wait_still(waiting) } else { outgoing.pacer.wait(waiting) };
     if waits { Ok(false) } else { Err(Drop::Stale) }
 }
 
 /// The layer decisions; `None`: the packet is of no concern to the viewer.
 fn decide(
+    now: Time,
     publication: &Publication,
     item: Fresh,
     subscription: &mut Subscription,
-    gate: Gate,
+    pacer: &Pacer,
 ) -> Result<Option<Step>, Drop> {
     if item.padding {
         let forwarded = subscription.switch.forwarded() == Some(item.layer);
@@ -113,16 +119,22 @@ fn decide(
     }
     let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(None) };
     let Some(packet) = layer.history.get(item.seq) else { return Ok(None) };
-    let limits = subscription.limits(gate);
-    let step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
+    let limits = subscription.limits(pacer.gate);
+    let mut step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
         Verdict::Forward => Step::Forward,
-        Verdict::Switch => {
-            subscription.sublayers.restart(limits);
-            Step::Switch
-        }
+        Verdict::Switch => Step::Switch,
         Verdict::AwaitingKeyframe => return Err(Drop::AwaitingKeyframe),
         Verdict::OtherLayer | Verdict::Paused => return Ok(None),
     };
+    if let Some(stills) = subscription.stills.as_deref_mut() {
+        let busy = pacer.holds_still(subscription.key);
+        let Some(taken) = stills.judge(now, item.layer, packet, step, busy) else { return Ok(None) };
+        step = taken;
+    }
+    if step == Step::Switch {
+        subscription.beginnings += 1;
+        subscription.sublayers.restart(limits);
+    }
     let wanted = subscription.sublayers.judge(packet.time, packet.mark, limits);
     Ok(Some(if wanted || step == Step::Switch { step } else { Step::Skip }))
 }
@@ -146,25 +158,61 @@ pub(crate) fn depart(
         }
         return if item.padding { Ok(false) } else { Err(Drop::UnwantedLayer) };
     }
-    let Some(packet) = packet else { return Err(Drop::TooOld) };
-    if step == Step::Switch {
-        switch_lines(now, publication, item.layer, packet, subscription);
+    let packet = packet.ok_or(Drop::TooOld)?;
+    leave(now, publication, (item.layer, packet), step, subscription, transport, outbox)
+}
+
+/// The same for a packet of a still, which is kept apart.
+pub(crate) fn depart_still(
+    now: Time,
+    publication: &Publication,
+    (layer, seq, step): (u8, SeqNo, Step),
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<bool, Drop> {
+    if step == Step::Skip {
+        let skipped = Fresh { layer, seq, arrival: now, padding: false };
+        return depart(now, publication, skipped, step, subscription, transport, outbox);
     }
-    let Some(seq) = subscription.seqs.map(item.seq) else { return Err(Drop::TooOld) };
-    if !subscription.sent.note(now, seq, item.layer, item.seq) {
+    let stills = subscription.stills.take();
+    let packet = stills.as_deref().and_then(|stills| stills.get(layer, seq)).ok_or(Drop::TooOld);
+    let left = packet
+        .and_then(|packet| leave(now, publication, (layer, packet), step, subscription, transport, outbox));
+    subscription.stills = stills;
+    left
+}
+
+fn leave(
+    now: Time,
+    publication: &Publication,
+    (layer, packet): (u8, &StoredPacket),
+    step: Step,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<bool, Drop> {
+    if step == Step::Switch {
+        switch_lines(now, publication, layer, packet, subscription);
+    }
+    let Some(seq) = subscription.seqs.map(packet.seq) else { return Err(Drop::TooOld) };
+    if !subscription.sent.note(now, seq, layer, packet.seq) {
         return Err(Drop::Duplicate);
     }
     let time = MediaTime(subscription.times.map(packet.time.0));
     if subscription.last_sent.is_none_or(|(_, _, last)| packet.time >= last) {
-        subscription.last_sent = Some((now, item.layer, packet.time));
+        subscription.last_sent = Some((now, layer, packet.time));
     }
+    let repeated = repeat(now, publication, (layer, packet), subscription, transport);
+    let redundant = subscription.media.red_payload_type.filter(|_| !repeated.is_empty());
     let out = Outgoing {
-        payload_type: subscription.media.payload_type,
+        payload_type: redundant.unwrap_or(subscription.media.payload_type),
         ssrc: subscription.media.ssrc,
         seq,
         time,
         original: None,
         cause: Cause::Media,
+        repeated,
     };
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
@@ -172,10 +220,45 @@ pub(crate) fn depart(
     Ok(true)
 }
 
+/// Earlier sound that leaves again with this packet, where the viewer takes it and its path needs it.
+#[inline]
+fn repeat<'a>(
+    now: Time,
+    publication: &'a Publication,
+    (layer, packet): (u8, &StoredPacket),
+    subscription: &Subscription,
+    transport: &mut Transport,
+) -> Repeated<'a> {
+    let media = &subscription.media;
+    let outgoing = transport.outgoing.as_deref_mut().filter(|_| media.red_payload_type.is_some());
+    let Some(outgoing) = outgoing.filter(|it| it.redundancy.is_on() && it.pacer.gate == Gate::Open) else {
+        return Repeated::default();
+    };
+    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.round_trip());
+    let Some(layer) = publication.layers.get(usize::from(layer)).filter(|_| !is_repaired) else {
+        return Repeated::default();
+    };
+    outgoing.redundancy.repeat(now, packet, &layer.history, &subscription.seqs)
+}
+
 /// Answers a request for a packet again (RFC 4588 section 4).
 pub fn retransmit(
     now: Time,
     publication: &Publication,
+    wire: u16,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<(), Drop> {
+    let stills = subscription.stills.take();
+    let answered = repair(now, (publication, stills.as_deref()), wire, subscription, transport, outbox);
+    subscription.stills = stills;
+    answered
+}
+
+fn repair(
+    now: Time,
+    (publication, stills): (&Publication, Option<&Stills>),
     wire: u16,
     subscription: &mut Subscription,
     transport: &mut Transport,
@@ -194,15 +277,17 @@ pub fn retransmit(
     if subscription.switch.forwarded() != Some(layer) {
         return Err(Drop::RtxGone);
     }
-    let layer = publication.layers.get(usize::from(layer)).ok_or(Drop::RtxGone)?;
-    let packet = layer.history.get(original).ok_or(Drop::RtxGone)?;
+    let history = publication.layers.get(usize::from(layer)).map(|layer| &layer.history);
+    let kept = stills.and_then(|stills| stills.get(layer, original));
+    let packet = kept.or_else(|| history?.get(original)).ok_or(Drop::RtxGone)?;
     if !subscription.rtx_budget.take(now, packet.bytes.len() as u64) {
         return Err(Drop::RtxBudget);
     }
     let time = MediaTime(subscription.times.peek(packet.time.0));
     let original = Some(seq);
     let seq = subscription.take_rtx();
-    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair };
+    let repeated = Repeated::default();
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
     Ok(())
@@ -222,16 +307,19 @@ pub(crate) fn send_probe(
     else {
         return Err(Drop::RtxGone);
     };
-    let recent = subscription.sent.recent(back).and_then(|(seq, layer, original)| {
-        let packet = publication.layers.get(usize::from(layer))?.history.get(original)?;
-        (packet.payload().len() >= MIN_PROBE_PAYLOAD).then_some((seq, packet))
-    });
+    let recent = subscription.sent.recent(back).filter(|_| subscription.stills.is_none()).and_then(
+        |(seq, layer, original)| {
+            let packet = publication.layers.get(usize::from(layer))?.history.get(original)?;
+            (packet.payload().len() >= MIN_PROBE_PAYLOAD).then_some((seq, packet))
+        },
+    );
     let Some((original, packet)) = recent else {
         return send_padding(now, (payload_type, ssrc), subscription, transport, outbox);
     };
     let time = MediaTime(subscription.times.peek(packet.time.0));
     let seq = subscription.take_rtx();
-    let out = Outgoing { payload_type, ssrc, seq, time, original: Some(original), cause: Cause::Probe };
+    let (original, repeated) = (Some(original), Repeated::default());
+    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Probe, repeated };
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
 }
 
@@ -300,7 +388,7 @@ fn switch_lines(
 
 /// The viewer's view of a packet.
 #[derive(Clone, Copy)]
-struct Outgoing {
+struct Outgoing<'a> {
     payload_type: u8,
     ssrc: Ssrc,
     seq: SeqNo,
@@ -309,12 +397,14 @@ struct Outgoing {
     original: Option<SeqNo>,
     /// Why it leaves.
     cause: Cause,
+    /// Earlier sound that it carries.
+    repeated: Repeated<'a>,
 }
 
 /// Builds, protects and queues one packet; returns its payload bytes.
 fn write(
     now: Time,
-    out: Outgoing,
+    out: Outgoing<'_>,
     packet: &StoredPacket,
     subscription: &mut Subscription,
     transport: &mut Transport,
@@ -340,7 +430,13 @@ fn write(
         outbox.bytes.extend_from_slice(&original.wire().to_be_bytes());
     }
     let payload_start = outbox.bytes.len();
-    outbox.bytes.extend_from_slice(packet.payload());
+    if out.repeated.is_empty() {
+        outbox.bytes.extend_from_slice(packet.payload());
+    } else {
+        let (codec, bytes) = (subscription.media.payload_type, &mut outbox.bytes);
+        outgoing.repair_bytes += out.repeated.write(bytes, codec, packet) as u64;
+        subscription.redundant += 1;
+    }
     if let Some(numbers) = packet.picture {
         let id = numbers.id.map(|id| subscription.picture_ids.map(SeqNo(id)).map_or(id, |mapped| mapped.0));
         let tl0_index = numbers.tl0_index.map(|index| subscription.tl0_indices.map(index));

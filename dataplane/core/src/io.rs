@@ -293,6 +293,8 @@ pub struct OutboundMedia {
     pub payload_type: u8,
     /// Payload type of retransmissions at the viewer.
     pub rtx_payload_type: Option<u8>,
+    /// Payload type of redundant sound at the viewer (RFC 2198), whose blocks are of `payload_type`.
+    pub red_payload_type: Option<u8>,
     /// The media section's identification, for the `mid` extension.
     pub mid: Option<Label>,
     /// Extension identifiers as the viewer expects them.
@@ -312,6 +314,8 @@ pub struct Wish {
     pub temporal: Option<u8>,
     /// Send nothing.
     pub paused: bool,
+    /// Send nothing but key frames of the encoding, one in so long at most.
+    pub still: Option<Duration>,
 }
 
 /// What is done about the path to a viewer.

@@ -29,7 +29,7 @@ pub struct LayerSwitch {
     wish: Wish,
     state: Forwarding,
     needs_keyframe: bool,
-    /// A key frame would let higher spatial layers of what is forwarded begin.
+    /// A key frame would let higher spatial layers of what is forwarded begin, or the next still.
     refreshes: bool,
     next_request: Time,
 }
@@ -108,6 +108,13 @@ impl LayerSwitch {
         let highest = |wish: &Wish| wish.spatial.unwrap_or(u8::MAX);
         self.refreshes |= highest(&wish) > highest(&self.wish);
         self.wish = wish;
+    }
+
+    /// A key frame of what is forwarded is needed now.
+    pub fn refresh(&mut self, now: Time) {
+        if !self.refreshes {
+            (self.refreshes, self.next_request) = (true, now);
+        }
     }
 
     /// What it forwarded can no longer be continued: the next decision waits for a key frame.

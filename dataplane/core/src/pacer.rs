@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::bwe::Order;
+use crate::stills::PATIENCE;
 use crate::units::{Bitrate, SeqNo, Time};
 
 /// So much may be under way beyond what the path has carried: a usual frame.
@@ -104,6 +105,8 @@ pub struct Pacer {
     pub waiting: VecDeque<Waiting>,
     /// Repairs, which go before pictures.
     pub repairs: VecDeque<Repair>,
+    /// Stills, which leave one packet at a time when nothing else does.
+    pub stills: VecDeque<Waiting>,
     probe: Option<Sending>,
 }
 
@@ -118,6 +121,7 @@ impl Default for Pacer {
             next_sound: Time::ZERO,
             waiting: VecDeque::new(),
             repairs: VecDeque::new(),
+            stills: VecDeque::new(),
             probe: None,
         }
     }
@@ -146,6 +150,21 @@ impl Pacer {
     #[inline]
     pub fn admits(&self, now: Time) -> bool {
         self.waiting.is_empty() && self.repairs.is_empty() && self.has_room(now)
+    }
+
+    /// Whether a still's packet may leave now: sound behind it shall find at most this one before it.
+    pub fn admits_still(&self, now: Time) -> bool {
+        self.stills.is_empty() && self.waiting.is_empty() && self.repairs.is_empty() && self.is_clear(now)
+    }
+
+    /// Whether the path has carried all that was sent.
+    pub fn is_clear(&self, now: Time) -> bool {
+        self.carried <= now && self.gate != Gate::Sound
+    }
+
+    /// Whether a still of this subscription is on its way.
+    pub fn holds_still(&self, subscription: usize) -> bool {
+        self.stills.iter().any(|waiting| waiting.subscription == subscription)
     }
 
     /// Whether a packet of sound leaves. One that would arrive too late to be heard only makes the next one later: of
@@ -193,7 +212,7 @@ impl Pacer {
     /// Whether nothing waits and no probe is being sent.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.repairs.is_empty() && self.probe.is_none()
+        self.waiting.is_empty() && self.repairs.is_empty() && self.stills.is_empty() && self.probe.is_none()
     }
 
     /// Lets a packet wait; false when there is no room.
@@ -205,9 +224,19 @@ impl Pacer {
         fits
     }
 
+    /// The same for a packet of a still.
+    pub fn wait_still(&mut self, waiting: Waiting) -> bool {
+        let fits = self.stills.len() < MAX_WAITING;
+        if fits {
+            self.stills.push_back(waiting);
+        }
+        fits
+    }
+
     /// The lower layer `layer` of a subscription begins: what waits of a higher one, repairs too, is not sent any more.
     pub fn supersede(&mut self, subscription: usize, layer: u8) {
         self.waiting.retain(|waiting| waiting.subscription != subscription || waiting.layer < layer);
+        self.stills.retain(|waiting| waiting.subscription != subscription);
         self.repairs.retain(|repair| repair.subscription != subscription);
     }
 
@@ -259,12 +288,15 @@ impl Pacer {
         let room = if self.gate == Gate::Sound { Time::NEVER } else { room };
         let repairs = if self.repairs.is_empty() { Time::NEVER } else { room };
         let media = self.waiting.front().map_or(Time::NEVER, |first| room.min(first.since + STALE));
-        probe.min(repairs).min(media)
+        let clear = if self.gate == Gate::Sound { Time::NEVER } else { self.carried };
+        let stills = self.stills.front().map_or(Time::NEVER, |first| clear.min(first.since + PATIENCE));
+        probe.min(repairs).min(media).min(stills)
     }
 
     /// Forgets what waits for a subscription that ended.
     pub fn forget(&mut self, subscription: usize) {
         self.waiting.retain(|waiting| waiting.subscription != subscription);
+        self.stills.retain(|waiting| waiting.subscription != subscription);
         self.repairs.retain(|repair| repair.subscription != subscription);
     }
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::bwe::Demand;
-use crate::egress::{depart, retransmit, send_probe};
+use crate::egress::{depart, depart_still, retransmit, send_probe};
 use crate::io::{Event, Kind, Phase};
 use crate::outbox::Outbox;
 use crate::pacer::{Gate, Repair, STALE, Step, Waiting};
 use crate::plane::Plane;
-use crate::publication::{Fresh, MAX_TEMPORAL, Publication};
+use crate::publication::{Fresh, Layer, MAX_TEMPORAL, Publication};
 use crate::stats::{Counter, Drop};
+use crate::stills::{PATIENCE, Stills};
 use crate::subscription::Subscription;
 use crate::transport::Outgoing;
 use crate::units::{Bitrate, Time};
@@ -39,6 +40,7 @@ impl Plane {
         outgoing.pacer.gate = gate;
         outgoing.pacer.silent = bandwidth.phase() == Phase::Silent;
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
+        outgoing.redundancy.review(now, bandwidth.known());
         if let Some(carried) = bandwidth.take_carried() {
             outgoing.pacer.carried_at(carried);
         }
@@ -73,8 +75,10 @@ impl Plane {
     fn demand(&self, key: usize) -> Demand {
         let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return Demand::default() };
         let begins = outgoing.pacer.waiting.is_empty() && self.awaits_keyframe(key);
+        let keys = || outgoing.subscriptions.iter().map(|(_, key)| *key);
+        let stills = keys().any(|key| self.subscriptions[key].stills.is_some());
         if let Some(rate) = outgoing.wanted {
-            return Demand { rate, more: rate > outgoing.bandwidth.estimate(), begins };
+            return Demand { rate, more: rate > outgoing.bandwidth.estimate(), begins, stills };
         }
         let (mut wanted, mut more) = (0, false);
         for subscription in outgoing.subscriptions.iter().map(|(_, key)| &self.subscriptions[*key]) {
@@ -94,7 +98,7 @@ impl Plane {
             more |= lower || thinned || wish.spatial.is_some();
         }
         let room = if more { WANTED_ROOM } else { SENT_ROOM };
-        Demand { rate: Bitrate((wanted as f64 * room) as u64), more, begins }
+        Demand { rate: Bitrate((wanted as f64 * room) as u64), more, begins, stills }
     }
 
     /// Whether an unknown path gets no more than it must: the lowest of several layers. Where there is no choice, or one
@@ -121,13 +125,32 @@ impl Plane {
     pub(crate) fn next_keyframe_request(&self, now: Time, key: usize) -> Time {
         let subscription = &self.subscriptions[key];
         let (publication, viewer) = (subscription.publication, subscription.transport);
-        let room =
-            subscription.switch.requested().is_some_and(|it| self.has_room_for(now, viewer, publication, it));
-        if room { subscription.switch.next_timeout() } else { Time::NEVER }
+        let room = subscription
+            .switch
+            .requested()
+            .is_some_and(|it| self.has_room_for(now, viewer, publication, it, subscription.stills.is_some()));
+        let request = if room { subscription.switch.next_timeout() } else { Time::NEVER };
+        let due = subscription.stills.as_deref().filter(|_| !self.holds_still(key)).map(Stills::next);
+        request.min(due.filter(|due| *due > now).unwrap_or(Time::NEVER))
     }
 
-    /// Whether a viewer's path has room for a key frame of this layer, so that asking for one makes sense.
-    fn has_room_for(&self, now: Time, key: usize, publication: usize, layer: u8) -> bool {
+    /// Whether a still of a subscription is on its way.
+    fn holds_still(&self, key: usize) -> bool {
+        let outgoing = self.transports[self.subscriptions[key].transport].outgoing.as_deref();
+        outgoing.is_some_and(|outgoing| outgoing.pacer.holds_still(key))
+    }
+
+    /// A key frame is needed for the still that is due.
+    pub(crate) fn want_still(&mut self, now: Time, key: usize) {
+        let due = self.subscriptions[key].stills.as_deref().is_some_and(|stills| now >= stills.next());
+        if due && !self.holds_still(key) {
+            self.subscriptions[key].switch.refresh(now);
+        }
+    }
+
+    /// Whether a viewer's path has room for a key frame of this layer, so that asking for one makes sense. A `still` may
+    /// take its time.
+    fn has_room_for(&self, now: Time, key: usize, publication: usize, layer: u8, still: bool) -> bool {
         let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return true };
         let layer = self.publications[publication].layers.get(usize::from(layer));
         match outgoing.pacer.gate {
@@ -135,7 +158,8 @@ impl Plane {
             Gate::Base => {
                 // One that came too soon would wait here until it is stale.
                 let soon = outgoing.pacer.carried() <= now + KEYFRAME_LEAD;
-                soon && layer.is_none_or(|layer| layer.wire_rate(now) <= outgoing.bandwidth.estimate())
+                let fits = |layer: &Layer| layer.wire_rate(now) <= outgoing.bandwidth.estimate();
+                soon && (still || layer.is_none_or(fits))
             }
             Gate::Sound => false,
         }
@@ -157,9 +181,19 @@ impl Plane {
         keys.any(|key| self.subscriptions[key].switch.awaited().is_some())
     }
 
+    /// The same, or the next still is.
+    fn seeks_keyframe(&self, key: usize) -> bool {
+        let outgoing = self.transports[key].outgoing.as_deref();
+        let mut keys = outgoing.iter().flat_map(|it| it.subscriptions.iter().map(|(_, key)| *key));
+        keys.any(|key| {
+            let subscription = &self.subscriptions[key];
+            subscription.switch.awaited().is_some() || subscription.stills.is_some()
+        })
+    }
+
     /// Asks for the key frames that this viewer's subscriptions still wait for.
     fn want_keyframes(&mut self, now: Time, key: usize) {
-        if self.awaits_keyframe(key) {
+        if self.seeks_keyframe(key) {
             let outgoing = self.transports[key].outgoing.as_deref();
             let keys: Vec<usize> =
                 outgoing.iter().flat_map(|it| it.subscriptions.iter().map(|(_, key)| *key)).collect();
@@ -191,7 +225,7 @@ impl Plane {
         self.send_probes(now, key);
         let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return };
         let mut at = outgoing.pacer.next_timeout();
-        if outgoing.pacer.gate == Gate::Base && self.awaits_keyframe(key) {
+        if outgoing.pacer.gate == Gate::Base && self.seeks_keyframe(key) {
             let asks = outgoing.pacer.carried() - KEYFRAME_LEAD;
             at = if asks > now { at.min(asks) } else { at };
         }
@@ -205,6 +239,11 @@ impl Plane {
         if !outgoing.pacer.has_room(now) || self.outbox.is_full() {
             return false;
         }
+        let pacer = &outgoing.pacer;
+        let only_stills = pacer.waiting.is_empty() && pacer.repairs.is_empty();
+        if only_stills && !pacer.is_clear(now) {
+            return false;
+        }
         self.send_first(now, key)
     }
 
@@ -215,13 +254,27 @@ impl Plane {
             self.repair(now, key, repair);
             return true;
         }
-        let Some(waiting) = outgoing.pacer.waiting.pop_front() else { return false };
+        let Some(waiting) = outgoing.pacer.waiting.pop_front() else { return self.send_still(now, key) };
         let Waiting { subscription, layer, seq, since, step } = waiting;
         let Some(subscription) = self.subscriptions.get_mut(subscription) else { return true };
         let publication = &self.publications[subscription.publication];
         let item = Fresh { layer, seq, arrival: since, padding: false };
         let transport = &mut self.transports[key];
         match depart(now, publication, item, step, subscription, transport, &mut self.outbox) {
+            Ok(left) => self.counters.add(Counter::RtpOut, u64::from(left)),
+            Err(reason) => self.counters.drop(reason),
+        }
+        true
+    }
+
+    /// The next packet of a still; false when none waits.
+    fn send_still(&mut self, now: Time, key: usize) -> bool {
+        let waiting = self.transports[key].outgoing.as_deref_mut().and_then(|it| it.pacer.stills.pop_front());
+        let Some(Waiting { subscription, layer, seq, step, .. }) = waiting else { return false };
+        let Some(subscription) = self.subscriptions.get_mut(subscription) else { return true };
+        let publication = &self.publications[subscription.publication];
+        let (transport, outbox) = (&mut self.transports[key], &mut self.outbox);
+        match depart_still(now, publication, (layer, seq, step), subscription, transport, outbox) {
             Ok(left) => self.counters.add(Counter::RtpOut, u64::from(left)),
             Err(reason) => self.counters.drop(reason),
         }
@@ -248,8 +301,20 @@ impl Plane {
         }
     }
 
+    /// Drops stills that waited too long.
+    fn drop_stale_stills(&mut self, now: Time, key: usize) {
+        let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
+        while let Some(first) = outgoing.pacer.stills.front().filter(|it| now.since(it.since) >= PATIENCE) {
+            let subscription = first.subscription;
+            let before = outgoing.pacer.stills.len();
+            outgoing.pacer.stills.retain(|waiting| waiting.subscription != subscription);
+            self.counters.drop_many(Drop::Stale, (before - outgoing.pacer.stills.len()) as u64);
+        }
+    }
+
     /// Drops what waited too long, and all that cannot be decoded without it.
     fn drop_stale(&mut self, now: Time, key: usize) {
+        self.drop_stale_stills(now, key);
         while let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() {
             let stale =
                 outgoing.pacer.waiting.front().filter(|first| now.since(first.since) >= STALE).copied();
@@ -292,8 +357,9 @@ impl Plane {
             if !outgoing.pacer.probe_due(now) {
                 break;
             }
-            // Pictures that wait are the most useful bytes.
-            if self.send_first(now, key) {
+            // Pictures that wait are the most useful bytes; stills take their own time.
+            let moves = !outgoing.pacer.waiting.is_empty() || !outgoing.pacer.repairs.is_empty();
+            if moves && self.send_first(now, key) {
                 continue;
             }
             let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
@@ -348,5 +414,6 @@ pub(crate) fn is_beyond(outgoing: &Outgoing, publication: &Publication, subscrip
     let index = subscription.switch.forwarded().or(subscription.last_sent.map(|(_, layer, _)| layer));
     let layer = index.and_then(|layer| publication.layers.get(usize::from(layer)));
     let least = layer.map_or(0, |layer| layer.usual_rates[0]);
-    outgoing.bandwidth.phase() != Phase::Start && least > outgoing.bandwidth.estimate().0
+    let known = outgoing.bandwidth.phase() != Phase::Start && subscription.stills.is_none();
+    known && least > outgoing.bandwidth.estimate().0
 }

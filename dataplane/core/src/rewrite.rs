@@ -49,6 +49,12 @@ impl SequenceMap {
         self.highest_in = None;
     }
 
+    /// Whether a packet lies within what was sent since the layer's beginning.
+    pub fn knows(&self, seq: SeqNo) -> bool {
+        let spans = self.earlier.first().or(self.current.as_ref());
+        spans.is_some_and(|span| span.start <= seq)
+    }
+
     /// The number of a packet of the current layer; `None` for one from before the layer's beginning.
     pub fn map(&mut self, seq: SeqNo) -> Option<SeqNo> {
         let current = self.current.filter(|span| span.start <= seq);

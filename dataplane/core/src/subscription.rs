@@ -5,12 +5,13 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
-use crate::io::{Handle, OutboundMedia};
+use crate::io::{Handle, OutboundMedia, Wish};
 use crate::layer::{Forwarding, LayerSwitch};
 use crate::pacer::Gate;
 use crate::rewrite::{OffsetLine, SequenceMap};
 use crate::sent_log::SentLog;
 use crate::stats::{Figure, Figures};
+use crate::stills::Stills;
 use crate::sublayers::{Limits, Sublayers};
 use crate::twcc::FIRST_OUT;
 use crate::units::{MediaTime, NtpTime, SeqNo, Ssrc, Time};
@@ -41,6 +42,10 @@ pub struct Subscription {
     pub switch: LayerSwitch,
     /// Which temporal and spatial layers of that.
     pub sublayers: Sublayers,
+    /// What it takes of those where it is sent stills.
+    pub stills: Option<Box<Stills>>,
+    /// How often something began.
+    pub beginnings: u64,
     /// Its line of sequence numbers.
     pub seqs: SequenceMap,
     /// Its line of timestamps.
@@ -65,6 +70,8 @@ pub struct Subscription {
     pub octets: u64,
     /// Retransmissions sent.
     pub retransmitted: u64,
+    /// Packets that carried earlier sound again.
+    pub redundant: u64,
     /// Packets the viewer asked again.
     pub nacks: u64,
     /// Key frames the viewer asked for.
@@ -95,6 +102,8 @@ impl Subscription {
             transport,
             switch: LayerSwitch::new(needs_keyframe),
             sublayers: Sublayers::default(),
+            stills: None,
+            beginnings: 0,
             seqs: SequenceMap::new(first),
             times: OffsetLine::default(),
             picture_ids: SequenceMap::default(),
@@ -107,6 +116,7 @@ impl Subscription {
             packets: 0,
             octets: 0,
             retransmitted: 0,
+            redundant: 0,
             nacks: 0,
             plis: 0,
             fraction_lost: 0.0,
@@ -129,6 +139,20 @@ impl Subscription {
         let wish = self.switch.wish();
         let temporal = if gate == Gate::Open { wish.temporal.unwrap_or(u8::MAX) } else { 0 };
         Limits { spatial: wish.spatial.unwrap_or(u8::MAX), temporal }
+    }
+
+    /// A wish, to be decided upon next. What follows stills lacks what it refers to, so it waits for a key frame.
+    pub fn wish_for(&mut self, wish: Wish) {
+        self.switch.wish_for(wish);
+        match (wish.still.filter(|_| !wish.paused), &mut self.stills) {
+            (Some(interval), Some(stills)) => stills.interval = interval,
+            (Some(interval), None) => self.stills = Some(Box::new(Stills::new(interval))),
+            (None, stills) => {
+                if stills.take().is_some() {
+                    self.switch.interrupt();
+                }
+            }
+        }
     }
 
     /// The number of the next packet of its repair stream.
@@ -169,6 +193,7 @@ impl Subscription {
             ("packets", Figure::Count(self.packets)),
             ("octets", Figure::Count(self.octets)),
             ("retransmitted", Figure::Count(self.retransmitted)),
+            ("redundant", Figure::Count(self.redundant)),
             ("nacks_received", Figure::Count(self.nacks)),
             ("plis_received", Figure::Count(self.plis)),
             ("fraction_lost_ratio", Figure::Measure(self.fraction_lost)),

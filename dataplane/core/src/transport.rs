@@ -10,6 +10,7 @@ use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
 use crate::io::{Handle, OutboundMedia, Phase};
 use crate::pacer::{HEADER_BYTES, Pacer};
+use crate::redundancy::Redundancy;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
@@ -130,6 +131,8 @@ pub struct Outgoing {
     pub bandwidth: Box<Estimator>,
     /// When pictures may leave.
     pub pacer: Pacer,
+    /// Which sound leaves again.
+    pub redundancy: Redundancy,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
     /// When the estimator need not be told before what the viewer could use.
@@ -149,7 +152,7 @@ pub struct Outgoing {
     pub packets: u64,
     /// Bytes sent in UDP payloads.
     pub bytes: u64,
-    /// Of these, in retransmissions.
+    /// Of these, in retransmissions and in redundant sound.
     pub repair_bytes: u64,
     /// Of these, in packets that left for a probe alone.
     pub probe_bytes: u64,
@@ -170,7 +173,8 @@ impl Outgoing {
     /// Whether something must be looked at after packets were given to the viewer.
     #[inline]
     pub fn needs_look(&self, now: Time) -> bool {
-        now >= self.look_at || !self.pacer.waiting.is_empty() || self.bandwidth.phase() == Phase::Start
+        let waits = !self.pacer.waiting.is_empty() || !self.pacer.stills.is_empty();
+        now >= self.look_at || waits || self.bandwidth.phase() == Phase::Start
     }
 
     /// Notes a packet of `length` bytes of UDP payload that leaves now; `numbered`: transport-wide.

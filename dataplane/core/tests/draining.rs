@@ -40,7 +40,8 @@ fn act(world: &mut World, random: &mut Random, subscriptions: &[Vec<Handle>], pu
         0 | 1 => {
             let (layer, spatial, temporal) = (index(random), index(random), index(random));
             let paused = random.below(4) == 0;
-            let wish = Wish { layer, spatial, temporal, paused };
+            let still = (random.below(4) == 0).then(|| millis(500 + random.below(2_000)));
+            let wish = Wish { layer, spatial, temporal, paused, still };
             world.command(Command::Prefer { subscription, wish });
         }
         2 => {

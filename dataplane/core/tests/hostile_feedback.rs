@@ -54,7 +54,7 @@ fn estimate(lies: &[Lie], extremes: &[i64], at_last: Lie) -> u64 {
             estimator.send(at, 1_250, true);
         }
         now += Duration::from_millis(100);
-        estimator.want(Demand { rate: Bitrate(3_000_000), more: true, begins: false });
+        estimator.want(Demand { rate: Bitrate(3_000_000), more: true, begins: false, stills: false });
         let lie = if round < 600 { lies[round % lies.len()] } else { at_last };
         let next = history.next_seq().0;
         let mut fates = Vec::new();

@@ -119,7 +119,7 @@ impl PyInboundMedia {
             codec: codec_of(kind, codec)?,
             clock_rate: clock_rate.ok_or_else(|| bad("clock_rate", "ticks a second, from 1"))?,
             payload_type: payload("payload_type", payload_type)?,
-            rtx_payload_type: rtx_payload(payload_type, rtx_payload_type)?,
+            rtx_payload_type: other_payload("rtx_payload_type", rtx_payload_type, payload_type)?,
             mid: optional("mid", mid, label)?,
             encodings,
             extensions: extensions.map(|extensions| extensions.get().0).unwrap_or_default(),
@@ -140,14 +140,17 @@ pub(crate) struct PyOutboundMedia(pub(crate) OutboundMedia);
 impl PyOutboundMedia {
     #[new]
     #[pyo3(signature = (
-        *, ssrc, payload_type, cname, rtx_ssrc=None, rtx_payload_type=None, mid=None, extensions=None
+        *, ssrc, payload_type, cname, rtx_ssrc=None, rtx_payload_type=None, red_payload_type=None, mid=None,
+        extensions=None
     ))]
+    #[allow(clippy::too_many_arguments, reason = "as negotiated, all by name")]
     fn new(
         ssrc: i64,
         payload_type: i64,
         cname: String,
         rtx_ssrc: Option<i64>,
         rtx_payload_type: Option<i64>,
+        red_payload_type: Option<i64>,
         mid: Option<&str>,
         extensions: Option<Bound<'_, PyExtensions>>,
     ) -> PyResult<PyOutboundMedia> {
@@ -161,7 +164,8 @@ impl PyOutboundMedia {
             ssrc: source("ssrc", ssrc)?,
             rtx_ssrc: optional("rtx_ssrc", rtx_ssrc, source)?,
             payload_type: payload("payload_type", payload_type)?,
-            rtx_payload_type: rtx_payload(payload_type, rtx_payload_type)?,
+            rtx_payload_type: other_payload("rtx_payload_type", rtx_payload_type, payload_type)?,
+            red_payload_type: other_payload("red_payload_type", red_payload_type, payload_type)?,
             mid: optional("mid", mid, label)?,
             extensions: extensions.map(|extensions| extensions.get().0).unwrap_or_default(),
             cname,
@@ -205,11 +209,11 @@ fn payload(field: &str, value: i64) -> PyResult<u8> {
     u8::try_from(value).ok().filter(|value| *value <= 127).ok_or_else(|| bad(field, "a number from 0 to 127"))
 }
 
-fn rtx_payload(payload_type: i64, rtx: Option<i64>) -> PyResult<Option<u8>> {
-    if rtx == Some(payload_type) {
-        return Err(bad("rtx_payload_type", "another number than payload_type"));
+fn other_payload(field: &str, other: Option<i64>, payload_type: i64) -> PyResult<Option<u8>> {
+    if other == Some(payload_type) {
+        return Err(bad(field, "another number than payload_type"));
     }
-    optional("rtx_payload_type", rtx, payload)
+    optional(field, other, payload)
 }
 
 fn kind_of(name: &str) -> PyResult<Kind> {

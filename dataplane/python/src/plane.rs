@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use loupe_core::io::{Command, Event, Handle, IceCredentials, Wish};
 use loupe_core::units::Bitrate;
@@ -165,7 +166,8 @@ impl DataPlane {
     }
 
     /// Layers count from the lowest; `None` takes the highest that flows.
-    #[pyo3(signature = (subscription, *, layer=None, spatial=None, temporal=None, paused=false))]
+    #[pyo3(signature = (subscription, *, layer=None, spatial=None, temporal=None, paused=false, still_seconds=None))]
+    #[allow(clippy::too_many_arguments, reason = "a wish, all by name")]
     fn prefer(
         &self,
         subscription: u64,
@@ -173,7 +175,9 @@ impl DataPlane {
         spatial: Option<i64>,
         temporal: Option<i64>,
         paused: bool,
+        still_seconds: Option<f64>,
     ) -> PyResult<()> {
+        let still = still_seconds.map(still_interval).transpose()?;
         let index = |field: &str, index: Option<i64>| {
             index.map(|index| u8::try_from(index).map_err(|_| bad(field, "0 to 255"))).transpose()
         };
@@ -182,6 +186,7 @@ impl DataPlane {
             spatial: index("spatial", spatial)?,
             temporal: index("temporal", temporal)?,
             paused,
+            still,
         };
         let subscription = Handle(subscription);
         self.send(subscription, Command::Prefer { subscription, wish })
@@ -298,6 +303,12 @@ fn check_announced(addresses: &[IpAddr], announced: &[IpAddr]) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Between two stills.
+fn still_interval(seconds: f64) -> PyResult<Duration> {
+    let sensible = (0.1..=3_600.0).contains(&seconds);
+    if sensible { Ok(Duration::from_secs_f64(seconds)) } else { Err(bad("still_seconds", "0.1 to 3,600")) }
 }
 
 fn check_ufrag(field: &str, ufrag: &str) -> PyResult<()> {

@@ -68,23 +68,15 @@ async def test_each_step_is_told_to_the_viewer_and_to_those_who_must_know(room: 
     assert news(room.server.join(identity(Role.SURGEON), "Dung"), StandingChanged) == []
 
 
-async def test_stills_run_from_a_key_frame_for_as_long_as_it_takes(room: Theatre) -> None:
+async def test_a_link_for_stills_gets_them_until_it_carries_more(room: Theatre) -> None:
     viewer = await room.enter()
     room.settle(viewer, 4_000_000)
     room.settle(viewer, 110_000, 1.0)
-    side = room.server.registry.sessions[viewer.id].subscribing
-    assert side is not None
-    session, handle = room.server.registry.sessions[viewer.id], side.subscriptions[room.picture.id]
     assert news(viewer, StandingChanged)[-1].step == "stills"
-    assert room.wish(viewer) == Told(layer=0), "a key frame is awaited"
-    pulse, _, takes = room.viewer(viewer).wishes.pulses[handle]
-    room.viewer(viewer).wishes.pulses[handle] = (pulse, 1.0, takes)
-    room.viewer(viewer).wishes.forwarded(handle, room.now)
-    room.turn(takes + 0.2)
-    assert room.wish(viewer) == Told(layer=0, paused=True), "what follows the key frame is not sent"
-    assert room.server.adaptation._viewers[session.participant.id].next_at() <= room.now + 5.0
-    room.turn(5.0)
-    assert room.wish(viewer) == Told(layer=0)
+    told = room.wish(viewer)
+    assert (told.layer, told.paused, told.still_seconds) == (0, False, 1.0), told
+    room.settle(viewer, 4_000_000, 12.0)
+    assert room.wish(viewer).still_seconds is None
 
 
 async def test_a_comfortable_viewer_costs_nothing_until_something_changes(room: Theatre) -> None:

@@ -124,7 +124,7 @@ def test_an_encoder_with_one_encoding_is_sent_whole_or_still_or_not() -> None:
     assert settled(steady(3_000_000), demands).choices[2].sending == Forward(Option(0))
     assert settled(steady(1_000_000), demands).choices[2].sending == Still(Option(0), 1.0)
     assert settled(steady(400_000), demands).choices[2].sending == Still(Option(0), 5.0)
-    assert settled(steady(250_000), demands).choices[2].sending == Pause(), "it would take too long to arrive"
+    assert settled(steady(200_000), demands).choices[2].sending == Pause(), "it would take too long to arrive"
 
 
 def test_spatial_layers_are_chosen_like_encodings() -> None:

@@ -49,7 +49,7 @@ def test_one_payload_type_means_one_configuration() -> None:
     mine.update([item("a"), item("b"), item("c", H264), item("d", OPUS)])
     types = [tuple(codec.payload_type for codec in media.codecs) for media in mine.local_media()]
     assert types[0] == types[1]
-    assert len({number for pair in types[1:] for number in pair}) == 5
+    assert len({number for pair in types[1:] for number in pair}) == 6
 
 
 def test_an_answer_starts_what_it_accepts() -> None:
@@ -66,6 +66,19 @@ def test_an_answer_starts_what_it_accepts() -> None:
     assert (outbound.ssrc, outbound.rtx_ssrc, outbound.mid, outbound.cname) == (1000, 1001, "0", "an")
     assert (outbound.extensions.mid, outbound.extensions.transport_cc) == (1, 3)
     assert accepted[PublicationId("c")].rtx_ssrc is None
+
+
+def test_sound_is_offered_redundantly_and_sent_so_to_who_takes_it() -> None:
+    mine = sections()
+    mine.update([item("a", OPUS)])
+    offer = render(local(mine.local_media()))
+    assert "a=rtpmap:97 red/48000/2\r\n" in offer
+    assert "a=fmtp:97 96/96\r\n" in offer
+    taken = mine.accept(parse_description(answer_to(offer)))[PublicationId("a")]
+    assert (taken.payload_type, taken.red_payload_type, taken.rtx_payload_type) == (96, 97, None)
+    answer = answer_to(offer).replace("SAVPF 96 97", "SAVPF 96")
+    plain = mine.accept(parse_description(answer))[PublicationId("a")]
+    assert (plain.payload_type, plain.red_payload_type) == (96, None)
 
 
 def test_an_answer_to_other_sections_is_refused() -> None:
@@ -98,6 +111,21 @@ def test_a_whep_viewer_gets_its_own_payload_types() -> None:
     assert video.rtx_payload_type is not None
     assert (video.extensions.rid, video.extensions.repaired_rid) == (0, 0)
     assert render(local(deal.answer)).count("a=rtcp-rsize\r\n") == 2
+    assert (deal.outbound[PublicationId("s")].red_payload_type, video.red_payload_type) == (63, None)
+    assert "a=fmtp:63 111/111\r\n" in render(local(deal.answer))
+
+
+@pytest.mark.parametrize(
+    ("repairs", "nack"), [("", False), ("a=rtpmap:112 rtx/48000/2\r\na=fmtp:112 apt=111\r\n", True)]
+)
+def test_lost_sound_is_repeated_only_in_a_stream_of_repairs(repairs: str, nack: bool) -> None:
+    offer = capture("chromium_recvonly").replace(
+        "a=rtcp-fb:111 transport-cc\r\n", f"a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack\r\n{repairs}"
+    )
+    offer = offer.replace("SAVPF 111", "SAVPF 111 112") if repairs else offer
+    deal = answer_watch(parse_description(offer), [item("s", OPUS)], lambda: 7)
+    assert ("a=rtcp-fb:111 nack\r\n" in render(local(deal.answer))) is nack
+    assert deal.outbound[PublicationId("s")].rtx_payload_type == (112 if nack else None)
 
 
 def test_an_absent_kind_is_inactive() -> None:

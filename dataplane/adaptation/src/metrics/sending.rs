@@ -59,7 +59,10 @@ fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f6
     for sent in view.sent(window) {
         all += sent.bytes;
         match sent.purpose {
-            Purpose::Picture | Purpose::Sound => media += sent.bytes,
+            Purpose::Picture | Purpose::Sound => {
+                media += sent.bytes - sent.again;
+                more += sent.again;
+            }
             Purpose::Repair | Purpose::Padding => more += sent.bytes,
             Purpose::Control => {}
         }

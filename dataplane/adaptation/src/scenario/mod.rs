@@ -122,6 +122,8 @@ pub struct PublisherSpec {
 }
 
 /// A subscriber.
+// What it can do are abilities, independent of each other.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriberSpec {
@@ -156,6 +158,9 @@ pub struct SubscriberSpec {
     /// Whether it asks for lost packets of sound.
     #[serde(default = "yes")]
     pub audio_nack: bool,
+    /// Whether it takes redundant sound (RFC 2198).
+    #[serde(default = "yes")]
+    pub audio_redundancy: bool,
     /// Percentile of sound's delays that playing waits for; see [`crate::subscriber::playout`].
     pub audio_percentile: Option<f64>,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use loupe_core::io::{Codec, ExtensionIds, OutboundMedia};
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, write_nack, write_pli, write_receiver_report};
-use loupe_core::rtp::{ReceivedExtensions, RtpHeader};
+use loupe_core::rtp::{ReceivedExtensions, RtpHeader, red};
 use loupe_core::units::{Ssrc, Time};
 
 use self::feedback::{Arrivals, Remb};
@@ -79,6 +79,11 @@ impl Line {
         match &mut self.decoded {
             Decoded::Pictures(pictures) => {
                 pictures.receive(now, seq, header.timestamp, header.marker, payload);
+            }
+            Decoded::Sound(sound) if Some(header.payload_type) == self.media.red_payload_type => {
+                // The newest first, for what was there before is no news.
+                let blocks = red::read(payload).unwrap_or_default();
+                blocks.iter().rev().for_each(|block| sound.receive(now, block.payload));
             }
             Decoded::Sound(sound) => sound.receive(now, payload),
         }

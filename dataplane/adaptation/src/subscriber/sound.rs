@@ -47,6 +47,9 @@ impl Sound {
     /// A packet.
     pub fn receive(&mut self, now: Time, payload: &[u8]) {
         let Some(truth) = Truth::read(payload) else { return };
+        if self.has(truth.frame) {
+            return;
+        }
         let capture = Time(truth.capture_us);
         self.playout.note(now, now.since(capture).as_micros() as u64);
         self.first_arrival.get_or_insert(now);
@@ -54,6 +57,15 @@ impl Sound {
         if truth.frame >= next {
             self.arrived.insert(truth.frame);
         }
+    }
+
+    /// Whether a packet is there or was played: redundant sound brings most of them again.
+    fn has(&self, frame: u32) -> bool {
+        let Some((next, _)) = self.next else { return false };
+        let turns = next.checked_sub(frame).filter(|back| *back > 0).map(|back| back as usize);
+        let Some(back) = turns else { return self.arrived.contains(&frame) };
+        // What is from before the first turn is never played.
+        self.turns.len().checked_sub(back).is_none_or(|turn| !self.turns[turn].concealed)
     }
 
     /// Plays or conceals what has its turn.
@@ -82,6 +94,24 @@ mod tests {
         let mut payload = Vec::new();
         truth.complete(&mut payload, 60);
         payload
+    }
+
+    #[test]
+    fn what_comes_again_does_not_make_playing_wait() {
+        let mut sound = Sound::new(PlayoutConfig::SOUND);
+        for frame in 0..50_u32 {
+            let at = Time(u64::from(frame) * PACKET_US + 50_000);
+            for earlier in
+                (frame.saturating_sub(2)..=frame).rev().filter(|earlier| *earlier != 30 || frame > 30)
+            {
+                sound.receive(at, &packet(earlier));
+            }
+            sound.handle_timeout(at);
+            let waits = if frame > 30 { 70_000 } else { 50_000 };
+            assert_eq!(sound.playout.delay().as_micros(), waits, "{frame}");
+        }
+        let concealed = sound.turns.iter().filter(|turn| turn.concealed);
+        assert_eq!(concealed.map(|turn| turn.capture.0 / PACKET_US).collect::<Vec<_>>(), [30]);
     }
 
     #[test]

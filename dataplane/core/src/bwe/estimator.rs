@@ -18,6 +18,7 @@ use super::volatility::Volatility;
 use crate::io::{LinkState, Phase};
 use crate::meter::ShortRateMeter;
 use crate::pacer::{Gate, HEADER_BYTES};
+use crate::redundancy::Known;
 use crate::twcc::{Fate, SendHistory};
 use crate::units::{Bitrate, SeqNo, Time};
 
@@ -51,6 +52,8 @@ pub struct Demand {
     pub more: bool,
     /// Whether a picture is about to begin with a key frame: it shall not find a probe before it.
     pub begins: bool,
+    /// Whether stills are sent: packet by packet, so that nothing queues but what is expected to.
+    pub stills: bool,
 }
 
 /// Why pictures are held back, whatever the estimate.
@@ -170,6 +173,7 @@ impl Estimator {
             rate: demand.rate.max(most.rate),
             more: demand.more || most.more,
             begins: demand.begins,
+            stills: demand.stills,
         };
     }
 
@@ -255,7 +259,7 @@ impl Estimator {
     fn note_losses(&mut self, fates: &[Fate]) {
         for fate in fates.iter().filter(|fate| fate.sent >= self.fell) {
             match (fate.received.is_some(), fate.missed_before) {
-                (received, false) => self.losses.note(!received),
+                (received, false) => self.losses.note(fate.sent, !received),
                 (true, true) => self.losses.found(),
                 (false, true) => {}
             }
@@ -392,6 +396,7 @@ impl Estimator {
         let rate = match self.phase {
             Phase::Start if !careful => return None,
             Phase::Drain => self.estimate,
+            _ if self.demand.stills => self.estimate,
             // What was measured is all there is.
             _ if self.is_near_measured(self.updated) => self.estimate / self.used(),
             _ => self.estimate * PACING,
@@ -429,6 +434,20 @@ impl Estimator {
         Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
     }
 
+    /// The round trip of the empty path, once known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        (self.turn < UNKNOWN_TURN).then_some(self.turn)
+    }
+
+    /// What the repair of sound depends on.
+    pub fn known(&self) -> Known {
+        Known {
+            loss: self.losses.inherent().max(self.reported.inherent()),
+            lasts: self.losses.lasts(),
+            estimate: self.estimate(),
+        }
+    }
+
     /// The state for whoever chooses layers: what is told with the estimate.
     pub fn state(&self) -> LinkState {
         LinkState {
@@ -436,7 +455,7 @@ impl Estimator {
             queue_delay: self.queue_delay(),
             inherent_loss: self.losses.inherent().max(self.reported.inherent()),
             congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
-            round_trip: (self.turn < UNKNOWN_TURN).then_some(self.turn),
+            round_trip: self.round_trip(),
             volatility: self.volatility.value(),
         }
     }

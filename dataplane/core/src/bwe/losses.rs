@@ -28,6 +28,9 @@ const DOUBTS: u32 = 3;
 /// A lower rate had its chance to show less loss within this long.
 const TRIAL: Duration = Duration::from_secs(3);
 
+/// A longer loss is an outage.
+const LONGEST: Duration = Duration::from_millis(500);
+
 /// What a window of reports tells of loss.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Verdict {
@@ -77,7 +80,9 @@ pub struct Losses {
     trial: Option<Trial>,
     /// Windows in a row with too much loss and no queue.
     doubts: u32,
-    last_was_lost: bool,
+    /// When the first and the last packet were sent of what is lost at present.
+    present: Option<(Time, Time)>,
+    lasts: Duration,
 }
 
 impl Default for Losses {
@@ -90,18 +95,24 @@ impl Default for Losses {
             burst: 1.0,
             trial: None,
             doubts: 0,
-            last_was_lost: false,
+            present: None,
+            lasts: Duration::ZERO,
         }
     }
 }
 
 impl Losses {
-    /// A packet is reported for the first time.
-    pub fn note(&mut self, lost: bool) {
+    /// A packet that was sent at `sent` is reported for the first time.
+    pub fn note(&mut self, sent: Time, lost: bool) {
         self.window.sent += 1;
-        self.window.lost += u32::from(lost);
-        self.window.bursts += u32::from(lost && !self.last_was_lost);
-        self.last_was_lost = lost;
+        if lost {
+            self.window.lost += 1;
+            self.window.bursts += u32::from(self.present.is_none());
+            self.present = Some((self.present.map_or(sent, |(first, _)| first), sent));
+        } else if let Some((first, last)) = self.present.take() {
+            let lasted = last.since(first).min(LONGEST);
+            self.lasts = (self.lasts * 7 + lasted) / 8;
+        }
     }
 
     /// The rate fell: what was sent before tells nothing about what is sent now.
@@ -201,6 +212,11 @@ impl Losses {
     pub fn inherent(&self) -> f64 {
         self.inherent
     }
+
+    /// From the first to the last packet of one loss, on average.
+    pub fn lasts(&self) -> Duration {
+        self.lasts
+    }
 }
 
 #[cfg(test)]
@@ -217,7 +233,7 @@ mod tests {
     ) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         for packet in from * 100..to * 100 {
-            losses.note(lost(packet));
+            losses.note(Time::from_millis(packet * 10), lost(packet));
             if packet % 10 == 9 {
                 verdicts.extend(losses.judge(Time::from_millis(packet * 10), queued, rate, true));
             }
@@ -234,6 +250,15 @@ mod tests {
         // The same loss while packets wait for another reason.
         let verdicts = run(&mut losses, (10, 12), true, 1e6, |packet| packet % 10 == 3);
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Inherent), "{verdicts:?}");
+    }
+
+    #[test]
+    fn how_long_losses_last_is_measured_by_when_they_were_sent() {
+        let mut losses = Losses::default();
+        run(&mut losses, (0, 10), false, 1e6, |packet| packet % 10 == 3);
+        assert_eq!(losses.lasts(), Duration::ZERO);
+        run(&mut losses, (10, 30), false, 1e6, |packet| packet % 50 < 5);
+        assert!((Duration::from_millis(35)..=Duration::from_millis(40)).contains(&losses.lasts()));
     }
 
     #[test]

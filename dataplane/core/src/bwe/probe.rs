@@ -17,6 +17,8 @@ const PROOF: Duration = Duration::from_millis(20);
 const MAX_LENGTH: Duration = Duration::from_millis(60);
 /// Bytes of a packet to probe with, on the wire.
 const PACKET_BYTES: u64 = 1_200;
+/// The same of one of padding alone: of a path that carries no moving picture less is to be had.
+const PADDING_BYTES: u64 = 300;
 /// Two distances between packets tell more than one, where they may be had.
 const PACKETS: u64 = 3;
 const MIN_PACKETS: u64 = 2;
@@ -137,8 +139,9 @@ impl Probes {
         self.trusted = 0.0;
     }
 
-    /// The next cluster, when it is time: `estimate` is proven, `goal` would be useful (bits per second).
-    pub fn plan(&mut self, now: Time, estimate: f64, goal: f64) -> Option<Order> {
+    /// The next cluster, when it is time: `estimate` is proven, `goal` would be useful (bits per second); `padding`: it is
+    /// made of that alone.
+    pub fn plan(&mut self, now: Time, estimate: f64, goal: f64, padding: bool) -> Option<Order> {
         let State::Resting(until) = self.state else { return None };
         if now < until {
             return None;
@@ -150,9 +153,10 @@ impl Probes {
         let excess = (rate / trusted - 1.0).max(0.2);
         let length = (MAX_QUEUE.as_secs_f64() / excess).min(MAX_LENGTH.as_secs_f64());
         // All packets but the first may wait for it.
-        let free = (MAX_QUEUE.as_secs_f64() * trusted / 8.0) as u64 / PACKET_BYTES + 1;
+        let each = if padding { PADDING_BYTES } else { PACKET_BYTES };
+        let free = (MAX_QUEUE.as_secs_f64() * trusted / 8.0) as u64 / each + 1;
         let packets = free.clamp(MIN_PACKETS, PACKETS);
-        let bytes = ((rate * length / 8.0) as u64).max(packets * PACKET_BYTES);
+        let bytes = ((rate * length / 8.0) as u64).max(packets * each);
         self.test = false;
         Some(self.begin(rate, bytes))
     }
@@ -289,7 +293,7 @@ mod tests {
         let mut probes = Probes::default();
         let (mut estimate, mut worst, mut now) = (start, 0_f64, Time::from_millis(1_000));
         for clusters in 1..20 {
-            let order = probes.plan(now, estimate, goal).expect("nothing failed so far");
+            let order = probes.plan(now, estimate, goal, false).expect("nothing failed so far");
             let (outcome, queue) = send(&mut probes, now, order, bps);
             worst = worst.max(queue);
             if outcome.proven || !outcome.passed {
@@ -322,12 +326,12 @@ mod tests {
     fn a_probe_at_the_old_rate_is_cheap_where_it_fails_and_soon_again() {
         let mut probes = Probes::default();
         probes.recover(Time::ZERO);
-        let order = probes.plan(Time::ZERO, 2.4e5, 1.9e6).unwrap();
+        let order = probes.plan(Time::ZERO, 2.4e5, 1.9e6, false).unwrap();
         assert!(order.rate.0 > 1_800_000 && order.bytes <= 3 * PACKET_BYTES, "{order:?}");
         let (outcome, _) = send(&mut probes, Time::ZERO, order, 2.5e5);
         assert!(!outcome.passed && (2.2e5..2.8e5).contains(&outcome.reached), "{outcome:?}");
-        assert_eq!(probes.plan(Time::from_millis(200), 2.4e5, 1.9e6), None);
-        assert!(probes.plan(Time::from_millis(460), 2.4e5, 1.9e6).is_some());
+        assert_eq!(probes.plan(Time::from_millis(200), 2.4e5, 1.9e6, false), None);
+        assert!(probes.plan(Time::from_millis(460), 2.4e5, 1.9e6, false).is_some());
     }
 
     #[test]
@@ -335,7 +339,7 @@ mod tests {
         let mut probes = Probes::default();
         let (mut now, mut clusters) = (Time::ZERO, 0);
         while now < Time::from_millis(60_000) {
-            if let Some(order) = probes.plan(now, 2.4e5, 1.9e6) {
+            if let Some(order) = probes.plan(now, 2.4e5, 1.9e6, false) {
                 send(&mut probes, now, order, 2.5e5);
                 clusters += 1;
             }
@@ -347,12 +351,14 @@ mod tests {
     #[test]
     fn what_is_lost_altogether_does_not_stop_the_next() {
         let mut probes = Probes::default();
-        let order = probes.plan(Time::ZERO, 2e5, 1e6).unwrap();
+        let order = probes.plan(Time::ZERO, 2e5, 1e6, false).unwrap();
         probes.left(Time::ZERO, SeqNo(9), ROUND_TRIP);
         assert_eq!(probes.finish(Time::from_millis(500), SeqNo(5), Duration::ZERO), None);
         assert_eq!(probes.finish(Time::from_millis(700), SeqNo(5), Duration::ZERO), None);
         assert!(
-            probes.plan(Time::from_millis(1_800), 2e5, 1e6).is_some_and(|it| it.cluster != order.cluster)
+            probes
+                .plan(Time::from_millis(1_800), 2e5, 1e6, false)
+                .is_some_and(|it| it.cluster != order.cluster)
         );
     }
 }

@@ -234,7 +234,9 @@ impl Estimator {
             (Phase::Steady, Some(stood)) => stood,
             _ => return false,
         };
-        !self.volatility.is_restless() && self.rival.wants_test(now, since, self.view.newest_wait, self.turn)
+        let (wait, turn, estimate) = (self.view.newest_wait, self.turn, self.estimate);
+        let unexplained = !self.volatility.is_restless() && !self.demand.stills;
+        unexplained && self.rival.wants_test(now, since, wait, turn, estimate)
     }
 
     /// The next probe, if one makes sense now.
@@ -259,6 +261,6 @@ impl Estimator {
             self.probes.hurry(now);
         }
         let goal = before.map_or(goal, |before| before.min(goal));
-        self.order = self.probes.plan(now, self.estimate, goal / self.used() * 1.02);
+        self.order = self.probes.plan(now, self.estimate, goal / self.used() * 1.02, self.demand.stills);
     }
 }

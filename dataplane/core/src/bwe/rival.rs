@@ -21,8 +21,12 @@ const TESTS: u32 = 2;
 const STAYS: f64 = 0.5;
 /// A queue of ours is gone this long after it should be.
 const OVERDUE: Duration = Duration::from_millis(300);
-/// Between two tests of a queue that stays.
+/// Between two tests of a queue that stays, and on thin paths in times of what a test takes there: its own queue must have
+/// gone, or it would be taken for one that stays.
 const TEST_SPACING: Duration = Duration::from_millis(800);
+const TEST_TIMES: f64 = 10.0;
+/// Bits of a test.
+const TEST_BITS: f64 = 3.0 * PACKET_BITS;
 /// Without a queue for so long, the rival has left.
 const GONE: Duration = Duration::from_secs(1);
 /// Without any sign of others for so long, the queue is our own.
@@ -124,14 +128,21 @@ impl Rival {
     }
 
     /// Whether to test a queue that stays though we send less: since a drain began (when, and how long packets waited
-    /// then), while they now wait `wait` microseconds.
-    pub fn wants_test(&mut self, now: Time, drain: (Time, i64), wait: i64, round_trip: Duration) -> bool {
-        let (since, before) = drain;
+    /// then), while they now wait `wait` microseconds; `estimate`: what the path carries, bits per second.
+    pub fn wants_test(
+        &mut self,
+        now: Time,
+        (since, before): (Time, i64),
+        wait: i64,
+        round_trip: Duration,
+        estimate: f64,
+    ) -> bool {
         let gone = since + Duration::from_micros(before.max(0) as u64) + round_trip + OVERDUE;
         let stays = wait as f64 >= STAYS * before as f64;
         let due = !self.is_present() && stays && now >= gone && now >= self.next_test;
         if due {
-            self.next_test = now + TEST_SPACING;
+            let takes = Duration::from_secs_f64(TEST_TIMES * TEST_BITS / estimate.max(PACKET_BITS));
+            self.next_test = now + TEST_SPACING.max(takes);
         }
         due
     }
@@ -207,10 +218,10 @@ mod tests {
         let mut rival = Rival::default();
         let turn = Duration::from_millis(100);
         let drain = (Time::ZERO, 200_000);
-        assert!(!rival.wants_test(Time::from_millis(500), drain, 180_000, turn));
-        assert!(!rival.wants_test(Time::from_millis(600), drain, 80_000, turn), "it drains");
-        assert!(rival.wants_test(Time::from_millis(600), drain, 180_000, turn));
-        assert!(!rival.wants_test(Time::from_millis(700), drain, 180_000, turn));
+        assert!(!rival.wants_test(Time::from_millis(500), drain, 180_000, turn, 1e6));
+        assert!(!rival.wants_test(Time::from_millis(600), drain, 80_000, turn, 1e6), "it drains");
+        assert!(rival.wants_test(Time::from_millis(600), drain, 180_000, turn, 1e6));
+        assert!(!rival.wants_test(Time::from_millis(700), drain, 180_000, turn, 1e6));
         rival.tested(Time::from_millis(800), 2.2e5, 1e5, 1e5);
         rival.tested(Time::from_millis(900), 2e6, 5e4, 1e5);
         rival.tested(Time::from_millis(1_000), 2e6, 1e5, 1e5);

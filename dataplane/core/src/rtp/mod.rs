@@ -9,6 +9,7 @@ pub mod extensions;
 pub mod h264;
 pub mod h265;
 pub mod header;
+pub mod red;
 pub mod vp8;
 pub mod vp9;
 

@@ -28,6 +28,7 @@ pub const EXTENSIONS: ExtensionIds = ExtensionIds {
 };
 const PAYLOAD_TYPE: u8 = 96;
 const RTX_PAYLOAD_TYPE: u8 = 97;
+const RED_PAYLOAD_TYPE: u8 = 98;
 const LAYER_NAMES: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
 
 /// The source of a publication's layer; the next is that of its repairs.
@@ -71,6 +72,7 @@ pub fn outbound(subscription: u8) -> OutboundMedia {
         rtx_ssrc: Some(Ssrc(viewed(subscription) + 1)),
         payload_type: PAYLOAD_TYPE,
         rtx_payload_type: Some(RTX_PAYLOAD_TYPE),
+        red_payload_type: Some(RED_PAYLOAD_TYPE),
         mid: Label::new(b"v"),
         extensions: EXTENSIONS,
         cname: "theatre".to_owned(),

@@ -110,6 +110,7 @@ fn outbound(ssrc: u32, kind: Kind) -> OutboundMedia {
         rtx_ssrc: video.then_some(Ssrc(ssrc + 1)),
         payload_type: if video { 120 } else { 109 },
         rtx_payload_type: video.then_some(121),
+        red_payload_type: None,
         mid: Some(label(if video { "v" } else { "a" })),
         extensions: VIEWED,
         cname: "theatre".to_owned(),
@@ -122,4 +123,10 @@ pub fn picture(ssrc: u32) -> super::Line {
 
 pub fn sound(ssrc: u32) -> super::Line {
     super::Line::new(outbound(ssrc, Kind::Audio), AUDIO_RATE)
+}
+
+/// Sound to a viewer that takes it redundantly.
+pub fn redundant_sound(ssrc: u32) -> super::Line {
+    let media = OutboundMedia { red_payload_type: Some(110), ..outbound(ssrc, Kind::Audio) };
+    super::Line::new(media, AUDIO_RATE)
 }

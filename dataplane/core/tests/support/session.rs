@@ -51,7 +51,7 @@ pub struct Session {
     pub publisher: usize,
     pub viewer: usize,
     pub video: Handle,
-    subscription: Handle,
+    pub subscription: Handle,
     /// Layer choice: what may be chosen, by rising rate.
     options: Vec<(f64, u8, Option<u8>)>,
     pub choice: usize,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use loupe_core::io::OutboundMedia;
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, TwccBuilder, write_nack, write_pli, write_receiver_report};
-use loupe_core::rtp::{Elements, RtpHeader};
+use loupe_core::rtp::{Elements, RtpHeader, red};
 use loupe_core::seq::{SeqUnwrapper, TimestampUnwrapper};
 use loupe_core::units::{SeqNo, Ssrc, Time};
 
@@ -48,6 +48,8 @@ struct Missing {
 /// One subscription as its viewer has it.
 pub struct Line {
     pub media: OutboundMedia,
+    /// Sound that came again with what followed it: when, its timestamp, and its payload.
+    pub repeated: Vec<(Time, u64, Vec<u8>)>,
     pub clock_rate: u32,
     /// All that arrived, in the order of arrival; repeats included.
     pub received: Vec<Received>,
@@ -70,6 +72,7 @@ impl Line {
     pub fn new(media: OutboundMedia, clock_rate: u32) -> Line {
         Line {
             media,
+            repeated: Vec::new(),
             clock_rate,
             received: Vec::new(),
             reports: Vec::new(),
@@ -97,9 +100,9 @@ impl Line {
             }
             wire = u16::from_be_bytes([payload[0], payload[1]]);
             payload.drain(..2);
-        } else {
-            assert_eq!(header.payload_type, self.media.payload_type);
         }
+        let redundant = !repaired && Some(header.payload_type) == self.media.red_payload_type;
+        assert!(repaired || redundant || header.payload_type == self.media.payload_type);
         let SeqNo(seq) = self.seqs.peek(wire);
         if let Some(highest) = self.seqs.newest().filter(|highest| highest.0 < seq) {
             let next = now + TICK;
@@ -109,18 +112,33 @@ impl Line {
         self.seqs.commit(SeqNo(seq));
         self.missing.remove(&seq);
         self.have.insert(seq);
+        let time = self.times.unwrap(header.timestamp).0;
+        if redundant {
+            payload = self.take_redundant(now, time, &payload);
+        }
         let block = header.extension;
         let extensions = block.into_iter().flat_map(|block| Elements::new(packet, block));
         self.received.push(Received {
             at: now,
             seq,
-            time: self.times.unwrap(header.timestamp).0,
+            time,
             marker: header.marker,
             payload,
             extensions: extensions.map(|(id, data)| (id, data.to_vec())).collect(),
             two_byte: block.is_some_and(|block| block.profile != 0xbede),
             repaired,
         });
+    }
+
+    /// Notes what a redundant payload repeats; gives the packet's own.
+    fn take_redundant(&mut self, now: Time, time: u64, payload: &[u8]) -> Vec<u8> {
+        let mut blocks = red::read(payload).expect("a sound payload");
+        assert!(blocks.iter().all(|block| block.payload_type == self.media.payload_type));
+        let own = blocks.pop().expect("the packet's own").payload.to_vec();
+        let earlier =
+            blocks.iter().map(|block| (now, time - u64::from(block.offset), block.payload.to_vec()));
+        self.repeated.extend(earlier);
+        own
     }
 
     fn wanted(&mut self, now: Time) -> Vec<u16> {

@@ -1,0 +1,215 @@
+//! Sound that is sent again with what follows it (RFC 2198), for viewers on whose path some of it is lost: decided by loss
+//! and by how long losses last, within a share of what the path carries.
+//!
+//! The table of what is repeated when is in `docs/rtcp.md`. Who can ask for sound again and has it in time needs none of this, and a path without loss gets none.
+
+use std::time::Duration;
+
+use crate::bucket::TokenBucket;
+use crate::history::{History, StoredPacket};
+use crate::rewrite::SequenceMap;
+use crate::rtp::red::{self, MAX_BLOCK, MAX_OFFSET};
+use crate::units::{Bitrate, SeqNo, Time};
+
+/// Of less loss nothing is heard.
+const WORTH: f64 = 0.006;
+/// What began ends when loss was below this for [`HOLD`].
+const GONE: f64 = 0.0025;
+const HOLD: Duration = Duration::from_secs(5);
+/// Concealment of this share is not heard (design goals: 0.05 to 0.1 %).
+const HARMLESS: f64 = 0.001;
+/// Between two packets of sound as browsers send it, seconds.
+const PACKET: f64 = 0.02;
+/// What speech itself needs of a path, in bits per second; of what is beyond, redundancy may have one part in [`SHARE`].
+const SPEECH: u64 = 44_000;
+const SHARE: u64 = 4;
+/// From here on there is room for a second repeat.
+const PLENTY: Bitrate = Bitrate(500_000);
+/// Budget that may gather, in bytes: two blocks of speech.
+const GATHERED: u64 = 160;
+/// Sound that is older than this was concealed by the time its repeat is there, in ticks of 48 kHz.
+const MAX_AGE: u64 = 120 * 48;
+/// Payload bytes of one packet at most, all blocks together.
+const MAX_PAYLOAD: usize = 1_100;
+/// A request for a packet of sound is answered in time up to this round trip of the empty path.
+const REPAIRED_WITHIN: Duration = Duration::from_millis(180);
+
+/// How many packets back the repeated ones lie, the more useful first. Losses that last take neighbours together: there
+/// the farther one is worth more.
+type Distances = &'static [u64];
+const NONE: Distances = &[];
+const NEAR: Distances = &[1];
+const FAR: Distances = &[2];
+const NEAR_FIRST: Distances = &[1, 2];
+const FAR_FIRST: Distances = &[2, 1];
+
+/// Packets that leave again with another, oldest first.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Repeated<'a>([Option<&'a StoredPacket>; 2]);
+
+impl Repeated<'_> {
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0[0].is_none() && self.0[1].is_none()
+    }
+
+    /// Appends the payload of `packet` after theirs, each of the payload type `codec`; gives the bytes beyond its own.
+    pub fn write(&self, out: &mut Vec<u8>, codec: u8, packet: &StoredPacket) -> usize {
+        let (start, mut blocks, mut count) = (out.len(), [(0, &[][..]); 2], 0);
+        for block in self.0.into_iter().flatten() {
+            blocks[count] = (packet.time.0.saturating_sub(block.time.0) as u16, block.payload());
+            count += 1;
+        }
+        red::write(out, codec, &blocks[..count], packet.payload());
+        out.len() - start - packet.payload().len()
+    }
+}
+
+/// What is known of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// Share of packets lost whatever we send.
+    pub loss: f64,
+    /// From the first to the last packet of one loss, on average.
+    pub lasts: Duration,
+    /// What the path carries.
+    pub estimate: Bitrate,
+}
+
+/// What one viewer's path needs.
+#[derive(Debug)]
+pub struct Redundancy {
+    distances: Distances,
+    /// When loss was last worth it.
+    lossy: Time,
+    /// Bytes of blocks.
+    budget: TokenBucket,
+}
+
+impl Default for Redundancy {
+    fn default() -> Redundancy {
+        Redundancy { distances: NONE, lossy: Time::ZERO, budget: TokenBucket::new(Time::ZERO, 0, GATHERED) }
+    }
+}
+
+impl Redundancy {
+    /// Whether anything is repeated.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        !self.distances.is_empty()
+    }
+
+    /// The path is known anew.
+    pub fn review(&mut self, now: Time, known: Known) {
+        if !self.is_on() && known.loss < WORTH {
+            return;
+        }
+        if known.loss >= GONE {
+            self.lossy = now;
+            let distances = distances(known.loss, known.lasts);
+            let most = if known.estimate < PLENTY { 1 } else { distances.len() };
+            self.distances = &distances[..most];
+        } else if now.since(self.lossy) >= HOLD {
+            self.distances = NONE;
+        }
+        self.budget.set_rate(known.estimate.0.saturating_sub(SPEECH) / SHARE / 8, GATHERED);
+    }
+
+    /// What leaves again with `packet`, of what its viewer was sent (`seqs`): nothing from before it began, or began again.
+    pub fn repeat<'a>(
+        &mut self,
+        now: Time,
+        packet: &StoredPacket,
+        history: &'a History,
+        seqs: &SequenceMap,
+    ) -> Repeated<'a> {
+        let mut repeated = Repeated::default();
+        let mut bytes = packet.payload().len();
+        for distance in self.distances {
+            let earlier = packet.seq.0.checked_sub(*distance).map(SeqNo).filter(|seq| seqs.knows(*seq));
+            let Some(block) = earlier.and_then(|seq| history.get(seq)) else { continue };
+            let length = block.payload().len();
+            let fits = is_repeatable(packet, block) && bytes + length + red::HEADER <= MAX_PAYLOAD;
+            if fits && self.budget.take(now, (length + red::HEADER) as u64) {
+                bytes += length + red::HEADER;
+                repeated.0[usize::from(*distance == 1)] = Some(block);
+            }
+        }
+        repeated
+    }
+}
+
+/// Whether requests for lost sound are answered in time, so that nothing has to be repeated unasked.
+pub fn is_repaired_in_time(round_trip: Option<Duration>) -> bool {
+    round_trip.is_some_and(|round_trip| round_trip <= REPAIRED_WITHIN)
+}
+
+fn is_repeatable(packet: &StoredPacket, earlier: &StoredPacket) -> bool {
+    let age = packet.time.0.checked_sub(earlier.time.0).filter(|age| *age > 0);
+    let length = earlier.payload().len();
+    age.is_some_and(|age| age <= MAX_AGE.min(MAX_OFFSET)) && (1..=MAX_BLOCK).contains(&length)
+}
+
+/// The least that leaves no more than [`HARMLESS`], or the most there is. A packet is missed when all its repeats are
+/// lost as well: with the share `stays` a loss goes on from one packet of sound to the next.
+fn distances(loss: f64, lasts: Duration) -> Distances {
+    let stays = lasts.as_secs_f64() / (lasts.as_secs_f64() + PACKET);
+    let missed = |packets: i32| loss * (loss + (1.0 - loss) * stays.powi(packets));
+    match (missed(1), missed(2)) {
+        (near, _) if near <= HARMLESS => NEAR,
+        (_, far) if far <= HARMLESS => FAR,
+        (near, far) if far < 0.8 * near => FAR_FIRST,
+        _ => NEAR_FIRST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn known(loss: f64, lasts_ms: u64) -> Known {
+        Known { loss, lasts: Duration::from_millis(lasts_ms), estimate: Bitrate(1_000_000) }
+    }
+
+    #[test]
+    fn distance_follows_how_much_is_lost_and_for_how_long() {
+        for (loss, lasts_ms, wanted) in [
+            (0.01, 0, NEAR),
+            (0.02, 0, NEAR),
+            (0.01, 8, FAR),
+            (0.1, 0, NEAR_FIRST),
+            (0.02, 40, FAR_FIRST),
+            (0.1, 30, FAR_FIRST),
+        ] {
+            let mut redundancy = Redundancy::default();
+            redundancy.review(Time::ZERO, known(loss, lasts_ms));
+            assert_eq!(redundancy.distances, wanted, "{loss} for {lasts_ms} ms");
+        }
+    }
+
+    #[test]
+    fn begins_with_loss_and_ends_some_time_after_it() {
+        let mut redundancy = Redundancy::default();
+        let mut now = Time::from_millis(1_000);
+        redundancy.review(now, known(0.005, 0));
+        assert!(!redundancy.is_on());
+        redundancy.review(now, known(0.01, 0));
+        assert!(redundancy.is_on());
+        redundancy.review(now + SECOND, known(0.003, 0));
+        now += HOLD;
+        redundancy.review(now, known(0.001, 0));
+        assert!(redundancy.is_on());
+        redundancy.review(now + SECOND, known(0.001, 0));
+        assert!(!redundancy.is_on());
+    }
+
+    #[test]
+    fn only_what_is_answered_soon_is_repaired_by_request() {
+        assert!(!is_repaired_in_time(None));
+        assert!(is_repaired_in_time(Some(Duration::from_millis(60))));
+        assert!(!is_repaired_in_time(Some(Duration::from_millis(200))));
+    }
+}
