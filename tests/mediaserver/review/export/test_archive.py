@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -27,7 +28,8 @@ def free_port() -> int:
 @pytest.fixture
 def scp(tmp_path: Path) -> Iterator[tuple[Archive, Path]]:
     """An archive that takes every transfer syntax it knows."""
-    program = shutil.which("storescp")
+    # Debian's, not that of pynetdicom, which a virtual environment puts before it.
+    program = shutil.which("storescp", path=os.defpath)
     if program is None:
         pytest.skip("no storescp: install Debian's package dcmtk")
     folder, port = tmp_path / "archive", free_port()
