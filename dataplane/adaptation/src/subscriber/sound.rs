@@ -53,10 +53,9 @@ impl Sound {
         let capture = Time(truth.capture_us);
         self.playout.note(now, now.since(capture).as_micros() as u64);
         self.first_arrival.get_or_insert(now);
-        let (next, _) = *self.next.get_or_insert((truth.frame, capture));
-        if truth.frame >= next {
-            self.arrived.insert(truth.frame);
-        }
+        self.next.get_or_insert((truth.frame, capture));
+        // One that missed its turn too: it made playing wait once, and not each time it comes again.
+        self.arrived.insert(truth.frame);
     }
 
     /// Whether a packet is there or was played: redundant sound brings most of them again.
@@ -65,7 +64,8 @@ impl Sound {
         let turns = next.checked_sub(frame).filter(|back| *back > 0).map(|back| back as usize);
         let Some(back) = turns else { return self.arrived.contains(&frame) };
         // What is from before the first turn is never played.
-        self.turns.len().checked_sub(back).is_none_or(|turn| !self.turns[turn].concealed)
+        let turn = self.turns.len().checked_sub(back);
+        turn.is_none_or(|turn| !self.turns[turn].concealed || self.arrived.contains(&frame))
     }
 
     /// Plays or conceals what has its turn.
