@@ -82,11 +82,15 @@ fn loss_is_repaired_by_requests_and_costs_what_was_lost() {
     assert!((1.0..4.0).contains(&figure(&metrics, "overhead_percent")));
     assert!((0.9..1.5).contains(&figure(&metrics, "nacks_per_loss")));
     assert!(figure(&metrics, "concealment_percent") < 0.5);
-    let deaf = r#", "publishers": [{"name": "theatre", "audio_kbps": 24}],
-        "subscribers": [{"name": "viewer", "down": ["down"], "up": ["up"], "audio_nack": false}]"#;
-    let deaf = scenario(40.0, &format!(r#"{GOOD}, "loss": "iid:2%""#), "").with(deaf);
-    let metrics = play(&deaf, 3, &mut Fixed(1));
-    assert!((1.2..3.0).contains(&figure(&metrics, "concealment_percent")), "nothing repairs its sound");
+    for (redundancy, concealed) in [(false, 1.2..3.0), (true, 0.0..0.8)] {
+        let viewer = format!(
+            r#", "publishers": [{{"name": "theatre", "audio_kbps": 24}}], "subscribers": [{{"name": "viewer",
+            "down": ["down"], "up": ["up"], "audio_nack": false, "audio_redundancy": {redundancy}}}]"#
+        );
+        let deaf = scenario(40.0, &format!(r#"{GOOD}, "loss": "iid:2%""#), "").with(&viewer);
+        let found = figure(&play(&deaf, 3, &mut Fixed(1)), "concealment_percent");
+        assert!(concealed.contains(&found), "{found} % with redundancy: {redundancy}");
+    }
 }
 
 /// Another layer every two seconds.
