@@ -20,6 +20,8 @@ const RETRY: Duration = Duration::from_millis(20);
 pub(crate) struct Taps {
     taps: Vec<Tap>,
     opened: u64,
+    /// Whose turn it is.
+    turn: usize,
 }
 
 #[derive(Debug)]
@@ -30,6 +32,8 @@ struct Tap {
     waiting_bytes: usize,
     lost: u64,
     ended: bool,
+    /// A reader that does not read is not asked again before.
+    next_try: Time,
 }
 
 impl Taps {
@@ -43,6 +47,7 @@ impl Taps {
             waiting_bytes: 0,
             lost: 0,
             ended: false,
+            next_try: Time::ZERO,
         });
         self.opened
     }
@@ -51,19 +56,20 @@ impl Taps {
     pub(crate) fn push(&mut self, now: Time, batch: TapBatch) -> u64 {
         let Some(tap) = self.taps.iter_mut().find(|tap| tap.number == batch.tap) else { return 0 };
         tap.ended |= batch.ended;
-        let lost = tap.queue(now, batch.records);
-        tap.send();
-        lost
+        tap.queue(now, batch.records)
     }
 
-    /// Sends what waits and closes what ended. Answers when to try again.
+    /// Sends one batch of what waits, since whatever is forwarded waits meanwhile, and closes what ended. Answers when to
+    /// come back.
     pub(crate) fn flush(&mut self, now: Time) -> Time {
-        self.taps.retain_mut(|tap| {
-            let alive = tap.send();
-            alive && !(tap.ended && tap.waiting.is_empty())
-        });
-        let waits = self.taps.iter().any(|tap| !tap.waiting.is_empty());
-        if waits { now + RETRY } else { Time::NEVER }
+        let count = self.taps.len();
+        let ready = (0..count).map(|index| (self.turn + index) % count);
+        if let Some(index) = ready.into_iter().find(|index| self.taps[*index].due() <= now) {
+            self.taps[index].send(now);
+            self.turn = index + 1;
+        }
+        self.taps.retain(|tap| !(tap.ended && tap.waiting.is_empty()));
+        self.taps.iter().map(Tap::due).min().unwrap_or(Time::NEVER)
     }
 }
 
@@ -89,23 +95,27 @@ impl Tap {
         0
     }
 
-    /// Sends until the socket is full; false when nobody can ever read it.
-    fn send(&mut self) -> bool {
-        while let Some(records) = self.waiting.front() {
-            match send(self.descriptor.as_fd(), records, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                Ok(_) => {}
-                Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => return true,
-                Err(_) => {
-                    self.waiting.clear();
-                    self.waiting_bytes = 0;
-                    self.ended = true;
-                    return false;
-                }
+    /// When there is something to do.
+    fn due(&self) -> Time {
+        if self.waiting.is_empty() { Time::NEVER } else { self.next_try }
+    }
+
+    /// Sends the next batch, unless the socket is full.
+    fn send(&mut self, now: Time) {
+        let Some(records) = self.waiting.front() else { return };
+        match send(self.descriptor.as_fd(), records, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(_) => {
+                self.waiting_bytes -= records.len();
+                self.waiting.pop_front();
             }
-            self.waiting_bytes -= records.len();
-            self.waiting.pop_front();
+            Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => self.next_try = now + RETRY,
+            Err(_) => {
+                // Nobody can ever read it.
+                self.waiting.clear();
+                self.waiting_bytes = 0;
+                self.ended = true;
+            }
         }
-        true
     }
 }
 
@@ -141,21 +151,47 @@ mod tests {
         let sent = MAX_WAITING / 30_000 + 40;
         let lost: u64 = (0..sent).map(|_| taps.push(Time::ZERO, batch(tap, 30_000))).sum();
         assert!(lost > 0, "the bound was not reached");
-        assert_ne!(taps.flush(Time::ZERO), Time::NEVER);
-        let mut got = 0;
-        while taps.flush(Time::ZERO) != Time::NEVER || got == 0 {
-            while read(&theirs).is_some() {
-                got += 1;
+        let (mut got, mut now) = (0, Time::ZERO);
+        loop {
+            let next = taps.flush(now);
+            if next == Time::NEVER {
+                break;
+            }
+            if next > now {
+                now = next;
+                while read(&theirs).is_some() {
+                    got += 1;
+                }
             }
         }
         while read(&theirs).is_some() {
             got += 1;
         }
         assert_eq!(got + lost, sent as u64);
-        assert_eq!(taps.push(Time::ZERO, batch(tap, 10)), 0);
+        assert_eq!(taps.push(now, batch(tap, 10)), 0);
+        taps.flush(now);
         let told = read(&theirs).expect("a batch");
         assert_eq!(told[4], RecordKind::Dropped as u8);
         assert_eq!(count_records(&told), 2);
+    }
+
+    #[test]
+    fn taps_take_turns_and_one_that_is_full_holds_up_none() {
+        let ((ours, full), (others, theirs)) = (pair(), pair());
+        let mut taps = Taps::default();
+        let (first, second) = (taps.open(ours), taps.open(others));
+        for _ in 0..40 {
+            taps.push(Time::ZERO, batch(first, 30_000));
+        }
+        for sent in 1..=3 {
+            taps.push(Time::ZERO, batch(second, 10));
+            while read(&theirs).is_none() {
+                assert_eq!(taps.flush(Time::ZERO), Time::ZERO, "{sent}: more is to be sent at once");
+            }
+        }
+        while taps.flush(Time::ZERO) == Time::ZERO {}
+        assert_eq!(taps.flush(Time::ZERO), Time::ZERO + RETRY);
+        assert!(read(&full).is_some());
     }
 
     #[test]
