@@ -249,6 +249,9 @@ class Registry:
     ) -> int:
         """Starts forwarding; the subscription's handle."""
         handle = self.plane.subscribe(publication.handle, transport.handle, media)
+        if publication.kind == "video":
+            # Until layer choice has looked at the path, a moment later, no more than any path may carry.
+            self.plane.prefer(handle, layer=0, spatial=0)
         self.subscriptions[handle] = (session, publication.id, publication.handle)
         transport.measured |= media.extensions.transport_cc != 0
         self.unsettled.add(session)
