@@ -77,6 +77,7 @@ class SegmentPart(Struct, frozen=True, kw_only=True):
     gaps: list[GapPart]
     dimensions: tuple[int, int] | None
     """Width and height; None for sound."""
+    pictures: int
     packets: int
     lost: int
     """Never came, in spite of repair."""
@@ -269,6 +270,7 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
             size=one.size,
             gaps=[GapPart(start=start, end=end, reason=reason) for start, end, reason in one.gaps],
             dimensions=one.dimensions,
+            pictures=one.pictures,
             packets=one.packets,
             lost=one.lost,
         )

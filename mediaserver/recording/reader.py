@@ -47,6 +47,8 @@ class Segment:
     dimensions: tuple[int, int] | None
     gaps: tuple[tuple[float, float, str], ...]
     keyframes: tuple[float, ...]
+    pictures: int
+    """Or packets of sound."""
     packets: int
     lost: int
 
@@ -137,6 +139,7 @@ def _segment(line: Line) -> Segment:
         dimensions=(line["dimensions"][0], line["dimensions"][1]) if line["dimensions"] else None,
         gaps=tuple((start, end, reason) for start, end, reason in line["gaps"]),
         keyframes=tuple(line["keyframes"]),
+        pictures=line["pictures"],
         packets=line["packets"],
         lost=line["lost"],
     )

@@ -140,6 +140,3 @@ export class Lane {
     }, 1000 * Math.min(10, this.#failures));
   };
 }
-
-/** Of a frame step: what cameras send, and no step falls between two pictures of one that sends fewer. */
-export const FRAMES_PER_SECOND = 25;

@@ -26,6 +26,7 @@ export interface Segment {
   size: number;
   gaps: Gap[];
   dimensions: [number, number] | null;
+  pictures: number;
   packets: number;
   lost: number;
 }
@@ -72,6 +73,8 @@ export interface Chapter {
 /** Between two segments a picture may stand this long; longer is a gap (as exports have it). */
 const SEAM_SECONDS = 0.5;
 
+const USUAL_FRAME_SECONDS = 1 / 25;
+
 /** The segment that is to be seen at a moment: the last that has begun, unless it ended longer ago than a seam. */
 export function segmentAt(track: Track, seconds: number): Segment | null {
   let low = 0;
@@ -84,6 +87,12 @@ export function segmentAt(track: Track, seconds: number): Segment | null {
   const found = track.segments[low - 1];
   if (found === undefined || seconds >= found.start + found.seconds + SEAM_SECONDS) return null;
   return found;
+}
+
+/** From one picture of a track to the next, on average of the segment in which the moment lies. */
+export function frameSeconds(track: Track | undefined, seconds: number): number {
+  const segment = track === undefined ? null : segmentAt(track, seconds);
+  return segment === null || segment.pictures === 0 ? USUAL_FRAME_SECONDS : segment.seconds / segment.pictures;
 }
 
 export function segmentAfter(track: Track, segment: Segment): Segment | null {

@@ -2,9 +2,9 @@
 import { signal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { faster, MasterClock, slower } from "./clock";
-import { FRAMES_PER_SECOND, Lane } from "./lane";
+import { Lane } from "./lane";
 import type { LaneState } from "./lane";
-import { gapAt } from "./model";
+import { frameSeconds, gapAt } from "./model";
 import type { Detail, Track } from "./model";
 
 /** While a picture loads all wait for it, but not for ever: a camera that does not come must not stop the others. */
@@ -61,11 +61,11 @@ export class Player {
     this.seek(this.#clock.at(performance.now()) + seconds);
   }
 
-  /** One frame on or back, standing. */
-  step(frames: 1 | -1): void {
+  /** One frame of a camera on or back, standing. */
+  step(frames: 1 | -1, camera: Track | undefined): void {
     this.playing.value = false;
     this.#clock.run(false, performance.now());
-    this.skip(frames / FRAMES_PER_SECOND);
+    this.skip(frames * frameSeconds(camera, this.#clock.at(performance.now())));
   }
 
   setSpeed(speed: number): void {

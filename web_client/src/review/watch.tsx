@@ -12,7 +12,7 @@ import { Bookmarks, startNaming } from "./bookmarks";
 import { SPEEDS } from "./clock";
 import { Exports } from "./exports";
 import { chaptersOf, clockText, momentFragment } from "./model";
-import type { Detail } from "./model";
+import type { Detail, Track } from "./model";
 import { Player } from "./player";
 import { pinnedTrack, Stage } from "./stage";
 import { Timeline } from "./timeline";
@@ -71,9 +71,9 @@ function Controls({ player }: { player: Player }) {
         <strong>{clockText(at, true, t.mark)}</strong> / {clockText(player.detail.seconds)} · {t.time(player.detail.entry.started_ms + at * 1000)}
       </p>
       <Button icon="back" word={t.back10} onPress={() => player.skip(-SKIP_SECONDS)} />
-      <Button icon="frameBack" word={t.frameBack} onPress={() => player.step(-1)} />
+      <Button icon="frameBack" word={t.frameBack} onPress={() => player.step(-1, lookedAt(player))} />
       <Button icon={playing ? "pause" : "play"} tone="main" word={playing ? t.pause : t.play} onPress={() => player.toggle()} />
-      <Button icon="frameOn" word={t.frameOn} onPress={() => player.step(1)} />
+      <Button icon="frameOn" word={t.frameOn} onPress={() => player.step(1, lookedAt(player))} />
       <Button icon="on" word={t.on10} onPress={() => player.skip(SKIP_SECONDS)} />
       <div class="field speed">
         <label for="speed">{t.speed}</label>
@@ -115,8 +115,8 @@ function shortcuts(player: Player, detail: Signal<Detail>): Shortcut[] {
     { key: " ", says: t.play, press: () => player.toggle() },
     { key: "j", says: t.seek, press: () => player.skip(-SKIP_SECONDS) },
     { key: "l", says: t.seek, press: () => player.skip(SKIP_SECONDS) },
-    { key: ",", says: t.frame, press: () => player.step(-1) },
-    { key: ".", says: t.frame, press: () => player.step(1) },
+    { key: ",", says: t.frame, press: () => player.step(-1, lookedAt(player)) },
+    { key: ".", says: t.frame, press: () => player.step(1, lookedAt(player)) },
     { key: "-", says: t.speed, press: () => player.slower() },
     { key: "+", says: t.speed, press: () => player.faster() },
     { key: "b", says: t.bookmark, press: () => startNaming(player) },
@@ -127,6 +127,12 @@ function shortcuts(player: Player, detail: Signal<Detail>): Shortcut[] {
     { key: "1-9", says: words.value.keys.pin, press: (digit) => pinNumber(player, digit - 1) },
     { key: "escape", says: words.value.keys.unpin, press: () => (pinnedTrack.value = null) },
   ];
+}
+
+/** The camera whose frames are stepped through: the pinned one, or the first. */
+function lookedAt(player: Player): Track | undefined {
+  const cameras = player.detail.tracks.filter((track) => track.kind === "video");
+  return cameras.find((track) => track.id === pinnedTrack.value) ?? cameras[0];
 }
 
 function pinNumber(player: Player, index: number): void {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { chaptersOf, clockText, gapAt, gapsOf, momentFragment, momentOf, receptionOf, segmentAfter, segmentAt } from "../../src/review/model";
+import { chaptersOf, clockText, frameSeconds, gapAt, gapsOf, momentFragment, momentOf, receptionOf, segmentAfter, segmentAt } from "../../src/review/model";
 import type { Detail, Segment, Track } from "../../src/review/model";
 
 const segment = (number: number, start: number, seconds: number, gaps: Segment["gaps"] = []): Segment => ({
-  number, start, seconds, media_type: "video/webm", size: 1, gaps, dimensions: [320, 240], packets: 1000, lost: 0,
+  number, start, seconds, media_type: "video/webm", size: 1, gaps, dimensions: [320, 240], pictures: 25 * seconds, packets: 1000, lost: 0,
 });
 const track = (...segments: Segment[]): Track => ({ id: "t1", kind: "video", source_type: "endoscope", label: "", segments });
 
@@ -17,6 +17,13 @@ describe("segments", () => {
     expect(segmentAt(two, 125)).toBeNull();
     expect(segmentAt(two, 139)?.number).toBe(2);
     expect(segmentAt(track(), 1)).toBeNull();
+  });
+
+  it("tell how far it is to the next picture, of whatever camera", () => {
+    const fast = track({ ...segment(0, 0, 60), pictures: 3600 });
+    expect(frameSeconds(fast, 30)).toBeCloseTo(1 / 60);
+    expect(frameSeconds(fast, 300)).toBeCloseTo(1 / 25);
+    expect(frameSeconds(undefined, 30)).toBeCloseTo(1 / 25);
   });
 
   it("have a successor or none", () => {
