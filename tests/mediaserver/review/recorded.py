@@ -95,7 +95,7 @@ class Writer:
                 "dimensions": list(DIMENSIONS[media_type]) if is_video else [],
                 "gaps": [list(gap) for gap in gaps],
                 "keyframes": [start], "changes": [list(change) for change in changes],
-                "packets": 1000, "lost": 3,
+                "pictures": max(1, round(25 * duration)), "packets": 1000, "lost": 3,
             }
         )  # fmt: skip
 
