@@ -83,8 +83,7 @@ async def test_a_theatre_reaches_a_specialist_and_an_observer(visit: OpenVisitor
         await visitor.wait_tile("live")
         await visitor.follow_tile(CAMERA["width"])
     for visitor in (specialist, observer):
-        await visitor.frames(10)
-        assert_live(await visitor.frames(30), loss=0.4)
+        await visitor.steady(loss=0.4)
     # The specialist's voice reaches the theatre.
     heard = """async () => (await window.loupe.stats()).subscribe
         .some(s => s.type === "inbound-rtp" && s.kind === "audio" && s.packetsReceived > 50)"""
@@ -110,8 +109,7 @@ async def test_a_small_tile_gets_a_small_layer_and_an_enlarged_one_the_best(
     await observer.page.set_viewport_size({"width": 360, "height": 640})
     await until(lambda: width(320), 20, "the lowest layer in a narrow window")
     await observer.follow_tile(CAMERA["width"])
-    log = await observer.frames(15)
-    assert_live(log, loss=0.4)
+    await observer.steady(loss=0.4)
     await observer.page.set_viewport_size({"width": 1366, "height": 768})
     await until(lambda: width(1280), 20, "the whole picture again")
 
@@ -173,7 +171,7 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
         observer = await enter_by(visit, link)
         await observer.wait_tile("live")
         await observer.follow_tile(CAMERA["width"])
-        await observer.frames(10)
+        await observer.steady(loss=0.4)
         start = len((await observer.log()).frames)
         before = wire.connections
         wire.cut()
