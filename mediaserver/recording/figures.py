@@ -34,6 +34,8 @@ class Figures:
     starts: int = 0
     """Of recorder processes."""
     seal_failures: int = 0
+    damaged_chunks: int = 0
+    """Of journals, that did not open when they were sealed."""
     _lag: float = 0.0
     _told_at: float | None = None
     _failed: set[RecordingId] = field(default_factory=set)
@@ -62,6 +64,8 @@ class Figures:
                 self._lost[RecordingId(message["recording"])] = moment
             case "sealed" if message["failure"] is not None:
                 self.seal_failures += 1
+            case "sealed":
+                self.damaged_chunks += message["damaged"]
             case _:
                 pass
 

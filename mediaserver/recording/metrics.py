@@ -32,6 +32,11 @@ class RecordingCollector(Collector):
         yield CounterMetricFamily(
             "loupe_recorder_seal_failures", "Rounds of sealing that failed.", figures.seal_failures
         )
+        yield CounterMetricFamily(
+            "loupe_recorder_damaged_chunks",
+            "Chunks of journals that did not open when they were sealed.",
+            figures.damaged_chunks,
+        )
         trouble = CounterMetricFamily(
             "loupe_recorder_disk_trouble",
             "Times that a disk could not be used, by reason.",

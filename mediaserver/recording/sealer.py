@@ -63,7 +63,7 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         }
         for line in outcome.segments
     ]
-    answer["unreadable"] = outcome.unreadable
+    answer["damaged"], answer["unreadable"] = outcome.damaged, outcome.unreadable
     return answer
 
 
