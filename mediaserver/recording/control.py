@@ -375,6 +375,8 @@ class Recordings:
             return
         if message["damaged"]:
             _log.error("journal damaged", recording=message["recording"], chunks=message["damaged"])
+        if message["unreadable"]:
+            _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
         if message["state"] is not None:
             recording = RecordingId(message["recording"])
             self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)

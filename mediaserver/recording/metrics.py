@@ -37,6 +37,11 @@ class RecordingCollector(Collector):
             "Chunks of journals that did not open when they were sealed.",
             figures.damaged_chunks,
         )
+        yield CounterMetricFamily(
+            "loupe_recorder_unreadable_journals",
+            "Journals of another key, or no journals, that could not be sealed.",
+            figures.unreadable_journals,
+        )
         trouble = CounterMetricFamily(
             "loupe_recorder_disk_trouble",
             "Times that a disk could not be used, by reason.",

@@ -51,7 +51,7 @@ class Outcome:
     damaged: int = 0
     """Chunks of journals that do not open, told for the first time: the rest is sealed, the files kept."""
     unreadable: int = 0
-    """Journals of another key, or no journals: kept, not read."""
+    """Journals of another key, or no journals, told for the first time: kept, not read."""
 
 
 def seal(order: Order, vault: Vault) -> Outcome:
@@ -97,7 +97,7 @@ class _Track:
         self._done = [line for line in lines if line["type"] == "segment" and line["track"] == self._id]
         start = next(line["monotonic_micros"] for line in lines if line["type"] == "begin")
         self._capture = Capture(track["clock_rate"], start, sound=track["kind"] == "audio")
-        self._told = {(line["journal"], line["value"]) for line in lines if line.get("journal")}
+        self._told = {(line["name"], line["journal"], line["value"]) for line in lines if line.get("journal")}
         self._files: list[tuple[Path, float]] = []
         """Whole journals that were read, and the last arrival in each."""
         self._shift = 0
@@ -128,7 +128,8 @@ class _Track:
             try:
                 chunks = read_journal(path, self._key)
             except NotAuthentic:
-                self._outcome.unreadable += 1
+                if self._tell("journal_unreadable", path, 1):
+                    self._outcome.unreadable += 1
                 continue
             self._capture.shift(shift)
             for chunk in chunks.records:
@@ -143,7 +144,7 @@ class _Track:
 
     def _tell(self, name: str, path: Path, value: int) -> bool:
         """An event of the manifest for what a journal lost, once; whether it is new."""
-        if (path.name, value) in self._told:
+        if (name, path.name, value) in self._told:
             return False
         at = round(self._capture.newest, 6)
         self._manifest.append(

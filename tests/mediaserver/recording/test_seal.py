@@ -194,5 +194,11 @@ def test_a_journal_of_another_key_is_kept_and_told(shelf: Shelf) -> None:
     shelf.track("t1")
     path = shelf.folder.path / "journal" / "t1.0.journal"
     path.write_bytes(b"something else altogether, long enough")
-    assert shelf.seal(state="sealed").unreadable == 1
+    outcomes = [shelf.seal(now=2.0), shelf.seal(state="sealed")]
+    assert [outcome.unreadable for outcome in outcomes] == [1, 0]
     assert path.exists()
+    told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
+    assert [(line["name"], line["track"], line["journal"]) for line in told] == [
+        ("journal_unreadable", "t1", "t1.0.journal")
+    ]
+    assert verify(shelf.folder, shelf.vault).closed
