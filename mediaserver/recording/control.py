@@ -372,7 +372,12 @@ class Recordings:
     def _sealed(self, message: Message) -> None:
         if message["failure"] is not None:
             _log.error("sealing failed", recording=message["recording"], reason=message["failure"])
-        elif message["state"] is not None:
+            return
+        if message["damaged"]:
+            _log.error("journal damaged", recording=message["recording"], chunks=message["damaged"])
+        if message["unreadable"]:
+            _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
+        if message["state"] is not None:
             recording = RecordingId(message["recording"])
             self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
 

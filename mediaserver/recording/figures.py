@@ -34,6 +34,10 @@ class Figures:
     starts: int = 0
     """Of recorder processes."""
     seal_failures: int = 0
+    damaged_chunks: int = 0
+    """Of journals, that did not open when they were sealed."""
+    unreadable_journals: int = 0
+    """Of another key, or no journals."""
     _lag: float = 0.0
     _told_at: float | None = None
     _failed: set[RecordingId] = field(default_factory=set)
@@ -62,6 +66,9 @@ class Figures:
                 self._lost[RecordingId(message["recording"])] = moment
             case "sealed" if message["failure"] is not None:
                 self.seal_failures += 1
+            case "sealed":
+                self.damaged_chunks += message["damaged"]
+                self.unreadable_journals += message["unreadable"]
             case _:
                 pass
 

@@ -2,7 +2,8 @@
 
 A file is ``LPJ1 || salt || prefix`` and then chunks, each its length and its ciphertext, under a key derived
 from the recording's data key for this file alone; the nonce is prefix || counter. Whatever ends a file in the
-midst of a chunk, a kill, a full disk or a loss of power, costs that chunk and no other.
+midst of a chunk, a kill, a full disk or a loss of power, costs that chunk and no other; so does what alters
+one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import os
 import secrets
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,9 @@ _HEADER: Final = struct.Struct(">4s16s4s")
 _LENGTH: Final = struct.Struct(">I")
 _NONCE: Final = struct.Struct(">4sQ")
 MAX_CHUNK_BYTES: Final = 16 * 1024 * 1024
-"""What says it is longer is no chunk."""
+"""What says it is as long is no chunk."""
+SEARCH_CHUNKS: Final = 256
+"""So many lost ones are found across; a file has 200."""
 
 
 class Journal:
@@ -87,37 +89,92 @@ class Chunks:
 
     records: list[bytes]
     torn: bool
-    """The file ends within a chunk, or behind one that was altered."""
+    """The file ends within a chunk, or with one that does not open: what ended it cost that chunk."""
+    damaged: int
+    """Chunks before the end that do not open: something altered them after they were written."""
 
 
 def read_journal(path: Path, key: DataKey) -> Chunks:
-    """All whole chunks. Raises ``NotAuthentic`` for a file of another key or kind, ``OSError``."""
+    """All chunks that open, also behind damage.
+
+    Raises ``NotAuthentic`` for a file of another key or kind, ``OSError``.
+    """
     content = path.read_bytes()
     if len(content) < _HEADER.size:
-        return Chunks([], torn=True)
+        return Chunks([], torn=True, damaged=0)
     magic, _, prefix = _HEADER.unpack_from(content)
     if magic != _MAGIC:
         raise NotAuthentic("this is no journal")
-    cipher = _cipher(key, path, content[: _HEADER.size])
-    chunks: list[bytes] = []
-    for start, end in _bounds(content):
+    return _Reading(content, _cipher(key, path, content[: _HEADER.size]), prefix).all()
+
+
+class _Reading:
+    """From chunk to chunk by their lengths; where those lead nowhere, to the next that opens."""
+
+    def __init__(self, content: bytes, cipher: AESGCM, prefix: bytes) -> None:
+        self._content, self._cipher, self._prefix = content, cipher, prefix
+        self._records: list[bytes] = []
+        self._damaged = 0
+        self._bad = 0
+        """Chunks that did not open since the last that did."""
+        self._sound = (_HEADER.size, 0)
+        """Behind the last chunk that opened, and the number of the next."""
+
+    def all(self) -> Chunks:
+        at, number = self._sound
+        while at < len(self._content):
+            end = self._end(at)
+            if end is None:
+                found = self._search()
+                if found is None:
+                    return Chunks(self._records, torn=True, damaged=self._damaged + self._bad)
+                at, number = found
+            elif self._take(at, end, number):
+                at, number = self._sound
+            else:
+                self._bad += 1
+                at, number = end, number + 1
+        torn = self._bad > 0
+        return Chunks(self._records, torn=torn, damaged=self._damaged + max(0, self._bad - 1))
+
+    def _take(self, at: int, end: int, number: int) -> bool:
+        nonce = _NONCE.pack(self._prefix, number)
         try:
-            chunks.append(cipher.decrypt(_NONCE.pack(prefix, len(chunks)), content[start:end], None))
+            self._records.append(self._cipher.decrypt(nonce, self._content[at + _LENGTH.size : end], None))
         except InvalidTag:
-            return Chunks(chunks, torn=True)
-    whole = _HEADER.size + sum(_LENGTH.size + TAG_BYTES + len(chunk) for chunk in chunks)
-    return Chunks(chunks, torn=whole != len(content))
+            return False
+        self._damaged += number - self._sound[1]
+        self._bad = 0
+        self._sound = (end, number + 1)
+        return True
 
+    def _end(self, at: int) -> int | None:
+        """Where the chunk that begins here ends; None where none can begin, or the file ends before."""
+        length = self._length(at)
+        if length is None or at + _LENGTH.size + length > len(self._content):
+            return None
+        return at + _LENGTH.size + length
 
-def _bounds(content: bytes) -> Iterator[tuple[int, int]]:
-    at = _HEADER.size
-    while at + _LENGTH.size <= len(content):
-        (length,) = _LENGTH.unpack_from(content, at)
-        start = at + _LENGTH.size
-        at = start + length
-        if not TAG_BYTES <= length <= MAX_CHUNK_BYTES or at > len(content):
-            return
-        yield start, at
+    def _length(self, at: int) -> int | None:
+        if at + _LENGTH.size > len(self._content):
+            return None
+        length: int = _LENGTH.unpack_from(self._content, at)[0]
+        return length if TAG_BYTES <= length < MAX_CHUNK_BYTES else None
+
+    def _search(self) -> tuple[int, int] | None:
+        """A length was altered: the next chunk is where one opens under a number that is still to come."""
+        sound, number = self._sound
+        at = sound
+        # Every length begins with a zero byte, as it is below MAX_CHUNK_BYTES.
+        while (at := self._content.find(b"\0", at + 1)) >= 0:
+            end = self._end(at)
+            if end is None or (end < len(self._content) and self._length(end) is None):
+                continue
+            most = min(SEARCH_CHUNKS, (at - sound) // (_LENGTH.size + TAG_BYTES) + 1)
+            for ahead in range(number + 1, number + 1 + most):
+                if self._take(at, end, ahead):
+                    return self._sound
+        return None
 
 
 def _cipher(key: DataKey, path: Path, header: bytes) -> AESGCM:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import EBADMSG
 from pathlib import Path
 from typing import Any, Final
 
@@ -126,14 +127,19 @@ def _canonical(line: Line) -> bytes:
 
 
 def _tail(descriptor: int) -> tuple[int, str]:
-    """Where the next line begins, and the hash of the last whole one."""
+    """Where the next line begins, and the hash of the last whole one.
+
+    Raises ``OSError`` where the last line is longer than any that was written: nothing may be cut off there.
+    """
     end = os.fstat(descriptor).st_size
     start = max(0, end - MAX_LINE_BYTES)
     content = os.pread(descriptor, end - start, start)
     whole = content.rfind(b"\n") + 1
+    begin = content.rfind(b"\n", 0, max(0, whole - 1)) + 1
+    if start and not begin:
+        raise OSError(EBADMSG, "the manifest does not end in lines")
     if not whole:
-        return start, _FIRST
-    begin = content.rfind(b"\n", 0, whole - 1) + 1
+        return 0, _FIRST
     return start + whole, hashlib.sha256(content[begin:whole]).hexdigest()
 
 

@@ -32,6 +32,16 @@ class RecordingCollector(Collector):
         yield CounterMetricFamily(
             "loupe_recorder_seal_failures", "Rounds of sealing that failed.", figures.seal_failures
         )
+        yield CounterMetricFamily(
+            "loupe_recorder_damaged_chunks",
+            "Chunks of journals that did not open when they were sealed.",
+            figures.damaged_chunks,
+        )
+        yield CounterMetricFamily(
+            "loupe_recorder_unreadable_journals",
+            "Journals of another key, or no journals, that could not be sealed.",
+            figures.unreadable_journals,
+        )
         trouble = CounterMetricFamily(
             "loupe_recorder_disk_trouble",
             "Times that a disk could not be used, by reason.",

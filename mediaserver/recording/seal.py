@@ -48,8 +48,10 @@ class Outcome:
     """What a round did."""
 
     segments: list[Line] = field(default_factory=list)
+    damaged: int = 0
+    """Chunks of journals that do not open, told for the first time: the rest is sealed, the files kept."""
     unreadable: int = 0
-    """Journals of another key, or no journals: kept, not read."""
+    """Journals of another key, or no journals, told for the first time: kept, not read."""
 
 
 def seal(order: Order, vault: Vault) -> Outcome:
@@ -95,8 +97,9 @@ class _Track:
         self._done = [line for line in lines if line["type"] == "segment" and line["track"] == self._id]
         start = next(line["monotonic_micros"] for line in lines if line["type"] == "begin")
         self._capture = Capture(track["clock_rate"], start, sound=track["kind"] == "audio")
+        self._told = {(line["name"], line["journal"], line["value"]) for line in lines if line.get("journal")}
         self._files: list[tuple[Path, float]] = []
-        """Journals read, and the last arrival in each."""
+        """Whole journals that were read, and the last arrival in each."""
         self._shift = 0
 
     def seal(self) -> None:
@@ -125,14 +128,29 @@ class _Track:
             try:
                 chunks = read_journal(path, self._key)
             except NotAuthentic:
-                self._outcome.unreadable += 1
+                if self._tell("journal_unreadable", path, 1):
+                    self._outcome.unreadable += 1
                 continue
             self._capture.shift(shift)
             for chunk in chunks.records:
                 self._capture.feed(chunk)
             shift = self._capture.worker_shift
-            self._files.append((path, self._capture.newest))
+            if chunks.damaged:
+                if self._tell("journal_damaged", path, chunks.damaged):
+                    self._outcome.damaged += chunks.damaged
+            else:
+                self._files.append((path, self._capture.newest))
         self._shift = shift
+
+    def _tell(self, name: str, path: Path, value: int) -> bool:
+        """An event of the manifest for what a journal lost, once; whether it is new."""
+        if (name, path.name, value) in self._told:
+            return False
+        at = round(self._capture.newest, 6)
+        self._manifest.append(
+            {"type": "event", "at": at, "name": name, "track": self._id, "journal": path.name, "value": value}
+        )
+        return True
 
     def _sealed(self) -> Sealed | None:
         if not self._done:
@@ -214,7 +232,7 @@ class _Track:
             return written.hex(), source.size
 
     def _forget(self, until: float) -> None:
-        """Journals of which everything is sealed go, the clocks' context excepted."""
+        """Whole journals of which everything is sealed go, the clocks' context excepted."""
         limit = _END if self._order.now == _END else until - CONTEXT_SECONDS
         for path, newest in self._files:
             if newest <= limit:

@@ -13,17 +13,20 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from mediaserver.ids import RecordingId
 from mediaserver.recording.folder import RecordingFolder
-from mediaserver.vault import NotAuthentic, Vault
+from mediaserver.vault import Vault
 
 NICENESS: Final = 10
 """As seen from the server."""
 MAX_ATTEMPTS: Final = 3
-"""A round that ended the worker so often is given up until the next start."""
+"""A round that ended the worker so often is given up and told as failed; the others go on."""
+ENDED: Final = "WorkerEnded"
+"""The failure of a round that is given up."""
 
 
 def serve(vault: Vault, orders: BinaryIO, outcomes: BinaryIO) -> None:
@@ -40,21 +43,15 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
     # Here, so that the recorder, which starts this worker, starts without PyAV.
     from mediaserver.recording.seal import Order, seal
 
-    recording = RecordingId(order["recording"])
-    folder = RecordingFolder.find([Path(root) for root in order["roots"]], recording)
-    now = float("inf") if order["now"] is None else order["now"]
-    answer: dict[str, Any] = {
-        "recording": recording,
-        "state": order["state"],
-        "segments": [],
-        "failure": None,
-    }
+    answer = _answer(order)
     try:
+        folder = RecordingFolder.find([Path(root) for root in order["roots"]], order["recording"])
+        now = float("inf") if order["now"] is None else order["now"]
         outcome = seal(Order(folder, now, order["state"]), vault)
-    except (OSError, NotAuthentic, StopIteration, KeyError) as error:
+    except Exception as error:  # whatever one recording raises must not end the rounds of the others
         # Nothing of what is on the disk is lost by it: the next round begins where this one did.
         answer["failure"] = type(error).__name__
-        answer["full"] = isinstance(error, OSError) and error.errno == 28
+        answer["full"] = isinstance(error, OSError) and error.errno == ENOSPC
         return answer
     answer["segments"] = [
         {
@@ -63,8 +60,12 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         }
         for line in outcome.segments
     ]
-    answer["unreadable"] = outcome.unreadable
+    answer["damaged"], answer["unreadable"] = outcome.damaged, outcome.unreadable
     return answer
+
+
+def _answer(order: dict[str, Any], failure: str | None = None) -> dict[str, Any]:
+    return {"recording": order["recording"], "state": order["state"], "segments": [], "failure": failure}
 
 
 class Sealer:
@@ -112,13 +113,14 @@ class Sealer:
         worker = self._worker
         if worker is None or worker.stdout is None:
             return []
+        given_up: list[dict[str, Any]] = []
         while True:
             try:
                 received = os.read(worker.stdout.fileno(), 65_536)
             except BlockingIOError:
                 break
             if not received:
-                self._restart()
+                given_up = self._restart()
                 break
             self._received += received
         *lines, self._received = self._received.split(b"\n")
@@ -127,7 +129,7 @@ class Sealer:
             self._waiting.popleft()
             self._busy, self._attempts = False, 0
         self._begin()
-        return done
+        return given_up + done
 
     def close(self, timeout: float) -> None:
         """Lets the worker end its round; ends it after so many seconds."""
@@ -158,11 +160,12 @@ class Sealer:
         with contextlib.suppress(BrokenPipeError):  # told by the end of its output
             self._worker.stdin.write(json.dumps(self._waiting[0]).encode() + b"\n")
 
-    def _restart(self) -> None:
-        """The worker ended in the midst of a round."""
+    def _restart(self) -> list[dict[str, Any]]:
+        """The worker ended in the midst of a round: the outcome of one that is given up."""
         self.close(0.1)
         self._received, self._busy = b"", False
         self._attempts += 1
-        if self._attempts >= MAX_ATTEMPTS and self._waiting:
-            self._waiting.popleft()
-            self._attempts = 0
+        if self._attempts < MAX_ATTEMPTS or not self._waiting:
+            return []
+        self._attempts = 0
+        return [_answer(self._waiting.popleft(), ENDED) | {"full": False}]

@@ -20,7 +20,7 @@ from mediaserver.store.schema import recordings, segments
 
 LOOK_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 60.0
-"""After the storage failed: segments stay here meanwhile and nothing is lost."""
+"""After the storage or a disk failed: segments stay here meanwhile and nothing is lost."""
 BATCH: Final = 32
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -44,13 +44,15 @@ class Offload:
             try:
                 moved = await self.step()
                 await asyncio.sleep(0 if moved else LOOK_SECONDS)
-            except (StorageFailed, DatabaseFailed) as error:
+            except (StorageFailed, DatabaseFailed, OSError) as error:
                 self.counts["failed"] += 1
-                _log.warning("segments stay here: object storage failed", reason=error.message)
+                # What the system says of a file has its path in it.
+                reason = type(error).__name__ if isinstance(error, OSError) else error.message
+                _log.warning("segments stay here: they could not be moved", reason=reason)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def step(self) -> int:
-        """Moves some that lie here; how many. Raises ``StorageFailed``, ``DatabaseFailed``."""
+        """Moves some that lie here; how many. Raises ``StorageFailed``, ``DatabaseFailed``, ``OSError``."""
         query = (
             select(segments.c.recording, segments.c.track, segments.c.number, segments.c.sha256)
             .join_from(segments, recordings, segments.c.recording == recordings.c.id)

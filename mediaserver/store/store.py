@@ -155,10 +155,10 @@ class Store:
                 witness.serves(procedure.room, procedure.id)
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
-        self._run(self._finish_deletions())
+        self._run(self._finish_deletions(), Deletions.__name__)
         for work in (self.offload, *self._works):
             if work is not None:
-                self._run(work.run())
+                self._run(work.run(), type(work).__name__)
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())
 
     def keep_running(self, work: Runs) -> None:
@@ -172,10 +172,15 @@ class Store:
         except (StorageFailed, DatabaseFailed) as error:
             _log.error("confirmed deletions not finished; the next start tries again", reason=error.message)
 
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("work beside the sessions ended", work=task.get_name(), reason=type(error).__name__)
 
     async def close(self) -> None:
         """Writes what waits, signs the end, closes the file. Idempotent."""

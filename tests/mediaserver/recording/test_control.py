@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from mediaserver.audit import Actor
 from mediaserver.config import Data
@@ -202,10 +203,23 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
     figures = world.taking.figures
     assert (figures.free_bytes, figures.written_bytes, figures.seconds_left) == (5, 3, 90)
     assert figures.trouble == {"full": 1}
-    done = {"event": "sealed", "recording": "r1", "state": "sealed", "failure": None}
+    lost = {"damaged": 0, "unreadable": 0}
+    done = {"event": "sealed", "recording": "r1", "state": "sealed", "failure": None, **lost}
     world.taking._received(done)
     world.taking._received({**done, "failure": "OSError"})
     assert world.audit.entries == [("recording.finalise", "success")]
+
+
+async def test_what_sealing_found_damaged_is_logged_and_counted(world: World) -> None:
+    done = {"event": "sealed", "recording": "r1", "state": None, "failure": None}
+    with structlog.testing.capture_logs() as lines:
+        world.taking._received({**done, "damaged": 2, "unreadable": 0})
+        world.taking._received({**done, "damaged": 0, "unreadable": 3})
+        world.taking._received({**done, "damaged": 0, "unreadable": 0})
+    told = [(line["event"], line.get("chunks", line.get("journals"))) for line in lines]
+    assert told == [("journal damaged", 2), ("journals unreadable", 3)]
+    figures = world.taking.figures
+    assert (figures.damaged_chunks, figures.unreadable_journals) == (2, 3)
 
 
 async def test_what_operators_ask(world: World) -> None:

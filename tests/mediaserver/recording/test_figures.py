@@ -55,4 +55,5 @@ def test_trouble_is_counted_by_reason() -> None:
         told(figures, 0.0, event, location=0, elsewhere=True)
     told(figures, 0.0, "sealed", failure="OSError", state=None, recording="r1")
     assert figures.trouble == {"full": 1, "stalled": 2}
-    assert figures.seal_failures == 1
+    told(figures, 0.0, "sealed", failure=None, state=None, recording="r1", damaged=3, unreadable=2)
+    assert (figures.seal_failures, figures.damaged_chunks, figures.unreadable_journals) == (1, 3, 2)

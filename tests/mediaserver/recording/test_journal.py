@@ -51,7 +51,7 @@ def test_nothing_altered_or_moved_is_taken(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[150] ^= 1
     path.write_bytes(content)
-    assert read_journal(path, KEY).records == CHUNKS[:1]
+    assert read_journal(path, KEY).records == [CHUNKS[0], CHUNKS[2]]
     other = written(tmp_path / "t1.1.journal").rename(tmp_path / "t2.0.journal")
     assert read_journal(other, KEY).records == []
     (tmp_path / "t3.0.journal").write_bytes(b"x" * 100)
@@ -67,3 +67,40 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
     written(tmp_path / "t1.0.journal")
     with pytest.raises(FileExistsError):
         Journal(tmp_path / "t1.0.journal", KEY)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(at=st.integers(0, 219), number=st.integers(1, 98), flip=st.integers(1, 255))
+def test_a_flipped_byte_costs_its_chunk_alone_and_is_told(
+    tmp_path: Path, at: int, number: int, flip: int
+) -> None:
+    """In the ciphertext as well as in the length."""
+    path = tmp_path / "t1.0.journal"
+    path.unlink(missing_ok=True)
+    journal = Journal(path, KEY)
+    chunks = [bytes([index]) * 200 for index in range(100)]
+    for chunk in chunks:
+        journal.append(chunk)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[24 + number * 220 + at] ^= flip
+    path.write_bytes(content)
+    found = read_journal(path, KEY)
+    assert found.records == chunks[:number] + chunks[number + 1 :]
+    assert (found.torn, found.damaged) == (False, 1)
+
+
+def test_a_wiped_stretch_costs_what_lay_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "t1.0.journal"
+    journal = Journal(path, KEY)
+    chunks = [bytes([index]) * 200 for index in range(100)]
+    for chunk in chunks:
+        journal.append(chunk)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = bytes(4096)
+    path.write_bytes(content)
+    found = read_journal(path, KEY)
+    first, last = (4096 - 24) // 220, (8191 - 24) // 220
+    assert found.records == chunks[:first] + chunks[last + 1 :]
+    assert (found.torn, found.damaged) == (False, last + 1 - first)

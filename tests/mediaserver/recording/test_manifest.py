@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mediaserver.recording.manifest import Altered, Manifest, verify
+from mediaserver.recording.manifest import MAX_LINE_BYTES, Altered, Manifest, verify
 from mediaserver.vault import Vault
 from tests.recorded import Shelf, Source, encoded
 
@@ -85,3 +85,13 @@ def test_a_line_that_a_crash_cut_is_written_over(shelf: Shelf) -> None:
     assert verify(shelf.folder, shelf.vault).lines == 6
     Manifest(shelf.folder, shelf.vault).append({"type": "event", "name": "x", "at": 1.0})
     assert verify(shelf.folder, shelf.vault).lines == 7
+
+
+@pytest.mark.parametrize("ending", [b"x" * (MAX_LINE_BYTES + 1), b"x" * MAX_LINE_BYTES + b"\n"])
+def test_nothing_is_cut_off_where_no_line_begins(shelf: Shelf, ending: bytes) -> None:
+    path = shelf.folder.manifest
+    content = path.read_bytes() + ending
+    path.write_bytes(content)
+    with pytest.raises(OSError, match="lines"):
+        Manifest(shelf.folder, shelf.vault).append({"type": "event", "name": "x", "at": 1.0})
+    assert path.read_bytes() == content

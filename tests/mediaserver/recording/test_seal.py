@@ -132,6 +132,30 @@ def test_a_torn_journal_costs_its_last_chunk_alone(shelf: Shelf) -> None:
     assert 50 <= segment["pictures"] < 60
 
 
+def test_a_damaged_journal_costs_one_chunk_and_is_kept_and_told(shelf: Shelf) -> None:
+    shelf.track("t1")
+    source = Source("VP8")
+    units = encoded("VP8", 100, every=1)
+    records = [source.begin(), *source.stream(units)]
+    path = shelf.journal("t1", records, per_chunk=1)
+    whole = shelf.journal("t1", source.stream(units, 100 / 30), number=1, per_chunk=1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    shelf.seal(now=2.0)
+    outcome = shelf.seal(state="sealed")
+    assert outcome.damaged == 0, "told in the round before"
+    assert sum(line["pictures"] for line in outcome.segments) == 199
+    assert sum(line["lost"] for line in outcome.segments) == 1
+    assert (path.exists(), whole.exists()) == (True, False)
+    told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
+    assert [(line["name"], line["journal"], line["value"]) for line in told] == [
+        ("journal_damaged", "t1.0.journal", 1)
+    ]
+    assert [event.name for event in shelf.open().events if event.track == "t1"].count("journal_damaged") == 1
+    assert verify(shelf.folder, shelf.vault).closed
+
+
 def test_without_a_key_frame_a_segment_still_ends(shelf: Shelf) -> None:
     shelf.track("t1")
     source = Source()
@@ -170,5 +194,11 @@ def test_a_journal_of_another_key_is_kept_and_told(shelf: Shelf) -> None:
     shelf.track("t1")
     path = shelf.folder.path / "journal" / "t1.0.journal"
     path.write_bytes(b"something else altogether, long enough")
-    assert shelf.seal(state="sealed").unreadable == 1
+    outcomes = [shelf.seal(now=2.0), shelf.seal(state="sealed")]
+    assert [outcome.unreadable for outcome in outcomes] == [1, 0]
     assert path.exists()
+    told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
+    assert [(line["name"], line["track"], line["journal"]) for line in told] == [
+        ("journal_unreadable", "t1", "t1.0.journal")
+    ]
+    assert verify(shelf.folder, shelf.vault).closed

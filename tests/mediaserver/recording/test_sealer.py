@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mediaserver.recording.sealer import Sealer
+from mediaserver.ids import RecordingId
+from mediaserver.recording.recorder import Recorder
+from mediaserver.recording.sealer import ENDED, Sealer
 from tests.recorded import Shelf, Source, encoded
 
 KEY = bytes(range(32))
@@ -72,4 +77,60 @@ def test_a_round_that_cannot_be_done_says_why(shelf: Shelf, tmp_path: Path) -> N
         (done,) = outcomes(sealer)
         assert done["failure"] == "FileNotFoundError"
     finally:
+        sealer.close(5.0)
+
+
+def test_a_recording_that_no_round_expects_does_not_stop_the_others(shelf: Shelf, tmp_path: Path) -> None:
+    broken = Shelf(shelf.root, shelf.vault, RecordingId("rbroken"))
+    broken.manifest.append(
+        {"type": "track", "track": "t1", "kind": "video", "codec": "VP8", "clock_rate": "x"}
+    )
+    source = Source()
+    broken.journal("t1", [source.begin(), *source.stream(encoded("VP8", 60))])
+    sealer = Sealer(["--data", str(tmp_path), "--root", str(shelf.root)])
+    try:
+        sealer.order([shelf.root], broken.id, now=None, state="sealed")
+        sealer.order([shelf.root], shelf.id, now=None, state="sealed")
+        worker = sealer._worker
+        first, second = outcomes(sealer, 2)
+        assert (first["recording"], first["failure"]) == (broken.id, "TypeError")
+        assert (second["recording"], second["failure"]) == (shelf.id, None)
+        assert sealer._worker is worker, "it did not end"
+        assert broken.folder.journals()
+    finally:
+        sealer.close(5.0)
+
+
+def ending_sealer() -> Sealer:
+    """Whose worker ends in every round, as one that the system kills for its memory."""
+    sealer = Sealer(())
+    sealer._command = [sys.executable, "-c", "import sys; sys.stdin.readline()"]
+    return sealer
+
+
+def test_a_round_that_is_given_up_is_told(shelf: Shelf) -> None:
+    sealer = ending_sealer()
+    try:
+        sealer.order([shelf.root], shelf.id, now=None, state="sealed")
+        sealer.order([shelf.root], RecordingId("rnext"), now=None, state="sealed")
+        told = [(one["recording"], one["state"], one["failure"]) for one in outcomes(sealer, 2)]
+        assert told == [(shelf.id, "sealed", ENDED), ("rnext", "sealed", ENDED)]
+        assert sealer.idle
+    finally:
+        sealer.close(5.0)
+
+
+def test_the_recorder_orders_a_round_again_that_was_given_up(shelf: Shelf) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sealer = ending_sealer()
+    with ours, theirs:
+        recorder = Recorder(theirs, shelf.vault, (shelf.root,), sealer)
+        sealer.order([shelf.root], shelf.id, now=None, state="sealed")
+        (outcome,) = outcomes(sealer)
+        recorder._sealed(outcome)
+        told = json.loads(ours.recv(65_536))
+        assert (told["event"], told["failure"]) == ("sealed", ENDED)
+        idle = [sealer.idle]
+        recorder._seal_again(time.monotonic() + 1.0)
+        assert [*idle, sealer.idle] == [True, False]
         sealer.close(5.0)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from mediaserver.config import Storage
 from mediaserver.store.database import Database
@@ -54,6 +56,33 @@ async def test_what_cannot_be_read_back_stays_here(
         await offload.step()
     assert kept.segment(1).exists()
     assert {one.location for one in await kept.recordings.segments(kept.id)} == {"local"}
+
+
+async def test_a_disk_that_fails_is_counted_and_tried_again(
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.store.offload.RETRY_SECONDS", 0.0)
+    kept = await keep(database, vault, tmp_path / "data" / "recordings")
+    manifest = kept.folder / "manifest"
+    content = manifest.read_bytes()
+    manifest.unlink()
+    manifest.mkdir()  # reading it is an OSError
+    offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    running = asyncio.create_task(offload.run())
+    try:
+        async with asyncio.timeout(10):
+            with structlog.testing.capture_logs() as lines:
+                while offload.counts["failed"] < 2:  # noqa: ASYNC110 - nothing tells of it
+                    await asyncio.sleep(0.01)
+            assert {line["reason"] for line in lines} == {"IsADirectoryError"}
+            assert kept.segment(1).exists()
+            manifest.rmdir()
+            manifest.write_bytes(content)
+            while offload.counts["moved"] < 2:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        assert not running.done()
+    finally:
+        running.cancel()
 
 
 async def test_a_missing_file_does_not_hold_up_the_others(

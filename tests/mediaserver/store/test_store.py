@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from mediaserver.config import Settings, load
 from mediaserver.store.audit import find
@@ -45,3 +47,27 @@ async def test_without_a_key_only_the_audit_is_kept(tmp_path: Path, monkeypatch:
     await store.audit.flush()
     assert [record.event for record in await store.database.read(find)] == ["audit.start"]
     await store.close()
+
+
+class Failing:
+    """Work that ends at once, and not well."""
+
+    def __init__(self) -> None:
+        self.began = asyncio.Event()
+
+    async def run(self) -> None:
+        self.began.set()
+        raise ValueError("says too much")
+
+
+async def test_work_that_ends_by_an_error_is_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MASTER_KEY_VARIABLE, raising=False)
+    store, work = Store.open(settings_of(tmp_path)), Failing()
+    store.keep_running(work)
+    with structlog.testing.capture_logs() as lines:
+        await store.start()
+        await work.began.wait()
+        await store.close()
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["work"], line["reason"]) == ("Failing", "ValueError")
+    assert "says too much" not in str(line)
