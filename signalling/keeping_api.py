@@ -80,8 +80,9 @@ class DueList(Struct, frozen=True, kw_only=True):
 
 
 def _person(holder: Bearer, remote: str | None) -> Person:
+    """With no name unless an issuer vouches for it: two names that one person types are not two people."""
     claims = holder.claims
-    return Person((*claims.inv, claims.jti)[0], Redacted(claims.name or ""), actor(holder, remote))
+    return Person((*claims.inv, claims.jti)[0], Redacted(claims.vouched_name or ""), actor(holder, remote))
 
 
 async def _find(request: web.Request, *rights: Right) -> tuple[RecordingRow, Bearer]:
@@ -211,7 +212,7 @@ async def list_due(request: web.Request) -> web.Response:
 
 _ONE = "/api/v1/recordings/{recording}"
 _PROBLEMS = (401, 403, 404, 409, 503)
-_DELETE = "the right `delete` in this room, and a token that names its holder"
+_DELETE = "the right `delete` in this room, and a token whose issuer named its holder"
 
 
 def _route(method: str, path: str, handler: Any, summary: str, rights: str, *, reason: bool = False) -> Route:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.store.deletions import check_certificate
+from signalling.tokens import Audience
 from tests.mediaserver.store.kept import Kept, keep
 from tests.signalling.conftest import House
 from tests.signalling.test_api import call
@@ -62,6 +63,30 @@ async def test_an_invitation_of_ones_own_is_no_second_person(house: House, kept:
     confirm = f"{path}/{keeping['deletions'][0]['id']}/confirmation"
     assert (await call(house, "POST", confirm, other))[0] == 403
     assert kept.segment(1).exists()
+
+
+async def test_names_that_their_holder_typed_are_nobody(house: House, kept: Kept) -> None:
+    """One person with two nameless invitations is not two people, nor by inviting themselves from each."""
+    row = await kept.recordings.get(kept.id)
+    path = f"/api/v1/recordings/{kept.id}/deletions"
+    chair = house.bearer("moderator", row.room, name="Lê Văn Đức")
+    _, keeping = await call(house, "POST", path, chair, {"reason": "x"})
+    confirm = f"{path}/{keeping['deletions'][0]['id']}/confirmation"
+
+    async def joined(invitation: str, name: str) -> dict[str, str]:
+        bearer = {"Authorization": f"Bearer {invitation}"}
+        _, answer = await call(house, "POST", "/api/v1/join", bearer, {"name": name})
+        return {"Authorization": f"Bearer {answer['token']}"}
+
+    nameless = await joined(house.token("moderator", row.room, audience=Audience.INVITE), "Ai Khác")
+    wish = {"room": row.room, "role": "moderator", "name": "Người Thứ Hai"}
+    _, invited = await call(house, "POST", "/api/v1/tokens", nameless, wish)
+    for who in (nameless, await joined(invited["token"], "")):
+        assert (await call(house, "POST", path, who, {"reason": "x"}))[0] == 403
+        assert (await call(house, "POST", confirm, who))[0] == 403
+    assert kept.segment(1).exists()
+    named = house.token("moderator", row.room, audience=Audience.INVITE, name="Đặng Thị Hồng")
+    assert (await call(house, "POST", confirm, await joined(named, "Lê Văn Đức")))[0] == 200
 
 
 async def test_who_may_not(house: House, kept: Kept) -> None:

@@ -75,8 +75,22 @@ async def test_two_people_destroy_and_a_certificate_says_what(
 
 @pytest.mark.parametrize(
     "same",
-    [CHAIR, person("chair", "Ai Khác"), person("another", "lê văn đức"), person("another", " ")],
-    ids=["herself", "another token of hers", "another invitation of her name", "nobody"],
+    [
+        CHAIR,
+        person("chair", "Ai Khác"),
+        person("another", "lê văn đức"),
+        person("another", "Le  Van Duc"),
+        person("another", "LêVăn Đức"),
+        person("another", " "),
+    ],
+    ids=[
+        "herself",
+        "another token of hers",
+        "another invitation of her name",
+        "no accents",
+        "no space",
+        "nobody",
+    ],
 )
 async def test_the_second_person_is_another_person(
     deletions: Deletions, database: Database, vault: Vault, root: Path, same: Person
