@@ -333,6 +333,7 @@ async def read_thumbnail(request: web.Request) -> web.Response:
         raise UnknownRecording("this track has no picture")
     second = _number(request, "second")
     made = await at.in_reader(thumbnail, view.recording, track, float(second))
+    view.note_picture(track, second)
     return web.Response(body=made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 

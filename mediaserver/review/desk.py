@@ -74,7 +74,7 @@ class Desk:
         """Into the audit: who watched what of which track."""
         self.audit.append(
             Event.VIEW_STOP, actor=view.subject, room=view.room, subject=view.recording.id,
-            details={"view": view.id, **{f"watched.{track}": spans for track, spans in view.spans().items()}},
+            details={"view": view.id, **view.spans()},
         )  # fmt: skip
 
     async def close(self) -> None:

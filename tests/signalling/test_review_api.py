@@ -155,6 +155,9 @@ async def test_a_view_ends_with_its_time_and_by_its_page(here: Reviewed) -> None
 async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     await here.open()
     await here.ask("GET", SEGMENT, role=None)
+    for second, status in ((6, 404), (1, 200), (7, 200)):
+        picture = f"/{RECORDING}/tracks/t-cam-a/thumbnails/{second}"
+        assert (await here.ask("GET", picture, role=None)).status == status
     await here.ask("DELETE", f"/{RECORDING}/views", role=None)
     assert [event for event, _, subject in await here.audited() if subject == RECORDING] == [
         "view.start",
@@ -165,6 +168,7 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     assert isinstance(here.desk.audit, AuditTrail)
     last = (await here.desk.audit.database.read(find))[-1]
     assert '"watched.t-cam-a":"0-3"' in last.details
+    assert '"pictures.t-cam-a":"1-2,7-8"' in last.details, "the one that was not there was not seen"
 
 
 async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
