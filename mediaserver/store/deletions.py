@@ -212,6 +212,7 @@ class Deletions:
             (folder / "key").unlink(missing_ok=True)
             _sync(folder)
         if self.objects is not None:
+            self.objects.refuse_below(f"recordings/{recording}")  # an upload may be on its way
             self.objects.delete(f"recordings/{recording}/key")
             self.objects.delete_all(f"recordings/{recording}")
         for folder in folders:
