@@ -207,8 +207,9 @@ async def open_view(request: web.Request) -> web.Response:
     recording = await at.open(entry.id)
     view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording)
     at.audit.append(
-        Event.VIEW_START, actor=view.subject, room=entry.room, subject=entry.id, details={"view": view.id}
-    )
+        Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
+        subject=entry.id, details={"view": view.id},
+    )  # fmt: skip
     response = json_response(await _detail(at, asking, entry, recording))
     response.set_cookie(
         COOKIE, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",

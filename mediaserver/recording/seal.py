@@ -50,6 +50,8 @@ class Outcome:
     segments: list[Line] = field(default_factory=list)
     unreadable: int = 0
     """Journals of another key, or no journals: kept, not read."""
+    begin: Line = field(default_factory=dict)
+    """What the recording is of: the manifest's first line."""
 
 
 def seal(order: Order, vault: Vault) -> Outcome:
@@ -63,9 +65,9 @@ def seal(order: Order, vault: Vault) -> Outcome:
 
 def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
     lines = manifest.lines()
+    outcome = Outcome(begin=next((line for line in lines if line["type"] == "begin"), {}))
     if any(line["type"] == "end" for line in lines):
-        return Outcome()
-    outcome = Outcome()
+        return outcome
     for line in lines:
         if line["type"] == "track":
             _Track(order, key, manifest, lines, line, outcome).seal()

@@ -73,8 +73,8 @@ class Desk:
     def end_view(self, view: View[Any]) -> None:
         """Into the audit: who watched what of which track."""
         self.audit.append(
-            Event.VIEW_STOP, actor=view.subject, room=view.room, subject=view.recording.id,
-            details={"view": view.id, **view.spans()},
+            Event.VIEW_STOP, actor=view.subject, room=view.room, procedure=view.recording.procedure,
+            subject=view.recording.id, details={"view": view.id, **view.spans()},
         )  # fmt: skip
 
     async def close(self) -> None:

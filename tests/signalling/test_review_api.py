@@ -166,7 +166,8 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     from mediaserver.store.audit import AuditTrail, find
 
     assert isinstance(here.desk.audit, AuditTrail)
-    last = (await here.desk.audit.database.read(find))[-1]
+    begun, last = (await here.desk.audit.database.read(find))[-2:]
+    assert (begun.procedure, last.procedure) == (PROCEDURE, PROCEDURE)
     assert '"watched.t-cam-a":"0-3"' in last.details
     assert '"pictures.t-cam-a":"1-2,7-8"' in last.details, "the one that was not there was not seen"
 
