@@ -69,8 +69,8 @@ class View(Generic[H]):
         self.pictured.setdefault(track.id, set()).add(second)
 
     def spans(self) -> dict[str, str]:
-        """What was seen, as ``watched.TRACK`` and, of small pictures, ``pictures.TRACK``: seconds from and to,
-        neighbours joined: ``0-90,120-180``."""
+        """What was seen, as ``watched.TRACK`` and, of small pictures, ``pictures.TRACK``: seconds from and
+        to, neighbours joined: ``0-90,120-180``."""
         watched = {f"watched.{track}": self._read(track, numbers) for track, numbers in self.watched.items()}
         pictures = {
             f"pictures.{track}": [(float(one), one + 1.0) for one in sorted(seconds)]

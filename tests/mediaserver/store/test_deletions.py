@@ -28,6 +28,7 @@ from mediaserver.store.objects import Objects
 from mediaserver.store.offload import Offload
 from mediaserver.vault import NotAuthentic, Vault
 from tests.mediaserver.store.kept import keep
+from tests.running import until
 
 
 def person(origin: str, name: str) -> Person:
@@ -211,8 +212,7 @@ async def test_an_upload_on_its_way_leaves_nothing_behind(
     moving = asyncio.create_task(offload.step())
     await asyncio.to_thread(begun.wait, 30)
     confirming = asyncio.create_task(deletions.confirm(kept.id, asked.id, AUDITOR))
-    while (kept.folder / "key").exists():
-        await asyncio.sleep(0.01)
+    await until(lambda: not (kept.folder / "key").exists(), 30, "the key's end")
     assert not confirming.done(), "no certificate while something is on its way"
     assert await offload.step() == 0, "nothing more is begun"
     released.set()
