@@ -202,8 +202,7 @@ def _entry(entry: Entry) -> RecordingEntry:
 async def open_view(request: web.Request) -> web.Response:
     """Opens a recording: the answer describes it, its cookie lets this browser's players read the media."""
     at, asking, entry = await permitted(request, Right.REVIEW)
-    for over in at.views.expired():
-        at.end_view(over)
+    at.end_expired()
     recording = await at.open(entry.id)
     view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording)
     at.audit.append(
