@@ -170,9 +170,11 @@ def _day(request: web.Request, name: str) -> date | None:
 async def find_recordings(request: web.Request) -> web.Response:
     """Recordings of the asker's room; text is found with and without diacritics."""
     asking = holder(request, Right.REVIEW)
-    found = await desk(request).library.search(
+    at = desk(request)
+    room = None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room
+    found = await at.library.search(
         library.Query(
-            room=None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room,
+            room=room,
             text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
             staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
@@ -180,6 +182,7 @@ async def find_recordings(request: web.Request) -> web.Response:
         )
     )
     shown = [_entry(one) for one in found[: library.MAX_FOUND]]
+    at.audit.append(Event.RECORDING_SEARCH, actor=asking.claims.sub, room=room, details={"found": len(shown)})
     return json_response(RecordingList(recordings=shown, more=len(found) >= library.MAX_FOUND))
 
 

@@ -54,6 +54,20 @@ async def test_recordings_are_found(here: Reviewed, query: dict[str, str], found
         assert one["staff"] == ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
 
 
+async def test_a_search_is_audited_without_its_words(here: Reviewed) -> None:
+    for query in ({"text": "túi Mật"}, {"staff": "nobody"}):
+        assert (await here.ask("GET", "", params=query)).status == 200
+    from mediaserver.store.audit import AuditTrail, find
+
+    trail = here.desk.audit
+    assert isinstance(trail, AuditTrail)
+    await trail.flush()
+    looked = (await trail.database.read(find))[-2:]
+    assert [one.event for one in looked] == ["recording.search"] * 2
+    assert [one.details for one in looked] == ['{"found":1}', '{"found":0}']
+    assert [one.room_name(trail.rooms) for one in looked] == ["7QK2"] * 2
+
+
 @pytest.mark.parametrize("role", [Role.SURGEON, Role.STAFF, Role.SPECIALIST, Role.MODERATOR])
 async def test_who_may_review_opens_it(here: Reviewed, role: Role) -> None:
     detail = await here.open(role=role)
