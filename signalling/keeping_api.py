@@ -13,12 +13,13 @@ from mediaserver import errors
 from mediaserver.ids import RecordingId, Redacted
 from mediaserver.policy import Right
 from mediaserver.store.deletions import Deletion, Person, UnknownDeletion
+from mediaserver.store.objects import StorageFailed
 from mediaserver.store.recordings import Hold, RecordingRow, UnknownRecording
 from mediaserver.store.schema import now
 from signalling import body
 from signalling.auditing import actor
 from signalling.auth import Bearer
-from signalling.context import bearer, services
+from signalling.context import Services, bearer, services
 from signalling.errors import MalformedMessage
 from signalling.names import clean
 from signalling.openapi import Route, json_response
@@ -175,8 +176,19 @@ async def confirm_deletion(request: web.Request) -> web.Response:
     """Destroys what somebody else asked to delete."""
     row, holder = await _find(request, Right.DELETE)
     number = _number(request, UnknownDeletion)
-    await services(request).kept.deletions.confirm(row.id, number, _person(holder, request.remote))
+    parts = services(request)
+    try:
+        await parts.kept.deletions.confirm(row.id, number, _person(holder, request.remote))
+    except StorageFailed:  # confirmed, and finished later
+        await _drop_exports(parts, row.id)
+        raise
+    await _drop_exports(parts, row.id)
     return await _keeping(request, row.id)
+
+
+async def _drop_exports(parts: Services, id: RecordingId) -> None:
+    if parts.desk is not None:
+        await parts.desk.jobs.drop(id)
 
 
 async def refuse_deletion(request: web.Request) -> web.Response:
