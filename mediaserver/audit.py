@@ -48,6 +48,8 @@ class Event(StrEnum):
     RECORDING_STOP = "recording.stop"
     RECORDING_FINALISE = "recording.finalise"
     RECORDING_REVIEW = "recording.review"
+    RECORDING_SEARCH = "recording.search"
+    """Somebody looked through the library; what they looked for is not kept."""
     RECORDING_EXPORT = "recording.export"
     RECORDING_DELETE = "recording.delete"
     RECORDING_HOLD = "recording.hold"

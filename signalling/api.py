@@ -207,6 +207,7 @@ async def issue_token(request: web.Request) -> web.Response:
             now_seconds=parts.authenticator.now_seconds(),
             lifetime_seconds=lifetime,
             name=clean(wish.name, messages.MAX_NAME_CHARACTERS),
+            self_named=holder.claims.vouched_name is None,
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
             clinical=wish.clinical_class or holder.claims.clinical,

@@ -99,7 +99,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
     application.on_response_prepare.append(middleware.name_server)
-    application.on_cleanup.append(review_desk.close)
+    application.cleanup_ctx.append(review_desk.running)
     application[SERVICES] = parts
     application.on_shutdown.append(_stop_tests)
     application[whep_layers.STREAMS] = {}

@@ -123,6 +123,7 @@ class Authenticator:
                 now_seconds=self._now(),
                 lifetime_seconds=self._join_lifetime_seconds,
                 name=invited.name or name,
+                self_named=invited.vouched_name is None,
                 rights=None if invited.rights is None else frozenset(invited.rights),
                 ancestors=(*invited.inv, invited.jti),
                 clinical=invited.clinical,

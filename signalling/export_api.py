@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, assert_never
 
 from aiohttp import web
@@ -70,6 +71,20 @@ def _state(job: Job) -> ExportState:
             assert_never(job.state)
 
 
+def _outcome(job: Job) -> str:
+    return "success" if isinstance(job.state, Finished) else "failed"
+
+
+def _ended(job: Job) -> dict[str, str | int]:
+    match job.state:
+        case Finished(files=files):
+            return {"export": job.id, "step": "finished", "files": len(files)}
+        case Failed(code=code):
+            return {"export": job.id, "step": "failed", "code": code}
+        case _:
+            return {"export": job.id, "step": "cancelled"}
+
+
 async def start_export(request: web.Request) -> web.Response:
     """Queues it; what cannot be exported is refused at once."""
     at, asking, entry = await permitted(request, Right.EXPORT)
@@ -78,10 +93,14 @@ async def start_export(request: web.Request) -> web.Response:
     cameras(order, recording)
     span(order, recording)
     job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub)
-    at.audit.append(
-        Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room, subject=entry.id,
-        details={"export": job.id, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
+    details = {"form": order.form, "from": order.start_seconds, "to": order.end_seconds}
+    note = partial(
+        at.audit.append, Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room,
+        procedure=recording.procedure, subject=entry.id,
     )  # fmt: skip
+    note(details={"export": job.id, "step": "begun", **details})
+    assert job.task is not None, "started above"
+    job.task.add_done_callback(lambda _: note(outcome=_outcome(job), details=_ended(job)))
     return json_response(_state(job))
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -164,9 +165,6 @@ def _order(recording: Recording, vault: Vault, wish: dict[str, Any], cameras: li
 
 
 def _export(store: Store, recording: Recording, order: Order, into: Path, by: str) -> None:
-    import asyncio
-
-    from mediaserver.audit import Event
     from mediaserver.review.export.run import Cancelled, Export, plain_files
     from mediaserver.review.export.worker import NICENESS
 
@@ -174,26 +172,40 @@ def _export(store: Store, recording: Recording, order: Order, into: Path, by: st
     over = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: over.set())
     teller = _Teller()
+    note = partial(_note, store, recording, order, by)
+    note("begun")  # before anything plain lies on a disk
+    step = "failed"
     try:
         into.mkdir(parents=True, exist_ok=True)
         with plain_files(into) as open_sink:
             files = Export(order, recording, open_sink, teller.tell, over.is_set).run()
+        step = "finished"
     except LoupeError as error:
         _fail(error.message)
     except OSError as error:
         _fail(f"{into}: {error.strerror or 'cannot be written'}")
     except Cancelled:
+        step = "cancelled"
         _fail("cancelled; no file is left")
     finally:
         teller.end()
-    store.audit.append(
-        Event.RECORDING_EXPORT, actor=_actor(by), room=recording.room, procedure=recording.procedure,
-        subject=recording.id,
-        details={"form": order.form, "from": order.start_seconds, "to": order.end_seconds},
-    )  # fmt: skip
-    asyncio.run(store.audit.flush())
+        note(step)
     for name in files:
         print(into / name)
+
+
+def _note(store: Store, recording: Recording, order: Order, by: str, step: str) -> None:
+    """Into the audit, and onto the disk. Raises ``DatabaseFailed``."""
+    import asyncio
+
+    from mediaserver.audit import Event
+
+    store.audit.append(
+        Event.RECORDING_EXPORT, actor=_actor(by), room=recording.room, procedure=recording.procedure,
+        subject=recording.id, outcome="success" if step in ("begun", "finished") else "failed",
+        details={"step": step, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
+    )  # fmt: skip
+    asyncio.run(store.audit.flush())
 
 
 class _Teller:

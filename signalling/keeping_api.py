@@ -13,12 +13,13 @@ from mediaserver import errors
 from mediaserver.ids import RecordingId, Redacted
 from mediaserver.policy import Right
 from mediaserver.store.deletions import Deletion, Person, UnknownDeletion
+from mediaserver.store.objects import StorageFailed
 from mediaserver.store.recordings import Hold, RecordingRow, UnknownRecording
 from mediaserver.store.schema import now
 from signalling import body
 from signalling.auditing import actor
 from signalling.auth import Bearer
-from signalling.context import bearer, services
+from signalling.context import Services, bearer, services
 from signalling.errors import MalformedMessage
 from signalling.names import clean
 from signalling.openapi import Route, json_response
@@ -80,8 +81,9 @@ class DueList(Struct, frozen=True, kw_only=True):
 
 
 def _person(holder: Bearer, remote: str | None) -> Person:
+    """With no name unless an issuer vouches for it: two names that one person types are not two people."""
     claims = holder.claims
-    return Person((*claims.inv, claims.jti)[0], Redacted(claims.name or ""), actor(holder, remote))
+    return Person((*claims.inv, claims.jti)[0], Redacted(claims.vouched_name or ""), actor(holder, remote))
 
 
 async def _find(request: web.Request, *rights: Right) -> tuple[RecordingRow, Bearer]:
@@ -174,8 +176,19 @@ async def confirm_deletion(request: web.Request) -> web.Response:
     """Destroys what somebody else asked to delete."""
     row, holder = await _find(request, Right.DELETE)
     number = _number(request, UnknownDeletion)
-    await services(request).kept.deletions.confirm(row.id, number, _person(holder, request.remote))
+    parts = services(request)
+    try:
+        await parts.kept.deletions.confirm(row.id, number, _person(holder, request.remote))
+    except StorageFailed:  # confirmed, and finished later
+        await _drop_exports(parts, row.id)
+        raise
+    await _drop_exports(parts, row.id)
     return await _keeping(request, row.id)
+
+
+async def _drop_exports(parts: Services, id: RecordingId) -> None:
+    if parts.desk is not None:
+        await parts.desk.jobs.drop(id)
 
 
 async def refuse_deletion(request: web.Request) -> web.Response:
@@ -211,7 +224,7 @@ async def list_due(request: web.Request) -> web.Response:
 
 _ONE = "/api/v1/recordings/{recording}"
 _PROBLEMS = (401, 403, 404, 409, 503)
-_DELETE = "the right `delete` in this room, and a token that names its holder"
+_DELETE = "the right `delete` in this room, and a token whose issuer named its holder"
 
 
 def _route(method: str, path: str, handler: Any, summary: str, rights: str, *, reason: bool = False) -> Route:

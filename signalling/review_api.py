@@ -170,9 +170,11 @@ def _day(request: web.Request, name: str) -> date | None:
 async def find_recordings(request: web.Request) -> web.Response:
     """Recordings of the asker's room; text is found with and without diacritics."""
     asking = holder(request, Right.REVIEW)
-    found = await desk(request).library.search(
+    at = desk(request)
+    room = None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room
+    found = await at.library.search(
         library.Query(
-            room=None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room,
+            room=room,
             text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
             staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
@@ -180,6 +182,7 @@ async def find_recordings(request: web.Request) -> web.Response:
         )
     )
     shown = [_entry(one) for one in found[: library.MAX_FOUND]]
+    at.audit.append(Event.RECORDING_SEARCH, actor=asking.claims.sub, room=room, details={"found": len(shown)})
     return json_response(RecordingList(recordings=shown, more=len(found) >= library.MAX_FOUND))
 
 
@@ -202,13 +205,13 @@ def _entry(entry: Entry) -> RecordingEntry:
 async def open_view(request: web.Request) -> web.Response:
     """Opens a recording: the answer describes it, its cookie lets this browser's players read the media."""
     at, asking, entry = await permitted(request, Right.REVIEW)
-    for over in at.views.expired():
-        at.end_view(over)
+    at.end_expired()
     recording = await at.open(entry.id)
     view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording)
     at.audit.append(
-        Event.VIEW_START, actor=view.subject, room=entry.room, subject=entry.id, details={"view": view.id}
-    )
+        Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
+        subject=entry.id, details={"view": view.id},
+    )  # fmt: skip
     response = json_response(await _detail(at, asking, entry, recording))
     response.set_cookie(
         COOKIE, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",
@@ -333,6 +336,7 @@ async def read_thumbnail(request: web.Request) -> web.Response:
         raise UnknownRecording("this track has no picture")
     second = _number(request, "second")
     made = await at.in_reader(thumbnail, view.recording, track, float(second))
+    view.note_picture(track, second)
     return web.Response(body=made, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -30,8 +31,15 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
     )
 
 
-async def close(application: web.Application) -> None:
-    """Ends exports and views; while the store still takes what the audit is told."""
+async def running(application: web.Application) -> AsyncIterator[None]:
+    """The desk runs as long as the application does; then exports and views end, while the store still takes
+    what the audit is told."""
     desk = application[SERVICES].desk
-    if desk is not None:
-        await desk.close()
+    if desk is None:
+        yield
+        return
+    sweeping = asyncio.create_task(desk.run())
+    yield
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
+    await desk.close()

@@ -71,6 +71,8 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     rights: list[Right] | None = None
     """Narrows the role's rights; absent: all of them."""
     name: Annotated[str, Meta(max_length=64)] | None = None
+    self_named: bool = False
+    """The holder typed the name, or somebody gave it whose own name nobody vouches for."""
     inv: Annotated[tuple[TokenId, ...], Meta(max_length=MAX_ANCESTORS)] = ()
     """``jti`` of the tokens and invitations that this one descends from, the one it came of last."""
     reusable: bool = False
@@ -80,6 +82,11 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
     def __repr__(self) -> str:
         return f"Claims(aud={self.aud.value}, role={self.role.value})"
+
+    @property
+    def vouched_name(self) -> str | None:
+        """The name that an issuer gave, who is the server's command line or so named in turn; or None."""
+        return None if self.self_named else self.name
 
     def granted(self) -> frozenset[Right]:
         """The role's rights, narrowed; never more than the role has."""
@@ -108,6 +115,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     lifetime_seconds: int,
     subject: str | None = None,
     name: str | None = None,
+    self_named: bool = False,
     rights: frozenset[Right] | None = None,
     ancestors: tuple[str, ...] = (),
     reusable: bool = False,
@@ -135,6 +143,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
         role=role,
         rights=None if rights is None else sorted(rights),
         name=name or None,
+        self_named=self_named,
         inv=ancestors,
         reusable=reusable,
         clinical=clinical,

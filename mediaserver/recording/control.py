@@ -379,7 +379,12 @@ class Recordings:
             _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
         if message["state"] is not None:
             recording = RecordingId(message["recording"])
-            self._note(Audited.RECORDING_FINALISE, SYSTEM, None, None, recording)
+            room = procedure = None
+            if message["room"] is not None:
+                sealed = bytes.fromhex(message["room"])
+                room = RoomId(self._vault.open_field(sealed, f"recording/{recording}/room"))
+                procedure = ProcedureId(message["procedure"])
+            self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording)
 
     def _brief(self) -> None:
         """A recorder that just started learns what is being taken, and gets the taps again."""

@@ -52,6 +52,8 @@ class Outcome:
     """Chunks of journals that do not open, told for the first time: the rest is sealed, the files kept."""
     unreadable: int = 0
     """Journals of another key, or no journals, told for the first time: kept, not read."""
+    begin: Line = field(default_factory=dict)
+    """What the recording is of: the manifest's first line."""
 
 
 def seal(order: Order, vault: Vault) -> Outcome:
@@ -65,9 +67,9 @@ def seal(order: Order, vault: Vault) -> Outcome:
 
 def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
     lines = manifest.lines()
+    outcome = Outcome(begin=next((line for line in lines if line["type"] == "begin"), {}))
     if any(line["type"] == "end" for line in lines):
-        return Outcome()
-    outcome = Outcome()
+        return outcome
     for line in lines:
         if line["type"] == "track":
             _Track(order, key, manifest, lines, line, outcome).seal()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mediaserver.audit import Audit, Event
 from mediaserver.ids import RecordingId
@@ -21,6 +21,9 @@ from mediaserver.store.library import Entry, Library
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
+
+SWEEP_SECONDS: Final = 60.0
+"""A view that ran out is in the audit so much later at most."""
 
 T = TypeVar("T")
 
@@ -73,13 +76,25 @@ class Desk:
     def end_view(self, view: View[Any]) -> None:
         """Into the audit: who watched what of which track."""
         self.audit.append(
-            Event.VIEW_STOP, actor=view.subject, room=view.room, subject=view.recording.id,
-            details={"view": view.id, **{f"watched.{track}": spans for track, spans in view.spans().items()}},
+            Event.VIEW_STOP, actor=view.subject, room=view.room, procedure=view.recording.procedure,
+            subject=view.recording.id, details={"view": view.id, **view.spans()},
         )  # fmt: skip
+
+    def end_expired(self) -> None:
+        """Views whose time is over."""
+        for view in self.views.expired():
+            self.end_view(view)
+
+    async def run(self) -> None:
+        """Ends views soon after their time, whether or not anybody opens another; until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.end_expired()
 
     async def close(self) -> None:
         """Ends exports and views."""
-        for view in [*self.views.expired(), *self.views.all()]:
+        self.end_expired()
+        for view in self.views.all():
             self.views.close(view.secret)
             self.end_view(view)
         await self.jobs.close()

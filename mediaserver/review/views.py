@@ -7,9 +7,9 @@ and opens one recording for one holder until the view ends.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from mediaserver.errors import LimitReached
 from mediaserver.recording.reader import Recording, Segment, Track
@@ -21,8 +21,12 @@ MAX_VIEWS: Final = 200
 MAX_VIEWS_OF_ONE: Final = 8
 """Of one holder: tabs."""
 SECRET_BYTES: Final = 32
+MAX_SPANS: Final = 500
+"""Of one track in the audit: where there are more, the shortest ways between them count as seen."""
 
 H = TypeVar("H")
+Span: TypeAlias = tuple[float, float]
+"""Seconds from and to."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,8 @@ class View(Generic[H]):
     ends_at: float
     watched: dict[str, set[int]] = field(default_factory=dict)
     """Numbers of the segments that were read, by track."""
+    pictured: dict[str, set[int]] = field(default_factory=dict)
+    """Seconds whose small picture was shown, by track."""
 
     def track(self, id: str) -> Track:
         """Raises ``UnknownRecording``."""
@@ -58,20 +64,44 @@ class View(Generic[H]):
         """This was watched."""
         self.watched.setdefault(track.id, set()).add(segment.number)
 
-    def spans(self) -> dict[str, str]:
-        """What was watched: per track, seconds from and to, neighbours joined: ``0-90,120-180``."""
-        return {track: self._joined(track, numbers) for track, numbers in self.watched.items()}
+    def note_picture(self, track: Track, second: int) -> None:
+        """A small picture of this second was shown."""
+        self.pictured.setdefault(track.id, set()).add(second)
 
-    def _joined(self, track: str, numbers: set[int]) -> str:
-        spans: list[tuple[float, float]] = []
-        for segment in self.recording.segments(self.track(track)):
-            if segment.number not in numbers:
-                continue
-            start, end = segment.start_seconds, segment.start_seconds + segment.duration_seconds
-            if spans and start - spans[-1][1] < 1.0:
-                start = spans.pop()[0]
-            spans.append((start, end))
-        return ",".join(f"{start:.0f}-{end:.0f}" for start, end in spans)
+    def spans(self) -> dict[str, str]:
+        """What was seen, as ``watched.TRACK`` and, of small pictures, ``pictures.TRACK``: seconds from and
+        to, neighbours joined: ``0-90,120-180``."""
+        watched = {f"watched.{track}": self._read(track, numbers) for track, numbers in self.watched.items()}
+        pictures = {
+            f"pictures.{track}": [(float(one), one + 1.0) for one in sorted(seconds)]
+            for track, seconds in self.pictured.items()
+        }
+        return {name: _text(spans) for name, spans in (watched | pictures).items()}
+
+    def _read(self, track: str, numbers: set[int]) -> list[Span]:
+        return [
+            (one.start_seconds, one.start_seconds + one.duration_seconds)
+            for one in self.recording.segments(self.track(track))
+            if one.number in numbers
+        ]
+
+
+def _text(spans: Sequence[Span]) -> str:
+    apart = 1.0
+    joined = _joined(spans, apart)
+    while len(joined) > MAX_SPANS:
+        apart *= 2
+        joined = _joined(joined, apart)
+    return ",".join(f"{start:.0f}-{end:.0f}" for start, end in joined)
+
+
+def _joined(spans: Sequence[Span], apart: float) -> list[Span]:
+    """Those that lie less than so many seconds apart as one."""
+    joined: list[Span] = []
+    for start, end in spans:
+        near = bool(joined) and start - joined[-1][1] < apart
+        joined.append((joined.pop()[0] if near else start, end))
+    return joined
 
 
 class Views(Generic[H]):

@@ -21,6 +21,7 @@ from mediaserver.errors import LoupeError, NotPermitted
 from mediaserver.ids import RecordingId, Redacted
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
+from mediaserver.store.library import folded
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import RecordingRow, is_held, load
 from mediaserver.store.schema import deletions, now, recordings, segments
@@ -45,11 +46,12 @@ class UnknownDeletion(LoupeError):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as a deletion knows them: two tokens of one origin, or of one name, are one person."""
+    """Somebody as a deletion knows them: two tokens of one origin, or of one name however spelt, are one."""
 
     origin: str
     """The token or invitation that all of theirs came of."""
     name: Redacted[str]
+    """As an issuer vouches for it; empty where none does."""
     actor: Actor
 
 
@@ -126,7 +128,7 @@ class Deletions:
         def work(connection: Connection) -> None:
             waiting = self._waiting(connection, recording, number)
             asker = self.vault.open_field(waiting.sealed_asker, f"recording/{recording}/asker")
-            if waiting.asked_by == person.origin or asker.casefold() == person.name.reveal().casefold():
+            if waiting.asked_by == person.origin or _bare(asker) == _bare(person.name.reveal()):
                 raise NotPermitted("whoever asked for a deletion does not confirm it")
             row = load(connection, recording, self.audit.rooms)
             _check_deletable(connection, row)
@@ -210,6 +212,7 @@ class Deletions:
             (folder / "key").unlink(missing_ok=True)
             _sync(folder)
         if self.objects is not None:
+            self.objects.refuse_below(f"recordings/{recording}")  # an upload may be on its way
             self.objects.delete(f"recordings/{recording}/key")
             self.objects.delete_all(f"recordings/{recording}")
         for folder in folders:
@@ -279,9 +282,14 @@ def _check_deletable(connection: Connection, row: RecordingRow) -> None:
         raise RecordingKept(f"its retention class {row.retention_class} keeps it until {day}")
 
 
+def _bare(name: str) -> str:
+    """Without case, diacritics and spaces: one person's name however it was written down."""
+    return "".join(folded(name).split())
+
+
 def _require_name(person: Person) -> None:
     if not person.name.reveal().strip():
-        raise NotPermitted("deleting needs a token that names its holder")
+        raise NotPermitted("deleting needs a token whose issuer named its holder")
 
 
 def _row(connection: Connection, number: int) -> Row[Any]:

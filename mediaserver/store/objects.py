@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,11 +33,21 @@ class StorageFailed(LoupeError):
     default = "the object storage cannot do this now"
 
 
-@dataclass(frozen=True, slots=True)
+class Erased(LoupeError):
+    """Whatever is put there was, or is being, destroyed for good."""
+
+    code = "erased"
+    default = "nothing is put where a recording is destroyed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Objects:
     """One bucket or folder. Calls block: they are for threads. All raise ``StorageFailed``."""
 
     store: ObjectStore
+    _erased: set[str] = field(default_factory=set)
+    """Prefixes; what a former process destroyed nobody puts again."""
+    _putting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(cls, settings: Storage) -> Objects | None:
@@ -73,13 +84,16 @@ class Objects:
             raise InvalidSettings(f"storage: cannot be used: {type(error).__name__}") from None
 
     def put(self, key: str, content: Path | bytes, sha256: bytes) -> None:
-        """Uploads what has this hash, and reads it back."""
+        """Uploads what has this hash, and reads it back. Raises ``Erased`` below what was."""
         import obstore
 
-        with _reasoned():
-            obstore.put(self.store, key, content)
-        if self.sha256(key) != sha256:
-            raise StorageFailed("what was read back is not what was put")
+        with self._putting:
+            if any(key.startswith(f"{prefix}/") for prefix in self._erased):
+                raise Erased
+            with _reasoned():
+                obstore.put(self.store, key, content)
+            if self.sha256(key) != sha256:
+                raise StorageFailed("what was read back is not what was put")
 
     def sha256(self, key: str) -> bytes:
         """Of the object as it lies there, read whole."""
@@ -116,6 +130,11 @@ class Objects:
 
         with _reasoned(), contextlib.suppress(NotFoundError, FileNotFoundError):
             obstore.delete(self.store, key)
+
+    def refuse_below(self, prefix: str) -> None:
+        """Before a deletion: no put lands below the prefix once this has returned."""
+        with self._putting:
+            self._erased.add(prefix)
 
     def delete_all(self, prefix: str) -> int:
         """Every object below the prefix; how many. None of them is left."""

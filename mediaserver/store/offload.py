@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,9 +15,9 @@ from sqlalchemy import select
 
 from mediaserver.ids import RecordingId, TrackId
 from mediaserver.store.database import Database, DatabaseFailed
-from mediaserver.store.objects import Objects, StorageFailed, object_key
+from mediaserver.store.objects import Erased, Objects, StorageFailed, object_key
 from mediaserver.store.recordings import Recordings
-from mediaserver.store.schema import recordings, segments
+from mediaserver.store.schema import deletions, recordings, segments
 
 LOOK_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 60.0
@@ -56,7 +57,13 @@ class Offload:
         query = (
             select(segments.c.recording, segments.c.track, segments.c.number, segments.c.sha256)
             .join_from(segments, recordings, segments.c.recording == recordings.c.id)
-            .where(segments.c.location != "object", recordings.c.deleted_at.is_(None))
+            .where(
+                segments.c.location != "object",
+                recordings.c.deleted_at.is_(None),
+                recordings.c.id.not_in(
+                    select(deletions.c.recording).where(deletions.c.confirmed_at.is_not(None))
+                ),
+            )
             .order_by(recordings.c.started_at, segments.c.number)
             .limit(BATCH + len(self._missing))
         )
@@ -65,7 +72,10 @@ class Offload:
         for row in rows:
             if (row.recording, row.track, row.number) in self._missing:
                 continue
-            moved += await self._move(RecordingId(row.recording), TrackId(row.track), row.number, row.sha256)
+            with contextlib.suppress(Erased, FileNotFoundError):  # its deletion was confirmed meanwhile
+                moved += await self._move(
+                    RecordingId(row.recording), TrackId(row.track), row.number, row.sha256
+                )
         return moved
 
     async def _move(self, recording: RecordingId, track: TrackId, number: int, sha256: bytes) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import av
 import pytest
 
 from mediaserver.policy import Role
+from mediaserver.store.audit import AuditTrail, find
 from tests.mediaserver.review.recorded import RECORDING
 from tests.running import until
 from tests.signalling.conftest import OpenHouse
-from tests.signalling.reviewing import Reviewed, reviewed
+from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
 
 EXPORTS = f"/{RECORDING}/exports"
 SMALL = {"form": "mp4", "tracks": ["t-cam-a"], "width": 320, "height": 240, "frames_per_second": 10}
@@ -27,6 +29,15 @@ async def here(open_house: OpenHouse) -> Reviewed:
 async def state(here: Reviewed, id: str) -> dict[str, Any]:
     found: dict[str, Any] = await (await here.ask("GET", f"{EXPORTS}/{id}")).json()
     return found
+
+
+async def steps(here: Reviewed, id: str) -> list[tuple[str, str, str | None]]:
+    """Step, outcome and procedure of every record of one export."""
+    assert isinstance(here.desk.audit, AuditTrail)
+    await here.desk.audit.flush()
+    records = await here.desk.audit.database.read(find)
+    told = [(json.loads(one.details), one) for one in records if one.event == "recording.export"]
+    return [(of["step"], one.outcome, one.procedure) for of, one in told if of["export"] == id]
 
 
 async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) -> None:
@@ -51,7 +62,10 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     )
     for readable in (b"ftyp", b"moov", b"avc1", RECORDING.encode(), b"Derived"):
         assert readable not in on_disk
-    assert ("recording.export", "success", RECORDING) in await here.audited()
+    assert await steps(here, begun["id"]) == [
+        ("begun", "success", PROCEDURE),
+        ("finished", "success", PROCEDURE),
+    ]
     assert (await here.ask("DELETE", f"{EXPORTS}/{begun['id']}")).status == 204
     assert (await here.ask("GET", f"{EXPORTS}/{begun['id']}")).status == 404
     assert not list((tmp_path / "data" / "exports").rglob("*.enc"))
@@ -74,6 +88,7 @@ async def test_a_long_export_tells_its_progress_and_is_cancelled(here: Reviewed)
     assert process is not None
     assert (await here.ask("DELETE", f"{EXPORTS}/{begun['id']}")).status == 204
     assert process.returncode == 3
+    assert (await steps(here, begun["id"]))[1:] == [("cancelled", "failed", PROCEDURE)]
     listed = await (await here.ask("GET", EXPORTS)).json()
     assert [one["id"] for one in listed["exports"]] == [waiting["id"]]
 
@@ -104,6 +119,7 @@ async def test_an_export_that_fails_says_why(here: Reviewed) -> None:
 
     await until(over, 30, "the failure")
     assert (await state(here, begun["id"]))["code"] == "cannot_export"
+    assert (await steps(here, begun["id"]))[1:] == [("failed", "failed", PROCEDURE)]
 
 
 @pytest.mark.parametrize("role", [Role.STAFF, Role.SPECIALIST, Role.OBSERVER])

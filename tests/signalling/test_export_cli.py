@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -44,6 +45,15 @@ def loupe(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+def exports(data: Path) -> list[tuple[str, str]]:
+    """Step and outcome of every audited export of the recording."""
+    store = Store.open(config.load({"data": {"folder": data}}, None))
+    records = store.database.read_now(find)
+    store.database.close()
+    assert {(record.event, record.subject) for record in records} <= {("recording.export", RECORDING)}
+    return [(json.loads(record.details)["step"], record.outcome) for record in records]
+
+
 def test_recordings_are_listed(data: Path) -> None:
     listed = loupe(data, "list").stdout.split()
     assert listed == [RECORDING, "2026-03-09T01:30:00Z", "8", "sealed", "7QK2"]
@@ -60,10 +70,7 @@ def test_a_clip_of_one_camera_is_written_and_audited(data: Path, tmp_path: Path)
     assert done.stdout.split() == [str(out / "film.mp4"), str(out / "provenance.json")]
     with av.open(io.BytesIO((out / "film.mp4").read_bytes()), "r") as container:
         assert len(list(container.decode(video=0))) == 10
-    store = Store.open(config.load({"data": {"folder": data}}, None))
-    [record] = store.database.read_now(find)
-    store.database.close()
-    assert (record.event, record.subject) == ("recording.export", RECORDING)
+    assert exports(data) == [("begun", "success"), ("finished", "success")]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +94,8 @@ def test_what_cannot_be_is_one_line(
     assert (done.returncode, said in done.stderr, len(done.stderr.splitlines())) == (code, True, 1), (
         done.stderr
     )
+    tried = "--start" in arguments
+    assert exports(data) == ([("begun", "success"), ("failed", "failed")] if tried else [])
 
 
 def test_ctrl_c_leaves_no_file(data: Path, tmp_path: Path) -> None:
@@ -99,11 +108,13 @@ def test_ctrl_c_leaves_no_file(data: Path, tmp_path: Path) -> None:
         end = time.monotonic() + 30
         while not out.exists() and time.monotonic() < end:
             time.sleep(0.02)
+        assert exports(data) == [("begun", "success")], "before the first plain byte"
         os.kill(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "cancelled" in said
     assert list(out.iterdir()) == []
+    assert exports(data) == [("begun", "success"), ("cancelled", "failed")]
 
 
 def test_an_object_goes_to_an_archive(data: Path, tmp_path: Path, scp) -> None:  # type: ignore[no-untyped-def] # noqa: F811

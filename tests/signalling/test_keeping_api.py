@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mediaserver.store.deletions import check_certificate
+from mediaserver.recording.folder import RecordingFolder
+from mediaserver.review.export.order import Order
+from mediaserver.store.deletions import Deletions, check_certificate
+from mediaserver.store.objects import StorageFailed
+from signalling.tokens import Audience
 from tests.mediaserver.store.kept import Kept, keep
 from tests.signalling.conftest import House
 from tests.signalling.test_api import call
@@ -64,6 +68,30 @@ async def test_an_invitation_of_ones_own_is_no_second_person(house: House, kept:
     assert kept.segment(1).exists()
 
 
+async def test_names_that_their_holder_typed_are_nobody(house: House, kept: Kept) -> None:
+    """One person with two nameless invitations is not two people, nor by inviting themselves from each."""
+    row = await kept.recordings.get(kept.id)
+    path = f"/api/v1/recordings/{kept.id}/deletions"
+    chair = house.bearer("moderator", row.room, name="Lê Văn Đức")
+    _, keeping = await call(house, "POST", path, chair, {"reason": "x"})
+    confirm = f"{path}/{keeping['deletions'][0]['id']}/confirmation"
+
+    async def joined(invitation: str, name: str) -> dict[str, str]:
+        bearer = {"Authorization": f"Bearer {invitation}"}
+        _, answer = await call(house, "POST", "/api/v1/join", bearer, {"name": name})
+        return {"Authorization": f"Bearer {answer['token']}"}
+
+    nameless = await joined(house.token("moderator", row.room, audience=Audience.INVITE), "Ai Khác")
+    wish = {"room": row.room, "role": "moderator", "name": "Người Thứ Hai"}
+    _, invited = await call(house, "POST", "/api/v1/tokens", nameless, wish)
+    for who in (nameless, await joined(invited["token"], "")):
+        assert (await call(house, "POST", path, who, {"reason": "x"}))[0] == 403
+        assert (await call(house, "POST", confirm, who))[0] == 403
+    assert kept.segment(1).exists()
+    named = house.token("moderator", row.room, audience=Audience.INVITE, name="Đặng Thị Hồng")
+    assert (await call(house, "POST", confirm, await joined(named, "Lê Văn Đức")))[0] == 200
+
+
 async def test_who_may_not(house: House, kept: Kept) -> None:
     row = await kept.recordings.get(kept.id)
     path = f"/api/v1/recordings/{kept.id}"
@@ -77,3 +105,32 @@ async def test_who_may_not(house: House, kept: Kept) -> None:
         0
     ] == 404
     assert (await call(house, "GET", "/api/v1/due", house.bearer("surgeon", row.room)))[0] == 403
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["destroyed", "confirmed only"])
+async def test_exports_go_with_their_recording(
+    house: House, kept: Kept, monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    assert house.parts.desk is not None
+    jobs = house.parts.desk.jobs
+    order = Order(form="png", tracks=["t1"])
+    made = jobs.start(kept.id, RecordingFolder(kept.folder), order, "u1")
+    other = jobs.start("rOther", RecordingFolder(kept.folder), order, "u1")
+    row = await kept.recordings.get(kept.id)
+    path = f"/api/v1/recordings/{kept.id}/deletions"
+    chair = house.bearer("moderator", row.room, name="Lê Văn Đức")
+    _, keeping = await call(house, "POST", path, chair, {"reason": "x"})
+    confirm = f"{path}/{keeping['deletions'][0]['id']}/confirmation"
+    assert (await call(house, "POST", confirm, chair))[0] == 403
+    assert made.folder.exists(), "nothing was confirmed"
+
+    def fail(*_: object) -> None:
+        raise StorageFailed
+
+    if failing:
+        monkeypatch.setattr(Deletions, "_erase", fail)
+    auditor = house.bearer("auditor", "*", name="Đặng Thị Hồng")
+    assert (await call(house, "POST", confirm, auditor))[0] == (503 if failing else 200)
+    assert not made.folder.exists()
+    assert jobs.of(kept.id) == []
+    assert jobs.of("rOther") == [other]

@@ -54,6 +54,20 @@ async def test_recordings_are_found(here: Reviewed, query: dict[str, str], found
         assert one["staff"] == ["Nguyễn Đức Đạt", "Lê Thị Hồng"]
 
 
+async def test_a_search_is_audited_without_its_words(here: Reviewed) -> None:
+    for query in ({"text": "túi Mật"}, {"staff": "nobody"}):
+        assert (await here.ask("GET", "", params=query)).status == 200
+    from mediaserver.store.audit import AuditTrail, find
+
+    trail = here.desk.audit
+    assert isinstance(trail, AuditTrail)
+    await trail.flush()
+    looked = (await trail.database.read(find))[-2:]
+    assert [one.event for one in looked] == ["recording.search"] * 2
+    assert [one.details for one in looked] == ['{"found":1}', '{"found":0}']
+    assert [one.room_name(trail.rooms) for one in looked] == ["7QK2"] * 2
+
+
 @pytest.mark.parametrize("role", [Role.SURGEON, Role.STAFF, Role.SPECIALIST, Role.MODERATOR])
 async def test_who_may_review_opens_it(here: Reviewed, role: Role) -> None:
     detail = await here.open(role=role)
@@ -155,6 +169,9 @@ async def test_a_view_ends_with_its_time_and_by_its_page(here: Reviewed) -> None
 async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     await here.open()
     await here.ask("GET", SEGMENT, role=None)
+    for second, status in ((6, 404), (1, 200), (7, 200)):
+        picture = f"/{RECORDING}/tracks/t-cam-a/thumbnails/{second}"
+        assert (await here.ask("GET", picture, role=None)).status == status
     await here.ask("DELETE", f"/{RECORDING}/views", role=None)
     assert [event for event, _, subject in await here.audited() if subject == RECORDING] == [
         "view.start",
@@ -163,8 +180,10 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     from mediaserver.store.audit import AuditTrail, find
 
     assert isinstance(here.desk.audit, AuditTrail)
-    last = (await here.desk.audit.database.read(find))[-1]
+    begun, last = (await here.desk.audit.database.read(find))[-2:]
+    assert (begun.procedure, last.procedure) == (PROCEDURE, PROCEDURE)
     assert '"watched.t-cam-a":"0-3"' in last.details
+    assert '"pictures.t-cam-a":"1-2,7-8"' in last.details, "the one that was not there was not seen"
 
 
 async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:

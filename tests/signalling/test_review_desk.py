@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from mediaserver.review.views import VIEW_SECONDS
+from tests.running import until
 from tests.signalling.conftest import OpenHouse
 from tests.signalling.reviewing import reviewed
 
@@ -23,4 +27,17 @@ async def test_the_desk_ends_with_the_listener(open_house: OpenHouse) -> None:
     await here.open()
     await here.house.listener.close()
     assert len(here.desk.views) == 0
+    assert ("view.stop", "success", here.recording) in await here.audited()
+
+
+async def test_a_view_that_ran_out_is_told_without_another(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.review.desk.SWEEP_SECONDS", 0.01)
+    here = await reviewed(open_house)
+    await here.open()
+    here.house.clock.ahead_seconds += VIEW_SECONDS - 1
+    assert len(here.desk.views) == 1
+    here.house.clock.ahead_seconds += 1
+    await until(lambda: len(here.desk.views) == 0, 10, "the view's end")
     assert ("view.stop", "success", here.recording) in await here.audited()

@@ -132,6 +132,11 @@ class Jobs:
         del self._jobs[id]
         await self._end(job)
 
+    async def drop(self, recording: str) -> None:
+        """Removes all of a recording, whatever they are at."""
+        for job in self.of(recording):
+            await self.remove(job.id)
+
     async def close(self) -> None:
         """Ends all. Idempotent."""
         jobs, self._jobs = list(self._jobs.values()), {}

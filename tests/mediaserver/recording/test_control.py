@@ -69,9 +69,11 @@ class Entries:
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, str]] = []
+        self.of: list[tuple[Any, Any]] = []
 
-    def append(self, event: str, *, outcome: str = "success", **_: Any) -> None:
+    def append(self, event: str, *, outcome: str = "success", **more: Any) -> None:
         self.entries.append((str(event), outcome))
+        self.of.append((more["room"], more["procedure"]))
 
 
 class World:
@@ -204,10 +206,15 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
     assert (figures.free_bytes, figures.written_bytes, figures.seconds_left) == (5, 3, 90)
     assert figures.trouble == {"full": 1}
     lost = {"damaged": 0, "unreadable": 0}
-    done = {"event": "sealed", "recording": "r1", "state": "sealed", "failure": None, **lost}
+    room = world.taking._vault.seal_field("theatre-1", "recording/r1/room").hex()
+    done = {
+        "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "room": room,
+        "procedure": P1, **lost,
+    }  # fmt: skip
     world.taking._received(done)
     world.taking._received({**done, "failure": "OSError"})
     assert world.audit.entries == [("recording.finalise", "success")]
+    assert world.audit.of == [("theatre-1", P1)]
 
 
 async def test_what_sealing_found_damaged_is_logged_and_counted(world: World) -> None:

@@ -49,6 +49,8 @@ def test_rounds_are_done_and_told(shelf: Shelf, tmp_path: Path) -> None:
         idle = [sealer.idle]
         (done,) = outcomes(sealer)
         assert (done["state"], done["failure"], len(done["segments"])) == ("sealed", None, 1)
+        assert done["procedure"] == shelf.open().procedure
+        assert done["room"] == shelf.manifest.lines()[0]["room"]
         idle.append(sealer.idle)
         assert idle == [False, True]
         assert shelf.open().state == "sealed"

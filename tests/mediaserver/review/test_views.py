@@ -6,7 +6,7 @@ import pytest
 
 from mediaserver.errors import LimitReached
 from mediaserver.recording.reader import Recording
-from mediaserver.review.views import MAX_VIEWS_OF_ONE, VIEW_SECONDS, Views
+from mediaserver.review.views import MAX_SPANS, MAX_VIEWS_OF_ONE, VIEW_SECONDS, Views
 from mediaserver.store.recordings import UnknownRecording
 from tests.mediaserver.review.recorded import RECORDING, theatre
 
@@ -47,7 +47,24 @@ def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
     scope, mic = view.track("t-cam-a"), view.track("t-mic")
     for track, number in ((scope, 1), (scope, 0), (scope, 0), (mic, 0)):
         view.note(track, view.segment(track, number))
-    assert view.spans() == {"t-cam-a": "0-3,5-8", "t-mic": "2-6"}
+    for second in (7, 1, 2):
+        view.note_picture(scope, second)
+    assert view.spans() == {
+        "watched.t-cam-a": "0-3,5-8",
+        "watched.t-mic": "2-6",
+        "pictures.t-cam-a": "1-3,7-8",
+    }
     for wrong in (lambda: view.track("t-none"), lambda: view.segment(scope, 9)):
         with pytest.raises(UnknownRecording):
             wrong()
+
+
+def test_what_is_told_has_a_bound_and_hides_nothing(recording: Recording) -> None:
+    view = Views[str](lambda: 0.0).open("claims", "u1", "7QK2", recording)
+    seconds = [*range(0, 40_000, 4), 90_000]
+    for second in seconds:
+        view.note_picture(view.track("t-cam-a"), second)
+    spans = [tuple(map(int, one.split("-"))) for one in view.spans()["pictures.t-cam-a"].split(",")]
+    assert len(spans) <= MAX_SPANS
+    assert all(any(start <= second < end for start, end in spans) for second in seconds)
+    assert spans[-1] == (90_000, 90_001)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
 
 from mediaserver.audit import Actor
@@ -24,6 +28,7 @@ from mediaserver.store.objects import Objects
 from mediaserver.store.offload import Offload
 from mediaserver.vault import NotAuthentic, Vault
 from tests.mediaserver.store.kept import keep
+from tests.running import until
 
 
 def person(origin: str, name: str) -> Person:
@@ -75,8 +80,22 @@ async def test_two_people_destroy_and_a_certificate_says_what(
 
 @pytest.mark.parametrize(
     "same",
-    [CHAIR, person("chair", "Ai Khác"), person("another", "lê văn đức"), person("another", " ")],
-    ids=["herself", "another token of hers", "another invitation of her name", "nobody"],
+    [
+        CHAIR,
+        person("chair", "Ai Khác"),
+        person("another", "lê văn đức"),
+        person("another", "Le  Van Duc"),
+        person("another", "LêVăn Đức"),
+        person("another", " "),
+    ],
+    ids=[
+        "herself",
+        "another token of hers",
+        "another invitation of her name",
+        "no accents",
+        "no space",
+        "nobody",
+    ],
 )
 async def test_the_second_person_is_another_person(
     deletions: Deletions, database: Database, vault: Vault, root: Path, same: Person
@@ -167,3 +186,37 @@ async def test_objects_are_destroyed_with_it(
     left = [path for path in share.rglob("*") if path.is_file()]
     assert left
     assert all(other.id in path.parts for path in left)
+
+
+async def test_an_upload_on_its_way_leaves_nothing_behind(
+    database: Database, vault: Vault, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was on its way when the deletion was confirmed, and the key that follows every segment."""
+    share = tmp_path / "share"
+    share.mkdir()
+    objects = Objects.open(Storage(url=f"file://{share}"))
+    assert objects is not None
+    kept = await keep(database, vault, root)
+    offload = Offload(database, kept.recordings, objects, (root,))
+    deletions = Deletions(database, vault, AuditTrail(database, vault), (root,), objects)
+    asked = await deletions.ask(kept.id, "x", CHAIR)
+    begun, released = threading.Event(), threading.Event()
+    put = obstore.put
+
+    def slow_put(*arguments: Any) -> Any:
+        begun.set()
+        assert released.wait(30)
+        return put(*arguments)
+
+    monkeypatch.setattr(obstore, "put", slow_put)
+    moving = asyncio.create_task(offload.step())
+    await asyncio.to_thread(begun.wait, 30)
+    confirming = asyncio.create_task(deletions.confirm(kept.id, asked.id, AUDITOR))
+    await until(lambda: not (kept.folder / "key").exists(), 30, "the key's end")
+    assert not confirming.done(), "no certificate while something is on its way"
+    assert await offload.step() == 0, "nothing more is begun"
+    released.set()
+    assert (await confirming).certificate is not None
+    await moving
+    assert [path for path in share.rglob("*") if path.is_file()] == []
+    assert not kept.folder.exists()

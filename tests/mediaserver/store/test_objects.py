@@ -16,7 +16,7 @@ from mediaserver.config import Storage
 from mediaserver.errors import InvalidSettings
 from mediaserver.ids import RecordingId
 from mediaserver.store import objects as module
-from mediaserver.store.objects import ObjectBytes, Objects, StorageFailed, object_key
+from mediaserver.store.objects import Erased, ObjectBytes, Objects, StorageFailed, object_key
 from mediaserver.vault import ChunkReader, ChunkWriter, DataKey
 
 
@@ -124,3 +124,13 @@ def test_names_are_those_of_the_folder() -> None:
     assert object_key(RecordingId("r1"), folder / "segments/t/000001.webm.enc", folder) == (
         "recordings/r1/segments/t/000001.webm.enc"
     )
+
+
+def test_nothing_is_put_where_all_is_destroyed(objects: Objects) -> None:
+    digest = hashlib.sha256(b"key").digest()
+    objects.refuse_below("recordings/r1")
+    with pytest.raises(Erased):
+        objects.put("recordings/r1/key", b"key", digest)
+    assert objects.delete_all("recordings/r1") == 0
+    objects.put("recordings/r10/key", b"key", digest)
+    objects.delete_all("recordings")
