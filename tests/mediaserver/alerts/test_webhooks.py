@@ -80,12 +80,19 @@ class Clock:
 
 @contextlib.asynccontextmanager
 async def sender(
-    folder: Path, url: str, clock: Clock, networks: tuple[str, ...] = ("127.0.0.0/8",)
+    folder: Path,
+    url: str,
+    clock: Clock,
+    networks: tuple[str, ...] = ("127.0.0.0/8",),
+    others: tuple[str, ...] = (),
 ) -> AsyncIterator[Webhooks]:
     database = Database(folder / "history.db", SCHEMA, VERSION, ROOMS)
     database.start()
     settings = AlertSettings.model_validate(
-        {"webhooks": [{"url": url, "secret": SECRET}], "allowed_networks": networks}
+        {
+            "webhooks": [{"url": one, "secret": SECRET} for one in (url, *others)],
+            "allowed_networks": networks,
+        }
     )
     made = Webhooks(settings, database, clock)
     made.load()
@@ -173,6 +180,27 @@ async def test_loopback_is_not_asked_unless_it_is_allowed(tmp_path: Path, receiv
         made.tell(alert(), "raised")
         await until(lambda: made.results["failed"] == 1)
     assert receiver.came == []
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "ATTEMPT_SECONDS", 3600.0)
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        with contextlib.closing(writer):
+            await reader.read()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/hook"
+        async with sender(tmp_path, url, Clock(), others=(receiver.url,)) as made:
+            made.tell(alert("a"), "raised")
+            await asked.wait()
+            made.tell(alert("b"), "raised")
+            await until(lambda: made.results["delivered"] == 2)
+            assert made.waiting == 2
 
 
 async def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
