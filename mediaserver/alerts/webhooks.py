@@ -97,7 +97,8 @@ class Webhooks:
             }
         )
         for target in self._targets:
-            self._keep(Delivery(f"{alert.id}.{told}", target, body, 0, now_ms, now_ms))
+            # Receivers drop an id that they know: one that worsened is news.
+            self._keep(Delivery(f"{alert.id}.{told}.{alert.severity}", target, body, 0, now_ms, now_ms))
 
     async def run(self) -> None:
         """Until cancelled: sends what is due; a receiver that hangs holds up no other."""
