@@ -1,10 +1,13 @@
 """``/api/v1/operations``, what changes something: key frame, mute, top layer, reconnect, drain.
 
-Every path needs the right ``inspect``; every action is audited, done or refused; none shows a picture.
+Every path needs the right ``inspect``; every action is audited, done, refused or in vain.
+None shows a picture.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated
 
 from aiohttp import web
@@ -26,6 +29,8 @@ from signalling.tokens import ANY_ROOM
 PREFIX = "/api/v1/operations"
 _PUBLICATION = f"{PREFIX}/rooms/{{room}}/publications/{{publication}}"
 MIN_REASON_CHARACTERS = 10
+MAX_ID_CHARACTERS = 64
+"""Of a name in a path that the audit keeps: one that somebody made up may be longer."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +68,7 @@ def _operator(request: web.Request) -> Bearer:
 def _note(
     request: web.Request, holder: Bearer, action: str, details: Details, outcome: str = "success"
 ) -> None:
-    at = request.match_info
+    at = {key: name[:MAX_ID_CHARACTERS] for key, name in request.match_info.items()}
     services(request).audit.append(
         Event.OPERATIONS_ACT,
         actor=actor(holder, request.remote),
@@ -74,9 +79,15 @@ def _note(
     )
 
 
-def _done(request: web.Request, holder: Bearer, action: str, **details: object) -> web.Response:
+@contextlib.contextmanager
+def _acting(request: web.Request, holder: Bearer, action: str, **details: object) -> Iterator[None]:
+    """Audits what is done within, and what fails: who asks for what is not there may be guessing."""
+    try:
+        yield
+    except errors.LoupeError as error:
+        _note(request, holder, action, {**details, "code": error.code}, outcome="failed")
+        raise
     _note(request, holder, action, details)
-    return web.Response(status=204)
 
 
 def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, str]:
@@ -96,8 +107,9 @@ async def keyframe(request: web.Request) -> web.Response:
     holder = _operator(request)
     parts = services(request)
     await body.read_json(request, parts.limits, Nothing)
-    parts.server.actions.request_keyframe(*_source(request))
-    return _done(request, holder, "keyframe")
+    with _acting(request, holder, "keyframe"):
+        parts.server.actions.request_keyframe(*_source(request))
+    return web.Response(status=204)
 
 
 async def mute(request: web.Request) -> web.Response:
@@ -105,8 +117,9 @@ async def mute(request: web.Request) -> web.Response:
     holder = _operator(request)
     parts = services(request)
     wish = await body.read_json(request, parts.limits, Muted)
-    parts.server.actions.mute(*_source(request), wish.muted)
-    return _done(request, holder, "mute", muted=wish.muted)
+    with _acting(request, holder, "mute", muted=wish.muted):
+        parts.server.actions.mute(*_source(request), wish.muted)
+    return web.Response(status=204)
 
 
 async def top_layer(request: web.Request) -> web.Response:
@@ -114,8 +127,9 @@ async def top_layer(request: web.Request) -> web.Response:
     holder = _operator(request)
     parts = services(request)
     wish = await body.read_json(request, parts.limits, TopLayer)
-    parts.server.actions.limit(*_source(request), wish.layer)
-    return _done(request, holder, "top_layer", layer=wish.layer)
+    with _acting(request, holder, "top_layer", layer=wish.layer):
+        parts.server.actions.limit(*_source(request), wish.layer)
+    return web.Response(status=204)
 
 
 async def reconnect(request: web.Request) -> web.Response:
@@ -124,8 +138,9 @@ async def reconnect(request: web.Request) -> web.Response:
     parts = services(request)
     await body.read_json(request, parts.limits, Nothing)
     participant = ParticipantId(request.match_info["participant"])
-    parts.server.actions.reconnect(RoomId(request.match_info["room"]), participant)
-    return _done(request, holder, "reconnect")
+    with _acting(request, holder, "reconnect"):
+        parts.server.actions.reconnect(RoomId(request.match_info["room"]), participant)
+    return web.Response(status=204)
 
 
 async def drain(request: web.Request) -> web.Response:
@@ -138,9 +153,9 @@ async def drain(request: web.Request) -> web.Response:
         _note(request, holder, "drain", {"live_surgeries": live}, outcome="denied")
         raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
     given = {"live_surgeries": live, **_sealed(parts, holder, wish.override.strip())} if live else {}
-    response = _done(request, holder, "drain", **given)
+    _note(request, holder, "drain", given)
     parts.stop()
-    return response
+    return web.Response(status=204)
 
 
 _RIGHTS = "the right `inspect` for this room"

@@ -1,4 +1,7 @@
-"""Lasting findings as alerts: at most one a cause and room in five minutes, whoever it hurts. Pure."""
+"""Lasting findings as alerts: at most one a cause and room in five minutes, whoever it hurts. Pure.
+
+One that could be noticed and comes to hurt is told once more, as the same alert.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,9 @@ class Alerts:
             standing.alert = msgspec.structs.replace(
                 standing.alert, severity="hurt", evidence=one.evidence, participant=one.participant
             )
-            return [News(standing.alert, None)]
+            # Whoever was told that it is over must hear of the end once more.
+            standing.told_cleared = False
+            return [News(standing.alert, "raised")]
         return []
 
     def _absent(self, key: Key, standing: _Standing, at_ms: int) -> list[News]:

@@ -97,12 +97,18 @@ class Webhooks:
             }
         )
         for target in self._targets:
-            self._keep(Delivery(f"{alert.id}.{told}", target, body, 0, now_ms, now_ms))
+            # Receivers drop an id that they know: one that worsened is news.
+            self._keep(Delivery(f"{alert.id}.{told}.{alert.severity}", target, body, 0, now_ms, now_ms))
 
     async def run(self) -> None:
-        """Until cancelled: sends what is due."""
+        """Until cancelled: sends what is due; a receiver that hangs holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            for target in self._targets:
+                group.create_task(self._serve(target))
+
+    async def _serve(self, target: str) -> None:
         while True:
-            for delivery in list(self._waiting.values()):
+            for delivery in [one for one in self._waiting.values() if one.target == target]:
                 if delivery.due_ms <= self._now_ms():
                     await self._attempt(delivery)
             await asyncio.sleep(LOOK_SECONDS)

@@ -24,6 +24,7 @@ from mediaserver.operations.facts import Disk, LoopLag, Workers
 from mediaserver.operations.live import LiveRoom, first_look
 from mediaserver.operations.measures import Measures
 from mediaserver.operations.model import (
+    Alert,
     Board,
     CanaryReading,
     Finding,
@@ -283,10 +284,14 @@ class Desk:
             stale_after_seconds=STALE_AFTER_SECONDS,
             rows=sorted((one.row() for one in live), key=first_look),
             live_surgeries=len(surgeries),
-            open_alerts=sum(1 for alert in self.alerts.open() if alert.room is None or allowed(alert.room)),
+            open_alerts=len(self.open_alerts(allowed)),
             server=self._state(),
             canary=self._canary,
         )
+
+    def open_alerts(self, allowed: Callable[[str], bool] = lambda _: True) -> list[Alert]:
+        """Of those rooms and of the server, newest first; whatever the history holds or cannot."""
+        return [one for one in self.alerts.open() if one.room is None or allowed(one.room)]
 
     def room(self, id: str) -> RoomDetail:
         """One room that stands. Raises ``UnknownRoom``."""

@@ -46,19 +46,26 @@ class PictureProbe:
         while True:
             while not any(self._wanted()):  # noqa: ASYNC110 - rooms tell nobody of their pictures
                 await asyncio.sleep(SYNC_SECONDS)
-            await self._one()
-            _log.warning("the picture probe ended and is started again")
+            try:
+                await self._one()
+                _log.warning("the picture probe ended and is started again")
+            except Exception:
+                _log.exception("the picture probe failed and is started again")
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _one(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            ours.setblocking(False)
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "mediaserver.quality", "--control", str(theirs.fileno())),
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+        with ours:
+            with theirs:
+                ours.setblocking(False)
+                process = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "mediaserver.quality", "--control", str(theirs.fileno())),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                )
+            await self._attend(process, ours)
+
+    async def _attend(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
         self._control, self.pid = ours, process.pid
         self.starts += 1
         tasks = [asyncio.create_task(self._listen(ours)), asyncio.create_task(self._keep_up())]
@@ -69,7 +76,6 @@ class PictureProbe:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._control = self.pid = None
-            ours.close()
             for publication in list(self._watched):
                 self._forget(publication)
             with contextlib.suppress(ProcessLookupError):

@@ -39,8 +39,8 @@ _SPANS = (
 )
 _ALERTS = (
     "SELECT raised_ms, rowid, content FROM alert WHERE raised_ms >= ? AND raised_ms < ?"
-    " AND (? IS NULL OR room IN ({rooms})) AND (? = 0 OR cleared_ms IS NULL)"
-    " AND (? < 0 OR (raised_ms, rowid) < (?, ?)) ORDER BY raised_ms DESC, rowid DESC LIMIT ?"
+    " AND (? IS NULL OR room IN ({rooms})) AND (? < 0 OR (raised_ms, rowid) < (?, ?))"
+    " ORDER BY raised_ms DESC, rowid DESC LIMIT ?"
 )
 
 
@@ -140,7 +140,6 @@ async def alerts(
     to_ms: int,
     *,
     room: str | None = None,
-    only_open: bool = False,
     limit: int = 100,
     cursor: str | None = None,
 ) -> AlertPage:
@@ -149,7 +148,7 @@ async def alerts(
     held, marks = _held(database, room)
     rows = await database.read(
         _ALERTS.format(rooms=marks),
-        (from_ms, to_ms, room, *held, int(only_open), place[0], *place, limit + 1),
+        (from_ms, to_ms, room, *held, place[0], *place, limit + 1),
     )
     found = [_revealed(database, _alert.decode(row[2])) for row in rows[:limit]]
     return AlertPage(alerts=found, next=_next(rows, limit))

@@ -61,6 +61,7 @@ CREATE TABLE delivery (
 VERSION = 1
 
 _samples = msgspec.msgpack.Decoder(list[Sample])
+_alert = msgspec.msgpack.Decoder(Alert)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -96,7 +97,7 @@ class HistoryStore:
         self._kept_at = 0.0
 
     def start(self, now_ms: int) -> None:
-        """Opens the file; rooms that stood when the process ended are closed at their last sample."""
+        """Opens the file; rooms and alerts that stood when the process ended end at their last sample."""
         self.database.start()
         highest = self.database.read_now("SELECT max(id) FROM span")[0][0]
         self._next_span = (highest or 0) + 1
@@ -106,6 +107,7 @@ class HistoryStore:
             " WHERE closed_ms IS NULL AND opened_ms <= ?",
             (now_ms,),
         )
+        self.database.run(lambda connection: _clear_alerts(connection, now_ms))
 
     def stop(self) -> None:
         """Writes what waits; blocks. Idempotent."""
@@ -221,6 +223,21 @@ class HistoryStore:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _clear_alerts(connection: sqlite3.Connection, now_ms: int) -> None:
+    """Those left open: whatever still lasts is raised anew."""
+    last_ms = connection.execute("SELECT max(at_ms) FROM sample").fetchone()[0] or 0
+    left = connection.execute(
+        "SELECT id, content FROM alert WHERE cleared_ms IS NULL AND raised_ms <= ?", (now_ms,)
+    ).fetchall()
+    for id, content in left:
+        alert = _alert.decode(content)
+        cleared_ms = max(last_ms, alert.raised_ms)
+        over = _encoder.encode(msgspec.structs.replace(alert, cleared_ms=cleared_ms))
+        connection.execute(
+            "UPDATE alert SET cleared_ms = ?, content = ? WHERE id = ?", (cleared_ms, over, id)
+        )
 
 
 def _each_thinned(seconds: Sequence[Sequence[Sample]]) -> list[Sample]:

@@ -52,8 +52,12 @@ class Canary:
         telling = asyncio.create_task(self._tell())
         try:
             while True:
-                await self._one()
-                _log.warning("the canary ended and is started again")
+                try:
+                    await self._one()
+                    _log.warning("the canary ended and is started again")
+                except Exception:
+                    # No descriptor or no memory, say: just then its silence must be told.
+                    _log.exception("the canary failed and is started again")
                 await asyncio.sleep(PAUSE_SECONDS)
         finally:
             telling.cancel()

@@ -9,7 +9,9 @@ import jsonschema
 import msgspec
 import pytest
 
+from mediaserver.clinical import ClinicalClass
 from mediaserver.operations import model
+from mediaserver.operations.model import Finding
 from mediaserver.policy import Role
 from signalling import api, openapi, operations, operator_actions
 from tests.running import until
@@ -80,6 +82,26 @@ async def test_answers_are_of_their_types_and_readings_are_audited(house: House)
         "operator",
         "loopback",
     )
+
+
+async def test_open_alerts_need_no_history_and_no_time(house: House) -> None:
+    desk = house.parts.operations
+    for room, cause in (("theatre", "clock"), ("ward", "clock"), (None, "server_overload")):
+        lasts = Finding(cause=cause, severity="hurt", evidence=())  # type: ignore[arg-type]
+        desk.alerts.second(room, ClinicalClass.SURGERY, [lasts], 1)
+    desk.store.database.path.unlink()
+
+    async def rung(query: str = "", room: str = "*") -> list[str | None]:
+        status, page = await get(house, f"{PREFIX}/alerts?open=true{query}", room=room)
+        assert (status, page["next"]) == (200, None)
+        return [one["room"] for one in page["alerts"]]
+
+    assert await rung() == ["theatre", "ward", None]
+    assert await rung("&room=ward") == ["ward"]
+    assert await rung("&limit=1") == ["theatre"]
+    assert await rung(room="ward") == ["ward", None]
+    assert (await get(house, f"{PREFIX}/board", room="ward"))[1]["open_alerts"] == 2
+    assert (await get(house, f"{PREFIX}/alerts?open=true&room=theatre", room="ward"))[0] == 403
 
 
 async def test_the_class_of_a_token_reaches_the_board_by_invitation(house: House) -> None:

@@ -105,7 +105,12 @@ async def test_what_is_not_there_or_no_wish(house: House) -> None:
     source = f"{OPERATIONS}/rooms/7QK2/publications/{publication}"
     for path, wish in ((f"{source}/top-layer", {"layer": 4}), (f"{source}/muted", {})):
         assert (await call(house, "PUT", path, operator, wish))[0] == 400
-    assert await acted(house) == []
+    assert await acted(house) == [
+        ("failed", "7QK2", {"action": "keyframe", "code": "unknown_publication"}),
+        ("failed", "7QK2", {"action": "mute", "muted": True, "code": "unknown_publication"}),
+        ("failed", "7QK2", {"action": "top_layer", "layer": 0, "code": "unknown_publication"}),
+        ("failed", "7QK2", {"action": "reconnect", "code": "unknown_participant"}),
+    ]
 
 
 async def live_surgery(house: House) -> None:

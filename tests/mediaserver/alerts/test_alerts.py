@@ -44,6 +44,26 @@ def test_what_is_to_be_watched_waits_for_half_a_minute() -> None:
     assert told(alerts.second("r", SURGERY, [finding("watch")], WATCH_MS)) == ["raised"]
 
 
+def test_one_that_comes_to_hurt_is_told_again_once() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding("watch")], WATCH_MS)
+    (worse,) = alerts.second("r", SURGERY, [finding()], WATCH_MS + 1000)
+    assert (worse.alert.id, worse.alert.severity, worse.told) == ("alert-1", "hurt", "raised")
+    for at_ms, severity in ((WATCH_MS + 2000, "watch"), (WATCH_MS + 3000, "hurt")):
+        assert alerts.second("r", SURGERY, [finding(severity)], at_ms) == []
+    assert told(alerts.second("r", SURGERY, [], WATCH_MS + 4000)) == ["cleared"]
+    assert told(alerts.second("r", SURGERY, [finding()], WATCH_MS + 5000)) == [None]
+
+
+def test_one_that_was_over_and_comes_back_to_hurt_is_told_with_its_end() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding("watch")], WATCH_MS)
+    assert told(alerts.second("r", SURGERY, [], WATCH_MS + 1000)) == ["cleared"]
+    assert told(alerts.second("r", SURGERY, [finding()], WATCH_MS + 2000)) == [None]
+    assert told(alerts.second("r", SURGERY, [finding()], WATCH_MS + 3000)) == ["raised"]
+    assert told(alerts.second("r", SURGERY, [], WATCH_MS + 4000)) == ["cleared"]
+
+
 def test_the_same_again_within_five_minutes_is_counted_and_not_told() -> None:
     alerts = numbered()
     alerts.second("r", SURGERY, [finding()], 0)

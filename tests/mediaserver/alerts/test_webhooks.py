@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from mediaserver.alerts.webhooks import Webhooks
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Alerts as AlertSettings
-from mediaserver.operations.model import Alert
+from mediaserver.operations.model import Alert, Severity
 from mediaserver.quality_history.database import Database
 from mediaserver.quality_history.store import SCHEMA, VERSION
 from tests.mediaserver.seconds import ROOMS
@@ -28,13 +29,13 @@ from tests.running import until
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
 
-def alert(id: str = "alert-1") -> Alert:
+def alert(id: str = "alert-1", severity: Severity = "hurt") -> Alert:
     return Alert(
         id=id,
         room="theatre-1",
         clinical_class=ClinicalClass.SURGERY,
         cause=CAUSES["viewer_downlink"],
-        severity="hurt",
+        severity=severity,
         participant="p",
         evidence=(),
         raised_ms=1,
@@ -80,12 +81,19 @@ class Clock:
 
 @contextlib.asynccontextmanager
 async def sender(
-    folder: Path, url: str, clock: Clock, networks: tuple[str, ...] = ("127.0.0.0/8",)
+    folder: Path,
+    url: str,
+    clock: Clock,
+    networks: tuple[str, ...] = ("127.0.0.0/8",),
+    others: tuple[str, ...] = (),
 ) -> AsyncIterator[Webhooks]:
     database = Database(folder / "history.db", SCHEMA, VERSION, ROOMS)
     database.start()
     settings = AlertSettings.model_validate(
-        {"webhooks": [{"url": url, "secret": SECRET}], "allowed_networks": networks}
+        {
+            "webhooks": [{"url": one, "secret": SECRET} for one in (url, *others)],
+            "allowed_networks": networks,
+        }
     )
     made = Webhooks(settings, database, clock)
     made.load()
@@ -133,7 +141,7 @@ async def test_what_is_not_taken_is_tried_again_later_and_not_before(
         clock.ms += webhooks.BACKOFF_SECONDS[1] * 1000
         await until(lambda: made.results["delivered"] == 1)
     ids = {headers["webhook-id"] for headers, _ in receiver.came}
-    assert ids == {"alert-1.raised"}
+    assert ids == {"alert-1.raised.hurt"}
     # A redirect was an answer, not a way.
     assert len(receiver.came) == 3
 
@@ -173,6 +181,39 @@ async def test_loopback_is_not_asked_unless_it_is_allowed(tmp_path: Path, receiv
         made.tell(alert(), "raised")
         await until(lambda: made.results["failed"] == 1)
     assert receiver.came == []
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "ATTEMPT_SECONDS", 3600.0)
+    asked = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        with contextlib.closing(writer):
+            await reader.read()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/hook"
+        async with sender(tmp_path, url, Clock(), others=(receiver.url,)) as made:
+            made.tell(alert("a"), "raised")
+            await asked.wait()
+            made.tell(alert("b"), "raised")
+            await until(lambda: made.results["delivered"] == 2)
+            assert made.waiting == 2
+
+
+async def test_one_that_worsens_is_told_again_under_another_id(tmp_path: Path, receiver: Receiver) -> None:
+    async with sender(tmp_path, receiver.url, Clock()) as made:
+        made.tell(alert(severity="watch"), "raised")
+        made.tell(alert(), "raised")
+        await until(lambda: made.results["delivered"] == 2)
+    assert [json.loads(body)["data"]["id"] for _, body in receiver.came] == ["alert-1"] * 2
+    assert [headers["webhook-id"] for headers, _ in receiver.came] == [
+        "alert-1.raised.watch",
+        "alert-1.raised.hurt",
+    ]
 
 
 async def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog.testing
 
 from mediaserver.operations.model import PictureVerdict
 from mediaserver.quality import control
@@ -115,6 +117,26 @@ async def test_the_most_urgent_are_watched_when_there_are_too_many(
     probe = PictureProbe(house.server.registry, lambda *_: None)
     probe.sync()
     assert probe._watched == {}
+
+
+async def test_one_that_cannot_be_started_is_tried_again(
+    house: House, camera: Camera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert camera.lit
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.05)
+    python = sys.executable
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    probe = PictureProbe(house.server.registry, lambda *_: None)
+    running = asyncio.create_task(probe.run())
+    try:
+        with structlog.testing.capture_logs() as lines:
+            await until(lambda: len(lines) >= 2, 10, "two attempts")
+        assert {line["event"] for line in lines} == {"the picture probe failed and is started again"}
+        monkeypatch.setattr(sys, "executable", python)
+        await until(lambda: probe.pid is not None, 10, "the process")
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 def processor_seconds(pid: int) -> float:

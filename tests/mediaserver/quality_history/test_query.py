@@ -104,9 +104,9 @@ async def test_spans_and_alerts_are_newest_first(history: HistoryStore) -> None:
     await history.database.flush()
     whole = await query.alerts(history.database, AT_MS, AT_MS + 10)
     assert [one.id for one in whole.alerts] == ["2", "1", "0"]
-    still = await query.alerts(history.database, AT_MS, AT_MS + 10, only_open=True, limit=1)
+    still = await query.alerts(history.database, AT_MS, AT_MS + 10, room="r", limit=1)
     assert [one.id for one in still.alerts] == ["2"]
-    more = await query.alerts(history.database, AT_MS, AT_MS + 10, only_open=True, limit=1, cursor=still.next)
+    more = await query.alerts(history.database, AT_MS, AT_MS + 10, room="r", limit=1, cursor=still.next)
     assert ([one.id for one in more.alerts], more.next) == (["1"], None)
     assert [one.id for one in (await query.alerts(history.database, AT_MS, AT_MS + 10, room="r")).alerts] == [
         "2",

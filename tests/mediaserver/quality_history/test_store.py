@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import TimelineEvent
 from mediaserver.quality_history import query, store
 from mediaserver.quality_history.store import DAY_MS, HistoryStore, pack, unpack
+from tests.mediaserver.alerts.test_webhooks import alert
 from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon, view
 
 
@@ -33,6 +36,28 @@ def fill(history: HistoryStore, seconds: int, at_ms: int = AT_MS) -> int:
         now = at_ms + second * 1000
         history.add_samples(span, now, [surgeon(now), observer(now, views=(view(freezes=1),))])
     return span
+
+
+async def test_alerts_left_open_by_the_process_before_are_cleared(tmp_path: Path) -> None:
+    before = made(tmp_path)
+    fill(before, 3)
+    for id, raised_ms, cleared_ms in (
+        ("left", AT_MS - DAY_MS, None),
+        ("late", AT_MS + 9_000, None),
+        ("over", AT_MS, AT_MS + 1),
+    ):
+        before.put_alert(replace(alert(id), raised_ms=raised_ms, cleared_ms=cleared_ms))
+    before.stop()
+    history = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
+    history.start(AT_MS + 10_000)
+    history.put_alert(replace(alert("new"), raised_ms=AT_MS + 10_001))
+    await history.database.flush()
+    found = (await query.alerts(history.database, 0, AT_MS + DAY_MS)).alerts
+    rows = await history.database.read("SELECT id, cleared_ms FROM alert")
+    await asyncio.to_thread(history.stop)
+    expected = {"left": AT_MS + 2_000, "late": AT_MS + 9_000, "over": AT_MS + 1, "new": None}
+    assert {one.id: one.cleared_ms for one in found} == expected
+    assert dict(rows) == expected
 
 
 def test_a_rooms_second_packs_and_unpacks() -> None:

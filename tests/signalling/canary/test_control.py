@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -61,3 +62,23 @@ async def test_it_measures_the_real_path_and_is_missed_at_once(
     assert readings.last.delay_seconds is None
     os.kill(canary.pid, signal.SIGKILL)
     await until(lambda: canary.starts == 2 and readings.sings(), 30, "another one sings")
+
+
+async def test_one_that_cannot_be_started_is_silent_and_tried_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(control, "TELL_SECONDS", 0.05)
+    python = sys.executable
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    readings = Readings()
+    canary = Canary(house.parts.authenticator, house.url, readings.append)
+    running = asyncio.create_task(canary.run())
+    await until(lambda: len(readings) >= 6, 10, "its silence is told")
+    assert None not in readings
+    assert readings.last.silent_seconds > readings[0].silent_seconds  # type: ignore[union-attr]
+    assert canary.starts == 0
+    monkeypatch.setattr(sys, "executable", python)
+    await until(lambda: canary.starts == 1, 10, "the next attempt")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

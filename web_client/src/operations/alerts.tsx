@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
 import { StateBadge } from "./badge";
-import { unheard } from "./bell";
+import { heardAs, unheard } from "./bell";
 import type { Desk } from "./desk";
 import { select } from "./place";
 
@@ -40,7 +40,7 @@ export function AlertBar({ desk }: { desk: Desk }) {
   const alerts = desk.alerts.value;
   useEffect(() => {
     const fresh = unheard(heard.current, alerts);
-    for (const alert of fresh) heard.current.add(alert.id);
+    for (const alert of fresh) heard.current.add(heardAs(alert));
     if (fresh.length > 0) ring();
   }, [alerts]);
   if (alerts.length === 0) return null;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ageSeconds, isStale, serverNowMs } from "../../src/operations/age";
 import type { Received } from "../../src/operations/age";
-import { unheard } from "../../src/operations/bell";
+import { heardAs, unheard } from "../../src/operations/bell";
 import type { Alert, Board, RoomDetail, Sample } from "../../src/operations/model.generated";
 import { pathOf } from "../../src/operations/path";
 import { searchOf, selectedOf } from "../../src/operations/place";
@@ -98,7 +98,19 @@ describe("the path", () => {
 
 describe("the bell", () => {
   it("rings for open alerts once", () => {
-    const alerts = [{ id: "a", cleared_ms: null }, { id: "b", cleared_ms: 5 }, { id: "c", cleared_ms: null }] as Alert[];
-    expect(unheard(new Set(["a"]), alerts).map((a) => a.id)).toEqual(["c"]);
+    const severity = "watch";
+    const [a, b, c] = [
+      { id: "a", severity, cleared_ms: null },
+      { id: "b", severity, cleared_ms: 5 },
+      { id: "c", severity, cleared_ms: null },
+    ] as [Alert, Alert, Alert];
+    expect(unheard(new Set([heardAs(a)]), [a, b, c])).toEqual([c]);
+  });
+
+  it("rings again for one that comes to hurt", () => {
+    const noticed = { id: "a", severity: "watch", cleared_ms: null } as Alert;
+    const hurts = { ...noticed, severity: "hurt" } as Alert;
+    expect(unheard(new Set([heardAs(noticed)]), [hurts])).toEqual([hurts]);
+    expect(unheard(new Set([heardAs(noticed), heardAs(hurts)]), [hurts])).toEqual([]);
   });
 });
