@@ -27,7 +27,7 @@ from mediaserver.operations.model import (
     Board,
     CanaryReading,
     Finding,
-    PictureVerdict,
+    PictureReading,
     RoomDetail,
     ServerState,
     TimelineEvent,
@@ -89,7 +89,7 @@ class Desk:
         self.measures = Measures()
         self.recorder: RecorderFigures | None = None
         self._canary: CanaryReading | None = None
-        self._pictures: dict[str, PictureVerdict] = {}
+        self._pictures: dict[str, PictureReading] = {}
         self._live: dict[str, LiveRoom] = {}
         self._server = Lasting()
         self._before: Difference | None = None
@@ -250,8 +250,8 @@ class Desk:
 
     # ---- What others tell the desk ----
 
-    def picture_seen(self, publication: str, verdict: PictureVerdict | None) -> None:
-        """What the picture probe sees of a publication; None: all is well."""
+    def picture_seen(self, publication: str, verdict: PictureReading | None) -> None:
+        """What the picture probe sees of a publication, if it looks at it; None: all is well."""
         if verdict is None:
             self._pictures.pop(publication, None)
         else:

@@ -21,6 +21,8 @@ LegPhase = Literal["connecting", "connected", "interrupted", "closed"]
 LimitedBy = Literal["cpu", "bandwidth"]
 ViewState = Literal["forwarding", "switching", "awaiting_keyframe", "nothing_flows", "paused_by_viewer"]
 PictureVerdict = Literal["black", "over_exposed", "blurred", "corrupt", "unchanged", "test_pattern"]
+PictureReading = Literal[PictureVerdict, "not_watched"]
+"""``not_watched``: the probe looks at as many as it can, and they are all more urgent or older."""
 
 
 class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,7 +71,7 @@ class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the encoder says that it is short of."""
     encode_seconds: float | None = None
     """Per frame."""
-    picture: PictureVerdict | None = None
+    picture: PictureReading | None = None
     """What the picture probe sees; advisory."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from mediaserver.operations.model import (
     LegSample,
-    PictureVerdict,
+    PictureReading,
     Sample,
     SourceSample,
     ViewSample,
@@ -30,7 +30,7 @@ def sample(
     at_ms: int,
     now: float,
     *,
-    pictures: Mapping[str, PictureVerdict],
+    pictures: Mapping[str, PictureReading],
     arrived: Mapping[str, float],
 ) -> Sample:
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
@@ -146,7 +146,7 @@ def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> L
 
 
 def _source(
-    publication: Publication, found: Difference, claim: SourceClaim | None, picture: PictureVerdict | None
+    publication: Publication, found: Difference, claim: SourceClaim | None, picture: PictureReading | None
 ) -> SourceSample:
     change = found.publication(publication.handle)
     before, after = change.losses()

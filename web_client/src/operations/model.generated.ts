@@ -259,7 +259,7 @@ export interface SourceSample {
   height?: number | null;
   limited_by?: ("bandwidth" | "cpu") | null;
   encode_seconds?: number | null;
-  picture?: ("black" | "blurred" | "corrupt" | "over_exposed" | "test_pattern" | "unchanged") | null;
+  picture?: ("black" | "blurred" | "corrupt" | "not_watched" | "over_exposed" | "test_pattern" | "unchanged") | null;
 }
 /**
  * One subscription: a publication as it is sent to one viewer.

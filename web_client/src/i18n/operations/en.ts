@@ -13,6 +13,7 @@ export const operations: OperationsWords = {
   pictures: {
     black: "picture black", over_exposed: "picture over-exposed", blurred: "picture blurred", corrupt: "picture corrupt",
     unchanged: "picture unchanged", test_pattern: "test pattern",
+    not_watched: "picture not watched",
   },
   views: {
     forwarding: "forwarding", switching: "switching", awaiting_keyframe: "awaiting a key frame", nothing_flows: "nothing flows",

@@ -14,7 +14,7 @@ const classes: Record<BoardRow["clinical_class"], string> = {
 const legStates: Record<LegState, string> = { good: "tốt", watch: "theo dõi", hurt: "bị ảnh hưởng", down: "mất kết nối" };
 const pictures: Record<NonNullable<SourceSample["picture"]>, string> = {
   black: "hình đen", over_exposed: "hình quá sáng", blurred: "hình mờ", corrupt: "hình hỏng", unchanged: "hình không đổi",
-  test_pattern: "hình thử",
+  test_pattern: "hình thử", not_watched: "hình không được kiểm tra tự động",
 };
 const views: Record<ViewSample["state"], string> = {
   forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
