@@ -59,6 +59,8 @@ class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since its last packet."""
     layers: tuple[int, ...] = ()
     """That flow now, lowest first."""
+    top_layer: int | None = None
+    """Operators let nobody have more; None: no limit."""
     muted: bool = False
     frames_per_second: float | None = None
     """Sent, as the plane sees it."""

@@ -162,6 +162,7 @@ def _source(
         jitter_seconds=number(change.now, "jitter_seconds"),
         age_seconds=age_seconds,
         layers=publication.layers,
+        top_layer=publication.top_layer,
         muted=publication.muted,
         frames_per_second=_frame_rate(publication, change, age_seconds),
         picture=picture,

@@ -13,6 +13,7 @@ import structlog.testing
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import UnknownRoom
+from mediaserver.ids import PublicationId
 from mediaserver.operations import desk as module
 from mediaserver.operations.model import CanaryReading
 from mediaserver.policy import Role
@@ -99,6 +100,24 @@ async def test_what_the_probe_sees_is_in_the_sample(tmp_path: Path) -> None:
     sample = desk.room("theatre-1").participants[0].sample
     assert sample is not None
     assert {one.picture for one in sample.sources} == {None}
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_a_limit_in_force_is_in_the_sample(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    surgeon = server.join(identity(Role.SURGEON), "")
+    scope = PublicationId((await publish(server, surgeon))["1"])
+    shown = []
+    for second, layer in enumerate((1, 0, None)):
+        server.actions.limit(surgeon.room, scope, layer)
+        play(server, desk, 1, second)
+        sample = desk.room("theatre-1").participants[0].sample
+        assert sample is not None
+        shown += [one.top_layer for one in sample.sources if one.publication == scope]
+    assert shown == [1, 0, None]
     await server.stop()
     await asyncio.to_thread(desk.store.stop)
 

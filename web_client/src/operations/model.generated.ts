@@ -251,6 +251,7 @@ export interface SourceSample {
   jitter_seconds?: number | null;
   age_seconds?: number | null;
   layers?: number[];
+  top_layer?: number | null;
   muted?: boolean;
   frames_per_second?: number | null;
   captured_per_second?: number | null;
