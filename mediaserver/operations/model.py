@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.events import Kind, SourceType
+from mediaserver.layers import Reason
 from mediaserver.policy import Role
 
 # ---- Samples: one a second and participant ----
@@ -83,7 +84,9 @@ class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     publication: str
     kind: Kind
     state: ViewState
-    """Why this layer, or none, is forwarded."""
+    """What the data plane does with it."""
+    reason: Reason | None = None
+    """Why this layer, or none, and not more; None before anything was chosen."""
     layer: int | None = None
     bits_per_second: int = 0
     loss_before_ratio: float | None = None

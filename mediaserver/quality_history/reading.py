@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from mediaserver.layers import Reason
 from mediaserver.operations.model import (
     LegSample,
     PictureReading,
@@ -32,9 +33,10 @@ def sample(
     *,
     pictures: Mapping[str, PictureReading],
     arrived: Mapping[str, float],
+    reasons: Mapping[int, Reason],
 ) -> Sample:
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
-    publication is when the server has it."""
+    publication is when the server has it; ``reasons``: of the layers last chosen, by subscription."""
     told = session.participant.statistics
     claim = told.current(now) or Claim(clock_ms=0)
     sources = {one.publication: one for one in claim.sources}
@@ -62,6 +64,7 @@ def sample(
                 found,
                 views.get(publication.id),
                 delay(arrived.get(publication.id), down, views.get(publication.id)),
+                reasons.get(handle),
             )
             for publication, handle in watched(session)
         ),
@@ -197,6 +200,7 @@ def _view(
     found: Difference,
     claim: ViewClaim | None,
     delay_seconds: float | None,
+    reason: Reason | None,
 ) -> ViewSample:
     change = found.subscription(handle)
     freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
@@ -205,6 +209,7 @@ def _view(
         publication=publication.id,
         kind=publication.kind,
         state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
+        reason=reason,
         layer=None if layer is None else int(layer),
         bits_per_second=change.bits_per_second("octets"),
         loss_before_ratio=number(change.now, "fraction_lost_ratio"),

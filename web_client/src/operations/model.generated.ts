@@ -8,6 +8,21 @@ export type ClinicalClass = "consult" | "emergency" | "surgery" | "teaching" | "
  * What a participant is in a room.
  */
 export type Role = "auditor" | "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+/**
+ * Why this much and not more.
+ */
+export type Reason =
+  | "full"
+  | "hidden"
+  | "link"
+  | "measuring"
+  | "muted"
+  | "no_signal"
+  | "priority"
+  | "publisher"
+  | "settling"
+  | "shown_small"
+  | "silent";
 
 export interface OperationsTypes {
   Alert?: Alert;
@@ -26,6 +41,7 @@ export interface OperationsTypes {
   LegSample?: LegSample;
   LegSummary?: LegSummary;
   ParticipantDetail?: ParticipantDetail;
+  Reason?: Reason;
   Role?: Role;
   RoomDetail?: RoomDetail;
   RoomSpan?: RoomSpan;
@@ -269,6 +285,7 @@ export interface ViewSample {
   publication: string;
   kind: "audio" | "video";
   state: "awaiting_keyframe" | "forwarding" | "nothing_flows" | "paused_by_viewer" | "switching";
+  reason?: Reason | null;
   layer?: number | null;
   bits_per_second?: number;
   loss_before_ratio?: number | null;

@@ -62,7 +62,10 @@ export function ViewLine({ room, participant, view }: LineProps & { view: ViewSa
       <TrackButton room={room} participant={participant} publication={view.publication}>
         {view.kind === "video" ? <Icon name="show" /> : <Icon name="speaker" />} {view.publication.slice(0, 6)}
       </TrackButton>
-      <span>{t.views[view.state]}; {t.track(String(view.layer ?? t.none), view.bits_per_second ?? 0, view.frames_per_second ?? null)}</span>
+      <span>
+        {t.views[view.state]}; {t.track(String(view.layer ?? t.none), view.bits_per_second ?? 0, view.frames_per_second ?? null)}
+        {view.reason != null && <>: {t.viewReasons[view.reason]}</>}
+      </span>
     </li>
   );
 }

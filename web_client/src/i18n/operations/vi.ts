@@ -20,6 +20,12 @@ const views: Record<ViewSample["state"], string> = {
   forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
   paused_by_viewer: "người xem tạm ẩn",
 };
+const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = {
+  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "người xem đang ẩn", muted: "nguồn đang tạm dừng",
+  publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn không gửi gì", measuring: "đang đo đường truyền",
+  settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của người xem không tải hơn được",
+  silent: "không nhận được tin từ máy người xem",
+};
 const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
   downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
@@ -37,7 +43,7 @@ export const operations = {
   title: "Vận hành",
   board: "Các phòng đang hoạt động",
   columns: { state: "Trạng thái", clinical: "Loại", room: "Phòng", cause: "Nguyên nhân", since: "Đã kéo dài", action: "Việc cần làm", people: "Người / nguồn" },
-  states, classes, legStates, pictures, views, series, events, severities,
+  states, classes, legStates, pictures, views, viewReasons, series, events, severities,
   noRooms: "Không có phòng nào đang mở.",
   noRoomsHelp: "Phòng xuất hiện ở đây khi có người vào.",
   loading: "Đang lấy dữ liệu…",
