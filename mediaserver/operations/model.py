@@ -441,5 +441,7 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     legs: list[LegSummary]
     timeline: list[TimelineEvent]
     samples: list[Sample]
+    resolution_seconds: int
+    """Each sample stands for so long, at least: one where the whole span fits as it was kept."""
     truncated: bool
     """There were more samples or events than a report holds; ask for a shorter span."""

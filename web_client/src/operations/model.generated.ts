@@ -319,6 +319,7 @@ export interface IncidentReport {
   legs: LegSummary[];
   timeline: TimelineEvent[];
   samples: Sample[];
+  resolution_seconds: number;
   truncated: boolean;
 }
 /**
