@@ -67,7 +67,7 @@ def _nothing_arrives(sample: Sample, leg: LegSample) -> bool:
 def _frozen(sample: Sample, source: SourceSample, *, lossy: bool) -> Finding | None:
     """``lossy``: a gap in what arrives is the way's, unless the camera itself is known to stand."""
     seen: Passed = None
-    if source.picture is not None:
+    if source.picture is not None and source.picture != "not_watched":
         harmless = source.picture == "unchanged" and source.source_type in STILL_BY_NATURE
         standing = source.picture in ("black", "unchanged", "test_pattern", "corrupt") and not harmless
         seen = true(f"picture_{source.picture}", "hurt" if standing else "watch")

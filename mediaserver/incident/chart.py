@@ -26,9 +26,15 @@ class Series:
 
 
 def line_chart(
-    title: str, series: Sequence[Series], from_ms: int, to_ms: int, show: Callable[[float], str]
+    title: str,
+    series: Sequence[Series],
+    from_ms: int,
+    to_ms: int,
+    show: Callable[[float], str],
+    gap_ms: int = GAP_MS,
 ) -> str:
-    """One chart; ``show`` writes a value with its unit. Empty text when there is nothing to draw."""
+    """One chart; ``show`` writes a value with its unit, and the line breaks where none is for ``gap_ms``.
+    Empty text when there is nothing to draw."""
     drawn = [one for one in series if one.points]
     if not drawn or to_ms <= from_ms:
         return ""
@@ -49,8 +55,9 @@ def line_chart(
             f'stroke="{COLOURS[index % len(COLOURS)]}" stroke-dasharray="{DASHES[index % len(DASHES)]}" '
             'stroke-width="1.5" fill="none"'
         )
-        for run in runs(thin(one.points)):
-            line = " ".join(f"{x(at_ms):.1f},{y(value):.1f}" for at_ms, value in run)
+        size = -(-len(one.points) // MAX_POINTS)
+        for run in runs(one.points, gap_ms):
+            line = " ".join(f"{x(at_ms):.1f},{y(value):.1f}" for at_ms, value in thin(run, size))
             parts.append(f'<polyline points="{line}" {pen}/>')
         parts.append(_label(label_at, one.name, pen))
         label_at += 42 + 7 * len(one.name)
@@ -80,19 +87,16 @@ def _label(x: int, text: str, pen: str) -> str:
     )
 
 
-def thin(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """At most so many as there are pixels, each the highest of its group: reports are about peaks."""
-    if len(points) <= MAX_POINTS:
-        return list(points)
-    size = -(-len(points) // MAX_POINTS)
+def thin(points: Sequence[tuple[int, float]], size: int) -> list[tuple[int, float]]:
+    """The highest of each ``size``: reports are about peaks."""
     return [max(points[at : at + size], key=lambda point: point[1]) for at in range(0, len(points), size)]
 
 
-def runs(points: Sequence[tuple[int, float]]) -> list[list[tuple[int, float]]]:
+def runs(points: Sequence[tuple[int, float]], gap_ms: int) -> list[list[tuple[int, float]]]:
     """Split where nothing was measured."""
     found: list[list[tuple[int, float]]] = []
     for point in points:
-        if found and point[0] - found[-1][-1][0] <= GAP_MS:
+        if found and point[0] - found[-1][-1][0] <= gap_ms:
             found[-1].append(point)
         else:
             found.append([point])

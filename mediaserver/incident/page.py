@@ -10,7 +10,7 @@ from html import escape
 
 import msgspec
 
-from mediaserver.incident.chart import Series, line_chart
+from mediaserver.incident.chart import GAP_MS, Series, line_chart
 from mediaserver.incident.words import WORDS, Language, Words, moment, number
 from mediaserver.operations.model import CauseSpan, IncidentReport, LegSummary, Sample, Text
 
@@ -155,7 +155,8 @@ def _charts(report: IncidentReport, names: dict[str, str], words: Words, languag
         for chart in _of_participant(names[id], samples, report, words, language)
         if chart
     )
-    return "".join(figures)
+    resolution = words.resolution.format(seconds=report.resolution_seconds)
+    return f"<p>{escape(resolution)}</p>{''.join(figures)}"
 
 
 def _of_participant(
@@ -181,6 +182,7 @@ def _of_participant(
             report.from_ms,
             report.to_ms,
             lambda value: f"{number(value * scale, digits, language)} {unit}".rstrip(),
+            max(GAP_MS, 2000 * report.resolution_seconds),
         )
 
     return [

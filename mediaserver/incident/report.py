@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from mediaserver import __version__, _dataplane
 from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
+from mediaserver.incident.reduction import Reduction
 from mediaserver.operations.model import (
     CauseSpan,
     IncidentReport,
@@ -22,6 +24,9 @@ from mediaserver.quality_history import query
 from mediaserver.quality_history.database import Database
 
 MAX_SAMPLES = 20_000
+"""Held by a report; where there were more, each stands for several seconds."""
+MAX_READ = 500_000
+"""Looked at for one report: thirteen hours of ten people."""
 MAX_EVENTS = 5_000
 SHOWN_SETTINGS: dict[str, Any] = {
     "limits": True,
@@ -37,7 +42,8 @@ async def gather(
     database: Database, settings: Settings, room: str, from_ms: int, to_ms: int
 ) -> IncidentReport:
     """Everything known of a room between two moments."""
-    samples, more_samples = await _samples(database, room, from_ms, to_ms)
+    reduction, more_samples = await _samples(database, room, from_ms, to_ms)
+    samples = reduction.samples()
     page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
     stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
     return IncidentReport(
@@ -53,19 +59,24 @@ async def gather(
         legs=summaries(samples),
         timeline=page.events,
         samples=samples,
+        resolution_seconds=reduction.resolution_seconds,
         truncated=more_samples or page.next is not None,
     )
 
 
-async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> tuple[list[Sample], bool]:
-    found: list[Sample] = []
+async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> tuple[Reduction, bool]:
+    """The whole span, as fine as a report holds it, and whether even so something had to be left out."""
+    reduction = Reduction(MAX_SAMPLES)
     cursor: str | None = None
+    read = 0
     while True:
         page = await query.samples(database, room, from_ms, to_ms, cursor=cursor)
-        found += page.samples
+        # Rooms are live meanwhile: the event loop does not wait for it.
+        await asyncio.to_thread(reduction.add, page.samples)
+        read += len(page.samples)
         cursor = page.next
-        if cursor is None or len(found) >= MAX_SAMPLES:
-            return found[:MAX_SAMPLES], cursor is not None or len(found) > MAX_SAMPLES
+        if cursor is None or read >= MAX_READ:
+            return reduction, cursor is not None
 
 
 def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:

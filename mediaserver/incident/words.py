@@ -44,6 +44,7 @@ class Words:
     freezes: str
     p95: str
     charts: str
+    resolution: str
     rate: str
     frames: str
     freeze: str
@@ -89,6 +90,7 @@ VI = Words(
     freezes="Lần đứng hình",
     p95="95 % thời gian dưới",
     charts="Biểu đồ",
+    resolution="Độ phân giải: mỗi mẫu là {seconds} giây.",
     rate="Tốc độ",
     frames="Khung hình mỗi giây (người xem)",
     freeze="Đứng hình mỗi giây (người xem)",
@@ -168,6 +170,7 @@ EN = Words(
     freezes="Freezes",
     p95="below, 95 % of the time",
     charts="Charts",
+    resolution="Resolution: each sample stands for {seconds} s.",
     rate="Rate",
     frames="Frames a second (viewers)",
     freeze="Frozen in each second (viewers)",

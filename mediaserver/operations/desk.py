@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -20,6 +20,8 @@ from mediaserver.alerts.webhooks import Webhooks
 from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
 from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
+from mediaserver.ids import ParticipantId
+from mediaserver.layers import Reason
 from mediaserver.operations.facts import Disk, LoopLag, Workers
 from mediaserver.operations.live import LiveRoom, first_look
 from mediaserver.operations.measures import Measures
@@ -28,7 +30,7 @@ from mediaserver.operations.model import (
     Board,
     CanaryReading,
     Finding,
-    PictureVerdict,
+    PictureReading,
     RoomDetail,
     ServerState,
     TimelineEvent,
@@ -71,11 +73,18 @@ class Desk:
     """One process's. Everything runs on the event loop but the history's writer thread."""
 
     def __init__(
-        self, registry: Registry, rooms: RoomNames, *, draining: Callable[[], bool] = lambda: False
+        self,
+        registry: Registry,
+        rooms: RoomNames,
+        *,
+        draining: Callable[[], bool] = lambda: False,
+        reasons: Callable[[ParticipantId], Mapping[int, Reason]],
     ) -> None:
+        """``reasons``: why a participant's layers were last chosen so, by subscription."""
         settings = registry.settings
         self._registry = registry
         self._draining = draining
+        self._reasons = reasons
         self.store = HistoryStore(
             settings.data.folder / HISTORY_FILE,
             rooms,
@@ -90,7 +99,7 @@ class Desk:
         self.measures = Measures()
         self.recorder: RecorderFigures | None = None
         self._canary: CanaryReading | None = None
-        self._pictures: dict[str, PictureVerdict] = {}
+        self._pictures: dict[str, PictureReading] = {}
         self._live: dict[str, LiveRoom] = {}
         self._server = Lasting()
         self._before: Difference | None = None
@@ -175,7 +184,15 @@ class Desk:
             self.store.reclassify(live.span, room.clinical_class)
         arrived = arrivals(live.samples)
         samples = [
-            sample(session, found, at_ms, now, pictures=self._pictures, arrived=arrived)
+            sample(
+                session,
+                found,
+                at_ms,
+                now,
+                pictures=self._pictures,
+                arrived=arrived,
+                reasons=self._reasons(session.participant.id),
+            )
             for session in sessions
         ]
         recording = self.recorder is not None and self.recorder.recording(room.id)
@@ -251,8 +268,8 @@ class Desk:
 
     # ---- What others tell the desk ----
 
-    def picture_seen(self, publication: str, verdict: PictureVerdict | None) -> None:
-        """What the picture probe sees of a publication; None: all is well."""
+    def picture_seen(self, publication: str, verdict: PictureReading | None) -> None:
+        """What the picture probe sees of a publication, if it looks at it; None: all is well."""
         if verdict is None:
             self._pictures.pop(publication, None)
         else:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.events import Kind, SourceType
+from mediaserver.layers import Reason
 from mediaserver.policy import Role
 
 # ---- Samples: one a second and participant ----
@@ -21,6 +22,8 @@ LegPhase = Literal["connecting", "connected", "interrupted", "closed"]
 LimitedBy = Literal["cpu", "bandwidth"]
 ViewState = Literal["forwarding", "switching", "awaiting_keyframe", "nothing_flows", "paused_by_viewer"]
 PictureVerdict = Literal["black", "over_exposed", "blurred", "corrupt", "unchanged", "test_pattern"]
+PictureReading = Literal[PictureVerdict, "not_watched"]
+"""``not_watched``: the probe looks at as many as it can, and they are all more urgent or older."""
 
 
 class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,6 +60,8 @@ class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since its last packet."""
     layers: tuple[int, ...] = ()
     """That flow now, lowest first."""
+    top_layer: int | None = None
+    """Operators let nobody have more; None: no limit."""
     muted: bool = False
     frames_per_second: float | None = None
     """Sent, as the plane sees it."""
@@ -69,7 +74,7 @@ class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the encoder says that it is short of."""
     encode_seconds: float | None = None
     """Per frame."""
-    picture: PictureVerdict | None = None
+    picture: PictureReading | None = None
     """What the picture probe sees; advisory."""
 
 
@@ -79,7 +84,9 @@ class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     publication: str
     kind: Kind
     state: ViewState
-    """Why this layer, or none, is forwarded."""
+    """What the data plane does with it."""
+    reason: Reason | None = None
+    """Why this layer, or none, and not more; None before anything was chosen."""
     layer: int | None = None
     bits_per_second: int = 0
     loss_before_ratio: float | None = None
@@ -434,5 +441,7 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     legs: list[LegSummary]
     timeline: list[TimelineEvent]
     samples: list[Sample]
+    resolution_seconds: int
+    """Each sample stands for so long, at least: one where the whole span fits as it was kept."""
     truncated: bool
     """There were more samples or events than a report holds; ask for a shorter span."""

@@ -7,12 +7,12 @@ import contextlib
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
-from mediaserver.operations.model import PictureVerdict
+from mediaserver.operations.model import PictureReading
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
@@ -26,17 +26,19 @@ PAUSE_SECONDS = 5.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
-Seen = Callable[[str, PictureVerdict | None], None]
+Seen = Callable[[str, PictureReading | None], None]
 
 
 class PictureProbe:
-    """One process's. ``seen`` gets each verdict that changed."""
+    """One process's. ``seen`` gets each verdict that changed, and what is not watched for want of room."""
 
     def __init__(self, registry: Registry, seen: Seen) -> None:
         self._registry = registry
         self._seen = seen
         self._watched: dict[str, int] = {}
         """Publication -> the plane's handle."""
+        self._unwatched: set[str] = set()
+        """Publications for which there is no room beside more urgent ones."""
         self._control: socket.socket | None = None
         self.pid: int | None = None
         self.starts = 0
@@ -44,7 +46,7 @@ class PictureProbe:
     async def run(self) -> None:
         """Runs one probe after another until cancelled; none before there is a picture to look at."""
         while True:
-            while not any(self._wanted()):  # noqa: ASYNC110 - rooms tell nobody of their pictures
+            while not self._wanted():  # noqa: ASYNC110 - rooms tell nobody of their pictures
                 await asyncio.sleep(SYNC_SECONDS)
             try:
                 await self._one()
@@ -109,20 +111,33 @@ class PictureProbe:
     # ---- Which sources ----
 
     def sync(self) -> None:
-        """Begins to watch what came, and forgets what went."""
-        wanted = {publication.id: publication for publication in self._wanted()}
-        for id in [id for id in self._watched if id not in wanted]:
+        """Begins to watch what came, and forgets what went or must make room for what is more urgent."""
+        wanted = self._wanted()
+        chosen = {publication.id: publication for publication in wanted[:MAX_SOURCES]}
+        for id in [id for id in self._watched if id not in chosen]:
             self._forget(id)
-        for id, publication in wanted.items():
-            if id not in self._watched and len(self._watched) < MAX_SOURCES:
+        self._leave_out({publication.id for publication in wanted[MAX_SOURCES:]})
+        for id, publication in chosen.items():
+            if id not in self._watched:
                 self._watch(publication)
 
-    def _wanted(self) -> Iterator[Publication]:
-        rooms = self._registry.rooms.values()
-        for room in sorted(rooms, key=_urgency, reverse=True):
-            for publication in room.publications.values():
-                if publication.kind == "video" and publication.codec.name.upper() in RECORDABLE:
-                    yield publication
+    def _leave_out(self, publications: set[str]) -> None:
+        for id in self._unwatched - publications:
+            self._seen(id, None)
+        for id in publications - self._unwatched:
+            self._seen(id, "not_watched")
+        self._unwatched = publications
+
+    def _wanted(self) -> list[Publication]:
+        """Every picture that can be looked at: the most urgent first, the older first among equals."""
+        found = [
+            (room, publication)
+            for room, id in self._registry.publications.values()
+            if (publication := room.publications.get(id)) is not None
+            and publication.kind == "video"
+            and publication.codec.name.upper() in RECORDABLE
+        ]
+        return [publication for _, publication in sorted(found, key=lambda one: -_urgency(one[0]))]
 
     def _watch(self, publication: Publication) -> None:
         reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

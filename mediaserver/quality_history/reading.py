@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from mediaserver.layers import Reason
 from mediaserver.operations.model import (
     LegSample,
-    PictureVerdict,
+    PictureReading,
     Sample,
     SourceSample,
     ViewSample,
@@ -30,11 +31,12 @@ def sample(
     at_ms: int,
     now: float,
     *,
-    pictures: Mapping[str, PictureVerdict],
+    pictures: Mapping[str, PictureReading],
     arrived: Mapping[str, float],
+    reasons: Mapping[int, Reason],
 ) -> Sample:
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
-    publication is when the server has it."""
+    publication is when the server has it; ``reasons``: of the layers last chosen, by subscription."""
     told = session.participant.statistics
     claim = told.current(now) or Claim(clock_ms=0)
     sources = {one.publication: one for one in claim.sources}
@@ -62,6 +64,7 @@ def sample(
                 found,
                 views.get(publication.id),
                 delay(arrived.get(publication.id), down, views.get(publication.id)),
+                reasons.get(handle),
             )
             for publication, handle in watched(session)
         ),
@@ -146,7 +149,7 @@ def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> L
 
 
 def _source(
-    publication: Publication, found: Difference, claim: SourceClaim | None, picture: PictureVerdict | None
+    publication: Publication, found: Difference, claim: SourceClaim | None, picture: PictureReading | None
 ) -> SourceSample:
     change = found.publication(publication.handle)
     before, after = change.losses()
@@ -162,6 +165,7 @@ def _source(
         jitter_seconds=number(change.now, "jitter_seconds"),
         age_seconds=age_seconds,
         layers=publication.layers,
+        top_layer=publication.top_layer,
         muted=publication.muted,
         frames_per_second=_frame_rate(publication, change, age_seconds),
         picture=picture,
@@ -196,6 +200,7 @@ def _view(
     found: Difference,
     claim: ViewClaim | None,
     delay_seconds: float | None,
+    reason: Reason | None,
 ) -> ViewSample:
     change = found.subscription(handle)
     freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
@@ -204,6 +209,7 @@ def _view(
         publication=publication.id,
         kind=publication.kind,
         state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
+        reason=reason,
         layer=None if layer is None else int(layer),
         bits_per_second=change.bits_per_second("octets"),
         loss_before_ratio=number(change.now, "fraction_lost_ratio"),

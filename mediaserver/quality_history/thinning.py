@@ -14,7 +14,9 @@ Part = TypeVar("Part", Sample, LegSample, SourceSample, ViewSample)
 SUMMED = frozenset({"freezes", "freeze_seconds", "nacks", "keyframe_requests"})
 """Counts of what happened since the sample before."""
 WORST = frozenset({"age_seconds", "claims_age_seconds", "path_changes"})
-_WHOLE = frozenset({"at_ms", "bits_per_second", "estimate_bits_per_second", "width", "height", "layer"})
+_WHOLE = frozenset(
+    {"at_ms", "bits_per_second", "estimate_bits_per_second", "width", "height", "layer", "top_layer"}
+)
 """Averages are no measure of these names' kind, or must stay whole numbers."""
 _AVERAGED_WHOLE = frozenset({"bits_per_second", "estimate_bits_per_second"})
 

@@ -84,32 +84,34 @@ class Canary:
             with contextlib.suppress(ConnectionError):
                 await process.stdin.drain()
             async for line in process.stdout:
-                self._told(msgspec.json.decode(line, type=Told))
+                self._told(msgspec.json.decode(line, type=Told), time.monotonic())
         finally:
             self.pid = None
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
 
-    def _told(self, told: Told) -> None:
+    def _told(self, told: Told, now: float) -> None:
         self._last = told
         if told.delay_seconds is not None:
-            self._heard = max(self._heard, time.monotonic() - told.silent_seconds)
+            self._heard = max(self._heard, now - told.silent_seconds)
 
     async def _tell(self) -> None:
         """Whether or not the canary says anything: a process that hangs is silent too."""
         while True:
             await asyncio.sleep(TELL_SECONDS)
-            silent = time.monotonic() - self._heard
-            fresh = silent <= self._last.silent_seconds + 2 * TELL_SECONDS
-            self._seen(
-                CanaryReading(
-                    at_ms=time.time_ns() // 1_000_000,
-                    delay_seconds=self._last.delay_seconds if fresh else None,
-                    loss_ratio=self._last.loss_ratio if fresh else None,
-                    silent_seconds=silent,
-                )
-            )
+            self._seen(self._reading(time.monotonic(), time.time_ns() // 1_000_000))
+
+    def _reading(self, now: float, at_ms: int) -> CanaryReading:
+        """``now``: the steady clock, in seconds."""
+        silent = now - self._heard
+        fresh = silent <= self._last.silent_seconds + 2 * TELL_SECONDS
+        return CanaryReading(
+            at_ms=at_ms,
+            delay_seconds=self._last.delay_seconds if fresh else None,
+            loss_ratio=self._last.loss_ratio if fresh else None,
+            silent_seconds=silent,
+        )
 
     def _token(self, right: Right) -> str:
         token, _ = self._authenticator.issue(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mediaserver.cause import thresholds
+from signalling.canary import control as canary
 from tests.deploy_files import PROMETHEUS, promtool, tool
 from tests.media import MarkedTrack
 from tests.member import Member
@@ -49,6 +50,19 @@ def test_rules_and_findings_have_the_same_limits() -> None:
         assert f"expr: {figure} > {limit:g}\n" in text, figure
 
 
+def test_the_canarys_silence_is_told_within_thirty_seconds() -> None:
+    def seconds(name: str, text: str) -> int:
+        [found] = re.findall(rf"{name}: (\d+)s", text)
+        return int(found)
+
+    scrape = seconds("scrape_interval", (PROMETHEUS / "prometheus.yml").read_text())
+    group = RULES.read_text().split("- name: loupe-canary")[1]
+    assert group.count("alert: LoupeCanarySilent") == group.count("- alert:") == 1
+    assert " for:" not in group
+    late = canary.TELL_SECONDS + scrape + seconds("interval", group)
+    assert thresholds.CANARY_SILENCE.hurt + late < 30
+
+
 async def test_the_page_is_clean_while_media_flows(server: Server, http: Client) -> None:
     async with Member(http, server.new_room(), "surgeon") as surgeon:
         await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
@@ -69,7 +83,11 @@ def free_tcp_port() -> int:
 
 async def test_prometheus_scrapes_the_live_server(server: Server, http: Client, tmp_path: Path) -> None:
     text = (PROMETHEUS / "prometheus.yml").read_text()
-    text = text.replace("127.0.0.1:8080", server.url.removeprefix("http://")).replace("15s", "1s")
+    text = (
+        text.replace("127.0.0.1:8080", server.url.removeprefix("http://"))
+        .replace("15s", "1s")
+        .replace("5s", "1s")
+    )
     (tmp_path / "prometheus.yml").write_text(text)
     (tmp_path / RULES.name).write_text(RULES.read_text())
     port = free_tcp_port()
@@ -98,7 +116,7 @@ async def test_prometheus_scrapes_the_live_server(server: Server, http: Client, 
         await until(lambda: scraped("loupe_build_info"), 5, "a metric of ours")
         groups = (await ask("rules"))["groups"]
         assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
-        assert len(groups[0]["rules"]) == RULES.read_text().count("- alert:")
+        assert sum(len(group["rules"]) for group in groups) == RULES.read_text().count("- alert:")
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), 20)

@@ -23,7 +23,12 @@ class Recorder:
 def make(folder: Path) -> tuple[Server, Desk]:
     chosen = settings().model_copy(update={"data": Data(folder=folder)})
     server = Server(chosen, open_plane(chosen.media))
-    return server, Desk(server.registry, ROOMS, draining=lambda: server.draining)
+    return server, over(server)
+
+
+def over(server: Server) -> Desk:
+    """As the application makes it."""
+    return Desk(server.registry, ROOMS, draining=lambda: server.draining, reasons=server.adaptation.reasons)
 
 
 def play(server: Server, desk: Desk, seconds: int, start: int = 0) -> None:

@@ -46,6 +46,7 @@ def test_healthy_legs_have_no_findings() -> None:
         ({"sources": (source(captured_per_second=0),)}, [("source_frozen", "hurt")]),
         ({"sources": (source(picture="black"),)}, [("source_frozen", "hurt")]),
         ({"sources": (source(picture="blurred"),)}, [("source_frozen", "watch")]),
+        ({"sources": (source(picture="not_watched"),)}, []),
         # An ultrasound in freeze is no fault.
         ({"sources": (source(picture="unchanged", source_type="ultrasound"),)}, [("source_frozen", "watch")]),
         ({"sources": (source(picture="unchanged"),)}, [("source_frozen", "hurt")]),

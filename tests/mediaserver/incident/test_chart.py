@@ -34,12 +34,19 @@ def test_nothing_measured_is_no_chart() -> None:
 
 def test_a_gap_breaks_the_line() -> None:
     points = [(0, 1.0), (1000, 2.0), (1000 + GAP_MS + 1, 3.0)]
-    assert [len(run) for run in runs(points)] == [2, 1]
+    assert [len(run) for run in runs(points, GAP_MS)] == [2, 1]
 
 
 def test_a_peak_is_never_thinned_away() -> None:
     points = [(index, 1.0) for index in range(10_000)]
     points[6543] = (6543, 99.0)
-    kept = thin(points)
+    kept = thin(points, 14)
     assert len(kept) <= MAX_POINTS
     assert (6543, 99.0) in kept
+
+
+def test_a_whole_day_is_one_line() -> None:
+    points = [(second * 1000, 1.0) for second in range(0, 86_400, 8)]
+    text = line_chart("t", [Series("a", points)], 0, 86_400_000, str)
+    [line] = re.findall(r'points="([^"]*)"', text)
+    assert MAX_POINTS / 2 < len(line.split()) <= MAX_POINTS

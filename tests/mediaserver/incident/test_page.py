@@ -38,6 +38,7 @@ REPORT = IncidentReport(
     legs=summaries(SAMPLES),
     timeline=[TimelineEvent(at_ms=AT_MS, kind="joined", participant="surgeon-1", detail="surgeon")],
     samples=SAMPLES,
+    resolution_seconds=4,
     truncated=True,
 )
 
@@ -75,7 +76,14 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
     assert not tags.seen & {"script", "link", "img", "iframe", "form"}
     words = WORDS[language]
     cause = CAUSES["relay"].title
-    for expected in (words.title, words.truncated, words.no_identity, words.kinds["joined"], "7QK2"):
+    for expected in (
+        words.title,
+        words.truncated,
+        words.no_identity,
+        words.kinds["joined"],
+        words.resolution.format(seconds=4),
+        "7QK2",
+    ):
         assert expected in tags.text
     assert (cause.vi if language == "vi" else cause.en) in tags.text
     assert render(REPORT, language).count("<svg") >= 4

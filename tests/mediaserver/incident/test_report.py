@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Alerts, Data, IceServer, Tokens, Webhook
+from mediaserver.incident import report as report_module
 from mediaserver.incident.report import cause_spans, gather, p95, summaries
 from mediaserver.operations.model import TimelineEvent, TimelineKind
 from mediaserver.quality_history.store import HistoryStore
@@ -55,6 +57,26 @@ def test_legs_are_summed_up() -> None:
     assert (down.round_trip_p95_seconds, down.freezes, down.freeze_seconds) == (0.96, 100, 25.0)
     assert (up.direction, up.participant, up.freezes) == ("up", "surgeon-1", 0)
     assert p95([None, None]) is None
+
+
+async def test_a_report_longer_than_its_samples_reaches_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "MAX_SAMPLES", 600)
+    store = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
+    store.start(AT_MS)
+    span = store.open_span("r", ClinicalClass.SURGERY, AT_MS)
+    for second in range(1000):
+        now = AT_MS + second * 1000
+        store.add_samples(span, now, [surgeon(now), observer(now)])
+    await store.database.flush()
+    whole = await gather(store.database, settings(), "r", AT_MS, AT_MS + 10**6)
+    monkeypatch.setattr(report_module, "MAX_READ", 1000)
+    cut = await gather(store.database, settings(), "r", AT_MS, AT_MS + 10**6)
+    await asyncio.to_thread(store.stop)
+    assert (whole.resolution_seconds, len(whole.samples), whole.truncated) == (4, 500, False)
+    assert (whole.samples[0].at_ms, whole.samples[-1].at_ms) == (AT_MS, AT_MS + 996_000)
+    assert cut.truncated
 
 
 async def test_a_report_holds_all_that_is_known_and_nothing_secret(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import time
 from collections import Counter
 from dataclasses import replace
@@ -13,12 +15,15 @@ import structlog.testing
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import UnknownRoom
+from mediaserver.ids import PublicationId
+from mediaserver.layers import Reason
 from mediaserver.operations import desk as module
 from mediaserver.operations.model import CanaryReading
 from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
-from tests.mediaserver.desks import Recorder, make, play
+from tests.mediaserver.adaptation.watching import theatre
+from tests.mediaserver.desks import Recorder, make, over, play
 from tests.mediaserver.peers import connected, identity, publish
 from tests.mediaserver.seconds import AT_MS
 from tests.running import until
@@ -99,6 +104,42 @@ async def test_what_the_probe_sees_is_in_the_sample(tmp_path: Path) -> None:
     sample = desk.room("theatre-1").participants[0].sample
     assert sample is not None
     assert {one.picture for one in sample.sources} == {None}
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_why_a_viewer_gets_no_more_is_in_the_sample_and_in_its_file() -> None:
+    async with theatre() as room:
+        desk = over(room.server)
+        viewer = await room.enter()
+        seen: list[Reason | None] = []
+        files: list[str] = []
+        for estimate in (4_000_000, 300_000):
+            room.settle(viewer, estimate)
+            play(room.server, desk, 1, len(seen))
+            samples = desk.room("theatre-1").participants[1].sample
+            assert samples is not None
+            seen.append({one.publication: one.reason for one in samples.views}[room.picture.id])
+            lines = csv.DictReader(io.StringIO(query.csv_head() + query.csv_lines([samples])))
+            files += [line["reason"] for line in lines if line["publication"] == room.picture.id]
+    assert seen == [Reason.FULL, Reason.LINK]
+    assert files == ["full", "link"]
+
+
+async def test_a_limit_in_force_is_in_the_sample(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    surgeon = server.join(identity(Role.SURGEON), "")
+    scope = PublicationId((await publish(server, surgeon))["1"])
+    shown = []
+    for second, layer in enumerate((1, 0, None)):
+        server.actions.limit(surgeon.room, scope, layer)
+        play(server, desk, 1, second)
+        sample = desk.room("theatre-1").participants[0].sample
+        assert sample is not None
+        shown += [one.top_layer for one in sample.sources if one.publication == scope]
+    assert shown == [1, 0, None]
     await server.stop()
     await asyncio.to_thread(desk.store.stop)
 

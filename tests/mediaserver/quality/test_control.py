@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import structlog.testing
 
-from mediaserver.operations.model import PictureVerdict
+from mediaserver.clinical import ClinicalClass
+from mediaserver.operations.model import PictureReading
+from mediaserver.participant import Participant
+from mediaserver.policy import Role
 from mediaserver.quality import control
 from mediaserver.quality.control import PictureProbe
 from mediaserver.recording.records import RecordKind, scan
@@ -24,6 +29,7 @@ from signalling.demo.marks import Mark, Picture
 from signalling.demo.pictures import Endoscope
 from signalling.demo.tracks import DrawnTrack
 from tests.media import publisher
+from tests.mediaserver.peers import identity, make_server, publish
 from tests.running import until
 from tests.signalling.conftest import House, house, open_house
 
@@ -66,7 +72,7 @@ async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
 ) -> None:
     monkeypatch.setattr(control, "PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(control, "SYNC_SECONDS", 0.2)
-    told: list[tuple[str, PictureVerdict | None]] = []
+    told: list[tuple[str, PictureReading | None]] = []
     probe = PictureProbe(house.server.registry, lambda id, verdict: told.append((id, verdict)))
     running = asyncio.create_task(probe.run())
     room = next(iter(house.server.rooms.values()))
@@ -109,14 +115,44 @@ async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
     assert probe.pid is None
 
 
-async def test_the_most_urgent_are_watched_when_there_are_too_many(
-    house: House, camera: Camera, monkeypatch: pytest.MonkeyPatch
+async def test_a_surgery_takes_the_place_of_teaching_and_gives_it_back(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert camera.lit
-    monkeypatch.setattr(control, "MAX_SOURCES", 0)
-    probe = PictureProbe(house.server.registry, lambda *_: None)
-    probe.sync()
-    assert probe._watched == {}
+    monkeypatch.setattr(control, "MAX_SOURCES", 1)
+    server = make_server()
+    await server.start()
+    told: dict[str, PictureReading | None] = {}
+    probe = PictureProbe(server.registry, told.__setitem__)
+    probe._control, process = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    async def begun(room: str, clinical: ClinicalClass) -> tuple[Participant, str]:
+        who = replace(identity(Role.SURGEON, room), clinical_class=clinical)
+        surgeon = server.join(who, "")
+        picture = (await publish(server, surgeon))["1"]
+        probe.sync()
+        return surgeon, picture
+
+    with process, probe._control:
+        _, lesson = await begun("a", ClinicalClass.TEACHING)
+        assert (list(probe._watched), told) == ([lesson], {})
+        _, later_lesson = await begun("b", ClinicalClass.TEACHING)
+        assert (list(probe._watched), told) == ([lesson], {later_lesson: "not_watched"})
+        surgeon, operation = await begun("c", ClinicalClass.SURGERY)
+        assert list(probe._watched) == [operation]
+        assert told == {lesson: "not_watched", later_lesson: "not_watched"}
+        server.leave(surgeon)
+        probe.sync()
+        assert list(probe._watched) == [lesson]
+        assert told == {lesson: None, later_lesson: "not_watched", operation: None}
+        asked = [json.loads(process.recv(4096)) for _ in range(5)]
+    await server.stop()
+    assert [(one["do"], one["publication"]) for one in asked] == [
+        ("watch", lesson),
+        ("forget", lesson),
+        ("watch", operation),
+        ("forget", operation),
+        ("watch", lesson),
+    ]
 
 
 async def test_one_that_cannot_be_started_is_tried_again(

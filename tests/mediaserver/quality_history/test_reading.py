@@ -38,9 +38,9 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     )  # fmt: skip
     found = difference(server.registry.plane.stats(), 1.0, None)
     sessions = server.registry.sessions
-    sent = sample(sessions[surgeon.id], found, AT_MS, now, pictures={scope: "black"}, arrived={})
-    seen = sample(sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]))
-    late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={})
+    sent = sample(sessions[surgeon.id], found, AT_MS, now, pictures={scope: "black"}, arrived={}, reasons={})
+    seen = sample(sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), reasons={})
+    late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, reasons={})
     await server.stop()
     assert (sent.clock_skew_seconds, sent.claims_age_seconds) == (2.0, 0.0)
     assert sent.up is not None

@@ -15,7 +15,7 @@ def test_means_of_measures_sums_of_counts_and_the_worst_age() -> None:
         surgeon(
             AT_MS + index * 1000,
             up=leg(bits_per_second=1000 * index, loss_before_ratio=index / 10),
-            sources=(source(age_seconds=float(index), layers=(0, index)),),
+            sources=(source(age_seconds=float(index), layers=(0, index), top_layer=index),),
             connected=index != 1,
         )
         for index in range(3)
@@ -26,7 +26,7 @@ def test_means_of_measures_sums_of_counts_and_the_worst_age() -> None:
     assert one.up.bits_per_second == 1000
     assert one.up.loss_before_ratio is not None
     assert abs(one.up.loss_before_ratio - 0.1) < 1e-9
-    assert (one.sources[0].age_seconds, one.sources[0].layers) == (2.0, (0, 2))
+    assert (one.sources[0].age_seconds, one.sources[0].layers, one.sources[0].top_layer) == (2.0, (0, 2), 2)
 
 
 def test_what_came_or_went_in_between_is_kept() -> None:

@@ -7,15 +7,20 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from mediaserver.cause.thresholds import CANARY_SILENCE
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import CanaryReading
 from signalling.canary import control
 from signalling.canary.control import ROOM_PREFIX, Canary
+from signalling.canary.tally import Told
+from tests.mediaserver.desks import make, play
+from tests.mediaserver.seconds import AT_MS
 from tests.running import until
-from tests.signalling.conftest import House
+from tests.signalling.conftest import House, OpenHouse
 
 
 class Readings(list[CanaryReading | None]):
@@ -82,3 +87,42 @@ async def test_one_that_cannot_be_started_is_silent_and_tried_again(
     await until(lambda: canary.starts == 1, 10, "the next attempt")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_its_silence_is_an_alert_within_thirty_seconds(open_house: OpenHouse, tmp_path: Path) -> None:
+    house = await open_house({})
+    server, desk = make(tmp_path)
+    await server.start()
+    canary = Canary(house.parts.authenticator, house.url, desk.canary_seen)
+    begun = canary._heard
+
+    def second(at: int) -> None:
+        """The clock is the test's."""
+        desk.canary_seen(canary._reading(begun + at, AT_MS + at * 1000))
+        play(server, desk, 1, at)
+
+    for at in range(60):
+        canary._told(Told(0.1, 0.0, 0.0), begun + at)
+        second(at)
+    assert desk.alerts.open() == []
+    last = 59
+    raised = None
+    for at in range(60, 120):
+        second(at)
+        if desk.alerts.open():
+            raised = at - last
+            break
+    [alert] = desk.alerts.open()
+    assert raised is not None
+    assert CANARY_SILENCE.hurt < raised < 30
+    assert (alert.cause.cause, alert.severity) == ("server_overload", "hurt")
+    assert [one.measure for one in alert.evidence] == ["canary_silence"]
+    # A process that still speaks and gets nothing back is as silent as one that hangs.
+    canary._told(Told(None, None, float(raised)), begun + last + raised)
+    reading = canary._reading(begun + last + raised, AT_MS)
+    assert (reading.silent_seconds, reading.delay_seconds) == (raised, None)
+    for at in range(120, 135):
+        canary._told(Told(0.1, 0.0, 0.0), begun + at)
+        second(at)
+    assert desk.alerts.open() == []
+    await server.stop()

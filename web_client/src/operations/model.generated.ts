@@ -8,6 +8,21 @@ export type ClinicalClass = "consult" | "emergency" | "surgery" | "teaching" | "
  * What a participant is in a room.
  */
 export type Role = "auditor" | "moderator" | "observer" | "operator" | "specialist" | "staff" | "surgeon";
+/**
+ * Why this much and not more.
+ */
+export type Reason =
+  | "full"
+  | "hidden"
+  | "link"
+  | "measuring"
+  | "muted"
+  | "no_signal"
+  | "priority"
+  | "publisher"
+  | "settling"
+  | "shown_small"
+  | "silent";
 
 export interface OperationsTypes {
   Alert?: Alert;
@@ -26,6 +41,7 @@ export interface OperationsTypes {
   LegSample?: LegSample;
   LegSummary?: LegSummary;
   ParticipantDetail?: ParticipantDetail;
+  Reason?: Reason;
   Role?: Role;
   RoomDetail?: RoomDetail;
   RoomSpan?: RoomSpan;
@@ -251,6 +267,7 @@ export interface SourceSample {
   jitter_seconds?: number | null;
   age_seconds?: number | null;
   layers?: number[];
+  top_layer?: number | null;
   muted?: boolean;
   frames_per_second?: number | null;
   captured_per_second?: number | null;
@@ -259,7 +276,7 @@ export interface SourceSample {
   height?: number | null;
   limited_by?: ("bandwidth" | "cpu") | null;
   encode_seconds?: number | null;
-  picture?: ("black" | "blurred" | "corrupt" | "over_exposed" | "test_pattern" | "unchanged") | null;
+  picture?: ("black" | "blurred" | "corrupt" | "not_watched" | "over_exposed" | "test_pattern" | "unchanged") | null;
 }
 /**
  * One subscription: a publication as it is sent to one viewer.
@@ -268,6 +285,7 @@ export interface ViewSample {
   publication: string;
   kind: "audio" | "video";
   state: "awaiting_keyframe" | "forwarding" | "nothing_flows" | "paused_by_viewer" | "switching";
+  reason?: Reason | null;
   layer?: number | null;
   bits_per_second?: number;
   loss_before_ratio?: number | null;
@@ -301,6 +319,7 @@ export interface IncidentReport {
   legs: LegSummary[];
   timeline: TimelineEvent[];
   samples: Sample[];
+  resolution_seconds: number;
   truncated: boolean;
 }
 /**

@@ -12,7 +12,7 @@ interface LineProps {
 }
 
 /** Simulcast as negotiated has four layers at most; more than flow now can be limited for later. */
-const LAYERS = [0, 1, 2];
+const LAYERS = [0, 1, 2, 3];
 
 export function SourceLine({ room, participant, source }: LineProps & { source: SourceSample }) {
   const t = words.value.operations;
@@ -38,7 +38,7 @@ export function SourceLine({ room, participant, source }: LineProps & { source: 
             <Button icon="frozen" word={t.actions.keyframe} onPress={() => ask({ kind: "keyframe", room, publication }, t.confirm.keyframe(name))} />
             <label class="limit">
               {t.actions.limit}
-              <select onChange={limit}>
+              <select value={source.top_layer ?? ""} onChange={limit}>
                 <option value="">{t.actions.unlimited}</option>
                 {LAYERS.map((layer) => <option key={layer} value={layer}>{t.actions.level(layer)}</option>)}
               </select>
@@ -62,7 +62,10 @@ export function ViewLine({ room, participant, view }: LineProps & { view: ViewSa
       <TrackButton room={room} participant={participant} publication={view.publication}>
         {view.kind === "video" ? <Icon name="show" /> : <Icon name="speaker" />} {view.publication.slice(0, 6)}
       </TrackButton>
-      <span>{t.views[view.state]}; {t.track(String(view.layer ?? t.none), view.bits_per_second ?? 0, view.frames_per_second ?? null)}</span>
+      <span>
+        {t.views[view.state]}; {t.track(String(view.layer ?? t.none), view.bits_per_second ?? 0, view.frames_per_second ?? null)}
+        {view.reason != null && <>: {t.viewReasons[view.reason]}</>}
+      </span>
     </li>
   );
 }

@@ -13,10 +13,17 @@ export const operations: OperationsWords = {
   pictures: {
     black: "picture black", over_exposed: "picture over-exposed", blurred: "picture blurred", corrupt: "picture corrupt",
     unchanged: "picture unchanged", test_pattern: "test pattern",
+    not_watched: "picture not watched",
   },
   views: {
     forwarding: "forwarding", switching: "switching", awaiting_keyframe: "awaiting a key frame", nothing_flows: "nothing flows",
     paused_by_viewer: "hidden by the viewer",
+  },
+  viewReasons: {
+    full: "the best there is", shown_small: "enough for the size shown", hidden: "hidden by the viewer", muted: "paused at its source",
+    publisher: "its source sends less than usual", no_signal: "its source sends nothing", measuring: "measuring the link",
+    settling: "soon better", priority: "a more important source comes first", link: "the viewer's link carries no more",
+    silent: "nothing is heard of the viewer's device",
   },
   series: {
     upRate: "Upload", downRate: "Download", upLoss: "Loss of the upload", downLoss: "Loss of the download", upRtt: "Round trip, upload",

@@ -14,11 +14,17 @@ const classes: Record<BoardRow["clinical_class"], string> = {
 const legStates: Record<LegState, string> = { good: "tốt", watch: "theo dõi", hurt: "bị ảnh hưởng", down: "mất kết nối" };
 const pictures: Record<NonNullable<SourceSample["picture"]>, string> = {
   black: "hình đen", over_exposed: "hình quá sáng", blurred: "hình mờ", corrupt: "hình hỏng", unchanged: "hình không đổi",
-  test_pattern: "hình thử",
+  test_pattern: "hình thử", not_watched: "hình không được kiểm tra tự động",
 };
 const views: Record<ViewSample["state"], string> = {
   forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
   paused_by_viewer: "người xem tạm ẩn",
+};
+const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = {
+  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "người xem đang ẩn", muted: "nguồn đang tạm dừng",
+  publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn không gửi gì", measuring: "đang đo đường truyền",
+  settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của người xem không tải hơn được",
+  silent: "không nhận được tin từ máy người xem",
 };
 const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
@@ -37,7 +43,7 @@ export const operations = {
   title: "Vận hành",
   board: "Các phòng đang hoạt động",
   columns: { state: "Trạng thái", clinical: "Loại", room: "Phòng", cause: "Nguyên nhân", since: "Đã kéo dài", action: "Việc cần làm", people: "Người / nguồn" },
-  states, classes, legStates, pictures, views, series, events, severities,
+  states, classes, legStates, pictures, views, viewReasons, series, events, severities,
   noRooms: "Không có phòng nào đang mở.",
   noRoomsHelp: "Phòng xuất hiện ở đây khi có người vào.",
   loading: "Đang lấy dữ liệu…",
