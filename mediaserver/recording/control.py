@@ -55,8 +55,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class Consents(Protocol):
     """Who consented to what."""
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        """Whether a valid consent of the procedure covers this purpose now."""
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
+        """Whether the procedure is this room's and a valid consent of it covers this purpose now."""
 
     def revoked(self) -> AsyncIterator[Revoked]:
         """Purposes that stop being permitted from now on."""
@@ -195,7 +195,7 @@ class Recordings:
         """
         if room.id in self._taking:
             raise AlreadyRecording
-        if not await self._consents.permits(procedure, Purpose.RECORDING):
+        if not await self._consents.permits(procedure, Purpose.RECORDING, room.id):
             self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
             raise ConsentMissing
         if self._rows is not None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mediaserver.audit import Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
-from mediaserver.ids import ProcedureId, Redacted
+from mediaserver.ids import ProcedureId, Redacted, RoomId
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.procedures import ProcedureClosed, UnknownProcedure
@@ -143,14 +143,16 @@ class Consents:
 
     # ---- Questions ----
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        """Whether the purpose is permitted now; False for a closed or unknown procedure."""
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId | None = None) -> bool:
+        """Whether the purpose is permitted now; False for a closed or unknown procedure, and for one of
+        another room where a room is given."""
 
         def work(connection: Connection) -> bool:
-            row = connection.execute(
-                select(procedures.c.closed_at).where(procedures.c.id == procedure)
-            ).first()
+            query = select(procedures.c.room, procedures.c.closed_at).where(procedures.c.id == procedure)
+            row = connection.execute(query).first()
             if row is None or row.closed_at is not None:
+                return False
+            if room is not None and row.room not in self.audit.rooms.held(room):
                 return False
             return self._standing(connection, procedure, Purpose(purpose)).permitted
 

@@ -15,7 +15,7 @@ from mediaserver.audit import Actor
 from mediaserver.config import Data
 from mediaserver.errors import AlreadyRecording, NotPermitted, NotRecording
 from mediaserver.events import RecordingChanged
-from mediaserver.ids import ProcedureId
+from mediaserver.ids import ProcedureId, RoomId
 from mediaserver.plane import open_plane
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
@@ -33,7 +33,7 @@ class Register:
 
     given = True
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
         return self.given and purpose == "recording" and procedure == P1
 
     async def revoked(self) -> AsyncIterator[Revoked]:
