@@ -132,6 +132,8 @@ class Recordings:
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
         self._tasks: list[asyncio.Task[None]] = []
+        self._revocations = 0
+        """How many were heard of."""
         self.figures = Figures()
 
     # ---- Life ----
@@ -195,11 +197,12 @@ class Recordings:
         """
         if room.id in self._taking:
             raise AlreadyRecording
-        if not await self._consents.permits(procedure, Purpose.RECORDING, room.id):
-            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
-            raise ConsentMissing
         if self._rows is not None:
             await self._rows.check_quota()
+        if not await self._permitted(procedure, room.id):
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
+            raise ConsentMissing
+        # From here to the recording nothing is waited for: a withdrawal finds it, or was seen.
         if room.id in self._taking:
             raise AlreadyRecording
         if self._registry.rooms.get(room.id) is not room:
@@ -222,6 +225,14 @@ class Recordings:
         self._tell_room(room, taking.event())
         return taking.event()
 
+    async def _permitted(self, procedure: ProcedureId, room: RoomId) -> bool:
+        """What was answered before a withdrawal was heard of is asked again."""
+        while True:
+            heard = self._revocations
+            permitted = await self._consents.permits(procedure, Purpose.RECORDING, room)
+            if not permitted or heard == self._revocations:
+                return permitted
+
     def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
         """Ends a room's recording. Raises ``NotRecording``."""
         taking = self._taking.get(room)
@@ -231,6 +242,7 @@ class Recordings:
 
     def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
         """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
+        self._revocations += 1
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
             self._stop(taking, "withdrawn", actor=actor)
 

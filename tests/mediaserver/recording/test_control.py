@@ -5,7 +5,7 @@ No recorder runs here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,15 @@ class Register:
     """Consents as a test says."""
 
     given = True
+    answering: Callable[[], None] | None = None
+    """What happens once between the answer and its arrival."""
 
     async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
-        return self.given and purpose == "recording" and procedure == P1
+        answer = self.given and (procedure, purpose, room) == (P1, "recording", "theatre-1")
+        if self.answering is not None:
+            happens, self.answering = self.answering, None
+            happens()
+        return answer
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         nothing: tuple[Revoked, ...] = ()
@@ -101,6 +107,28 @@ async def test_without_consent_the_recorder_hears_nothing(world: World) -> None:
         await world.taking.start_by(surgeon, ProcedureId("other"))
     assert world.listener.orders == []
     assert world.audit.entries == [("recording.start", "denied")] * 2
+
+
+@pytest.mark.parametrize("during", ["quota", "answer"])
+async def test_a_withdrawal_while_a_recording_begins_is_not_missed(world: World, during: str) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+
+    def withdraw() -> None:
+        world.register.given = False
+        world.taking.withdraw(P1, actor=ACTOR)
+
+    class Index:
+        async def check_quota(self) -> None:
+            if during == "quota":
+                withdraw()
+
+    world.taking._rows = Index()  # type: ignore[assignment]
+    world.register.answering = withdraw if during == "answer" else None
+    with pytest.raises(ConsentMissing):
+        await world.taking.start_by(surgeon, P1)
+    assert world.taking.of(surgeon.room) is None
+    assert world.listener.orders == []
+    assert world.audit.entries == [("recording.start", "denied")]
 
 
 async def test_who_has_no_right_is_refused_and_audited(world: World) -> None:
