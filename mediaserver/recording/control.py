@@ -276,8 +276,13 @@ class Recordings:
     def stop_by(self, participant: Participant) -> None:
         """As ``stop``, for somebody in the room. Raises ``NotPermitted``, ``NotRecording``."""
         room = self._registry.session(participant).room
+        actor = _actor(participant)
+        if Right.RECORD not in participant.rights:
+            taking = self._taking.get(room.id)
+            procedure, recording = (None, None) if taking is None else (taking.procedure, taking.id)
+            self._note(Audited.RECORDING_STOP, actor, room.id, procedure, recording, outcome="denied")
         require(participant.rights, Right.RECORD)
-        self.stop(room.id, actor=_actor(participant))
+        self.stop(room.id, actor=actor)
 
     # ---- Following a room ----
 

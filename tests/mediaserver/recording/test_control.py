@@ -135,9 +135,9 @@ async def test_who_has_no_right_is_refused_and_audited(world: World) -> None:
     observer = world.server.join(identity(Role.OBSERVER), "B")
     with pytest.raises(NotPermitted):
         await world.taking.start_by(observer, P1)
-    assert world.audit.entries == [("recording.start", "denied")]
     with pytest.raises(NotPermitted):
         world.taking.stop_by(observer)
+    assert world.audit.entries == [("recording.start", "denied"), ("recording.stop", "denied")]
 
 
 async def test_what_is_published_is_tapped_before_and_after_the_start(world: World) -> None:
