@@ -242,9 +242,12 @@ class Recordings:
 
     def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
         """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
+        self._revoke(procedure, "withdrawn", actor=actor)
+
+    def _revoke(self, procedure: ProcedureId, state: State, *, actor: Actor) -> None:
         self._revocations += 1
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
-            self._stop(taking, "withdrawn", actor=actor)
+            self._stop(taking, state, actor=actor)
 
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
@@ -356,7 +359,8 @@ class Recordings:
     async def _watch_consents(self) -> None:
         async for revoked in self._consents.revoked():
             if revoked.purpose == Purpose.RECORDING:
-                self.withdraw(revoked.procedure, actor=SYSTEM)
+                state: State = "sealed" if revoked.closed else "withdrawn"
+                self._revoke(revoked.procedure, state, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
         self.figures.take(message)

@@ -5,6 +5,7 @@ No recorder runs here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,11 @@ from mediaserver.plane import open_plane
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.server import Server
-from mediaserver.store.consents import ConsentMissing, Revoked
+from mediaserver.store.audit import AuditTrail
+from mediaserver.store.consents import ConsentMissing, Consents, Purpose, Revoked
+from mediaserver.store.database import Database
+from mediaserver.store.procedures import Procedures
+from mediaserver.store.schema import MIGRATIONS
 from mediaserver.vault import Vault
 from tests.mediaserver.peers import identity, publish, settings, told
 
@@ -189,6 +194,36 @@ async def test_stopping_and_withdrawing(world: World) -> None:
     assert world.listener.did("event")[-1]["name"] == "consent_withdrawn"
     states = [event.state for event in told(surgeon) if isinstance(event, RecordingChanged)]
     assert states == ["recording", "sealed", "recording", "withdrawn"]
+
+
+async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.store.consents.WATCH_SECONDS", 0.01)
+    database = Database.open(tmp_path / "loupe.db", MIGRATIONS)
+    vault = world.taking._vault
+    trail = AuditTrail(database, vault)
+    procedures, consents = Procedures(database, vault, trail), Consents(database, vault, trail)
+    world.taking._consents = consents
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    watching = asyncio.create_task(world.taking._watch_consents())
+    recorded = []
+    for reference in ("BN-1", "BN-2"):
+        procedure = (await procedures.open(surgeon.room, reference, "", (), ACTOR)).id
+        with pytest.raises(ConsentMissing):
+            await world.taking.start_by(surgeon, procedure)
+        await consents.break_glass(procedure, Purpose.RECORDING, "Hôn mê", ACTOR)
+        await world.taking.start_by(surgeon, procedure)
+        recorded.append(world.taking.of(surgeon.room))
+        await procedures.close(procedure, ACTOR)
+        async with asyncio.timeout(5):
+            while world.taking.of(surgeon.room) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    assert [order["state"] for order in world.listener.did("stop")] == ["sealed", "sealed"]
+    assert recorded[0] != recorded[1]
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    database.close()
 
 
 async def test_an_empty_room_ends_its_recording(world: World) -> None:
