@@ -247,14 +247,15 @@ class Recordings:
     def _revoke(self, procedure: ProcedureId, state: State, *, actor: Actor) -> None:
         self._revocations += 1
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
-            self._stop(taking, state, actor=actor)
+            try:
+                self._stop(taking, state, actor=actor)
+            except Exception as error:  # one that cannot be stopped well must not keep the others running
+                _log.error("recording not stopped well", recording=taking.id, reason=type(error).__name__)
 
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
         self._ending[taking.id] = taking
         taking.state = state
-        for track in taking.tracks:
-            self._untap(track)
         if state == "withdrawn":
             self._tell_event(taking, "consent_withdrawn", {})
         self._process.send({"do": "stop", "recording": taking.id, "state": state})
@@ -265,6 +266,9 @@ class Recordings:
         if (room := self._registry.rooms.get(taking.room)) is not None:
             room.recording = None
             self._tell_room(room, taking.event())
+        # At last: the recorder ends whatever becomes of its taps.
+        for track in taking.tracks:
+            self._untap(track)
         return taking.event()
 
     async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:

@@ -226,6 +226,34 @@ async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
     database.close()
 
 
+async def test_a_tap_that_cannot_be_closed_keeps_nothing_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await publish(world.server, surgeon)
+    room = world.server.rooms[surgeon.room]
+
+    async def revoked() -> AsyncIterator[Revoked]:
+        for _ in range(2):
+            await world.taking.start(room, P1, actor=ACTOR)
+            yield Revoked(P1, Purpose.RECORDING)
+
+    def untap(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(world.register, "revoked", revoked)
+    with monkeypatch.context() as broken:
+        broken.setattr(world.taking, "_untap", untap)
+        await world.taking._watch_consents()
+    assert [order["state"] for order in world.listener.did("stop")] == ["withdrawn", "withdrawn"]
+    assert world.taking.of(room.id) is None
+    assert room.recording is None
+    states = [event.state for event in told(surgeon) if isinstance(event, RecordingChanged)]
+    assert states == ["recording", "withdrawn"] * 2
+    stopped = [outcome for event, outcome in world.audit.entries if event == "recording.stop"]
+    assert stopped == ["success"] * 2
+
+
 async def test_an_empty_room_ends_its_recording(world: World) -> None:
     surgeon = world.server.join(identity(Role.SURGEON), "An")
     await world.taking.start_by(surgeon, P1)
