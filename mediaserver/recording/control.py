@@ -55,8 +55,8 @@ _log = structlog.stdlib.get_logger(__name__)
 class Consents(Protocol):
     """Who consented to what."""
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        """Whether a valid consent of the procedure covers this purpose now."""
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
+        """Whether the procedure is this room's and a valid consent of it covers this purpose now."""
 
     def revoked(self) -> AsyncIterator[Revoked]:
         """Purposes that stop being permitted from now on."""
@@ -132,6 +132,8 @@ class Recordings:
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
         self._tasks: list[asyncio.Task[None]] = []
+        self._revocations = 0
+        """How many were heard of."""
         self.figures = Figures()
 
     # ---- Life ----
@@ -195,11 +197,12 @@ class Recordings:
         """
         if room.id in self._taking:
             raise AlreadyRecording
-        if not await self._consents.permits(procedure, Purpose.RECORDING):
-            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
-            raise ConsentMissing
         if self._rows is not None:
             await self._rows.check_quota()
+        if not await self._permitted(procedure, room.id):
+            self._note(Audited.RECORDING_START, actor, room.id, procedure, None, outcome="denied")
+            raise ConsentMissing
+        # From here to the recording nothing is waited for: a withdrawal finds it, or was seen.
         if room.id in self._taking:
             raise AlreadyRecording
         if self._registry.rooms.get(room.id) is not room:
@@ -222,6 +225,14 @@ class Recordings:
         self._tell_room(room, taking.event())
         return taking.event()
 
+    async def _permitted(self, procedure: ProcedureId, room: RoomId) -> bool:
+        """What was answered before a withdrawal was heard of is asked again."""
+        while True:
+            heard = self._revocations
+            permitted = await self._consents.permits(procedure, Purpose.RECORDING, room)
+            if not permitted or heard == self._revocations:
+                return permitted
+
     def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
         """Ends a room's recording. Raises ``NotRecording``."""
         taking = self._taking.get(room)
@@ -231,15 +242,20 @@ class Recordings:
 
     def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
         """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
+        self._revoke(procedure, "withdrawn", actor=actor)
+
+    def _revoke(self, procedure: ProcedureId, state: State, *, actor: Actor) -> None:
+        self._revocations += 1
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
-            self._stop(taking, "withdrawn", actor=actor)
+            try:
+                self._stop(taking, state, actor=actor)
+            except Exception as error:  # one that cannot be stopped well must not keep the others running
+                _log.error("recording not stopped well", recording=taking.id, reason=type(error).__name__)
 
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
         self._ending[taking.id] = taking
         taking.state = state
-        for track in taking.tracks:
-            self._untap(track)
         if state == "withdrawn":
             self._tell_event(taking, "consent_withdrawn", {})
         self._process.send({"do": "stop", "recording": taking.id, "state": state})
@@ -250,6 +266,9 @@ class Recordings:
         if (room := self._registry.rooms.get(taking.room)) is not None:
             room.recording = None
             self._tell_room(room, taking.event())
+        # At last: the recorder ends whatever becomes of its taps.
+        for track in taking.tracks:
+            self._untap(track)
         return taking.event()
 
     async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
@@ -264,8 +283,13 @@ class Recordings:
     def stop_by(self, participant: Participant) -> None:
         """As ``stop``, for somebody in the room. Raises ``NotPermitted``, ``NotRecording``."""
         room = self._registry.session(participant).room
+        actor = _actor(participant)
+        if Right.RECORD not in participant.rights:
+            taking = self._taking.get(room.id)
+            procedure, recording = (None, None) if taking is None else (taking.procedure, taking.id)
+            self._note(Audited.RECORDING_STOP, actor, room.id, procedure, recording, outcome="denied")
         require(participant.rights, Right.RECORD)
-        self.stop(room.id, actor=_actor(participant))
+        self.stop(room.id, actor=actor)
 
     # ---- Following a room ----
 
@@ -339,7 +363,8 @@ class Recordings:
     async def _watch_consents(self) -> None:
         async for revoked in self._consents.revoked():
             if revoked.purpose == Purpose.RECORDING:
-                self.withdraw(revoked.procedure, actor=SYSTEM)
+                state: State = "sealed" if revoked.closed else "withdrawn"
+                self._revoke(revoked.procedure, state, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
         self.figures.take(message)

@@ -8,22 +8,22 @@ never overrules a refusal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mediaserver.audit import Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
-from mediaserver.ids import ProcedureId, Redacted
+from mediaserver.ids import ProcedureId, Redacted, RoomId
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.procedures import ProcedureClosed, UnknownProcedure
-from mediaserver.store.schema import break_glass, consents, now, procedures
+from mediaserver.store.schema import audit, break_glass, consents, now, procedures
 from mediaserver.vault import Vault
 
 WATCH_SECONDS: Final = 0.5
@@ -130,6 +130,8 @@ class Revoked:
 
     procedure: ProcedureId
     purpose: Purpose
+    closed: bool = False
+    """The procedure is over; nobody took the consent back."""
 
 
 @dataclass(slots=True)
@@ -143,14 +145,16 @@ class Consents:
 
     # ---- Questions ----
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        """Whether the purpose is permitted now; False for a closed or unknown procedure."""
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId | None = None) -> bool:
+        """Whether the purpose is permitted now; False for a closed or unknown procedure, and for one of
+        another room where a room is given."""
 
         def work(connection: Connection) -> bool:
-            row = connection.execute(
-                select(procedures.c.closed_at).where(procedures.c.id == procedure)
-            ).first()
+            query = select(procedures.c.room, procedures.c.closed_at).where(procedures.c.id == procedure)
+            row = connection.execute(query).first()
             if row is None or row.closed_at is not None:
+                return False
+            if room is not None and row.room not in self.audit.rooms.held(room):
                 return False
             return self._standing(connection, procedure, Purpose(purpose)).permitted
 
@@ -273,21 +277,20 @@ class Consents:
         return await self.database.write(work)
 
     async def revoked(self) -> AsyncIterator[Revoked]:
-        """Purposes that stop being permitted from now on, whichever process took the decision down."""
-        seen: int | None = None
+        """Purposes that stop being permitted from now on, by a decision or as their procedure is closed,
+        whichever process took that down."""
+        seen: _Seen | None = None
         while True:
             try:
                 if seen is None:
                     seen = await self.database.read(_newest)
-                rows = await self.database.read(partial(_decided_after, seen))
+                ended, seen = await self.database.read(partial(_ended_after, seen))
             except DatabaseFailed:  # whoever waits must hear of what comes when it returns
                 await self._wait()
                 continue
-            for row in rows:
-                seen = row.id
-                if row.decision != Decision.GIVEN:
-                    yield Revoked(ProcedureId(row.procedure), Purpose(row.purpose))
-            if not rows:
+            for one in ended:
+                yield one
+            if not ended:
                 await self._wait()
 
     # ---- Parts ----
@@ -366,12 +369,42 @@ class Consents:
         )
 
 
-def _newest(connection: Connection) -> int:
-    return int(connection.execute(select(func.coalesce(func.max(consents.c.id), 0))).scalar_one())
+class _Seen(NamedTuple):
+    """The last that was looked at; closings are found in the audit, whose order no clock can change."""
+
+    consent: int
+    entry: int
 
 
-def _decided_after(id: int, connection: Connection) -> Sequence[Row[Any]]:
-    return connection.execute(select(consents).where(consents.c.id > id).order_by(consents.c.id)).all()
+def _newest(connection: Connection) -> _Seen:
+    newest = [func.coalesce(func.max(id), 0) for id in (consents.c.id, audit.c.seq)]
+    return _Seen(*(int(connection.execute(select(one)).scalar_one()) for one in newest))
+
+
+def _ended_after(seen: _Seen, connection: Connection) -> tuple[list[Revoked], _Seen]:
+    decided = connection.execute(
+        select(consents.c.id, consents.c.procedure, consents.c.purpose, consents.c.decision)
+        .where(consents.c.id > seen.consent)
+        .order_by(consents.c.id)
+    ).all()
+    entries = connection.execute(
+        select(audit.c.seq, audit.c.event, audit.c.procedure)
+        .where(audit.c.seq > seen.entry)
+        .order_by(audit.c.seq)
+    ).all()
+    ended = [
+        Revoked(ProcedureId(row.procedure), Purpose(row.purpose))
+        for row in decided
+        if row.decision != Decision.GIVEN
+    ]
+    ended += [
+        Revoked(ProcedureId(row.procedure), purpose, closed=True)
+        for row in entries
+        if row.event == Event.SESSION_END
+        for purpose in Purpose
+    ]
+    last = _Seen(decided[-1].id if decided else seen.consent, entries[-1].seq if entries else seen.entry)
+    return ended, last
 
 
 def _room(connection: Connection, procedure: ProcedureId) -> tuple[str, bool]:

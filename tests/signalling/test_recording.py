@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from mediaserver.ids import ProcedureId
+from mediaserver.audit import Actor
+from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
-from mediaserver.store.consents import Revoked
+from mediaserver.store.consents import Purpose, Revoked
 from mediaserver.vault import Vault
 from tests.signalling.conftest import House
 
@@ -20,8 +22,8 @@ START = {"action": "start", "procedure": "p1"}
 class Register:
     """One procedure has consent."""
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        return (procedure, purpose) == ("p1", "recording")
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
+        return (procedure, purpose, room) == ("p1", "recording", "7QK2")
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         nothing: tuple[Revoked, ...] = ()
@@ -93,3 +95,24 @@ async def test_by_websocket(recording: House) -> None:
     assert (await staff.ask("stop_recording"))["code"] == "not_recording"
     observer, _ = await recording.join("observer")
     assert (await observer.ask("start_recording", procedure="p1"))["code"] == "not_permitted"
+
+
+async def test_a_procedure_of_another_room_is_no_consent(house: House) -> None:
+    store = house.store
+    assert store.vault is not None
+    house.server.recordings = Recordings(house.server.registry, store.vault, store.consents, store.audit)
+    nurse = Actor(id="nurse", role=Role.STAFF)
+    ours, theirs = [
+        (await store.procedures.open(RoomId(room), "BN-1", "", (), nurse)).id for room in ("7QK2", "other")
+    ]
+    for procedure in (ours, theirs):
+        await store.consents.break_glass(procedure, Purpose.RECORDING, "Hôn mê", nurse)
+    staff, _ = await house.join("staff")
+    body = {"action": "start", "procedure": theirs}
+    status, problem = await call(house, "POST", house.bearer("staff"), body)
+    assert (status, problem["code"]) == (403, "consent_missing")
+    assert (await staff.ask("start_recording", procedure=theirs))["code"] == "consent_missing"
+    started = [one for one in await house.audited() if one.event == "recording.start"]
+    assert [(one.procedure, one.outcome) for one in started] == [(theirs, "denied")] * 2
+    assert (await staff.ask("start_recording", procedure=ours))["type"] == "ok"
+    house.server.recordings = NoRecordings()

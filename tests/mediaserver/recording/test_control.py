@@ -5,7 +5,8 @@ No recorder runs here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from mediaserver.audit import Actor
 from mediaserver.config import Data
 from mediaserver.errors import AlreadyRecording, NotPermitted, NotRecording
 from mediaserver.events import RecordingChanged
-from mediaserver.ids import ProcedureId
+from mediaserver.ids import ProcedureId, RoomId
 from mediaserver.plane import open_plane
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.server import Server
-from mediaserver.store.consents import ConsentMissing, Revoked
+from mediaserver.store.audit import AuditTrail
+from mediaserver.store.consents import ConsentMissing, Consents, Purpose, Revoked
+from mediaserver.store.database import Database
+from mediaserver.store.procedures import Procedures
+from mediaserver.store.schema import MIGRATIONS
 from mediaserver.vault import Vault
 from tests.mediaserver.peers import identity, publish, settings, told
 
@@ -33,9 +38,15 @@ class Register:
     """Consents as a test says."""
 
     given = True
+    answering: Callable[[], None] | None = None
+    """What happens once between the answer and its arrival."""
 
-    async def permits(self, procedure: ProcedureId, purpose: str) -> bool:
-        return self.given and purpose == "recording" and procedure == P1
+    async def permits(self, procedure: ProcedureId, purpose: str, room: RoomId) -> bool:
+        answer = self.given and (procedure, purpose, room) == (P1, "recording", "theatre-1")
+        if self.answering is not None:
+            happens, self.answering = self.answering, None
+            happens()
+        return answer
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         nothing: tuple[Revoked, ...] = ()
@@ -106,13 +117,35 @@ async def test_without_consent_the_recorder_hears_nothing(world: World) -> None:
     assert world.audit.entries == [("recording.start", "denied")] * 2
 
 
+@pytest.mark.parametrize("during", ["quota", "answer"])
+async def test_a_withdrawal_while_a_recording_begins_is_not_missed(world: World, during: str) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+
+    def withdraw() -> None:
+        world.register.given = False
+        world.taking.withdraw(P1, actor=ACTOR)
+
+    class Index:
+        async def check_quota(self) -> None:
+            if during == "quota":
+                withdraw()
+
+    world.taking._rows = Index()  # type: ignore[assignment]
+    world.register.answering = withdraw if during == "answer" else None
+    with pytest.raises(ConsentMissing):
+        await world.taking.start_by(surgeon, P1)
+    assert world.taking.of(surgeon.room) is None
+    assert world.listener.orders == []
+    assert world.audit.entries == [("recording.start", "denied")]
+
+
 async def test_who_has_no_right_is_refused_and_audited(world: World) -> None:
     observer = world.server.join(identity(Role.OBSERVER), "B")
     with pytest.raises(NotPermitted):
         await world.taking.start_by(observer, P1)
-    assert world.audit.entries == [("recording.start", "denied")]
     with pytest.raises(NotPermitted):
         world.taking.stop_by(observer)
+    assert world.audit.entries == [("recording.start", "denied"), ("recording.stop", "denied")]
 
 
 async def test_what_is_published_is_tapped_before_and_after_the_start(world: World) -> None:
@@ -164,6 +197,64 @@ async def test_stopping_and_withdrawing(world: World) -> None:
     assert world.listener.did("event")[-1]["name"] == "consent_withdrawn"
     states = [event.state for event in told(surgeon) if isinstance(event, RecordingChanged)]
     assert states == ["recording", "sealed", "recording", "withdrawn"]
+
+
+async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.store.consents.WATCH_SECONDS", 0.01)
+    database = Database.open(tmp_path / "loupe.db", MIGRATIONS)
+    vault = world.taking._vault
+    trail = AuditTrail(database, vault)
+    procedures, consents = Procedures(database, vault, trail), Consents(database, vault, trail)
+    world.taking._consents = consents
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    watching = asyncio.create_task(world.taking._watch_consents())
+    recorded = []
+    for reference in ("BN-1", "BN-2"):
+        procedure = (await procedures.open(surgeon.room, reference, "", (), ACTOR)).id
+        with pytest.raises(ConsentMissing):
+            await world.taking.start_by(surgeon, procedure)
+        await consents.break_glass(procedure, Purpose.RECORDING, "Hôn mê", ACTOR)
+        await world.taking.start_by(surgeon, procedure)
+        recorded.append(world.taking.of(surgeon.room))
+        await procedures.close(procedure, ACTOR)
+        async with asyncio.timeout(5):
+            while world.taking.of(surgeon.room) is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+    assert [order["state"] for order in world.listener.did("stop")] == ["sealed", "sealed"]
+    assert recorded[0] != recorded[1]
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    database.close()
+
+
+async def test_a_tap_that_cannot_be_closed_keeps_nothing_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await publish(world.server, surgeon)
+    room = world.server.rooms[surgeon.room]
+
+    async def revoked() -> AsyncIterator[Revoked]:
+        for _ in range(2):
+            await world.taking.start(room, P1, actor=ACTOR)
+            yield Revoked(P1, Purpose.RECORDING)
+
+    def untap(*_: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(world.register, "revoked", revoked)
+    with monkeypatch.context() as broken:
+        broken.setattr(world.taking, "_untap", untap)
+        await world.taking._watch_consents()
+    assert [order["state"] for order in world.listener.did("stop")] == ["withdrawn", "withdrawn"]
+    assert world.taking.of(room.id) is None
+    assert room.recording is None
+    states = [event.state for event in told(surgeon) if isinstance(event, RecordingChanged)]
+    assert states == ["recording", "withdrawn"] * 2
+    stopped = [outcome for event, outcome in world.audit.entries if event == "recording.stop"]
+    assert stopped == ["success"] * 2
 
 
 async def test_an_empty_room_ends_its_recording(world: World) -> None:
