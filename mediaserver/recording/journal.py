@@ -161,6 +161,17 @@ class _Reading:
         length: int = _LENGTH.unpack_from(self._content, at)[0]
         return length if TAG_BYTES <= length < MAX_CHUNK_BYTES else None
 
+    def _leads_on(self, at: int) -> bool:
+        """The next two lengths are such, too, as far as the file goes: what is none costs no decryption."""
+        for _ in range(2):
+            if at >= len(self._content):
+                return True
+            length = self._length(at)
+            if length is None:
+                return False
+            at += _LENGTH.size + length
+        return True
+
     def _search(self) -> tuple[int, int] | None:
         """A length was altered: the next chunk is where one opens under a number that is still to come."""
         sound, number = self._sound
@@ -168,7 +179,7 @@ class _Reading:
         # Every length begins with a zero byte, as it is below MAX_CHUNK_BYTES.
         while (at := self._content.find(b"\0", at + 1)) >= 0:
             end = self._end(at)
-            if end is None or (end < len(self._content) and self._length(end) is None):
+            if end is None or not self._leads_on(end):
                 continue
             most = min(SEARCH_CHUNKS, (at - sound) // (_LENGTH.size + TAG_BYTES) + 1)
             for ahead in range(number + 1, number + 1 + most):
