@@ -1,7 +1,7 @@
 """An SQLite file with one writer thread: who writes never waits for the disk, who reads never for writers.
 
-Writes are collected and committed together, at most once a second. The queue is bounded: when the disk does
-not keep up, what comes then is refused and counted.
+Writes are collected and committed together, at most once a second. What waits is bounded, in number and in
+weight: when the disk does not keep up, what comes then is refused and counted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from mediaserver.store.rooms import RoomNames
 
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 Row: TypeAlias = tuple[Any, ...]
+Weighed: TypeAlias = tuple[Work, int]
 
 MAX_QUEUED = 20_000
 """Writes that may wait: more than a minute's worth of fifty busy rooms."""
+MAX_WEIGHT = 500_000
+"""Of all writes that are not committed: about 100 MB, when a unit of weight is 200 bytes."""
 COMMIT_SECONDS = 1.0
 MAX_TOGETHER = 5_000
 BUSY_MS = 5_000
@@ -47,6 +50,7 @@ class Database:
         rooms: RoomNames = _NO_ROOMS,
         *,
         max_queued: int = MAX_QUEUED,
+        max_weight: int = MAX_WEIGHT,
     ) -> None:
         self.path = path
         self.rooms = rooms
@@ -55,7 +59,10 @@ class Database:
         """Writes that were not done, by reason."""
         self._schema = schema
         self._version = version
-        self._queue: queue.Queue[Work | None] = queue.Queue(max_queued)
+        self._queue: queue.Queue[Weighed | None] = queue.Queue(max_queued)
+        self._max_weight = max_weight
+        self._weight = 0
+        self._weighing = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @property
@@ -94,14 +101,19 @@ class Database:
 
     def write(self, statement: str, *rows: Sequence[Any]) -> None:
         """Soon, in order. Never raises and never waits: what does not fit or fails is counted."""
-        self.run(lambda connection: _execute(connection, statement, rows))
+        self.run(lambda connection: _execute(connection, statement, rows), len(rows))
 
-    def run(self, work: Work) -> None:
-        """The same with several statements, on the writer thread."""
-        try:
-            self._queue.put_nowait(work)
-        except queue.Full:
-            self.refused["queue_full"] += 1
+    def run(self, work: Work, weight: int = 1) -> None:
+        """The same with several statements, on the writer thread; ``weight``: small records that it holds."""
+        with self._weighing:
+            fits = self._weight == 0 or self._weight + weight <= self._max_weight
+            try:
+                if not fits:
+                    raise queue.Full
+                self._queue.put_nowait((work, weight))
+                self._weight += weight
+            except queue.Full:
+                self.refused["queue_full"] += 1
 
     async def read(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows, in a thread, from what was committed."""
@@ -124,7 +136,7 @@ class Database:
     async def flush(self) -> None:
         """Returns when everything written before is committed."""
         mark = _Flush()
-        self._queue.put_nowait(mark)
+        self._queue.put_nowait((mark, 0))
         await asyncio.to_thread(mark.done.wait)
 
     # ---- The writer thread ----
@@ -163,20 +175,22 @@ class Database:
     def _write_all(self, connection: sqlite3.Connection) -> None:
         ended = False
         while not ended:
-            works, ended = self._collect()
-            self._commit(connection, works)
+            weighed, ended = self._collect()
+            self._commit(connection, [work for work, _ in weighed])
+            with self._weighing:
+                self._weight -= sum(weight for _, weight in weighed)
         connection.close()
 
-    def _collect(self) -> tuple[list[Work], bool]:
+    def _collect(self) -> tuple[list[Weighed], bool]:
         """What came within a commit's time; whether it was the last."""
         first = self._queue.get()
         if first is None:
             return [], True
-        works: list[Work] = [first]
+        works: list[Weighed] = [first]
         until = time.monotonic() + COMMIT_SECONDS
         while (
             len(works) < MAX_TOGETHER
-            and not isinstance(works[-1], _Flush)
+            and not isinstance(works[-1][0], _Flush)
             and (left := until - time.monotonic()) > 0
         ):
             try:

@@ -85,10 +85,8 @@ class HistoryStore:
         *,
         max_bytes: int,
         keep_days: float,
-        max_queued: int | None = None,
     ) -> None:
-        bound = {} if max_queued is None else {"max_queued": max_queued}
-        self.database = Database(path, SCHEMA, VERSION, rooms, **bound)
+        self.database = Database(path, SCHEMA, VERSION, rooms)
         self.dropped: Counter[str] = Counter()
         """Rows taken away before their time or at it: ``full``, ``expired``."""
         self._max_bytes = max_bytes
@@ -140,7 +138,7 @@ class HistoryStore:
             connection.execute("INSERT INTO sample VALUES (?, ?, 0, ?)", (span, at_ms, pack(samples)))
 
         if samples:
-            self.database.run(insert)
+            self.database.run(insert, sum(2 + len(one.sources) + len(one.views) for one in samples))
 
     def add_events(self, span: int, events: Sequence[TimelineEvent]) -> None:
         """What happened in a room."""

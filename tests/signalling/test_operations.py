@@ -30,8 +30,11 @@ async def audited(house: House) -> list[tuple[str, str]]:
     ]
 
 
-async def get(house: House, path: str, role: str = "operator", room: str = "*") -> tuple[int, Any]:
-    async with house.http.get(f"{house.url}{path}", headers=house.bearer(role, room)) as response:
+async def get(
+    house: House, path: str, role: str = "operator", room: str = "*", **more: Any
+) -> tuple[int, Any]:
+    headers = house.bearer(role, room, **more)
+    async with house.http.get(f"{house.url}{path}", headers=headers) as response:
         text = await response.text()
         return response.status, json.loads(text) if response.content_type.endswith("json") else text
 
@@ -75,13 +78,27 @@ async def test_answers_are_of_their_types_and_readings_are_audited(house: House)
         assert route.response is not None
         msgspec.convert(body, route.response)
         assert "Dr Ánh" not in json.dumps(body, ensure_ascii=False)
-    assert set(await audited(house)) == {("operations.read", "history"), ("operations.read", "report")}
+    assert await audited(house) == [
+        ("operations.read", "history"),
+        ("operations.read", "timeline"),
+        ("operations.read", "report"),
+    ]
     [*_, newest] = await house.audited()
     assert (newest.room_name(house.store.audit.rooms), newest.role, newest.address_class) == (
         "7QK2",
         "operator",
         "loopback",
     )
+
+
+async def test_who_reads_a_rooms_past_is_audited_once_whatever_the_page(house: House) -> None:
+    paths = ("history?cursor=0.0", "history", "timeline?cursor=0.0", "timeline", "history.csv", "report")
+    for path in (*paths, *paths, "report.html"):
+        assert (await get(house, f"{PREFIX}/rooms/7QK2/{path}", subject="one"))[0] == 200
+    reads = [("operations.read", what) for what in ("history", "timeline", "export", "report")]
+    assert await audited(house) == reads
+    assert (await get(house, f"{PREFIX}/rooms/7QK2/history", subject="another"))[0] == 200
+    assert await audited(house) == [*reads, ("operations.read", "history")]
 
 
 async def test_open_alerts_need_no_history_and_no_time(house: House) -> None:

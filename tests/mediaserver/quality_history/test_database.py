@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,10 @@ from mediaserver.errors import HistoryUnavailable
 from mediaserver.quality_history.database import Database
 
 SCHEMA = "CREATE TABLE thing (value INTEGER UNIQUE)"
+
+
+def insert(value: int, connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO thing VALUES (?)", (value,))
 
 
 @pytest.fixture
@@ -47,6 +54,37 @@ def test_a_full_queue_refuses_and_never_waits(tmp_path: Path) -> None:
     database.start()
     database.stop()
     assert database.read_now("SELECT count(*) FROM thing") == [(3,)]
+
+
+def test_what_waits_is_bounded_by_its_weight_until_it_is_committed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", SCHEMA, 1, max_weight=100)
+    database.start()
+    held, go = threading.Event(), threading.Event()
+
+    def stall(_: sqlite3.Connection) -> None:
+        held.set()
+        go.wait()
+
+    database.run(stall, 60)
+    assert held.wait(10)
+    for value in range(10):
+        database.run(partial(insert, value), 10)
+    database.write("INSERT INTO thing VALUES (?)", (100,))
+    assert database.refused["queue_full"] == 7, "what the writer holds counts too"
+    go.set()
+    database.stop()
+    assert database.read_now("SELECT value FROM thing") == [(value,) for value in range(4)]
+
+
+def test_one_too_heavy_for_all_is_written_when_nothing_waits(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", SCHEMA, 1, max_weight=100)
+    database.run(partial(insert, 1), 1000)
+    database.run(partial(insert, 2), 1)
+    assert database.refused["queue_full"] == 1
+    database.start()
+    database.stop()
+    database.run(partial(insert, 3), 100)
+    assert database.refused["queue_full"] == 1, "all weight is given back"
 
 
 async def test_stopping_writes_what_waits_and_may_be_done_twice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import TimelineEvent
 from mediaserver.quality_history import query, store
+from mediaserver.quality_history.database import MAX_WEIGHT
 from mediaserver.quality_history.store import DAY_MS, HistoryStore, pack, unpack
 from tests.mediaserver.alerts.test_webhooks import alert
 from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon, view
@@ -63,6 +64,15 @@ async def test_alerts_left_open_by_the_process_before_are_cleared(tmp_path: Path
 def test_a_rooms_second_packs_and_unpacks() -> None:
     seconds = [surgeon(), observer()]
     assert unpack(pack(seconds)) == seconds
+
+
+def test_a_large_room_weighs_more_while_nothing_is_written(tmp_path: Path) -> None:
+    history = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
+    many = [observer(AT_MS, views=(view(),)) for _ in range(1000)]
+    for second in range(200):
+        history.add_samples(1, AT_MS + second * 1000, many)
+    held = MAX_WEIGHT // (3 * len(many))
+    assert (history.database.queued, history.database.refused["queue_full"]) == (held, 200 - held)
 
 
 async def test_a_day_later_ten_seconds_are_one(history: HistoryStore) -> None:
