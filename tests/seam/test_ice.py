@@ -130,8 +130,11 @@ def test_restarts_without_end_leave_nothing_behind(plane: DataPlane) -> None:
                 caught_up()
 
     restart(5_000)
-    before = resident_bytes()
-    restart(40_000)
-    # One fragment kept of each would be more than 100 bytes.
-    assert resident_bytes() - before < 40_000 * 40
+    grown = []
+    for _ in range(3):
+        before = resident_bytes()
+        restart(40_000)
+        grown.append(resident_bytes() - before)
+    # One fragment kept of each would be more than 100 bytes, each time; what else the process does varies.
+    assert min(grown) < 40_000 * 40, grown
     client.close()
