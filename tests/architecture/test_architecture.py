@@ -130,3 +130,8 @@ def test_lock_files_name_no_registry_host() -> None:
     lock = json.loads((ROOT / "web_client" / "package-lock.json").read_text())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
     assert "://" not in (ROOT / "requirements.lock").read_text()
+
+
+def test_nothing_that_is_kept_points_elsewhere() -> None:
+    # A link into somebody's machine leads nowhere on another.
+    assert not [path for path in sources("*") if path.is_symlink()]
