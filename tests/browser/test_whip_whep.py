@@ -79,7 +79,6 @@ async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server)
         return is_seen
 
     await until(seen(SIMULCAST["width"]), 20, "the highest layer is seen")
-    assert (await watcher.log()).widths[0] == SIMULCAST["width"] // 4, "nothing is known of a new path"
     chosen = await watcher.page.evaluate("() => media.chooseLayer(0)")
     assert (chosen["status"], [one["rid"] for one in chosen["offered"]]) == (200, ["0", "1", "2"])
     await until(seen(SIMULCAST["width"] // 4), 10, "the lowest layer is seen")

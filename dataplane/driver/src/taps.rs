@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_millis(20);
 /// All taps of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Taps {
-    taps: Vec<Tap>,
+    all: Vec<Tap>,
     opened: u64,
     /// Whose turn it is.
     turn: usize,
@@ -40,7 +40,7 @@ impl Taps {
     /// A new tap's number.
     pub(crate) fn open(&mut self, descriptor: OwnedFd) -> u64 {
         self.opened += 1;
-        self.taps.push(Tap {
+        self.all.push(Tap {
             number: self.opened,
             descriptor,
             waiting: VecDeque::new(),
@@ -54,7 +54,7 @@ impl Taps {
 
     /// Queues a batch. Answers how many records found no room.
     pub(crate) fn push(&mut self, now: Time, batch: TapBatch) -> u64 {
-        let Some(tap) = self.taps.iter_mut().find(|tap| tap.number == batch.tap) else { return 0 };
+        let Some(tap) = self.all.iter_mut().find(|tap| tap.number == batch.tap) else { return 0 };
         tap.ended |= batch.ended;
         tap.queue(now, batch.records)
     }
@@ -62,14 +62,14 @@ impl Taps {
     /// Sends one batch of what waits, since whatever is forwarded waits meanwhile, and closes what ended. Answers when to
     /// come back.
     pub(crate) fn flush(&mut self, now: Time) -> Time {
-        let count = self.taps.len();
+        let count = self.all.len();
         let ready = (0..count).map(|index| (self.turn + index) % count);
-        if let Some(index) = ready.into_iter().find(|index| self.taps[*index].due() <= now) {
-            self.taps[index].send(now);
+        if let Some(index) = ready.into_iter().find(|index| self.all[*index].due() <= now) {
+            self.all[index].send(now);
             self.turn = index + 1;
         }
-        self.taps.retain(|tap| !(tap.ended && tap.waiting.is_empty()));
-        self.taps.iter().map(Tap::due).min().unwrap_or(Time::NEVER)
+        self.all.retain(|tap| !(tap.ended && tap.waiting.is_empty()));
+        self.all.iter().map(Tap::due).min().unwrap_or(Time::NEVER)
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
         taps.push(Time::ZERO, TapBatch { ended: true, ..batch(tap, 10) });
         assert_eq!(taps.flush(Time::ZERO), Time::NEVER);
         assert!(read(&theirs).is_some());
-        assert!(taps.taps.is_empty());
+        assert!(taps.all.is_empty());
         assert_eq!(taps.push(Time::ZERO, batch(tap, 10)), 0, "an ended tap has no effect");
     }
 }
