@@ -61,7 +61,7 @@ async def test_simulcast_reaches_a_whep_viewer_in_its_highest_layer(
         return (await watcher.log()).widths[-1:] == [SIMULCAST["width"]]
 
     # A busy encoder leaves its highest layer out for a while, and a viewer's path is learnt from below.
-    await until(highest, 20, "the highest layer is seen")
+    await until(highest, 40, "the highest layer is seen")
     await watcher.steady(loss=0.3)
 
 
@@ -78,10 +78,10 @@ async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server)
 
         return is_seen
 
-    await until(seen(SIMULCAST["width"]), 20, "the highest layer is seen")
+    await until(seen(SIMULCAST["width"]), 40, "the highest layer is seen")
     chosen = await watcher.page.evaluate("() => media.chooseLayer(0)")
     assert (chosen["status"], [one["rid"] for one in chosen["offered"]]) == (200, ["0", "1", "2"])
-    await until(seen(SIMULCAST["width"] // 4), 10, "the lowest layer is seen")
+    await until(seen(SIMULCAST["width"] // 4), 20, "the lowest layer is seen")
     await watcher.steady(loss=0.3)
     assert (await watcher.log()).widths[-1] == SIMULCAST["width"] // 4
 
