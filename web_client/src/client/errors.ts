@@ -24,6 +24,17 @@ export class Disconnected extends Error {
   }
 }
 
+/** The code of an answer that is no success: the server's own when it names one, else the HTTP status. */
+export async function refusalCode(answer: Response): Promise<string> {
+  try {
+    const body = (await answer.json()) as { code?: unknown };
+    if (typeof body.code === "string") return body.code;
+  } catch {
+    // Not JSON (a proxy's page): the status says enough.
+  }
+  return `http_${answer.status}`;
+}
+
 /** The invitation could not be exchanged for a join token. `retryable` says whether trying again can help. */
 export class JoinRefused extends Error {
   readonly code: string;

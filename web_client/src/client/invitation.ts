@@ -2,7 +2,7 @@
  * The invitation: what a link carries in its fragment (never sent to a server by the browser, never in a log), and its
  * exchange for a short-lived join token.
  */
-import { JoinRefused } from "./errors";
+import { JoinRefused, refusalCode } from "./errors";
 import type { Role } from "./protocol";
 
 export const JOIN_PATH = "/api/v1/join";
@@ -86,14 +86,7 @@ export async function exchange(invitation: string, fetcher: typeof fetch = fetch
   }
 }
 
-/** The code of a refusal: the server's own when it names one, else the HTTP status. */
+/** The code of a refusal to whoever comes with an invitation, or with what came of it. */
 export async function codeOf(answer: Response): Promise<string> {
-  if (answer.status === 401) return "invitation_invalid";
-  try {
-    const body = (await answer.json()) as { code?: unknown };
-    if (typeof body.code === "string") return body.code;
-  } catch {
-    // Not JSON (a proxy's page): the status says enough.
-  }
-  return `http_${answer.status}`;
+  return answer.status === 401 ? "invitation_invalid" : refusalCode(answer);
 }

@@ -1,5 +1,5 @@
 /** The REST side of procedures: which patient a room serves, and what was consented to. */
-import { JoinRefused } from "./errors";
+import { JoinRefused, refusalCode } from "./errors";
 import { exchange } from "./invitation";
 
 export const PURPOSES = ["treatment_link", "recording", "teaching", "outside_viewers"] as const;
@@ -99,7 +99,7 @@ export class Procedures {
   async #ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     let answer = await this.#send(method, path, body, await this.#bearer(false));
     if (answer.status === 401) answer = await this.#send(method, path, body, await this.#bearer(true));
-    if (!answer.ok) throw new ProcedureRefused(await codeOf(answer));
+    if (!answer.ok) throw new ProcedureRefused(await refusalCode(answer));
     return (await answer.json()) as T;
   }
 
@@ -128,14 +128,4 @@ export class Procedures {
       throw new ProcedureRefused("network");
     }
   }
-}
-
-async function codeOf(answer: Response): Promise<string> {
-  try {
-    const body = (await answer.json()) as { code?: unknown };
-    if (typeof body.code === "string") return body.code;
-  } catch {
-    // A proxy's page: the status says enough.
-  }
-  return `http_${answer.status}`;
 }

@@ -1,5 +1,5 @@
 /** Talks to the server about recordings. A token lives ten minutes: it is exchanged anew for the invitation by itself. */
-import { JoinRefused } from "../client/errors";
+import { JoinRefused, refusalCode } from "../client/errors";
 import { exchange } from "../client/invitation";
 import type { Admission } from "../client/invitation";
 import type { Bookmark, Detail, Entry } from "./model";
@@ -99,7 +99,7 @@ export class ReviewApi {
       this.#admission = await exchange(this.#invitation);
       answer = await this.#send(method, path, body);
     }
-    if (!answer.ok) throw new Refused(await codeOf(answer));
+    if (!answer.ok) throw new Refused(await refusalCode(answer));
     return (answer.status === 204 ? undefined : await answer.json()) as T;
   }
 
@@ -112,16 +112,6 @@ export class ReviewApi {
       throw new JoinRefused("network", true);
     }
   }
-}
-
-async function codeOf(answer: Response): Promise<string> {
-  try {
-    const body = (await answer.json()) as { code?: unknown };
-    if (typeof body.code === "string") return body.code;
-  } catch {
-    // Not JSON: the status says enough.
-  }
-  return `http_${answer.status}`;
 }
 
 export const segmentUrl = (recording: string, track: string, number: number): string =>
