@@ -35,7 +35,7 @@ from signalling.auth import Bearer, descent, may_invite
 from signalling.context import bearer, bearer_text, services
 from signalling.errors import MalformedMessage, Unauthorized
 from signalling.names import clean
-from signalling.openapi import Route, json_response
+from signalling.openapi import Route, json_response, served
 from signalling.tokens import Audience, is_room_name
 
 PAGE_OF_ROLE = {
@@ -346,5 +346,5 @@ def routes() -> list[web.RouteDef]:
     """For the router."""
     return [
         web.get("/api/openapi.json", describe),
-        *(web.route(route.method, route.path, route.handler) for route in ROUTES),
+        *served(ROUTES),
     ]

@@ -5,7 +5,7 @@ Nothing is described twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,11 @@ class Route:
     query: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     """Schemas of optional query parameters."""
     problems: Sequence[int] = field(default_factory=lambda: (401, 403))
+
+
+def served(routes: Iterable[Route]) -> list[web.RouteDef]:
+    """For the router."""
+    return [web.route(route.method, route.path, route.handler) for route in routes]
 
 
 def json_response(value: object) -> web.Response:

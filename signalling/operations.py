@@ -33,7 +33,7 @@ from signalling.auditing import actor
 from signalling.auth import Bearer
 from signalling.context import SERVICES, bearer, services
 from signalling.errors import MalformedMessage
-from signalling.openapi import Route, json_response
+from signalling.openapi import Route, json_response, served
 from signalling.readings import Readings
 from signalling.tokens import ANY_ROOM, ROOM_PATTERN
 
@@ -277,7 +277,7 @@ ROUTES: tuple[Route, ...] = tuple(
 def routes() -> list[web.RouteDef]:
     """For the router."""
     return [
-        *(web.route(route.method, route.path, route.handler) for route in ROUTES),
+        *served(ROUTES),
         web.get(f"{PREFIX}/rooms/{{room}}/history.csv", history_csv),
         web.get(f"{PREFIX}/rooms/{{room}}/report.html", incident_page),
     ]

@@ -23,7 +23,7 @@ from signalling.auditing import actor
 from signalling.auth import Bearer
 from signalling.context import Services, bearer, services
 from signalling.errors import LiveSurgeries
-from signalling.openapi import Route
+from signalling.openapi import Route, served
 from signalling.tokens import ANY_ROOM
 
 PREFIX = "/api/v1/operations"
@@ -216,4 +216,4 @@ ROUTES: tuple[Route, ...] = (
 
 def routes() -> list[web.RouteDef]:
     """For the router."""
-    return [web.route(route.method, route.path, route.handler) for route in ROUTES]
+    return served(ROUTES)
