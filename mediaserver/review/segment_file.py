@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import Any
 
 from mediaserver.recording.reader import Recording, Segment
+from mediaserver.review.seekable import Seekable
 
 READ_AHEAD_BYTES = 256 * 1024
 """Demuxers read in small steps; a chunk is decrypted once for many of them."""
 
 
-class _Segment(io.RawIOBase):
+class _Segment(Seekable):
     def __init__(self, recording: Recording, segment: Segment) -> None:
         self._recording = recording
         self._segment = segment
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._segment.size}[whence]
-        if base + offset < 0:
-            raise ValueError("before the start")
-        self._position = base + offset
-        return self._position
+    @property
+    def size(self) -> int:
+        return self._segment.size
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -11,12 +9,14 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mediaserver.review.seekable import Seekable
+
 _CHUNK_BYTES: Final = 256 * 1024
 _NONCE_BYTES: Final = 12
 _SEALED_BYTES: Final = _NONCE_BYTES + _CHUNK_BYTES + 16
 
 
-class Spool(io.RawIOBase):
+class Spool(Seekable):
     """Seekable, encrypted with a key that only this object knows; gone from the disk when closed or killed.
 
     One chunk is held in clear. A rewritten chunk gets a fresh random nonce (NIST SP 800-38D section 8.2.2).
@@ -27,31 +27,18 @@ class Spool(io.RawIOBase):
         # Closed by ``close``; a context would end with this function.
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
         self._cipher = AESGCM(secrets.token_bytes(32))
-        self._position = 0
         self._size = 0
         self._number = 0
         self._chunk = bytearray(_CHUNK_BYTES)
         self._written = set[int]()
         self._dirty = False
 
-    def readable(self) -> bool:
-        return True
+    @property
+    def size(self) -> int:
+        return self._size
 
     def writable(self) -> bool:
         return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("before the start")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
