@@ -25,9 +25,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import layer_policy, own_link, results, verdicts, virtual_time
+from benchmarks import own_link, results, verdicts, virtual_time
 from benchmarks.course import svg
+from benchmarks.layer_policy import Choose
 from benchmarks.virtual_time import Report, Scenario
+from mediaserver.layers import choose as production
 
 COURSE_MS = 100
 SEEDS = 20
@@ -43,7 +45,9 @@ def parser() -> argparse.ArgumentParser:
         "--file", type=Path, action="append", default=[], help="a scenario of your own, as JSON"
     )
     options.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"seeds 1 to N [{SEEDS}]")
-    options.add_argument("--greedy", action="store_true", help="choose layers by the greedy rule in any case")
+    options.add_argument(
+        "--greedy", action="store_true", help="choose layers by the greedy rule of the program"
+    )
     options.add_argument("--without-pictures", action="store_true", help="draw nothing")
     options.add_argument("--list", action="store_true", help="only name the scenarios")
     own_link.add_options(options)
@@ -80,10 +84,10 @@ def slug(name: str) -> str:
     return name.replace("/", "-")
 
 
-def draw(scenario: Scenario, reports: Sequence[Report], layers: layer_policy.Layers | None) -> list[str]:
+def draw(scenario: Scenario, reports: Sequence[Report], choose: Choose | None) -> list[str]:
     """Runs the seed that misses most goals again, and draws each subscriber's course; the files' names."""
     seed = verdicts.worst_seed(reports)
-    report = virtual_time.run(scenario, seed, layers, "--course", str(COURSE_MS))
+    report = virtual_time.run(scenario, seed, choose, "--course", str(COURSE_MS))
     folder = results.FOLDER / "adaptation"
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -114,11 +118,11 @@ def main() -> None:
         for scenario in virtual_time.library():
             print(f"{scenario.name:20} {scenario.about}")
         return
-    layers = None if arguments.greedy else layer_policy.production()
+    choose = None if arguments.greedy else production
     found: dict[str, Any] = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": results.machine(),
-        "policy": "greedy rule of the program" if layers is None else "mediaserver.layers",
+        "policy": "greedy rule of the program" if choose is None else "mediaserver.layers",
         "scenarios": [],
         "left_out": {},
     }
@@ -126,7 +130,7 @@ def main() -> None:
     def done(scenario: Scenario, reports: list[Report]) -> None:
         kept = row(scenario, reports)
         if not arguments.without_pictures:
-            kept["pictures"] = draw(scenario, reports, layers)
+            kept["pictures"] = draw(scenario, reports, choose)
         found["scenarios"].append(kept)
         met = sum(goal["met"] for goal in kept["goals"])
         print(f"  {scenario.name:20} {met}/{len(kept['goals'])} goals", flush=True)
@@ -136,7 +140,7 @@ def main() -> None:
             asked = scenarios(arguments, Path(folder))
             found["left_out"] = {it.name: missing for it in asked if (missing := virtual_time.missing(it))}
             here = [it for it in asked if it.name not in found["left_out"]]
-            virtual_time.run_all(here, range(1, arguments.seeds + 1), layers, done)
+            virtual_time.run_all(here, range(1, arguments.seeds + 1), choose, done)
         except virtual_time.Failed as problem:
             sys.exit(str(problem))
     results.write("adaptation", found)

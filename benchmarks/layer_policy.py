@@ -9,17 +9,13 @@ one with wishes. In between stands ``mediaserver.layers``, a pure function:
 is what the same function returned the last time (``None`` at the beginning of a run), with whatever memory it
 needs; ``Choice.wishes`` is a sequence of objects with ``subscription``, ``layer``, ``temporal`` and
 ``paused``, as :class:`Wish` has them. Everything that time does to it comes in by ``now_seconds``.
-
-As long as that module does not exist the program's own greedy rule is used, and the results say so.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -106,19 +102,8 @@ class Choice(Protocol):
         """Up to which rate more would be useful, by transport, bits per second."""
 
 
-class Layers(Protocol):
-    """``mediaserver.layers``, as far as it is needed here."""
-
-    def choose(self, before: Choice | None, situation: Situation) -> Choice:
-        """What shall be forwarded from now on."""
-
-
-def production() -> Layers | None:
-    """Production's own module; ``None`` while it does not exist."""
-    if importlib.util.find_spec("mediaserver.layers") is None:
-        return None
-    layers: Any = importlib.import_module("mediaserver.layers")
-    return layers  # type: ignore[no-any-return] # a module is checked against no protocol
+Choose: TypeAlias = Callable[[Any, Situation], Choice]
+"""What was chosen the last time, ``None`` at first, and what is known now; only itself reads its memory."""
 
 
 def situation(line: dict[str, Any]) -> Situation:
@@ -144,15 +129,15 @@ def situation(line: dict[str, Any]) -> Situation:
 class Chooser:
     """Answers the program's lines with production's choices."""
 
-    def __init__(self, layers: Layers) -> None:
-        self._layers = layers
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
         self._before: Choice | None = None
 
     def answer(self, line: dict[str, Any]) -> dict[str, Any]:
         """The answer to one line; a run that begins knows nothing of the one before."""
         if any(event["event"] == "begin" for event in line["events"]):
             self._before = None
-        choice = self._layers.choose(self._before, situation(line))
+        choice = self._choose(self._before, situation(line))
         self._before = choice
         wishes = [
             {

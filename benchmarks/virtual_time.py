@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import servers
-from benchmarks.layer_policy import Chooser, Layers
+from benchmarks.layer_policy import Choose, Chooser
 
 CRATE = "loupe-adaptation"
 Report = dict[str, Any]
@@ -54,9 +54,9 @@ def _program() -> str:
     return servers.binary(CRATE, CRATE)
 
 
-def run(scenario: Scenario, seed: int, layers: Layers | None, *more: str) -> Report:
+def run(scenario: Scenario, seed: int, choose: Choose | None, *more: str) -> Report:
     """One run; layers are chosen by production's own code when it is given, else by the greedy rule."""
-    policy = "greedy" if layers is None else "ask"
+    policy = "greedy" if choose is None else "ask"
     command = [_program(), *scenario.arguments(), "--seed", str(seed), "--policy", policy, *more]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -64,7 +64,7 @@ def run(scenario: Scenario, seed: int, layers: Layers | None, *more: str) -> Rep
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        chooser = None if layers is None else Chooser(layers)
+        chooser = None if choose is None else Chooser(choose)
         report: Report | None = None
         for text in process.stdout:
             line = json.loads(text)
@@ -94,14 +94,14 @@ def missing(scenario: Scenario) -> list[str]:
 def run_all(
     scenarios: Sequence[Scenario],
     seeds: Iterable[int],
-    layers: Layers | None,
+    choose: Choose | None,
     done: Callable[[Scenario, list[Report]], None],
 ) -> None:
     """All scenarios with all seeds; ``done`` is told of each scenario when its last seed has run."""
     seeds = list(seeds)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         runs = [
-            (scenario, [pool.submit(run, scenario, seed, layers) for seed in seeds]) for scenario in scenarios
+            (scenario, [pool.submit(run, scenario, seed, choose) for seed in seeds]) for scenario in scenarios
         ]
         for scenario, reports in runs:
             done(scenario, [report.result() for report in reports])

@@ -58,7 +58,7 @@ def line(*events: str) -> dict[str, Any]:
 
 def test_what_is_known_arrives_whole() -> None:
     layers = Counting()
-    Chooser(layers).answer(line("begin"))
+    Chooser(layers.choose).answer(line("begin"))
     (situation,) = layers.seen
     assert situation.now_seconds == 1.5
     assert situation.transports[0].estimate_bps == 300_000
@@ -68,7 +68,7 @@ def test_what_is_known_arrives_whole() -> None:
 
 
 def test_a_choice_knows_the_one_before_but_not_that_of_another_run() -> None:
-    chooser = Chooser(Counting())
+    chooser = Chooser(Counting().choose)
     layers = [
         chooser.answer(line(*events))["wishes"][0]["layer"]
         for events in (["begin"], ["bandwidth"], [], ["begin", "joined"], [])
@@ -77,7 +77,7 @@ def test_a_choice_knows_the_one_before_but_not_that_of_another_run() -> None:
 
 
 def test_an_answer_names_everything() -> None:
-    assert Chooser(Counting()).answer(line("begin")) == {
+    assert Chooser(Counting().choose).answer(line("begin")) == {
         "wishes": [{"subscription": 11, "layer": 0, "temporal": 0, "paused": False}],
         "wants": {9: 700_000},
     }

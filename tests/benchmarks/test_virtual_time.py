@@ -72,7 +72,7 @@ class Always:
 @pytest.mark.parametrize(("layer", "met"), [(2, True), (0, False)])
 def test_the_layer_choice_decides(short: Scenario, layer: int, met: bool) -> None:
     layers = Always(layer)
-    report = virtual_time.run(short, 1, layers)
+    report = virtual_time.run(short, 1, layers.choose)
     assert report["goals"][0]["met"] is met
     # Once every 100 ms, and at what happens in between.
     assert layers.asked >= 40
