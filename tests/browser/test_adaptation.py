@@ -10,6 +10,7 @@ import pytest
 
 from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
+from tests.browser.test_pages import enter_theatre
 from tests.browser.visitor import Visitor
 from tests.relay import S3, relay
 from tests.running import Server, until
@@ -41,19 +42,6 @@ RECEIVED = """async () => (await window.loupe.stats()).subscribe
     .find((s) => s.type === "inbound-rtp" && s.kind === "video")"""
 
 
-async def busy_theatre(visit: OpenVisitor, server: Server, room: str) -> Visitor:
-    """Sends a restless picture."""
-    theatre = await visit()
-    await theatre.page.add_init_script(BUSY_CAMERA)
-    await theatre.page.goto(server.page("theatre", room, Role.SURGEON, "Bs Lan"))
-    await theatre.page.wait_for_selector(".source video")
-    await theatre.page.click(".button.main.big")
-    await theatre.page.wait_for_selector(
-        '.source[data-type="endoscope"][data-state="sending"]', timeout=20_000
-    )
-    return theatre
-
-
 async def enter_over(
     visit: OpenVisitor, server: Server, room: str, port: int, *, language: str = "vi", **more: Any
 ) -> Visitor:
@@ -82,7 +70,7 @@ async def test_a_weak_link_is_named_in_words_to_the_viewer_and_the_surgeon(
     visit: OpenVisitor, server: Server
 ) -> None:
     room = server.new_room()
-    theatre = await busy_theatre(visit, server, room)
+    theatre = await enter_theatre(visit, server, room, BUSY_CAMERA)
     with relay(server.media_port, WEAK) as port:
         specialist = await enter_over(visit, server, room, port)
         await specialist.page.wait_for_selector('.link-sentence[data-step="sound"]', timeout=20_000)
@@ -109,7 +97,7 @@ async def test_a_publisher_sends_less_when_nobody_needs_more_and_more_when_someb
     visit: OpenVisitor, server: Server
 ) -> None:
     room = server.new_room()
-    theatre = await busy_theatre(visit, server, room)
+    theatre = await enter_theatre(visit, server, room, BUSY_CAMERA)
     specialist = await visit(server.page("consult", room, Role.SPECIALIST))
     await specialist.page.click(".button.main.big")
     width = "() => window.loupe.videos().some((one) => one.width === 960)"
@@ -132,7 +120,7 @@ async def test_a_publisher_sends_less_when_nobody_needs_more_and_more_when_someb
 async def test_a_link_that_falls_to_an_eighth_and_comes_back(visit: OpenVisitor, server: Server) -> None:
     """S3 of the adaptation goals: sound goes on, the picture goes down and is back soon after."""
     room = server.new_room()
-    await busy_theatre(visit, server, room)
+    await enter_theatre(visit, server, room, BUSY_CAMERA)
     with relay(server.media_port, S3) as port:
         specialist = await enter_over(visit, server, room, port)
         width = "(wanted) => window.loupe.videos().some((one) => one.width === wanted)"

@@ -26,12 +26,13 @@ pytestmark = [
 CAMERA = {"width": 1280, "height": 720, "framesPerSecond": 15}
 
 
-async def enter_theatre(visit: OpenVisitor, server: Server, room: str) -> Visitor:
-    """Joins with a camera that draws marks, and sends it."""
+MARKS = f"media.replaceDevices({CAMERA['width']}, {CAMERA['height']}, {CAMERA['framesPerSecond']})"
+
+
+async def enter_theatre(visit: OpenVisitor, server: Server, room: str, camera: str = MARKS) -> Visitor:
+    """Joins with a camera that a script makes, one that draws marks if nothing else is said, and sends it."""
     theatre = await visit()
-    await theatre.page.add_init_script(
-        f"media.replaceDevices({CAMERA['width']}, {CAMERA['height']}, {CAMERA['framesPerSecond']})"
-    )
+    await theatre.page.add_init_script(camera)
     await theatre.page.goto(server.page("theatre", room, Role.SURGEON, "Bs Lan"))
     await theatre.page.wait_for_selector(".source video")
     await theatre.page.click(".button.main.big")

@@ -8,7 +8,8 @@ import pytest
 
 from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
-from tests.browser.test_adaptation import OVER, busy_theatre
+from tests.browser.test_adaptation import BUSY_CAMERA, OVER
+from tests.browser.test_pages import enter_theatre
 from tests.browser.visitor import Visitor
 from tests.relay import relay
 from tests.running import Server, until
@@ -52,7 +53,7 @@ async def heard(visitor: Visitor) -> tuple[int, int]:
 
 async def test_redundant_sound_leaves_less_to_conceal(visit: OpenVisitor, server: Server) -> None:
     room = server.new_room()
-    await busy_theatre(visit, server, room)
+    await enter_theatre(visit, server, room, BUSY_CAMERA)
     with relay(server.media_port, LOSSY) as one, relay(server.media_port, LOSSY) as other:
         taking = await listen(visit, server, room, one, "")
         plain = await listen(visit, server, room, other, WITHOUT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,15 +19,6 @@ pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("chromium")]
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 960, 540, 12
 SOUND_RATE, SOUND_FRAMES = 48_000, 480
 LADDER = (("l", 4, 150_000), ("m", 2, 500_000), ("h", 1, 1_700_000))
-
-
-@pytest.fixture(scope="module")
-def webrtc() -> Any:
-    """The module, told to use loopback."""
-    module = pytest.importorskip("webrtc", reason="no wrtc (libwebrtc for Python)")
-    with contextlib.suppress(module.InvalidStateError):  # asked for before
-        module.allow_loopback()
-    return module
 
 
 class Theatre:

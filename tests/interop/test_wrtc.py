@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +16,6 @@ from tests.running import Client, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("chromium")]
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 15
-
-
-@pytest.fixture(scope="module")
-def webrtc() -> Any:
-    """The module, told to use loopback."""
-    module = pytest.importorskip("webrtc", reason="no wrtc (libwebrtc for Python)")
-    with contextlib.suppress(module.InvalidStateError):  # asked for before
-        module.allow_loopback()
-    return module
 
 
 class Camera:

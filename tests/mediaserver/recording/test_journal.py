@@ -26,6 +26,17 @@ def written(path: Path) -> Path:
     return path
 
 
+def hundred(path: Path) -> list[bytes]:
+    """A hundred chunks, each of 220 bytes in the file."""
+    path.unlink(missing_ok=True)
+    journal = Journal(path, KEY)
+    chunks = [bytes([index]) * 200 for index in range(100)]
+    for chunk in chunks:
+        journal.append(chunk)
+    journal.close()
+    return chunks
+
+
 def test_chunks_come_back(tmp_path: Path) -> None:
     chunks = read_journal(written(tmp_path / "t1.0.journal"), KEY)
     assert (chunks.records, chunks.torn) == (CHUNKS, False)
@@ -76,12 +87,7 @@ def test_a_flipped_byte_costs_its_chunk_alone_and_is_told(
 ) -> None:
     """In the ciphertext as well as in the length."""
     path = tmp_path / "t1.0.journal"
-    path.unlink(missing_ok=True)
-    journal = Journal(path, KEY)
-    chunks = [bytes([index]) * 200 for index in range(100)]
-    for chunk in chunks:
-        journal.append(chunk)
-    journal.close()
+    chunks = hundred(path)
     content = bytearray(path.read_bytes())
     content[24 + number * 220 + at] ^= flip
     path.write_bytes(content)
@@ -92,11 +98,7 @@ def test_a_flipped_byte_costs_its_chunk_alone_and_is_told(
 
 def test_a_wiped_stretch_costs_what_lay_in_it(tmp_path: Path) -> None:
     path = tmp_path / "t1.0.journal"
-    journal = Journal(path, KEY)
-    chunks = [bytes([index]) * 200 for index in range(100)]
-    for chunk in chunks:
-        journal.append(chunk)
-    journal.close()
+    chunks = hundred(path)
     content = bytearray(path.read_bytes())
     content[4096:8192] = bytes(4096)
     path.write_bytes(content)
