@@ -57,6 +57,7 @@ from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
 from mediaserver.session import HttpSession, Registry, Session, Wish
+from mediaserver.tasks import end_tasks
 from mediaserver.transport.transport import Transport
 
 __all__ = ["HttpSession", "Identity", "Participant", "PublishAnswer", "Server", "SourceSpec"]
@@ -141,10 +142,7 @@ class Server:
         await self.drain()
         self._phase = "stopped"
         await self.recordings.end()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         self._plane.stop()
 
     # ---- Coming and going ----

@@ -19,6 +19,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.sdp import SessionDescription
 from av import VideoFrame
 
+from mediaserver.tasks import end_tasks
 from signalling.client import Client, Message
 from signalling.demo import marks
 from signalling.demo.marks import Mark, Picture
@@ -118,9 +119,7 @@ class Loopback:
                 await work
             raise ConnectionError("the server ended a session")
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             await send.close()
             await receive.close()
 

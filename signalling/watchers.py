@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 
 from mediaserver.quality.control import PictureProbe
+from mediaserver.tasks import end_tasks
 from signalling.canary.control import Canary
 from signalling.context import Services
 
@@ -24,6 +25,4 @@ async def running(parts: Services, url: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)

@@ -44,6 +44,7 @@ from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
 from mediaserver.session import Registry, Session
 from mediaserver.store.rooms import RoomNames
+from mediaserver.tasks import end_tasks
 
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
@@ -120,9 +121,7 @@ class Desk:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             self.close_rooms(_now_ms())
             await asyncio.to_thread(self.store.stop)
 

@@ -16,6 +16,7 @@ from mediaserver.operations.model import PictureReading
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
+from mediaserver.tasks import end_tasks
 
 MAX_MESSAGE_BYTES = 64 * 1024
 SYNC_SECONDS = 2.0
@@ -74,9 +75,7 @@ class PictureProbe:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(tasks)
             self._control = self.pid = None
             for publication in list(self._watched):
                 self._forget(publication)

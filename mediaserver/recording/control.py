@@ -42,6 +42,7 @@ from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
 from mediaserver.store.store import recording_roots
+from mediaserver.tasks import end_tasks
 from mediaserver.vault import Vault
 
 END_SECONDS: Final = 15.0
@@ -153,9 +154,7 @@ class Recordings:
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
         await self._process.end(END_SECONDS)
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
 
     # ---- What is known of it ----
 

@@ -25,6 +25,7 @@ from mediaserver.store.procedures import Procedures
 from mediaserver.store.recordings import Recordings
 from mediaserver.store.rooms import load_or_make_key
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
+from mediaserver.tasks import end_tasks
 from mediaserver.vault import NoMasterKey, Vault
 from mediaserver.witness import Witness
 
@@ -184,9 +185,7 @@ class Store:
 
     async def close(self) -> None:
         """Writes what waits, signs the end, closes the file. Idempotent."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         if self._writing is not None:
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -16,6 +16,7 @@ import time
 
 import msgspec
 
+from mediaserver.tasks import end_tasks
 from signalling.canary.tally import Tally
 from signalling.drain import trust
 from signalling.loopback import Ends, Loopback
@@ -43,9 +44,7 @@ async def run(url: str, send_token: str, receive_token: str) -> None:
     try:
         await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in work:
-            task.cancel()
-        await asyncio.gather(*work, return_exceptions=True)
+        await end_tasks(work)
 
 
 def main() -> None:

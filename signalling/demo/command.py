@@ -14,6 +14,7 @@ from mediaserver.addresses import default_address
 from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Settings
 from mediaserver.policy import Role
+from mediaserver.tasks import end_tasks
 from mediaserver.vault import MASTER_KEY_VARIABLE, make_master_key
 from signalling import keys, tls, tokens
 from signalling.demo.links import Links, show
@@ -132,9 +133,7 @@ async def _serve(settings: Settings, room: str, video: Path | None, with_codes: 
     try:
         await run(settings, drain_seconds=0, announce=lambda _: None, started=started)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
 
 
 def _links(settings: Settings, room: str, local: str, https_port: int) -> Links:
