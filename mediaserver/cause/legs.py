@@ -6,10 +6,26 @@ from collections.abc import Iterator
 
 from mediaserver.cause import thresholds as limits
 from mediaserver.cause.thresholds import Passed, above, below, finding, true
-from mediaserver.operations.model import Finding, LegSample, Sample, SourceSample, ViewSample
+from mediaserver.operations.model import (
+    Finding,
+    LegSample,
+    Measure,
+    PictureVerdict,
+    Sample,
+    SourceSample,
+    ViewSample,
+)
 
 STILL_BY_NATURE = frozenset({"ultrasound", "monitor"})
 """An ultrasound in freeze and a monitor are legitimately still."""
+PICTURES: dict[PictureVerdict, Measure] = {
+    "black": "picture_black",
+    "over_exposed": "picture_over_exposed",
+    "blurred": "picture_blurred",
+    "corrupt": "picture_corrupt",
+    "unchanged": "picture_unchanged",
+    "test_pattern": "picture_test_pattern",
+}
 MIN_FRAMES_PER_SECOND = 5.0
 """Below this a camera's frames are too few to judge an encoder or decoder by."""
 
@@ -70,7 +86,7 @@ def _frozen(sample: Sample, source: SourceSample, *, lossy: bool) -> Finding | N
     if source.picture is not None and source.picture != "not_watched":
         harmless = source.picture == "unchanged" and source.source_type in STILL_BY_NATURE
         standing = source.picture in ("black", "unchanged", "test_pattern", "corrupt") and not harmless
-        seen = true(f"picture_{source.picture}", "hurt" if standing else "watch")
+        seen = true(PICTURES[source.picture], "hurt" if standing else "watch")
     return finding(
         "source_frozen",
         true("camera_gives_no_frames", "hurt") if source.captured_per_second == 0 else None,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mediaserver.operations.model import Cause, Evidence, Finding, Severity
+from mediaserver.operations.model import Cause, Evidence, Finding, Measure, Severity, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Above ``watch`` somebody may soon notice, above ``hurt`` somebody does."""
 
-    measure: str
-    unit: str
+    measure: Measure
+    unit: Unit
     watch: float
     hurt: float
 
@@ -64,7 +64,7 @@ def above(limit: Limit, value: float | None) -> tuple[Severity, Evidence] | None
 
 
 def below(
-    measure: str, unit: str, value: float | None, watch: float, hurt: float
+    measure: Measure, unit: Unit, value: float | None, watch: float, hurt: float
 ) -> tuple[Severity, Evidence] | None:
     """The same for what must not fall."""
     if value is None or value >= watch:
@@ -74,7 +74,7 @@ def below(
     return severity, Evidence(measure=measure, value=round(value, 6), limit=limit, unit=unit)
 
 
-def true(measure: str, severity: Severity) -> tuple[Severity, Evidence]:
+def true(measure: Measure, severity: Severity) -> tuple[Severity, Evidence]:
     """A yes where there should be a no."""
     return severity, Evidence(measure=measure, value=1.0, limit=0.0, unit="")
 

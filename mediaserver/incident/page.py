@@ -11,6 +11,7 @@ from html import escape
 import msgspec
 
 from mediaserver.incident.chart import GAP_MS, Series, line_chart
+from mediaserver.incident.details import detail, evidence
 from mediaserver.incident.words import WORDS, Language, Words, moment, number
 from mediaserver.operations.model import CauseSpan, IncidentReport, LegSummary, Sample, Text
 
@@ -94,7 +95,7 @@ def _causes(causes: Sequence[CauseSpan], names: dict[str, str], words: Words, la
         return text.vi if language == "vi" else text.en
 
     return _table(
-        [words.began, words.ended, words.cause, words.severity, words.who, words.action],
+        [words.began, words.ended, words.cause, words.severity, words.who, words.evidence, words.action],
         (
             [
                 moment(one.began_ms, language),
@@ -102,6 +103,7 @@ def _causes(causes: Sequence[CauseSpan], names: dict[str, str], words: Words, la
                 own(one.cause.title),
                 words.hurt if one.severity == "hurt" else words.watch,
                 names.get(one.participant or "", one.participant or UNKNOWN),
+                evidence(one.evidence, language) or UNKNOWN,
                 own(one.cause.action),
             ]
             for one in causes
@@ -215,7 +217,7 @@ def _timeline(report: IncidentReport, names: dict[str, str], words: Words, langu
                 moment(event.at_ms, language),
                 words.kinds[event.kind],
                 names.get(event.participant or "", event.participant or UNKNOWN),
-                event.detail,
+                detail(event, language),
             ]
             for event in report.timeline
         ),

@@ -99,6 +99,7 @@ def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:
         span = CauseSpan(
             cause=text,
             severity=worst,
+            evidence=event.evidence or (() if before is None else before.evidence),
             participant=event.participant,
             began_ms=began,
             ended_ms=None if raised else event.at_ms,

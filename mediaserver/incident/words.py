@@ -32,6 +32,7 @@ class Words:
     began: str
     ended: str
     still: str
+    evidence: str
     action: str
     legs: str
     direction: str
@@ -78,6 +79,7 @@ VI = Words(
     began="Bắt đầu",
     ended="Kết thúc",
     still="còn tiếp diễn",
+    evidence="Đo được",
     action="Việc cần làm",
     legs="Đường truyền",
     direction="Chiều",
@@ -158,6 +160,7 @@ EN = Words(
     began="Began",
     ended="Ended",
     still="still goes on",
+    evidence="Measured",
     action="What to do",
     legs="Legs",
     direction="Direction",

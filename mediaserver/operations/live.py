@@ -118,4 +118,5 @@ def _of_change(change: Change, at_ms: int) -> TimelineEvent:
         participant=change.finding.participant,
         publication=change.finding.publication,
         detail=f"{change.finding.cause} {change.finding.severity}",
+        evidence=change.finding.evidence if isinstance(change, Raised) else (),
     )

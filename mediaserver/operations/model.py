@@ -181,16 +181,55 @@ class CauseList(Struct, frozen=True, kw_only=True):
     causes: list[CauseText]
 
 
+Measure = Literal[
+    "loss_before",
+    "loss_after",
+    "round_trip",
+    "jitter",
+    "queue_delay",
+    "concealed",
+    "freeze",
+    "dropped_frames",
+    "encode_load",
+    "decode_load",
+    "frames_missing",
+    "source_age",
+    "clock_skew",
+    "worker_load",
+    "event_loop_lag",
+    "forward_delay_p99",
+    "send_drops",
+    "canary_silence",
+    "recording_lag",
+    "recording_failed",
+    "disk_forecast",
+    "disk_free",
+    "estimate",
+    "nothing_arrives",
+    "interrupted",
+    "encoder_limited_by_bandwidth",
+    "encoder_limited_by_cpu",
+    "camera_gives_no_frames",
+    "socket_away",
+    "picture_black",
+    "picture_over_exposed",
+    "picture_blurred",
+    "picture_corrupt",
+    "picture_unchanged",
+    "picture_test_pattern",
+]
+"""What is measured. The history keeps these words: none goes away while what was kept with it may be read."""
+Unit = Literal["seconds", "ratio", "bits_per_second", "bytes", ""]
+"""Empty for a yes (1) or no (0)."""
+
+
 class Evidence(Struct, frozen=True, kw_only=True):
-    """One measured reason: ``value`` passed ``limit``.
+    """One measured reason: ``value`` passed ``limit``."""
 
-    ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``, ``bytes``, or empty for a yes (1) or no (0).
-    """
-
-    measure: str
+    measure: Measure
     value: float
     limit: float
-    unit: str
+    unit: Unit
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -354,7 +393,8 @@ TimelineKind = Literal[
 class TimelineEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened in a room, to the second.
 
-    ``detail`` is a short word or number for the kind: a role, a transport's phase, layers, a cause.
+    ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
+    phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
     """
 
     at_ms: int
@@ -362,6 +402,7 @@ class TimelineEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     participant: str | None = None
     publication: str | None = None
     detail: str = ""
+    evidence: tuple[Evidence, ...] = ()
 
 
 class TimelinePage(Struct, frozen=True, kw_only=True):
@@ -405,6 +446,7 @@ class CauseSpan(Struct, frozen=True, kw_only=True):
 
     cause: CauseText
     severity: Severity
+    evidence: tuple[Evidence, ...]
     participant: str | None
     began_ms: int
     ended_ms: int | None

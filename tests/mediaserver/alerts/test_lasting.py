@@ -10,7 +10,7 @@ from mediaserver.operations.model import Evidence, Finding, Severity
 
 
 def finding(severity: Severity = "hurt", participant: str = "p") -> Finding:
-    evidence = (Evidence(measure="loss", value=0.2, limit=0.1, unit="ratio"),)
+    evidence = (Evidence(measure="loss_before", value=0.2, limit=0.1, unit="ratio"),)
     return Finding(cause="viewer_downlink", severity=severity, evidence=evidence, participant=participant)
 
 

@@ -34,7 +34,7 @@ def test_worse_values_are_never_judged_better(a: float, b: float) -> None:
     low, high = sorted((a, b))
     pairs = [
         (above(LOSS_BEFORE, low), above(LOSS_BEFORE, high)),
-        (below("free", "bytes", 1e6 - low, 5e5, 1e5), below("free", "bytes", 1e6 - high, 5e5, 1e5)),
+        (below("disk_free", "bytes", 1e6 - low, 5e5, 1e5), below("disk_free", "bytes", 1e6 - high, 5e5, 1e5)),
     ]
     for first, second in pairs:
         assert order.index(first and first[0]) <= order.index(second and second[0])

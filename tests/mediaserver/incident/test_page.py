@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import ClinicalClass
+from mediaserver.incident.details import evidence
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
 from mediaserver.incident.words import WORDS, Language
-from mediaserver.operations.model import CauseSpan, IncidentReport, TimelineEvent
+from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
 SAMPLES = [
@@ -32,7 +33,12 @@ REPORT = IncidentReport(
     configuration={"limits": {"rooms": 5}},
     causes=[
         CauseSpan(
-            cause=CAUSES["relay"], severity="hurt", participant="surgeon-1", began_ms=AT_MS, ended_ms=None
+            cause=CAUSES["relay"],
+            severity="hurt",
+            evidence=(Evidence(measure="loss_before", value=0.125, limit=0.1, unit="ratio"),),
+            participant="surgeon-1",
+            began_ms=AT_MS,
+            ended_ms=None,
         )
     ],
     legs=summaries(SAMPLES),
@@ -82,6 +88,7 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
         words.no_identity,
         words.kinds["joined"],
         words.resolution.format(seconds=4),
+        evidence(REPORT.causes[0].evidence, language),
         "7QK2",
     ):
         assert expected in tags.text

@@ -97,14 +97,47 @@ export interface Text {
 }
 /**
  * One measured reason: ``value`` passed ``limit``.
- *
- *     ``unit`` is ``seconds``, ``ratio``, ``bits_per_second``, ``bytes``, or empty for a yes (1) or no (0).
  */
 export interface Evidence {
-  measure: string;
+  measure:
+    | "camera_gives_no_frames"
+    | "canary_silence"
+    | "clock_skew"
+    | "concealed"
+    | "decode_load"
+    | "disk_forecast"
+    | "disk_free"
+    | "dropped_frames"
+    | "encode_load"
+    | "encoder_limited_by_bandwidth"
+    | "encoder_limited_by_cpu"
+    | "estimate"
+    | "event_loop_lag"
+    | "forward_delay_p99"
+    | "frames_missing"
+    | "freeze"
+    | "interrupted"
+    | "jitter"
+    | "loss_after"
+    | "loss_before"
+    | "nothing_arrives"
+    | "picture_black"
+    | "picture_blurred"
+    | "picture_corrupt"
+    | "picture_over_exposed"
+    | "picture_test_pattern"
+    | "picture_unchanged"
+    | "queue_delay"
+    | "recording_failed"
+    | "recording_lag"
+    | "round_trip"
+    | "send_drops"
+    | "socket_away"
+    | "source_age"
+    | "worker_load";
   value: number;
   limit: number;
-  unit: string;
+  unit: "" | "bits_per_second" | "bytes" | "ratio" | "seconds";
 }
 /**
  * Newest first.
@@ -212,6 +245,7 @@ export interface CauseList {
 export interface CauseSpan {
   cause: CauseText;
   severity: "hurt" | "watch";
+  evidence: Evidence[];
   participant: string | null;
   began_ms: number;
   ended_ms: number | null;
@@ -340,7 +374,8 @@ export interface LegSummary {
 /**
  * Something that happened in a room, to the second.
  *
- *     ``detail`` is a short word or number for the kind: a role, a transport's phase, layers, a cause.
+ *     ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
+ *     phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
  */
 export interface TimelineEvent {
   at_ms: number;
@@ -368,6 +403,7 @@ export interface TimelineEvent {
   participant?: string | null;
   publication?: string | null;
   detail?: string;
+  evidence?: Evidence[];
 }
 /**
  * One participant now.
