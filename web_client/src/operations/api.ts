@@ -1,9 +1,28 @@
 /** The operations interface over HTTP (docs/operations-api.md): a bearer token that is exchanged anew when it ends. */
 import { JoinRefused } from "../client/errors";
 import { codeOf, exchange } from "../client/invitation";
-import type { AlertPage, Board, HistoryPage, RoomDetail, TimelinePage } from "./model.generated";
+import type {
+  AlertPage, Board, CauseList, HistoryPage, RoomDetail, RoomSpan, RoomSpanPage, Sample, TimelineEvent, TimelinePage,
+} from "./model.generated";
+import type { Causes } from "./said";
 
 const LIMIT_MS = 8_000;
+/** Pages of one reading: what is longer is looked at in a shorter span. */
+const MAX_PAGES = 10;
+const LARGE_PAGE = 5_000;
+
+/** All that was read, and whether there is more. */
+export interface Reading<T> {
+  found: T[];
+  more: boolean;
+}
+
+type Pages = Pick<TimelinePage, "events"> & Pick<HistoryPage, "samples"> & Pick<RoomSpanPage, "spans">;
+
+export interface Span {
+  fromMs: number;
+  toMs: number;
+}
 
 /** What the server refused, by its code. */
 export class Refusal extends Error {
@@ -38,26 +57,63 @@ export class OperationsApi {
     return this.get("/operations/alerts?open=true&limit=50");
   }
 
-  timeline(room: string, fromMs: number): Promise<TimelinePage> {
-    return this.get(`/operations/rooms/${encodeURIComponent(room)}/timeline?from=${Math.round(fromMs)}`);
+  async causes(): Promise<Causes> {
+    const { causes } = await this.get<CauseList>("/operations/causes");
+    return new Map(causes.map((text) => [text.cause, text]));
+  }
+
+  /** Everything from a moment on, as far as ten pages hold it. */
+  async timeline(room: string, span: Partial<Span>): Promise<Reading<TimelineEvent>> {
+    return this.all(`/operations/rooms/${encodeURIComponent(room)}/timeline`, asQuery(span), "events");
   }
 
   history(room: string, participant: string, fromMs: number): Promise<HistoryPage> {
-    const query = new URLSearchParams({ participant, from: String(Math.round(fromMs)) });
+    const query = asQuery({ fromMs }, { participant });
     return this.get(`/operations/rooms/${encodeURIComponent(room)}/history?${query.toString()}`);
   }
 
+  /** Everybody's samples of a span, as far as ten pages hold them. */
+  async samples(room: string, span: Span): Promise<Reading<Sample>> {
+    return this.all(`/operations/rooms/${encodeURIComponent(room)}/history`, asQuery(span), "samples");
+  }
+
+  /** Rooms that stood at some moment of a span, newest first. */
+  async rooms(span: Span): Promise<Reading<RoomSpan>> {
+    return this.all("/operations/rooms", asQuery(span), "spans");
+  }
+
   /** A printable report, as a document of its own: a link could not carry the token. */
-  async report(room: string, fromMs: number, language: string): Promise<Blob> {
-    const query = new URLSearchParams({ from: String(Math.round(fromMs)), language });
-    const answer = await this.ask("GET", `/operations/rooms/${encodeURIComponent(room)}/report.html?${query.toString()}`);
-    return answer.blob();
+  async report(room: string, span: Span, language: string): Promise<Blob> {
+    return this.file(room, "report.html", asQuery(span, { language }));
+  }
+
+  /** The samples of a span as text/csv. */
+  async csv(room: string, span: Span): Promise<Blob> {
+    return this.file(room, "history.csv", asQuery(span));
   }
 
   /** Raises `Refusal`; that of a drain names why. */
   async act(action: Action): Promise<void> {
     const { method, path, body } = requestOf(action);
     await this.ask(method, path, body);
+  }
+
+  private async file(room: string, name: string, query: URLSearchParams): Promise<Blob> {
+    return (await this.ask("GET", `/operations/rooms/${encodeURIComponent(room)}/${name}?${query.toString()}`)).blob();
+  }
+
+  private async all<K extends "events" | "samples" | "spans">(
+    path: string, query: URLSearchParams, key: K,
+  ): Promise<Reading<Pages[K][number]>> {
+    query.set("limit", String(LARGE_PAGE));
+    const found: Pages[K][number][] = [];
+    for (let pages = 0; pages < MAX_PAGES; pages += 1) {
+      const page = await this.get<Pick<Pages, K> & { next: string | null }>(`${path}?${query.toString()}`);
+      found.push(...page[key]);
+      if (page.next === null) return { found, more: false };
+      query.set("cursor", page.next);
+    }
+    return { found, more: true };
   }
 
   private async get<T>(path: string): Promise<T> {
@@ -94,6 +150,14 @@ export class OperationsApi {
       throw new JoinRefused("network", true);
     }
   }
+}
+
+function asQuery({ fromMs, toMs }: Partial<Span>, more: Record<string, string> = {}): URLSearchParams {
+  return new URLSearchParams({
+    ...(fromMs === undefined ? {} : { from: String(Math.round(fromMs)) }),
+    ...(toMs === undefined ? {} : { to: String(Math.round(toMs)) }),
+    ...more,
+  });
 }
 
 function requestOf(action: Action): { method: string; path: string; body?: unknown } {

@@ -38,7 +38,7 @@ function Row({ row, nowMs }: { row: BoardRow; nowMs: number }) {
       <td data-label={t.columns.state}><StateBadge state={row.state} /></td>
       <td data-label={t.columns.clinical}>{t.classes[row.clinical_class]}</td>
       <th scope="row" data-label={t.columns.room}>
-        <a href={searchOf({ room: row.room, participant: null, publication: null })} onClick={open}>{row.room}</a>
+        <a href={searchOf({ room: row.room, participant: null, publication: null, past: null })} onClick={open}>{row.room}</a>
         {row.recording && <span class="recording"><Icon name="live" /> {t.recording}</span>}
       </th>
       <td data-label={t.columns.cause}>{row.cause === null ? "–" : row.cause.title[language.value]}</td>

@@ -3,7 +3,8 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { words } from "../i18n";
-import { summaryOf } from "./series";
+import type { Sample } from "./model.generated";
+import { chartsOf, summaryOf } from "./series";
 import type { Chart, Unit } from "./series";
 
 const HEIGHT = 190;
@@ -40,7 +41,7 @@ const FLOORS: Record<Unit, number> = { bits: 100_000, ratio: 0.02, seconds: 0.05
 
 const dataOf = (chart: Chart): uPlot.AlignedData => [chart.times, ...chart.series.map((s) => s.values)];
 
-export function ChartView({ chart }: { chart: Chart }) {
+function ChartView({ chart }: { chart: Chart }) {
   const t = words.value.operations;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -69,5 +70,23 @@ export function ChartView({ chart }: { chart: Chart }) {
       <div ref={place} aria-hidden="true" />
       <figcaption>{said.map((line) => <p key={line}>{line}</p>)}</figcaption>
     </figure>
+  );
+}
+
+interface ChartsProps {
+  title: string;
+  samples: readonly Sample[];
+  publication: string | null;
+}
+
+/** A participant's charts, or those of one of their tracks. */
+export function Charts({ title, samples, publication }: ChartsProps) {
+  const charts = chartsOf(samples, publication);
+  return (
+    <section aria-labelledby="charts-title" class="charts">
+      <h2 id="charts-title">{title}</h2>
+      {charts.length === 0 && <p class="quiet">{words.value.operations.noSamples}</p>}
+      {charts.map((chart) => <ChartView key={chart.series.map((s) => s.key).join()} chart={chart} />)}
+    </section>
   );
 }

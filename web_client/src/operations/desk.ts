@@ -1,11 +1,14 @@
 /** What the page knows, kept fresh: the board and alerts for all, the open room and its history when one is open. */
 import { effect, signal } from "@preact/signals";
 import { JoinRefused } from "../client/errors";
+import { serverNowMs } from "./age";
 import type { Received } from "./age";
 import { Refusal } from "./api";
 import type { OperationsApi } from "./api";
 import type { Alert, RoomDetail, Sample, TimelineEvent } from "./model.generated";
+import { askFrom, grown } from "./events";
 import { selected } from "./place";
+import type { Causes } from "./said";
 import { appended, KEPT_MS } from "./series";
 
 const BOARD_MS = 2_000;
@@ -23,6 +26,7 @@ export class Desk {
   /** The open room is none that stands. */
   readonly roomGone = signal(false);
   readonly timeline = signal<readonly TimelineEvent[]>([]);
+  readonly causes = signal<Causes>(new Map());
   readonly samples = signal<readonly Sample[]>([]);
   private opened = "";
 
@@ -40,8 +44,8 @@ export class Desk {
     };
     void poll();
     const stop = effect(() => {
-      const { room, participant } = selected.value;
-      const opened = `${room ?? ""}/${participant ?? ""}`;
+      const { room, participant, past } = selected.value;
+      const opened = `${room ?? ""}/${participant ?? ""}/${past ?? ""}`;
       if (opened === this.opened) return;
       this.opened = opened;
       queueMicrotask(() => void this.open());
@@ -58,6 +62,7 @@ export class Desk {
     await this.tried(async () => {
       const board = await this.api.board();
       this.received.value = { board, receivedMs: performance.now() };
+      if (this.causes.value.size === 0) this.causes.value = await this.api.causes();
       this.alerts.value = board.open_alerts > 0 ? (await this.api.openAlerts()).alerts : [];
     });
     await this.refreshRoom();
@@ -72,8 +77,8 @@ export class Desk {
   }
 
   private async refreshRoom(): Promise<void> {
-    const { room, participant } = selected.value;
-    if (room === null) return;
+    const { room, participant, past } = selected.value;
+    if (room === null || past !== null) return;
     const opened = this.opened;
     const still = (): boolean => opened === this.opened;
     await this.tried(async () => {
@@ -84,21 +89,21 @@ export class Desk {
         if (!(error instanceof Refusal) || error.status !== 404) throw error;
         if (still()) this.roomGone.value = true;
       }
-      const since = Date.now() - KEPT_MS;
-      const timeline = await this.api.timeline(room, this.serverTime(since));
-      if (still()) this.timeline.value = timeline.events;
+      const since = this.serverNow() - KEPT_MS;
+      const asked = askFrom(this.timeline.value, since);
+      const { found } = await this.api.timeline(room, { fromMs: asked });
+      if (still()) this.timeline.value = grown(this.timeline.value, found, asked, since);
       if (participant === null) return;
-      const from = (this.samples.value.at(-1)?.at_ms ?? this.serverTime(since)) + 1;
+      const from = (this.samples.value.at(-1)?.at_ms ?? since) + 1;
       const { samples } = await this.api.history(room, participant, from);
       if (still()) this.samples.value = appended(this.samples.value, samples);
     });
   }
 
-  /** A time of this computer's clock as the server would say it. */
-  private serverTime(localMs: number): number {
+  /** Now, by the server's clock: this computer's may be wrong. */
+  serverNow(): number {
     const known = this.received.value;
-    if (known === null) return localMs;
-    return known.board.at_ms + (performance.now() - known.receivedMs) - (Date.now() - localMs);
+    return known === null ? Date.now() : serverNowMs(known, performance.now());
   }
 
   private async tried(work: () => Promise<void>): Promise<void> {

@@ -8,6 +8,7 @@ import { BellButton } from "./alerts";
 import { ask } from "./confirm";
 import type { Desk } from "./desk";
 import type { Board } from "./model.generated";
+import { select } from "./place";
 
 /** Beyond this a silent canary is told rather than its last figures. */
 const CANARY_SILENT_SECONDS = 10;
@@ -31,6 +32,7 @@ export function Header({ desk }: { desk: Desk }) {
           </>
         )}
         <div class="bar-actions">
+          <Button icon="late" word={t.past.open} onPress={() => select({ past: Math.round(desk.serverNow()) })} />
           <BellButton />
           <Button icon="stop" tone="danger" word={t.actions.drain} onPress={() => ask({ kind: "drain" }, t.confirm.drain)} />
           <LanguageSwitch />

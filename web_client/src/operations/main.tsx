@@ -16,6 +16,8 @@ import { Board } from "./board";
 import { ConfirmDialog } from "./confirm";
 import { Desk } from "./desk";
 import { Header } from "./header";
+import { PastRooms } from "./past";
+import { PastRoom } from "./pastroom";
 import { followAddress, selected } from "./place";
 import { RoomView } from "./room";
 
@@ -41,11 +43,17 @@ function Live({ desk }: { desk: Desk }) {
     <div class="operations" data-stale={stale}>
       <Header desk={desk} />
       <AlertBar desk={desk} />
-      <main>{selected.value.room === null ? <Board desk={desk} /> : <RoomView desk={desk} />}</main>
+      <main><Opened desk={desk} /></main>
       <footer>{t.noPictures}</footer>
       <ConfirmDialog api={desk.api} surgeries={received?.board.live_surgeries ?? 0} />
     </div>
   );
+}
+
+function Opened({ desk }: { desk: Desk }) {
+  const { room, past } = selected.value;
+  if (past !== null) return room === null ? <PastRooms desk={desk} dayMs={past} /> : <PastRoom desk={desk} room={room} fromMs={past} />;
+  return room === null ? <Board desk={desk} /> : <RoomView desk={desk} />;
 }
 
 function Refused({ code }: { code: string }) {

@@ -3,40 +3,45 @@ import type { ComponentChildren } from "preact";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
 import { StateBadge } from "./badge";
-import { ChartView } from "./chart";
+import type { Span } from "./api";
+import { Charts } from "./chart";
 import { ask } from "./confirm";
 import type { Desk } from "./desk";
+import { Files } from "./files";
 import type { Finding, ParticipantDetail, RoomDetail } from "./model.generated";
 import { PathView } from "./pathview";
 import { selected, select } from "./place";
-import { chartsOf, KEPT_MS } from "./series";
+import { evidenceOf } from "./said";
+import { KEPT_MS } from "./series";
 import { Timeline } from "./timeline";
 import { SourceLine, ViewLine } from "./track";
 
 export function RoomView({ desk }: { desk: Desk }) {
   const t = words.value.operations;
   const room = desk.room.value;
+  const name = selected.value.room;
   return (
     <div class="room-view">
       <div class="actions">
         <Button icon="unpin" word={t.back} onPress={() => select({})} />
-        {room !== null && <ReportButton desk={desk} room={room.row.room} />}
+        {name !== null && <Files api={desk.api} room={name} span={() => lastMinutes(desk)} />}
       </div>
-      {desk.roomGone.value && <p class="empty" role="status">{t.gone}</p>}
+      {desk.roomGone.value && (
+        <p class="empty" role="status">
+          {t.gone} <Button icon="late" word={t.past.open} onPress={() => select({ room: name, past: lastMinutes(desk).fromMs })} />
+        </p>
+      )}
       {room === null && !desk.roomGone.value && <p class="empty" role="status">{t.loading}</p>}
       {room !== null && <Room desk={desk} room={room} />}
-      <Timeline desk={desk} />
+      <Timeline events={desk.timeline.value} causes={desk.causes.value} none={t.noEvents} />
     </div>
   );
 }
 
-function ReportButton({ desk, room }: { desk: Desk; room: string }) {
-  const open = async (): Promise<void> => {
-    const report = URL.createObjectURL(await desk.api.report(room, Date.now() - KEPT_MS, language.value));
-    window.open(report, "_blank", "noopener");
-    setTimeout(() => URL.revokeObjectURL(report), 60_000);
-  };
-  return <Button icon="full" word={words.value.operations.report} onPress={() => void open().catch(() => undefined)} />;
+/** What a live room shows, by the server's clock. */
+function lastMinutes(desk: Desk): Span {
+  const toMs = Math.round(desk.serverNow());
+  return { fromMs: toMs - KEPT_MS, toMs };
 }
 
 function Room({ desk, room }: { desk: Desk; room: RoomDetail }) {
@@ -57,7 +62,7 @@ function Room({ desk, room }: { desk: Desk; room: RoomDetail }) {
           {room.participants.map((p) => <Person key={p.id} room={room.row.room} person={p} open={p === chosen} />)}
         </ul>
       </section>
-      {chosen && <Charts desk={desk} />}
+      {chosen && <Charts title={t.charts} samples={desk.samples.value} publication={selected.value.publication} />}
     </>
   );
 }
@@ -120,30 +125,10 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
       {findings.map((f) => (
         <li key={`${f.cause}${f.publication ?? ""}`} data-severity={f.severity}>
           <StateBadge state={f.severity} />{" "}
-          {f.evidence.map((e) => t.evidence(e.measure, sized(e.value, e.unit), sized(e.limit, e.unit))).join("; ")}
+          {evidenceOf(f.evidence)}
         </li>
       ))}
     </ul>
   );
 }
 
-/** A measured value with its unit, as the server names units. */
-function sized(value: number, unit: string): string {
-  const { units } = words.value.operations;
-  if (unit === "seconds") return units.seconds(value);
-  if (unit === "ratio") return units.ratio(value);
-  if (unit === "bits_per_second") return units.bits(value);
-  return words.value.number(value);
-}
-
-function Charts({ desk }: { desk: Desk }) {
-  const t = words.value.operations;
-  const charts = chartsOf(desk.samples.value, selected.value.publication);
-  return (
-    <section aria-labelledby="charts-title" class="charts">
-      <h2 id="charts-title">{t.charts}</h2>
-      {charts.length === 0 && <p class="quiet">{t.noSamples}</p>}
-      {charts.map((chart) => <ChartView key={chart.series.map((s) => s.key).join()} chart={chart} />)}
-    </section>
-  );
-}

@@ -27,13 +27,13 @@ describe("the age of the data", () => {
 
 describe("the address", () => {
   it("says what is open and is read back", () => {
-    const open = { room: "R 7&", participant: "p/1", publication: "t" };
+    const open = { room: "R 7&", participant: "p/1", publication: "t", past: 1_700_000_000_000 };
     expect(selectedOf(searchOf(open))).toEqual(open);
-    expect(searchOf({ room: null, participant: null, publication: null })).toBe("");
+    expect(searchOf({ room: null, participant: null, publication: null, past: null })).toBe("");
   });
 
   it("has no participant without a room", () => {
-    expect(selectedOf("?participant=x&track=y")).toEqual({ room: null, participant: null, publication: null });
+    expect(selectedOf("?participant=x&track=y")).toEqual({ room: null, participant: null, publication: null, past: null });
   });
 });
 

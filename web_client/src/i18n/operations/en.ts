@@ -3,6 +3,8 @@ import type { OperationsWords } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
+const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium" });
+
 export const operations: OperationsWords = {
   title: "Operations",
   board: "Live rooms",
@@ -37,6 +39,26 @@ export const operations: OperationsWords = {
     recording_started: "Recording started", recording_stopped: "Recording stopped", finding_raised: "Trouble found",
     finding_cleared: "Trouble over",
   },
+  measures: {
+    loss_before: "loss before repair", loss_after: "loss after repair", round_trip: "round trip",
+    jitter: "packets arrive unevenly by", queue_delay: "data waiting on the link",
+    concealed: "sound made up for what was lost", freeze: "frozen in each second", dropped_frames: "frames given up",
+    encode_load: "load of the encoder", decode_load: "load of the decoder", frames_missing: "frames missing",
+    source_age: "no new picture for", clock_skew: "clock wrong by", worker_load: "load of the media worker",
+    event_loop_lag: "control delay of the server", forward_delay_p99: "delay in the server (99 % of packets)",
+    send_drops: "packets the server could not send", canary_silence: "test stream silent for",
+    recording_lag: "recording behind by", recording_failed: "cannot record", disk_forecast: "disk full in",
+    disk_free: "disk space left", estimate: "the link carries only", nothing_arrives: "no packet arrives",
+    interrupted: "connection lost", encoder_limited_by_bandwidth: "the sender lowers the picture for want of bandwidth",
+    encoder_limited_by_cpu: "the sender lowers the picture because its computer is overloaded",
+    camera_gives_no_frames: "the camera gives no picture", socket_away: "signalling lost", picture_black: "black picture",
+    picture_over_exposed: "picture too bright", picture_blurred: "blurred picture", picture_corrupt: "corrupt picture",
+    picture_unchanged: "picture does not change", picture_test_pattern: "test pattern",
+  },
+  phases: { connecting: "connecting", connected: "connected", interrupted: "interrupted", closed: "closed" },
+  directions: { publish: "to the server", subscribe: "from the server" },
+  levels: (layers) => `level ${layers}`,
+  noPicture: "no picture",
   severities: { watch: "watch", hurt: "hurt" },
   noRooms: "No room is open.",
   noRoomsHelp: "A room appears here when somebody enters it.",
@@ -85,6 +107,8 @@ export const operations: OperationsWords = {
   units: {
     bits: (v) => `${decimal.format(v / 1e6)} Mbit/s`, ratio: (v) => `${decimal.format(v * 100)} %`,
     seconds: (v) => `${decimal.format(v * 1000)} ms`, frames: (v) => decimal.format(v),
+    bytes: (v) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v) => `${decimal.format(v)} s`,
+    minutes: (v) => `${Math.round(v)} min`, hours: (v) => `${decimal.format(v)} h`,
   },
   timeline: "Timeline",
   noEvents: "No events in the last ten minutes.",
@@ -109,6 +133,20 @@ export const operations: OperationsWords = {
     interlock: (n) => (n === 1 ? "1 surgery live: restart refused." : `${n} surgeries live: restart refused.`),
     failed: (code) => `It could not be done (code: ${code}).`,
   },
+  past: {
+    open: "Look back at earlier rooms", title: "Earlier rooms", day: "Day", search: "Search by room", none: "No such room on this day.",
+    opened: "Opened", closed: "Closed", standing: "still open", moment: (ms) => exact.format(ms),
+    window: (from, to) => exact.formatRange(from, to), from: "From",
+    earlier: "The ten minutes before", later: "The ten minutes after", more: "There is more than is shown here: what stands below is not complete.",
+    nobody: "Nobody was in the room then.", choose: "Choose somebody to see what they saw.",
+    at: (ms) => `At ${exact.format(ms)}`, absent: "Nothing is known of this person at that moment.",
+    sent: (what) => `Sent ${what}`, saw: (what) => `Watched ${what}`,
+    froze: (s) => `frozen for ${decimal.format(s)} s`, nothing: "Neither sent nor watched anything.",
+    charts: "Charts of these ten minutes", noEvents: "Nothing happened in these ten minutes.",
+  },
+  csv: "Figures (CSV table)",
+  fileFailed: (code) =>
+    code === "network" ? "It could not be had: the server does not answer. Try again." : `It could not be had. Tell the administrator the code ${code}.`,
   noPictures: "This page never shows patients' pictures.",
   access: "You cannot see this page",
   accessHelp: ["It needs an operator's invitation.", "Ask the administrator: loupe token --room '*' --role operator --invitation"],

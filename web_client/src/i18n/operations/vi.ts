@@ -1,9 +1,11 @@
 /** Trang vận hành. */
 import type { SeriesKey } from "../../operations/series";
 import type { LegState } from "../../operations/path";
-import type { BoardRow, Finding, SourceSample, TimelineEvent, ViewSample } from "../../operations/model.generated";
+import type { BoardRow, Evidence, Finding, LegSample, SourceSample, TimelineEvent, ViewSample } from "../../operations/model.generated";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
+
+const exact = new Intl.DateTimeFormat("vi-VN", { dateStyle: "short", timeStyle: "medium" });
 
 const states: Record<BoardRow["state"], string> = {
   hurt: "BỊ ẢNH HƯỞNG", watch: "CẦN THEO DÕI", good: "TỐT", unknown: "CHƯA CÓ DỮ LIỆU",
@@ -37,13 +39,35 @@ const events: Record<TimelineEvent["kind"], string> = {
   layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
   recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
 };
+const measures: Record<Evidence["measure"], string> = {
+  loss_before: "mất gói trước khi sửa", loss_after: "mất gói sau khi sửa", round_trip: "thời gian khứ hồi",
+  jitter: "gói đến không đều", queue_delay: "dữ liệu chờ trên đường truyền", concealed: "tiếng phải bù vì mất",
+  freeze: "hình đứng trong mỗi giây", dropped_frames: "khung hình bị bỏ", encode_load: "tải của bộ nén hình",
+  decode_load: "tải của bộ giải nén hình", frames_missing: "khung hình bị thiếu", source_age: "không có hình mới đã",
+  clock_skew: "đồng hồ lệch", worker_load: "tải của luồng chuyển hình", event_loop_lag: "trễ điều khiển của máy chủ",
+  forward_delay_p99: "trễ trong máy chủ (99 % số gói)", send_drops: "gói máy chủ không gửi được",
+  canary_silence: "phiên thử im lặng", recording_lag: "việc ghi chậm hơn thực tế", recording_failed: "không ghi được",
+  disk_forecast: "đĩa sẽ đầy sau", disk_free: "đĩa còn trống", estimate: "đường truyền chỉ tải được",
+  nothing_arrives: "không có gói nào tới", interrupted: "mất kết nối",
+  encoder_limited_by_bandwidth: "máy gửi phải giảm hình vì đường truyền yếu",
+  encoder_limited_by_cpu: "máy gửi phải giảm hình vì máy quá tải", camera_gives_no_frames: "máy quay không cho hình",
+  socket_away: "mất kết nối điều khiển", picture_black: "hình đen", picture_over_exposed: "hình quá sáng",
+  picture_blurred: "hình mờ", picture_corrupt: "hình hỏng", picture_unchanged: "hình không đổi",
+  picture_test_pattern: "hình thử",
+};
+const phases: Record<LegSample["phase"], string> = {
+  connecting: "đang nối", connected: "đã nối", interrupted: "gián đoạn", closed: "đã đóng",
+};
 const severities: Record<Finding["severity"], string> = { watch: "theo dõi", hurt: "bị ảnh hưởng" };
 
 export const operations = {
   title: "Vận hành",
   board: "Các phòng đang hoạt động",
   columns: { state: "Trạng thái", clinical: "Loại", room: "Phòng", cause: "Nguyên nhân", since: "Đã kéo dài", action: "Việc cần làm", people: "Người / nguồn" },
-  states, classes, legStates, pictures, views, viewReasons, series, events, severities,
+  states, classes, legStates, pictures, views, viewReasons, series, events, severities, measures, phases,
+  directions: { publish: "gửi lên", subscribe: "nhận về" },
+  levels: (layers: string) => `mức ${layers}`,
+  noPicture: "không có hình",
   noRooms: "Không có phòng nào đang mở.",
   noRoomsHelp: "Phòng xuất hiện ở đây khi có người vào.",
   loading: "Đang lấy dữ liệu…",
@@ -92,6 +116,8 @@ export const operations = {
   units: {
     bits: (v: number) => `${decimal.format(v / 1e6)} Mbit/s`, ratio: (v: number) => `${decimal.format(v * 100)} %`,
     seconds: (v: number) => `${decimal.format(v * 1000)} ms`, frames: (v: number) => decimal.format(v),
+    bytes: (v: number) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v: number) => `${decimal.format(v)} giây`,
+    minutes: (v: number) => `${Math.round(v)} phút`, hours: (v: number) => `${decimal.format(v)} giờ`,
   },
   timeline: "Dòng thời gian",
   noEvents: "Chưa có sự kiện trong mười phút qua.",
@@ -116,6 +142,20 @@ export const operations = {
     interlock: (n: number) => `${n} ca mổ đang trực tiếp: từ chối khởi động lại.`,
     failed: (code: string) => `Không thực hiện được (mã: ${code}).`,
   },
+  past: {
+    open: "Xem lại các phòng đã qua", title: "Các phòng đã qua", day: "Ngày", search: "Tìm tên phòng", none: "Ngày này không có phòng nào như vậy.",
+    opened: "Mở lúc", closed: "Đóng lúc", standing: "đang mở", moment: (ms: number) => exact.format(ms),
+    window: (from: number, to: number) => exact.formatRange(from, to), from: "Xem từ lúc",
+    earlier: "Mười phút trước đó", later: "Mười phút sau đó", more: "Có nhiều số liệu hơn mức hiện được: bảng và biểu đồ bên dưới chưa đủ.",
+    nobody: "Không có ai trong phòng vào lúc này.", choose: "Chọn một người để xem họ đã thấy gì.",
+    at: (ms: number) => `Vào lúc ${exact.format(ms)}`, absent: "Không có số liệu về người này vào lúc đó.",
+    sent: (what: string) => `Gửi ${what}`, saw: (what: string) => `Xem ${what}`,
+    froze: (s: number) => `hình đứng ${decimal.format(s)} giây`, nothing: "Không gửi và không xem gì.",
+    charts: "Biểu đồ của mười phút này", noEvents: "Không có sự kiện trong mười phút này.",
+  },
+  csv: "Số liệu (bảng CSV)",
+  fileFailed: (code: string) =>
+    code === "network" ? "Không lấy được: máy chủ không trả lời. Hãy thử lại." : `Không lấy được. Báo người quản trị mã ${code}.`,
   noPictures: "Trang này không bao giờ hiện hình người bệnh.",
   access: "Không xem được trang này",
   accessHelp: ["Cần liên kết mời vai trò vận hành.", "Xin người quản trị: loupe token --room '*' --role operator --invitation"],

@@ -1,0 +1,70 @@
+/** Rooms that stood: those of one day, found by name. */
+import { useEffect, useState } from "preact/hooks";
+import { words } from "../i18n";
+import { Button } from "../ui/parts";
+import { Refusal } from "./api";
+import { dayOf, dayText, found, midnight } from "./days";
+import type { Desk } from "./desk";
+import type { RoomSpan } from "./model.generated";
+import { searchOf, select } from "./place";
+
+export function PastRooms({ desk, dayMs }: { desk: Desk; dayMs: number }) {
+  const t = words.value.operations.past;
+  const [spans, setSpans] = useState<readonly RoomSpan[] | null>(null);
+  const [failed, setFailed] = useState<string | null>(null);
+  const [text, setText] = useState("");
+  const day = dayOf(dayMs);
+  useEffect(() => {
+    let over = false;
+    setSpans(null);
+    setFailed(null);
+    desk.api.rooms(day)
+      .then(({ found: all }) => { if (!over) setSpans(all); })
+      .catch((error: unknown) => { if (!over) setFailed(error instanceof Refusal ? error.code : "network"); });
+    return () => { over = true; };
+  }, [day.fromMs]);
+  const shown = found(spans ?? [], text);
+  return (
+    <div class="room-view">
+      <div class="actions"><Button icon="unpin" word={words.value.operations.back} onPress={() => select({})} /></div>
+      <h2>{t.title}</h2>
+      <div class="asked">
+        <label>
+          {t.day}
+          <input type="date" value={dayText(dayMs)} onChange={(event) => select({ past: midnight(event.currentTarget.value) ?? dayMs })} />
+        </label>
+        <label>{t.search}<input type="search" value={text} maxLength={64} onInput={(event) => setText(event.currentTarget.value)} /></label>
+      </div>
+      {failed !== null && <p role="alert" class="advice">{words.value.operations.fileFailed(failed)}</p>}
+      {failed === null && spans === null && <p class="empty" role="status">{words.value.operations.loading}</p>}
+      {spans !== null && shown.length === 0 && <p class="empty" role="status">{t.none}</p>}
+      {shown.length > 0 && <Spans spans={shown} />}
+    </div>
+  );
+}
+
+function Spans({ spans }: { spans: readonly RoomSpan[] }) {
+  const { past: t, columns, classes } = words.value.operations;
+  return (
+    <table class="board" aria-label={t.title}>
+      <thead><tr>{[columns.room, columns.clinical, t.opened, t.closed].map((name) => <th key={name} scope="col">{name}</th>)}</tr></thead>
+      <tbody>
+        {spans.map((span) => {
+          const to = { room: span.room, participant: null, publication: null, past: span.opened_ms };
+          const open = (event: Event): void => {
+            event.preventDefault();
+            select(to);
+          };
+          return (
+            <tr key={span.span}>
+              <th scope="row" data-label={columns.room}><a href={searchOf(to)} onClick={open}>{span.room}</a></th>
+              <td data-label={columns.clinical}>{classes[span.clinical_class]}</td>
+              <td data-label={t.opened} class="number">{t.moment(span.opened_ms)}</td>
+              <td data-label={t.closed} class="number">{span.closed_ms === null ? t.standing : t.moment(span.closed_ms)}</td>
+            </tr>
+          );
+        })}
+      </tbody>
+    </table>
+  );
+}
