@@ -34,6 +34,8 @@ class Event(StrEnum):
     PARTICIPANT_DENY = "participant.deny"
     PARTICIPANT_LEAVE = "participant.leave"
     PARTICIPANT_REMOVE = "participant.remove"
+    ROOM_CLOSE = "room.close"
+    """Somebody ended it for everyone."""
     VIEW_START = "view.start"
     VIEW_STOP = "view.stop"
     PUBLISH_START = "publish.start"

@@ -28,7 +28,7 @@ class Right(StrEnum):
     SUBSCRIBE = "subscribe"
     CHAT = "chat"
     MODERATE = "moderate"
-    """Mute and remove others, invite, withdraw what was given out."""
+    """Mute and remove others, end the meeting for everyone, invite, withdraw what was given out."""
     CONSENT = "consent"
     """Open procedures and write down what was consented to."""
     RECORD = "record"

@@ -67,6 +67,15 @@ class Witness:
             subject=participant.id,
         )
 
+    def room_closed(self, room: RoomId, by: str) -> None:
+        """Everyone is about to be sent out."""
+        self._audit.append(
+            Event.ROOM_CLOSE,
+            actor=self._actors.get(ParticipantId(by), Actor(id=by)),
+            room=room,
+            procedure=self._procedures.get(room),
+        )
+
     # ---- Sources ----
 
     def published(self, participant: Participant, publication: Publication) -> None:

@@ -152,6 +152,13 @@ async def show_room(request: web.Request) -> web.Response:
     return json_response(translate.room(_room(request, Right.INSPECT, Right.MODERATE).info()))
 
 
+async def close_room(request: web.Request) -> web.Response:
+    """Ends the session of everyone in a room."""
+    room = _room(request, Right.INSPECT, Right.MODERATE)
+    services(request).server.actions.close_room(room.id, bearer(request).claims.sub)
+    return web.Response(status=204)
+
+
 async def list_participants(request: web.Request) -> web.Response:
     """Who is in a room."""
     info = _room(request, Right.INSPECT, Right.MODERATE).info()
@@ -285,6 +292,15 @@ ROUTES: tuple[Route, ...] = (
         handler=show_room,
         summary="One room with its participants and publications.",
         response=messages.RoomInfo,
+        rights=_MODERATE,
+        problems=(401, 403, 404),
+    ),
+    Route(
+        method="DELETE",
+        path="/api/v1/rooms/{room}",
+        handler=close_room,
+        summary="Ends the session of everyone in a room.",
+        response=None,
         rights=_MODERATE,
         problems=(401, 403, 404),
     ),

@@ -50,6 +50,8 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
             recordings(server).stop_by(participant)
         case messages.Remove(participant=other):
             server.remove(participant, ParticipantId(other))
+        case messages.CloseRoom():
+            server.actions.close_room_as(participant)
         case messages.Statistics():
             _take_statistics(server, participant, request)
         case messages.Ping(id=request_id):

@@ -159,6 +159,10 @@ class Remove(ClientMessage, tag="remove", frozen=True, kw_only=True):
     participant: Id
 
 
+class CloseRoom(ClientMessage, tag="close_room", frozen=True, kw_only=True):
+    """Ends the session of everyone in the room (right ``moderate``). ``ok``, then ``closing`` to all."""
+
+
 class Leave(ClientMessage, tag="leave", frozen=True, kw_only=True):
     """Ends the session at once. ``ok``, then the socket closes with 1000."""
 
@@ -194,6 +198,7 @@ Request = (
     | StartRecording
     | StopRecording
     | Remove
+    | CloseRoom
     | Leave
     | Ping
     | Statistics

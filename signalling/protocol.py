@@ -104,6 +104,7 @@ _REQUESTS: Final = (
     messages.StartRecording,
     messages.StopRecording,
     messages.Remove,
+    messages.CloseRoom,
     messages.Ping,
     messages.Statistics,
 )

@@ -1,4 +1,4 @@
-"""What operators do about it: limit, ask for a key frame, mute, move, remove. Who may is asked above.
+"""What operators do about it: limit, ask for a key frame, mute, move, close. Who may is asked above.
 
 Each is atomic on the event loop, and told to the room as if somebody in it had done it.
 """
@@ -11,6 +11,8 @@ from typing import Protocol
 from mediaserver.errors import UnknownParticipant
 from mediaserver.events import ClosingReason
 from mediaserver.ids import ParticipantId, PublicationId, RoomId
+from mediaserver.participant import Participant
+from mediaserver.policy import Right
 from mediaserver.room import Effect, Publication, Room
 from mediaserver.session import Registry, Session
 
@@ -58,6 +60,22 @@ class Actions:
         if session is None or session.room.id != room:
             raise UnknownParticipant
         self._close(session, "server_draining", reconnect=True)
+
+    def close_room(self, room: RoomId, by: str) -> None:
+        """Ends it for everyone in it, HTTP sessions included; the room itself goes as any empty one does.
+
+        Raises ``UnknownRoom``.
+        """
+        found = self._registry.room(room)
+        self._registry.witness.room_closed(room, by)
+        for session in [one for one in self._registry.sessions.values() if one.room is found]:
+            self._close(session, "room_closed")
+
+    def close_room_as(self, participant: Participant) -> None:
+        """The same by somebody in it. Raises ``NotPermitted``, ``UnknownParticipant``."""
+        room = self._registry.session(participant).room
+        room.allowed(participant.id, Right.MODERATE)
+        self.close_room(room.id, participant.id)
 
     def _publication(self, room: RoomId, publication: PublicationId) -> Publication:
         return self._registry.room(room).publication(publication)

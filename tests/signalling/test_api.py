@@ -60,6 +60,21 @@ async def test_removing_somebody(house: House) -> None:
     assert (await call(house, "DELETE", path, house.bearer("moderator")))[0] == 404
 
 
+async def test_ending_a_room_for_everyone(house: House) -> None:
+    sockets = [(await house.join(role))[0] for role in ("surgeon", "observer")]
+    path = "/api/v1/rooms/7QK2"
+    for role in ("staff", "specialist", "observer", "auditor"):
+        assert (await call(house, "DELETE", path, house.bearer(role)))[0] == 403
+    for role in ("surgeon", "moderator", "operator"):
+        assert (await call(house, "DELETE", path, house.bearer(role, "other")))[0] == 403
+    assert (await call(house, "DELETE", "/api/v1/rooms/none", house.bearer("moderator", "none")))[0] == 404
+    assert (await call(house, "DELETE", path, house.bearer("moderator")))[0] == 204
+    for socket in sockets:
+        assert (await socket.event("closing"))["reason"] == "room_closed"
+        assert await socket.closed() == 4412
+    assert (await house.join("observer"))[1]["type"] == "hello", "the room may be entered again"
+
+
 async def test_an_invitation_opens_the_room_and_can_be_withdrawn(house: House) -> None:
     surgeon = house.bearer("surgeon")
     status, invited = await call(

@@ -40,6 +40,7 @@ SAMPLES: dict[type[messages.ClientMessage], messages.Request] = {
     messages.StartRecording: messages.StartRecording(id=1, procedure="p"),
     messages.StopRecording: messages.StopRecording(id=1),
     messages.Remove: messages.Remove(id=1, participant="p"),
+    messages.CloseRoom: messages.CloseRoom(id=1),
     messages.Mark: messages.Mark(id=1),
     messages.Leave: messages.Leave(id=1),
     messages.Ping: messages.Ping(id=1),

@@ -66,6 +66,8 @@ COMMANDS: dict[type[messages.ClientMessage], Command] = {
     messages.RestartIce: Command(ends_as=frozenset({"ok", "transport_failed"})),  # without media: the latter
     messages.Ping: Command(ends_as=frozenset({"pong"})),
     messages.Statistics: Command(),
+    # These end the conversation: last.
+    messages.CloseRoom: Command(frozenset({Right.MODERATE})),
     messages.Leave: Command(),
 }
 NAMES = {kind: str(kind.__struct_config__.tag) for kind in COMMANDS}
@@ -125,6 +127,8 @@ async def test_commands(house: House, role: Role, where: str) -> None:
             # Neither tells whether there is such a thing in a room that is none of theirs.
             expected = frozenset({"not_permitted", "unknown_publication", "unknown_participant"})
         assert told in expected, f"{kind.__name__} by {role} in {where} room: {answer}"
+        if kind is messages.CloseRoom and permitted:
+            socket, _ = await house.join(role, "own" if where == "own" else "other")
     if where == "other":
         assert (await speaker.ask("ping"))["type"] == "pong", "nobody there was touched"
 
@@ -196,6 +200,7 @@ HELD |= {f"POST /whep/{{room}}/{{session}}/{part}" for part in ("layer", "sse")}
 APART = {
     "GET /api/v1/rooms": "lists what the token may see",
     "POST /api/v1/join": "takes invitations",
+    "DELETE /api/v1/rooms/{room}": "ends what the others are asked about: test_api.py",
     "GET /metrics": "for loopback, and operators elsewhere",
     **{
         f"{method} /api/v1/{path}": "test_procedures_api.py, test_audit_api.py, test_keeping_api.py"

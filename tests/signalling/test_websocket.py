@@ -172,6 +172,20 @@ async def test_removed_by_a_moderator(house: House) -> None:
     assert len(house.parts.sessions) == 1
 
 
+async def test_a_moderator_ends_it_for_everyone(house: House) -> None:
+    moderator, _ = await house.join("moderator")
+    observer, _ = await house.join("observer")
+    elsewhere, _ = await house.join("observer", "other")
+    assert (await observer.ask("close_room"))["code"] == "not_permitted"
+    assert (await moderator.ask("close_room"))["type"] == "ok"
+    for socket in (moderator, observer):
+        closing = await socket.event("closing")
+        assert (closing["reason"], closing["reconnect"]) == ("room_closed", False)
+        assert await socket.closed() == 4412
+    assert (await elsewhere.ask("ping"))["type"] == "pong"
+    assert len(house.parts.sessions) == 1
+
+
 async def test_the_close_code_reaches_who_reads_late(house: House) -> None:
     moderator, _ = await house.join("moderator")
     observer, hello = await house.join("observer")

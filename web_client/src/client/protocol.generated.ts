@@ -65,6 +65,7 @@ export type Request =
   | StartRecording
   | StopRecording
   | Remove
+  | CloseRoom
   | Leave
   | Ping
   | Statistics;
@@ -74,6 +75,7 @@ export interface ProtocolTypes {
   Answer?: Answer;
   Chat?: Chat;
   ChatLine?: ChatLine;
+  CloseRoom?: CloseRoom;
   Closing?: Closing;
   EncodingWanted?: EncodingWanted;
   Error?: Error;
@@ -155,6 +157,13 @@ export interface ChatLine {
   name: string;
   text: string;
   time_ms: number;
+}
+/**
+ * Ends the session of everyone in the room (right ``moderate``). ``ok``, then ``closing`` to all.
+ */
+export interface CloseRoom {
+  type: "close_room";
+  id: number;
 }
 /**
  * The session ends now, for this reason; the socket closes after it.

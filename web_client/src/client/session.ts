@@ -160,6 +160,11 @@ export class Session {
     await this.signalling.request({ type: "stop_recording" });
   }
 
+  /** Ends the session of everyone in the room; `closing` follows. */
+  async closeRoom(): Promise<void> {
+    await this.signalling.request({ type: "close_room" });
+  }
+
   async chat(text: string): Promise<void> {
     await this.signalling.request({ type: "chat", text });
   }

@@ -175,6 +175,11 @@ export const en: Dictionary = {
   },
   sound: { tap: "Tap to hear the sound", on: "Sound on", off: "Sound off", turnOff: "Sound off", turnOn: "Sound on" },
   bar: { leave: "Leave", help: "Shortcuts", language: "Language", link: "Your network" },
+  endRoom: {
+    button: "End for everyone", title: "End the session for everyone?", no: "No, go on",
+    what: (n) => `All ${n} people lose picture and sound at once. Invitations stay valid.`,
+    failed: "The session was not ended. Try again.",
+  },
   toast: {
     deviceAdded: "A new device was plugged in", deviceRemoved: "A device was unplugged",
     joined: (n) => `${n} joined`, left: (n) => `${n} left`, someone: "Somebody", backOnline: "Connected again",

@@ -221,6 +221,11 @@ export const vi = {
   },
   sound: { tap: "Chạm để nghe tiếng", on: "Đang nghe", off: "Đã tắt loa", turnOff: "Tắt loa", turnOn: "Bật loa" },
   bar: { leave: "Rời phòng", help: "Phím tắt", language: "Ngôn ngữ", link: "Mạng của bạn" },
+  endRoom: {
+    button: "Kết thúc buổi", title: "Kết thúc buổi này cho tất cả mọi người?", no: "Không, tiếp tục",
+    what: (n: number) => `Cả ${n} người mất hình và tiếng ngay lập tức. Lời mời vẫn còn hiệu lực.`,
+    failed: "Buổi chưa kết thúc được. Hãy thử lại.",
+  },
   toast: {
     deviceAdded: "Có thiết bị mới vừa cắm vào", deviceRemoved: "Một thiết bị vừa bị rút ra",
     joined: (n: string) => `${n} vừa vào`, left: (n: string) => `${n} đã rời đi`, someone: "Một người",

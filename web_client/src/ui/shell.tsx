@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Session } from "../client/session";
 import { choose, language, words } from "../i18n";
+import { EndRoomButton } from "./end_room";
 import { Icon } from "./icons";
 import { LinkQuality, LinkSentence, ownStanding, useStandingNews } from "./link";
 import { Notices } from "./notices";
@@ -86,6 +87,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
           <span class="bar-keys">
             <Button icon="keyboard" word={t.bar.help} hint="?" onPress={() => (sheetOpen.value = !sheetOpen.value)} />
           </span>
+          <EndRoomButton session={session} />
           <Button icon="leave" word={t.bar.leave} tone="danger" onPress={() => session.leave()} />
         </div>
       </header>
