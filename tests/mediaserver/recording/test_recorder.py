@@ -82,6 +82,7 @@ async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_se
         assert reader.state == "withdrawn"
         assert pictures(reader) == feeder.sent
         feeder.recording = "rnext"
+        await feeder.stop()
 
 
 async def test_a_withdrawal_is_sealed_and_marked_at_once(tmp_path: Path) -> None:
