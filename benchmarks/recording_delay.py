@@ -3,9 +3,10 @@
 ``python -m benchmarks.recording_delay [--windows 5] [--seconds 8]``
 
 One server on loopback, one room, ten publications of 6 Mbit/s from real WebRTC endpoints and as many viewers.
-Windows with and without recording take turns, so that whatever else the machine does meets both alike. Time
-in the server is the server's own histogram of every packet to every viewer; the processor time is that of the
-recorder and its sealing worker.
+Windows with and without recording take turns, in either order, so that whatever else the machine does meets
+both alike; the ratio is the median of neighbours'. A window without recording begins when all before it is
+sealed. Time in the server is the server's own histogram of every packet to every viewer; the processor time
+is that of the recorder and its sealing worker.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from benchmarks.link import Place, loopback
 PUBLISHERS, VIEWERS, RATE_KBPS = 10, 10, 6000
 SETTLE_SECONDS = 3.0
 """After each change: key frames were asked for, and taps filled."""
+STOP_SECONDS, SEAL_SECONDS = 1.5, 30.0
+"""Until a recording that was stopped says so in its manifest; until it is sealed at the latest."""
 GOAL_SHARE, GOAL_RATIO = 0.25, 1.10
 CONSENT = {
     "purpose": "recording", "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
@@ -89,19 +92,34 @@ def recorder(server: servers.Running) -> int:
     sys.exit("the server has no recorder")
 
 
+def await_sealed(server: servers.Running) -> None:
+    """Until nothing that is over waits for its sealing."""
+    assert server.data is not None
+    time.sleep(STOP_SECONDS)
+    manifests = (server.data / "recordings").glob("*/manifest")
+    end = time.monotonic() + SEAL_SECONDS
+    for manifest in manifests:
+        while b'"type":"stopped"' in (lines := manifest.read_bytes()) and b'"type":"end"' not in lines:
+            if time.monotonic() > end:
+                sys.exit("what was recorded is not sealed")
+            time.sleep(0.1)
+
+
 def measure(windows: int, seconds: float) -> dict[str, Any]:
     """One run."""
     place = loopback("loopback, unpinned")
     os.environ["LOUPE_RECORDING_MASTER_KEY"] = secrets.token_hex(32)
     found: dict[bool, list[float]] = {False: [], True: []}
     shares: list[float] = []
-    whole = 2 * windows * (seconds + SETTLE_SECONDS + 2) + 10
+    whole = 2 * windows * (seconds + SETTLE_SECONDS + STOP_SECONDS + 4) + 10
     with servers.ours(place) as server, media(place, server, whole):
         theatre, pid = Theatre(server), recorder(server)
         for number in range(2 * windows):
-            recording = number % 2 == 1
-            if number:
+            # Off on, on off, off on: what changes slowly cancels out.
+            recording = number % 4 in (1, 2)
+            if number % 2:
                 theatre.record(recording)
+                await_sealed(server)
             time.sleep(SETTLE_SECONDS)
             watch, used = histogram.Watch(place, server, DELAY), processor.cpu_seconds(pid)
             watch.note("start")

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks import results
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.ids import RecordingId
+from mediaserver.recording.leftovers import leftovers
 from mediaserver.recording.manifest import verify
 from mediaserver.recording.process import RecorderProcess
 from mediaserver.recording.recorder import ROLL_SECONDS
@@ -58,7 +59,8 @@ async def measure(folder: Path, files: int, rate_kbps: int) -> dict[str, Any]:
     begun, ended = time.monotonic(), 0
     async for message in process.messages():
         if message["event"] == "up":
-            process.send({"do": "recover", "except": []})
+            states = {one.recording: "sealed" for one in leftovers([root], vault)}
+            process.send({"do": "recover", "states": states})
         elif message["event"] == "sealed":
             assert message["failure"] is None, message
             ended += 1

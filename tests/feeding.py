@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from mediaserver.config import Data, Recording, Settings
 from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.leftovers import leftovers
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.recording.reader import Recording as Reader
 from mediaserver.vault import Vault, make_master_key
@@ -33,6 +34,8 @@ class Feeder:
     recording: str = field(default_factory=lambda: f"r{secrets.token_hex(6)}")
     messages: list[Message] = field(default_factory=list)
     taps: dict[str, tuple[socket.socket, socket.socket]] = field(default_factory=dict)
+    left_state: str = "sealed"
+    """What recordings that others left end as."""
     sent: int = 0
     """Pictures fed."""
     dropped: int = 0
@@ -74,7 +77,9 @@ class Feeder:
                 self._brief()
 
     def _brief(self) -> None:
-        self.process.send({"do": "recover", "except": [self.recording]})
+        left = leftovers(self.roots, self.vault)
+        states = {one.recording: self.left_state for one in left if one.recording != self.recording}
+        self.process.send({"do": "recover", "states": states})
         room = self.vault.seal_field("theatre", f"recording/{self.recording}/room").hex()
         begin = {
             "room": room,

@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 import structlog
@@ -36,6 +37,7 @@ from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.figures import Figures
+from mediaserver.recording.leftovers import Recovery
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
@@ -61,6 +63,9 @@ class Consents(Protocol):
 
     def revoked(self) -> AsyncIterator[Revoked]:
         """Purposes that stop being permitted from now on."""
+
+    async def revoked_since(self, procedure: ProcedureId, purpose: Purpose, since: datetime) -> bool:
+        """Whether a consent was refused or taken back since then, or is so now."""
 
 
 @dataclass(slots=True)
@@ -132,6 +137,13 @@ class Recordings:
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
+        self._recovery = Recovery(
+            recording_roots(registry.settings),
+            vault,
+            consents,
+            self._process.send,
+            lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._revocations = 0
         """How many were heard of."""
@@ -140,7 +152,7 @@ class Recordings:
     # ---- Life ----
 
     def start_recorder(self) -> None:
-        """Starts the recorder process, which seals what an earlier one left."""
+        """Starts the recorder process, which is told to seal what an earlier one left."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
 
@@ -152,6 +164,7 @@ class Recordings:
         ending = list(self._ending.values())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
+        await self._recovery.end()
         await self._process.end(END_SECONDS)
         tasks, self._tasks = self._tasks, []
         await end_tasks(tasks)
@@ -245,6 +258,8 @@ class Recordings:
 
     def _revoke(self, procedure: ProcedureId, state: State, *, actor: Actor) -> None:
         self._revocations += 1
+        if state == "withdrawn":
+            self._recovery.revoke(procedure)
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
             try:
                 self._stop(taking, state, actor=actor)
@@ -403,18 +418,19 @@ class Recordings:
             _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
         if message["state"] is not None:
             recording = RecordingId(message["recording"])
+            self._recovery.sealed(recording)
             room = procedure = None
             if message["room"] is not None:
                 sealed = bytes.fromhex(message["room"])
                 room = RoomId(self._vault.open_field(sealed, f"recording/{recording}/room"))
                 procedure = ProcedureId(message["procedure"])
-            self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording)
+            details = {"state": message["state"]}
+            self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording, details=details)
 
     def _brief(self) -> None:
         """A recorder that just started learns what is being taken, and gets the taps again."""
-        known = [*self._taking.values(), *self._ending.values()]
-        self._process.send({"do": "recover", "except": [taking.id for taking in known]})
-        for taking in known:
+        self._recovery.begin()
+        for taking in (*self._taking.values(), *self._ending.values()):
             self._process.send({"do": "start", "recording": taking.id, "begin": taking.begin})
             for track in taking.tracks:
                 self._hand_over(taking, track)

@@ -5,6 +5,7 @@ The folder is the truth about a recording; a database is an index of it. Lines h
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -20,6 +21,8 @@ from mediaserver.vault import NotAuthentic, Vault
 
 _FIRST: Final = "0" * 64
 MAX_LINE_BYTES: Final = 1024 * 1024
+END_BYTES: Final = 4096
+"""More than the line that ends a recording has."""
 
 Line = dict[str, Any]
 Moved = Callable[[Path], bytes]
@@ -59,6 +62,16 @@ class Manifest:
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
+
+    def ended(self) -> bool:
+        """Whether its last whole line is the end; the others are not read. Raises ``OSError``."""
+        with self._folder.manifest.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - END_BYTES))
+            *lines, _ = stream.read().split(b"\n")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return bool(lines) and json.loads(lines[-1])["type"] == "end"
+        return False
 
     def lines(self) -> list[Line]:
         """All whole lines, unchecked. Raises ``OSError``."""

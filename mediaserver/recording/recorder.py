@@ -22,9 +22,9 @@ from typing import Any, Final
 
 from mediaserver.ids import RecordingId, TrackId
 from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, Forecast, free_bytes
-from mediaserver.recording.folder import RecordingFolder, folders
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.location import Location, Locations, Stalled
-from mediaserver.recording.manifest import Line, Manifest
+from mediaserver.recording.manifest import Line
 from mediaserver.recording.running import Running
 from mediaserver.recording.sealer import Sealer
 from mediaserver.vault import NotAuthentic, Vault
@@ -131,7 +131,7 @@ class Recorder:
         running = self._running.get(RecordingId(order.get("recording", "")))
         match order["do"]:
             case "recover":
-                self._recover(set(order["except"]))
+                self._recover(order["states"])
             case "start":
                 self._start(order)
             case "track" if running is not None and taps:
@@ -147,19 +147,25 @@ class Recorder:
         for tap in taps:
             tap.close()
 
-    def _recover(self, taken: set[str]) -> None:
-        """Seals what a crash left: everything that has no end and is not being taken."""
-        left: list[tuple[RecordingId, str]] = []
-        for folder in folders(*self._locations.roots):
-            lines = Manifest(folder, self._vault).lines()
-            if folder.id not in taken and not any(line["type"] == "end" for line in lines):
-                state = next((line["state"] for line in lines if line["type"] == "stopped"), "sealed")
-                left.append((folder.id, state))
-        workers = min(len(left), os.cpu_count() or 1)
-        self._recovering = [self._sealer.another() for _ in range(workers)]
-        for index, (recording, state) in enumerate(left):
-            sealer = self._recovering[index % workers]
-            sealer.order(self._locations.roots, recording, now=None, state=state)
+    def _recover(self, states: dict[RecordingId, str]) -> None:
+        """Seals what a crash left, each to end in the state that the server says; said again, that holds
+        which was said last before its round begins."""
+        for recording, state in states.items():
+            if recording in self._failed:
+                self._failed[recording] = (self._failed[recording][0], state)
+            elif recording not in self._running:
+                sealer = self._recovering_sealer(recording)
+                sealer.order(self._locations.roots, recording, now=None, state=state)
+
+    def _recovering_sealer(self, recording: RecordingId) -> Sealer:
+        """The one that has it already, another as long as there are processors, the least busy."""
+        for sealer in self._recovering:
+            if recording in sealer.waiting:
+                return sealer
+        if len(self._recovering) < (os.cpu_count() or 1):
+            self._recovering.append(self._sealer.another())
+            return self._recovering[-1]
+        return min(self._recovering, key=lambda one: len(one.waiting))
 
     def _start(self, order: Order) -> None:
         """Begins a recording, or goes on with one that another recorder began."""

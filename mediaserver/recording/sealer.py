@@ -106,6 +106,11 @@ class Sealer:
         self._begin()
 
     @property
+    def waiting(self) -> list[RecordingId]:
+        """Of the rounds that are not done, the present one first."""
+        return [order["recording"] for order in self._waiting]
+
+    @property
     def idle(self) -> bool:
         """Nothing waits."""
         return not self._waiting

@@ -165,6 +165,18 @@ class Consents:
         if not await self.permits(procedure, purpose):
             raise ConsentMissing(f"there is no consent to {purpose.value} for this procedure")
 
+    async def revoked_since(self, procedure: ProcedureId, purpose: Purpose, since: datetime) -> bool:
+        """Whether the purpose was refused or taken back at that moment or later, or is so now; False where
+        its procedure was merely closed, and for an unknown one."""
+        query = (
+            select(consents.c.decision, consents.c.recorded_at)
+            .where(consents.c.procedure == procedure, consents.c.purpose == purpose.value)
+            .order_by(consents.c.id)
+        )
+        rows = await self.database.read(lambda connection: connection.execute(query).all())
+        against = [row for row in rows if row.decision != Decision.GIVEN]
+        return bool(against) and (against[-1] is rows[-1] or against[-1].recorded_at >= since)
+
     async def standing(self, procedure: ProcedureId) -> dict[Purpose, Standing]:
         """What holds for each purpose."""
         return await self.database.read(

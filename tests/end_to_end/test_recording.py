@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import struct
@@ -14,11 +15,15 @@ from typing import Any
 
 import pytest
 
+from mediaserver.audit import Actor
 from mediaserver.cause.thresholds import RECORDING_LAG
 from mediaserver.config import Data, Recording, Settings
+from mediaserver.ids import ProcedureId
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.indexing import LOOK_SECONDS
 from mediaserver.recording.manifest import verify
+from mediaserver.recording.reader import Recording as Reader
+from mediaserver.store.consents import Decision
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.store.store import Store
 from signalling.demo.tracks import VoiceTrack
@@ -129,6 +134,39 @@ async def test_a_withdrawal_stops_within_two_seconds(theatre: tuple[RecordingSer
         last = marks_of(reader)[-1]
         assert last.age_ms(begun) >= -2_000, "nothing was taken two seconds after the withdrawal"
         assert (await surgeon.ask("start_recording", procedure=id))["code"] == "consent_missing"
+
+
+async def test_what_a_crash_left_is_marked_when_its_consent_was_withdrawn_before_the_restart(
+    tmp_path: Path,
+) -> None:
+    server = RecordingServer.begin(tmp_path)
+    ids: list[ProcedureId] = []
+    async with Client(server) as http, contextlib.AsyncExitStack() as members:
+        for _ in range(2):
+            surgeon = await members.enter_async_context(Member(http, server.new_room()))
+            await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+            ids.append(ProcedureId(await procedure(http, surgeon.room)))
+            await surgeon.do("start_recording", procedure=ids[-1])
+        await asyncio.sleep(1.0)
+        server.process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(server.process.wait)
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+    settings = Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
+    store = Store.open(settings)
+    (given,) = await store.consents.history(ids[0])
+    withdrawn = dataclasses.replace(given, decision=Decision.WITHDRAWN)
+    await store.consents.decide(ids[0], withdrawn, Actor(id="nurse"))
+    await store.close()
+    server = RecordingServer.begin(tmp_path)
+    try:
+        await server.sealed(2)
+        readers = [Reader.open(folder.path, server.vault) for folder in server.recordings()]
+        states = {reader.procedure: reader.state for reader in readers}
+        assert states == {ids[0]: "withdrawn", ids[1]: "sealed"}
+        assert all(marks_of(reader) for reader in readers), "what there was is kept"
+    finally:
+        server.stop()
 
 
 async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from tests.recording_room import RecordingServer, procedure
 from tests.running import Client, until
 from tests.server_kills import marks_of
 
-SIZE_MIB, LEFT_BYTES = 64, 200_000
+SIZE_MIB = 64
+EVENT_SECONDS, ELSEWHERE_SECONDS = 1.0, 2.0
+"""After there was no room: until operators can see it, until recording goes on at the second location."""
 
 pytestmark = pytest.mark.slow
 
@@ -37,9 +40,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> None:
-    """All but a little."""
+    """To the last byte."""
     descriptor = os.open(folder / "else", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.posix_fallocate(descriptor, 0, free_bytes(folder) - LEFT_BYTES)
+    os.posix_fallocate(descriptor, 0, free_bytes(folder))
     os.close(descriptor)
 
 
@@ -57,17 +60,22 @@ async def test_viewers_and_recording_go_on(tmp_path: Path, small: Path) -> None:
                 await watch.frames(15)
                 begun = len(watch.seen)
                 fill(small)
+                full = time.monotonic()
 
                 async def told() -> bool:
                     metrics = await http.metrics()
                     return metrics['loupe_recorder_disk_trouble_total{reason="full"}'] == 1
 
-                await until(told, 60, "the disk is full")
-                await watch.frames(30)
-                assert_in_order(watch.seen[begun:])
+                await until(told, EVENT_SECONDS, "the disk is full")
+                seen = time.monotonic() - full
                 (folder,) = server.recordings()
                 place = RecordingFolder(second / folder.id)
-                await until(lambda: bool(place.journals()), 2, "it goes on at the second location")
+                left = full + ELSEWHERE_SECONDS - time.monotonic()
+                await until(lambda: bool(place.journals()), left, "it goes on at the second location")
+                went_on = time.monotonic() - full
+                print(f"told after {seen:.2f} s, goes on elsewhere after {went_on:.2f} s")
+                await watch.frames(30)
+                assert_in_order(watch.seen[begun:])
                 await surgeon.do("stop_recording")
             reader = await server.sealed()
         segments = reader.segments(reader.tracks[0])

@@ -17,7 +17,7 @@ from mediaserver.audit import Actor
 from mediaserver.config import Data
 from mediaserver.errors import AlreadyRecording, NotPermitted, NotRecording
 from mediaserver.events import RecordingChanged
-from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.plane import open_plane
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
@@ -27,8 +27,10 @@ from mediaserver.store.consents import ConsentMissing, Consents, Purpose, Revoke
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedures
 from mediaserver.store.schema import MIGRATIONS
+from mediaserver.store.store import recording_roots
 from mediaserver.vault import Vault
 from tests.mediaserver.peers import identity, publish, settings, told
+from tests.recorded import Shelf
 
 ACTOR = Actor(id="someone")
 P1 = ProcedureId("p1")
@@ -47,6 +49,9 @@ class Register:
             happens, self.answering = self.answering, None
             happens()
         return answer
+
+    async def revoked_since(self, *_: object) -> bool:
+        return not self.given
 
     async def revoked(self) -> AsyncIterator[Revoked]:
         nothing: tuple[Revoked, ...] = ()
@@ -91,9 +96,16 @@ class World:
     def __init__(self, folder: Path) -> None:
         chosen = settings().model_copy(update={"data": Data(folder=folder)})
         self.server = Server(chosen, open_plane(chosen.media))
+        self.root = recording_roots(chosen)[0]
         self.audit, self.register, self.listener = Entries(), Register(), Listener()
         self.taking = Recordings(self.server.registry, Vault([bytes(range(32))]), self.register, self.audit)
         self.taking._process = self.listener  # type: ignore[assignment]
+        self.taking._recovery.order = self.listener.send
+
+    async def recovered(self) -> None:
+        task = self.taking._recovery._task
+        assert task is not None
+        await task
 
 
 @pytest.fixture
@@ -268,25 +280,42 @@ async def test_a_new_recorder_is_told_everything_again(world: World) -> None:
     surgeon = world.server.join(identity(Role.SURGEON), "An")
     await publish(world.server, surgeon)
     changed = await world.taking.start(world.server.rooms[surgeon.room], P1, actor=ACTOR)
-    before = len(world.listener.orders)
-    world.taking._received({"event": "up"})
-    again = world.listener.orders[before:]
-    assert [order["do"] for order in again] == ["recover", "start", "track", "track"]
-    assert again[0]["except"] == [changed.recording]
+    taken = Shelf(world.root, world.taking._vault, changed.recording)
+    Shelf(world.root, world.taking._vault, RecordingId("rleft"))
+
+    async def told_anew() -> list[str]:
+        before = len(world.listener.orders)
+        world.taking._received({"event": "up"})
+        await world.recovered()
+        return [order["do"] for order in world.listener.orders[before:]]
+
+    assert await told_anew() == ["start", "track", "track", "recover"]
+    assert world.listener.did("recover")[-1]["states"] == {"rleft": "sealed"}
     world.taking.stop_by(surgeon)
-    before = len(world.listener.orders)
-    world.taking._received({"event": "up"})
-    assert [order["do"] for order in world.listener.orders[before:]] == [
-        "recover",
-        "start",
-        "track",
-        "track",
-        "stop",
-    ]
+    assert await told_anew() == ["start", "track", "track", "stop", "recover"]
+    assert world.listener.did("recover")[-1]["states"] == {"rleft": "sealed"}
     world.taking._received({"event": "stopped", "recording": changed.recording})
-    before = len(world.listener.orders)
+    assert await told_anew() == ["recover"]
+    assert world.listener.did("recover")[-1]["states"] == {"rleft": "sealed", taken.id: "sealed"}
+
+
+async def test_what_was_left_of_a_procedure_is_marked_when_its_consent_is_gone(world: World) -> None:
+    Shelf(world.root, world.taking._vault, RecordingId("rleft"), P1)
     world.taking._received({"event": "up"})
-    assert [order["do"] for order in world.listener.orders[before:]] == ["recover"]
+    await world.recovered()
+    world.taking.withdraw(P1, actor=ACTOR)
+    done = {
+        "event": "sealed", "recording": "rleft", "state": "withdrawn", "failure": None, "room": None,
+        "damaged": 0, "unreadable": 0,
+    }  # fmt: skip
+    world.taking._received(done)
+    world.taking.withdraw(P1, actor=ACTOR)
+    states = [order["states"]["rleft"] for order in world.listener.did("recover")]
+    assert states == ["sealed", "withdrawn"], "told again while it waited, not once it was sealed"
+    world.register.given = False
+    world.taking._received({"event": "up"})
+    await world.recovered()
+    assert world.listener.did("recover")[-1]["states"] == {"rleft": "withdrawn"}
 
 
 async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:

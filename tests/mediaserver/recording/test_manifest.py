@@ -73,6 +73,20 @@ def test_no_line_can_be_changed_dropped_added_or_moved(shelf: Shelf) -> None:
         verify(shelf.folder, shelf.vault)
 
 
+def test_its_end_is_seen_without_its_other_lines(shelf: Shelf) -> None:
+    manifest, path = Manifest(shelf.folder, shelf.vault), shelf.folder.manifest
+    whole = path.read_bytes()
+    assert manifest.ended()
+    path.write_bytes(whole + b'{"type":"event"')
+    assert manifest.ended(), "what a crash cut is no line"
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    assert not manifest.ended()
+    path.write_bytes(b"x" * MAX_LINE_BYTES + b"\n")
+    assert not manifest.ended()
+    path.write_bytes(b"")
+    assert not manifest.ended()
+
+
 def test_another_key_signed_nothing_of_it(shelf: Shelf) -> None:
     with pytest.raises(Altered, match="line 1"):
         verify(shelf.folder, Vault([bytes(range(32))]))

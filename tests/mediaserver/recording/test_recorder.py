@@ -61,10 +61,10 @@ async def test_fifty_kills_at_random_moments(tmp_path: Path) -> None:
     assert max(lost) <= ALLOWED_SECONDS
 
 
-async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_seals_it(
+async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_seals_it_as_it_is_told(
     tmp_path: Path,
 ) -> None:
-    async with Feeder(tmp_path) as feeder:
+    async with Feeder(tmp_path, left_state="withdrawn") as feeder:
         feeder.track("t1")
         await feeder.feed("t1", 1.0)
         # As when the server was killed: its sockets close, and nobody says stop.
@@ -79,9 +79,10 @@ async def test_a_recorder_whose_server_is_gone_writes_what_waits_and_the_next_se
         assert feeder.process.pid != pid
         feeder.recording = abandoned
         reader = feeder.read()
-        assert reader.state == "sealed"
+        assert reader.state == "withdrawn"
         assert pictures(reader) == feeder.sent
         feeder.recording = "rnext"
+        await feeder.stop()
 
 
 async def test_a_withdrawal_is_sealed_and_marked_at_once(tmp_path: Path) -> None:

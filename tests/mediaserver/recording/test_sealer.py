@@ -136,3 +136,24 @@ def test_the_recorder_orders_a_round_again_that_was_given_up(shelf: Shelf) -> No
         recorder._seal_again(time.monotonic() + 1.0)
         assert [*idle, sealer.idle] == [True, False]
         sealer.close(5.0)
+
+
+def test_what_was_left_ends_as_was_said_last_before_its_round_began(shelf: Shelf) -> None:
+    _, theirs = pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with pair[0], theirs:
+        recorder = Recorder(theirs, shelf.vault, (shelf.root,), ending_sealer())
+        for number in range(8):
+            recorder._recover({RecordingId(f"r{number}"): "sealed"})
+        workers = len(recorder._recovering)
+        recorder._recover({RecordingId("r7"): "withdrawn"})
+        waiting = [order for one in recorder._recovering for order in one._waiting]
+        assert sorted(order["recording"] for order in waiting) == [f"r{number}" for number in range(8)]
+        states = {order["recording"]: order["state"] for order in waiting}
+        assert (states["r6"], states["r7"]) == ("sealed", "withdrawn")
+        assert len(recorder._recovering) == workers <= (os.cpu_count() or 1)
+        assert max(len(one.waiting) for one in recorder._recovering) <= -(-8 // workers)
+        recorder._failed[RecordingId("rfailed")] = (5.0, "sealed")
+        recorder._recover({RecordingId("rfailed"): "withdrawn"})
+        assert recorder._failed == {"rfailed": (5.0, "withdrawn")}, "tried again when it is due"
+        for one in recorder._recovering:
+            one.close(5.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,24 @@ async def test_a_database_that_fails_for_a_while_delays_the_news_only(
         assert await waiting == Revoked(procedure, Purpose.RECORDING)
     assert failures == []
     await ended.aclose()  # type: ignore[attr-defined] # a generator
+
+
+async def test_what_was_revoked_since_a_moment(
+    consents: Consents, procedures: Procedures, procedure: ProcedureId
+) -> None:
+    async def revoked(since: datetime) -> bool:
+        return await consents.revoked_since(procedure, Purpose.RECORDING, since)
+
+    begun = now()
+    assert not await consents.revoked_since(ProcedureId("none"), Purpose.RECORDING, begun)
+    await consents.decide(procedure, GIVEN, NURSE)
+    await consents.decide(procedure, decision(Decision.REFUSED, Purpose.TEACHING), NURSE)
+    assert not await revoked(begun)
+    await consents.decide(procedure, WITHDRAWN, NURSE)
+    assert await revoked(begun)
+    assert await revoked(now() + timedelta(hours=1)), "it does not stand, whatever the clocks say"
+    await consents.decide(procedure, GIVEN, NURSE)
+    assert await revoked(begun), "what was taken before was taken back"
+    assert not await revoked(now() + timedelta(hours=1))
+    await procedures.close(procedure, NURSE)
+    assert not await revoked(now() + timedelta(hours=1)), "nobody took it back"
