@@ -66,7 +66,7 @@ def services(
         server.metrics.registry.register(StoreCollector(store))
     # Without a store nothing outlives the process: nor need the names of rooms.
     rooms = RoomNames(None, secrets.token_bytes(32)) if store is None else store.audit.rooms
-    desk = Desk(server.registry, rooms, draining=lambda: server.draining, reasons=server.adaptation.reasons)
+    desk = Desk(server.registry, rooms, draining=lambda: server.draining, decided=server.adaptation.decision)
     if isinstance(server.recordings, Recordings):
         desk.recorder = server.recordings
     server.metrics.registry.register(DeskCollector(desk, server.registry))

@@ -9,11 +9,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from mediaserver import errors
-from mediaserver.audit import Actor
+from mediaserver.audit import Actor, Event
 from mediaserver.events import RecordingChanged
 from mediaserver.ids import ProcedureId, RoomId
 from mediaserver.policy import Right
+from mediaserver.server import Server
 from signalling import body, messages
+from signalling.auditing import actor
 from signalling.auth import Bearer
 from signalling.context import bearer, services
 from signalling.dispatch import recordings
@@ -68,16 +70,33 @@ async def change(request: web.Request) -> web.Response:
     parts = services(request)
     holder, name = _holder(request, Right.RECORD)
     wish = await body.read_json(request, parts.limits, RecordingRequest)
-    taking = recordings(parts.server)
-    actor = Actor(id=holder.claims.sub, role=holder.role)
+    try:
+        return _told(await _change(parts.server, holder, name, wish))
+    except errors.NotPermitted:
+        raise  # audited as every refused request is, and by the recordings themselves
+    except errors.LoupeError as error:
+        parts.audit.append(
+            Event.RECORDING_START if wish.action == "start" else Event.RECORDING_STOP,
+            actor=actor(holder, request.remote),
+            room=name,
+            procedure=wish.procedure,
+            outcome="denied",
+            details={"code": error.code},
+        )
+        raise
+
+
+async def _change(server: Server, holder: Bearer, name: RoomId, wish: RecordingRequest) -> RecordingChanged:
+    taking = recordings(server)
+    by = Actor(id=holder.claims.sub, role=holder.role)
     if wish.action == "stop":
-        return _told(taking.stop(name, actor=actor))
+        return taking.stop(name, actor=by)
     if wish.procedure is None:
         raise MalformedMessage("a recording belongs to a procedure", field="$.procedure")
-    room = parts.server.rooms.get(name)
+    room = server.rooms.get(name)
     if room is None:
         raise errors.UnknownRoom
-    return _told(await taking.start(room, ProcedureId(wish.procedure), actor=actor))
+    return await taking.start(room, ProcedureId(wish.procedure), actor=by)
 
 
 ROUTES: tuple[Route, ...] = (

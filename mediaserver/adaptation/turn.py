@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -22,7 +22,7 @@ from mediaserver.adaptation.uplinks import Looking, Uplinks
 from mediaserver.adaptation.viewer import Viewer
 from mediaserver.events import Quality, SendingWanted
 from mediaserver.ids import ParticipantId, PublicationId
-from mediaserver.layers import Choice, Demand, Pause, Reason
+from mediaserver.layers import Choice, Decision, Demand, Pause
 from mediaserver.room import Effect, Publication, Room, Tell
 from mediaserver.session import Registry, Session
 from mediaserver.transport.transport import Transport
@@ -75,11 +75,10 @@ class Adaptation:
         viewer = self._viewers.get(participant)
         return None if viewer is None else viewer.quality
 
-    def reasons(self, participant: ParticipantId) -> Mapping[int, Reason]:
-        """Why they are sent no more than they are, by subscription, as last decided."""
+    def decision(self, participant: ParticipantId) -> Decision | None:
+        """What they are sent, and why not more, as last decided; ``None`` if they watch nothing."""
         viewer = self._viewers.get(participant)
-        decision = None if viewer is None else viewer.decision
-        return {} if decision is None else {key: one.reason for key, one in decision.choices.items()}
+        return None if viewer is None else viewer.decision
 
     def rates(self, publication: Publication) -> tuple[int, ...]:
         """Bits per second of each of its encodings, lowest first; 0 for what does not flow."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -21,7 +21,7 @@ from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
 from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
-from mediaserver.layers import Reason
+from mediaserver.layers import Decision
 from mediaserver.operations.facts import Disk, LoopLag, Workers
 from mediaserver.operations.live import LiveRoom, first_look
 from mediaserver.operations.measures import Measures
@@ -79,13 +79,13 @@ class Desk:
         rooms: RoomNames,
         *,
         draining: Callable[[], bool] = lambda: False,
-        reasons: Callable[[ParticipantId], Mapping[int, Reason]],
+        decided: Callable[[ParticipantId], Decision | None],
     ) -> None:
-        """``reasons``: why a participant's layers were last chosen so, by subscription."""
+        """``decided``: what a participant was last decided to be sent, and why."""
         settings = registry.settings
         self._registry = registry
         self._draining = draining
-        self._reasons = reasons
+        self._decided = decided
         self.store = HistoryStore(
             settings.data.folder / HISTORY_FILE,
             rooms,
@@ -190,7 +190,7 @@ class Desk:
                 now,
                 pictures=self._pictures,
                 arrived=arrived,
-                reasons=self._reasons(session.participant.id),
+                decided=self._decided(session.participant.id),
             )
             for session in sessions
         ]

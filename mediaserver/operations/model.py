@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from mediaserver.clinical import ClinicalClass
-from mediaserver.events import Kind, SourceType
+from mediaserver.events import Kind, SourceType, Step
 from mediaserver.layers import Reason
 from mediaserver.policy import Role
 
@@ -88,6 +88,8 @@ class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: Reason | None = None
     """Why this layer, or none, and not more; None before anything was chosen."""
     layer: int | None = None
+    still_seconds: float | None = None
+    """Sent as stills so far apart; None: it moves, or is not sent."""
     bits_per_second: int = 0
     loss_before_ratio: float | None = None
     loss_after_ratio: float | None = None
@@ -129,6 +131,8 @@ class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Participant to server."""
     down: LegSample | None = None
     """Server to participant."""
+    step: Step | None = None
+    """Of the survival ladder, as last decided for what they watch; None before anything was."""
     sources: tuple[SourceSample, ...] = ()
     views: tuple[ViewSample, ...] = ()
 

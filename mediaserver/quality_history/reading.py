@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mediaserver.layers import Reason
+from mediaserver.events import Step
+from mediaserver.layers import Choice, Decision, Still
 from mediaserver.operations.model import (
     LegSample,
     PictureReading,
@@ -33,14 +34,15 @@ def sample(
     *,
     pictures: Mapping[str, PictureReading],
     arrived: Mapping[str, float],
-    reasons: Mapping[int, Reason],
+    decided: Decision | None,
 ) -> Sample:
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
-    publication is when the server has it; ``reasons``: of the layers last chosen, by subscription."""
+    publication is when the server has it; ``decided``: what they are sent, as last decided."""
     told = session.participant.statistics
     claim = told.current(now) or Claim(clock_ms=0)
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
+    choices = {} if decided is None else decided.choices
     receiving = session.subscribing or session.watching
     down = None if receiving is None else _down(receiving.transport, found, claim.subscribe)
     return Sample(
@@ -52,6 +54,7 @@ def sample(
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
+        step=None if decided is None else cast("Step", decided.step.name.lower()),
         sources=tuple(
             _source(publication, found, sources.get(publication.id), pictures.get(publication.id))
             for publication in published(session)
@@ -64,7 +67,7 @@ def sample(
                 found,
                 views.get(publication.id),
                 delay(arrived.get(publication.id), down, views.get(publication.id)),
-                reasons.get(handle),
+                choices.get(handle),
             )
             for publication, handle in watched(session)
         ),
@@ -200,7 +203,7 @@ def _view(
     found: Difference,
     claim: ViewClaim | None,
     delay_seconds: float | None,
-    reason: Reason | None,
+    choice: Choice | None,
 ) -> ViewSample:
     change = found.subscription(handle)
     freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
@@ -209,8 +212,11 @@ def _view(
         publication=publication.id,
         kind=publication.kind,
         state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
-        reason=reason,
+        reason=None if choice is None else choice.reason,
         layer=None if layer is None else int(layer),
+        still_seconds=choice.sending.interval_seconds
+        if choice is not None and isinstance(choice.sending, Still)
+        else None,
         bits_per_second=change.bits_per_second("octets"),
         loss_before_ratio=number(change.now, "fraction_lost_ratio"),
         nacks=change.grown("nacks_received"),

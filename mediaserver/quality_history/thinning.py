@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
+from mediaserver.events import Step
 from mediaserver.operations.model import LegSample, Sample, SourceSample, ViewSample
 
 Part = TypeVar("Part", Sample, LegSample, SourceSample, ViewSample)
@@ -19,10 +20,13 @@ _WHOLE = frozenset(
 )
 """Averages are no measure of these names' kind, or must stay whole numbers."""
 _AVERAGED_WHOLE = frozenset({"bits_per_second", "estimate_bits_per_second"})
+_STEPS: tuple[Step | None, ...] = (None, *get_args(Step))
+"""The best first; not known says less than any."""
 
 
 def thinned(samples: Sequence[Sample]) -> Sample:
-    """One for all, at the first's time: means of measures, sums of counts, the worst ages, the last words."""
+    """One for all, at the first's time: means of measures, sums of counts, the worst ages and steps, else the
+    last words."""
     whole = _merged(samples)
     ups = [sample.up for sample in samples if sample.up is not None]
     downs = [sample.down for sample in samples if sample.down is not None]
@@ -30,6 +34,7 @@ def thinned(samples: Sequence[Sample]) -> Sample:
         whole,
         at_ms=samples[0].at_ms,
         connected=all(sample.connected for sample in samples),
+        step=max((sample.step for sample in samples), key=_STEPS.index),
         up=_merged(ups) if ups else None,
         down=_merged(downs) if downs else None,
         sources=_by_publication(sample.sources for sample in samples),

@@ -28,7 +28,7 @@ def make(folder: Path) -> tuple[Server, Desk]:
 
 def over(server: Server) -> Desk:
     """As the application makes it."""
-    return Desk(server.registry, ROOMS, draining=lambda: server.draining, reasons=server.adaptation.reasons)
+    return Desk(server.registry, ROOMS, draining=lambda: server.draining, decided=server.adaptation.decision)
 
 
 def play(server: Server, desk: Desk, seconds: int, start: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -88,6 +89,25 @@ async def test_without_consent_or_room_or_procedure(recording: House) -> None:
     assert (await surgeon.ask("start_recording", procedure="another"))["code"] == "consent_missing"
     status, problem = await call(recording, "POST", recording.bearer("surgeon"), {"action": "start"})
     assert (status, problem["field"]) == (400, "$.procedure")
+
+
+async def test_refusals_are_audited_with_who_what_and_why(recording: House) -> None:
+    start, stop, staff = START, {"action": "stop"}, recording.bearer("staff")
+    await call(recording, "POST", staff, start)
+    await recording.join("surgeon")
+    await call(recording, "POST", staff, stop)
+    await call(recording, "POST", staff, {"action": "start"})
+    await call(recording, "POST", staff, {"action": "start", "procedure": "another"})
+    await call(recording, "POST", recording.bearer("specialist"), start)
+    denied = [one for one in await recording.audited() if one.outcome == "denied"]
+    assert [(one.event, json.loads(one.details or "{}")["code"]) for one in denied] == [
+        ("recording.start", "unknown_room"),
+        ("recording.stop", "not_recording"),
+        ("recording.start", "malformed_message"),
+        ("access.deny", "consent_missing"),
+        ("access.deny", "not_permitted"),
+    ]
+    assert all(one.actor for one in denied)
 
 
 async def test_by_websocket(recording: House) -> None:

@@ -232,6 +232,7 @@ APART = {
             ("GET", ""),
             ("POST", "/{recording}/views"),
             ("DELETE", "/{recording}/views"),
+            ("GET", "/{recording}/reception"),
             ("GET", "/{recording}/tracks/{track}/segments/{number}"),
             ("GET", "/{recording}/tracks/{track}/thumbnails/{second}"),
             ("POST", "/{recording}/bookmarks"),

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import time
 
+from mediaserver.layers import Choice, Decision, Option, Reason, State, Step, Still
 from mediaserver.policy import Role
 from mediaserver.quality_history.claims import Claim, LinkClaim, SourceClaim, ViewClaim
 from mediaserver.quality_history.delay import arrivals
 from mediaserver.quality_history.figures import difference
-from mediaserver.quality_history.reading import sample
+from mediaserver.quality_history.reading import sample, watched
+from mediaserver.session import Session
 from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish
 from tests.mediaserver.seconds import AT_MS
+
+
+def stills_of(session: Session, publication: str) -> Decision:
+    """As decided on a link that carries no more of it than a still now and then."""
+    [handle] = [handle for known, handle in watched(session) if known.id == publication]
+    still = Choice(Still(Option(0), 2.0), Reason.LINK, 50_000.0, 50_000.0, None)
+    return Decision({handle: still}, 0, 0.0, Step.STILLS, State())
 
 
 async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
@@ -38,9 +47,14 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     )  # fmt: skip
     found = difference(server.registry.plane.stats(), 1.0, None)
     sessions = server.registry.sessions
-    sent = sample(sessions[surgeon.id], found, AT_MS, now, pictures={scope: "black"}, arrived={}, reasons={})
-    seen = sample(sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), reasons={})
-    late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, reasons={})
+    sent = sample(
+        sessions[surgeon.id], found, AT_MS, now, pictures={scope: "black"}, arrived={}, decided=None
+    )
+    decided = stills_of(sessions[observer.id], scope)
+    seen = sample(
+        sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), decided=decided
+    )
+    late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, decided=None)
     await server.stop()
     assert (sent.clock_skew_seconds, sent.claims_age_seconds) == (2.0, 0.0)
     assert sent.up is not None
@@ -53,6 +67,8 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     by_id = {one.publication: one for one in seen.views}
     assert set(by_id) == set(named.values())
     assert (by_id[scope].frames_per_second, by_id[scope].freezes) == (24.0, 1)
+    assert (seen.step, by_id[scope].still_seconds, by_id[scope].reason) == ("stills", 2.0, Reason.LINK)
+    assert (late.step, late.views[0].still_seconds, sent.step) == (None, None, None)
     assert seen.down is not None
     # What was said a minute ago is not said of now, and a freeze is told once.
     assert {one.publication: (one.frames_per_second, one.freezes) for one in late.views}[scope] == (None, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediaserver.events import Step
 from mediaserver.operations.model import Sample
 from mediaserver.quality_history.thinning import thinned
 from tests.mediaserver.seconds import AT_MS, leg, observer, source, surgeon, view
@@ -33,6 +34,12 @@ def test_what_came_or_went_in_between_is_kept() -> None:
     one = thinned([observer(views=(view(),), down=None), observer(views=(view(publication="overhead"),))])
     assert [part.publication for part in one.views] == ["scope", "overhead"]
     assert one.down is not None
+
+
+def test_the_worst_step_stands_for_all() -> None:
+    steps: list[Step | None] = [None, "full", "sound", "reduced"]
+    assert thinned([observer(step=step) for step in steps]).step == "sound"
+    assert thinned([observer(), observer()]).step is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=10))

@@ -3,6 +3,22 @@ import type { ReviewWords } from "./review.vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
+const viewers: ReviewWords["viewers"] = {
+  title: "What each viewer got", loading: "Reading…", failed: "It could not be read.",
+  unknown: "The quality history holds nothing of this recording any more.", nobody: "Nobody watched while this was recorded.",
+  incomplete: "There is more than can be shown here.", absent: "Not there, or not watching",
+  numbered: (role, n) => `${role} ${n}`, rowLabel: (who) => `What ${who} got`, because: (what, why) => `${what} – ${why}`,
+  levels: {
+    full: "Full", reduced: "Poorer picture", stills: "Stills", sound: "Sound only", frozen: "Frozen picture",
+    nothing: "Nothing", away: "Not connected",
+  },
+  reasons: {
+    link: "the link carried no more", priority: "a more important picture came first", measuring: "the link was being measured",
+    loss: "packets were lost on the way", freeze: "the picture did not move on", hidden: "the viewer hid it", muted: "the source was paused",
+    no_signal: "the source sent no picture", disconnected: "nothing was heard of them",
+  },
+};
+
 export const review: ReviewWords = {
   title: "Review",
   library: "Recordings", search: "Find a recording", searchHelp: "Title, reference, staff – with or without accents",
@@ -20,7 +36,7 @@ export const review: ReviewWords = {
   timeline: "Timeline", thumbnails: "Show thumbnails", quality: "Quality received",
   qualityOf: (share, size) => `${size === "" ? "" : `${size}, `}${decimal.format(share * 100)} % of packets lost`,
   levels: { good: "Good", fair: "Some loss", poor: "Much loss" },
-  noPicture: "NO PICTURE", noSound: "NO SOUND", gapReasons: {
+  viewers, noPicture: "NO PICTURE", noSound: "NO SOUND", gapReasons: {
     lost: "Packets were lost on the way", muted: "The source was paused", no_keyframe: "No whole picture had come yet",
     paused: "The source sent no picture", reconnect: "The source was reconnecting", not_recorded: "This source was not recorded",
   },

@@ -15,6 +15,23 @@ const recordingStates: Record<string, string> = {
   recording: "Đang ghi", sealing: "Đang niêm phong", sealed: "Đã niêm phong", withdrawn: "Đã rút lại đồng ý",
 };
 
+const viewers = {
+  title: "Mỗi người xem đã nhận được gì", loading: "Đang đọc…", failed: "Chưa đọc được.",
+  unknown: "Lịch sử chất lượng không còn giữ gì của ca ghi này.", nobody: "Không có ai xem trong lúc ghi.",
+  incomplete: "Còn nhiều hơn mức hiển thị được ở đây.", absent: "Không có mặt hoặc không xem",
+  numbered: (role: string, n: number) => `${role} ${n}`, rowLabel: (who: string) => `${who} đã nhận được gì`,
+  because: (what: string, why: string) => `${what} – ${why}`,
+  levels: {
+    full: "Đầy đủ", reduced: "Hình kém hơn", stills: "Ảnh tĩnh", sound: "Chỉ có tiếng", frozen: "Hình đứng",
+    nothing: "Không có gì", away: "Mất kết nối",
+  },
+  reasons: {
+    link: "đường truyền không tải được hơn", priority: "nhường cho hình quan trọng hơn", measuring: "đang đo đường truyền",
+    loss: "mất gói trên đường truyền", freeze: "hình không chạy tiếp", hidden: "người xem đã ẩn hình", muted: "nguồn đang tạm dừng",
+    no_signal: "nguồn không gửi hình", disconnected: "không liên lạc được",
+  },
+};
+
 export const review = {
   title: "Xem lại",
   library: "Thư viện ca ghi", search: "Tìm ca ghi", searchHelp: "Tên ca, mã, người tham gia – gõ có dấu hay không dấu đều được",
@@ -35,7 +52,7 @@ export const review = {
   timeline: "Dòng thời gian", thumbnails: "Hiện ảnh nhỏ", quality: "Chất lượng nhận được", qualityOf: (share: number, size: string) =>
     `${size === "" ? "" : `${size}, `}mất ${decimal.format(share * 100)} % gói`,
   levels: { good: "Tốt", fair: "Có mất gói", poor: "Mất nhiều gói" },
-  noPicture: "KHÔNG CÓ HÌNH", noSound: "KHÔNG CÓ TIẾNG", gapReasons, waiting: "Đang tải hình…",
+  viewers, noPicture: "KHÔNG CÓ HÌNH", noSound: "KHÔNG CÓ TIẾNG", gapReasons, waiting: "Đang tải hình…",
   pin: (what: string) => `Phóng to ${what}`, unpin: "Xem tất cả",
   bookmarks: "Điểm đánh dấu và chương", addBookmark: "Đánh dấu lúc này", bookmarkLabel: "Ghi chú cho điểm này", save: "Lưu", cancel: "Hủy",
   removeBookmark: (what: string) => `Xóa ${what}`, live: "đánh dấu khi đang mổ", chapterKinds, goTo: (what: string) => `Tới ${what}`,

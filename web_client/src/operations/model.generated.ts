@@ -270,6 +270,7 @@ export interface Sample {
   claims_age_seconds?: number | null;
   up?: LegSample | null;
   down?: LegSample | null;
+  step?: ("full" | "reduced" | "silent" | "sound" | "stills") | null;
   sources?: SourceSample[];
   views?: ViewSample[];
 }
@@ -321,6 +322,7 @@ export interface ViewSample {
   state: "awaiting_keyframe" | "forwarding" | "nothing_flows" | "paused_by_viewer" | "switching";
   reason?: Reason | null;
   layer?: number | null;
+  still_seconds?: number | null;
   bits_per_second?: number;
   loss_before_ratio?: number | null;
   loss_after_ratio?: number | null;

@@ -3,6 +3,7 @@ import { JoinRefused, refusalCode } from "../client/errors";
 import { exchange } from "../client/invitation";
 import type { Admission } from "../client/invitation";
 import type { Bookmark, Detail, Entry } from "./model";
+import type { Received } from "./viewers";
 
 export const BASE = "/api/v1/recordings";
 
@@ -66,6 +67,10 @@ export class ReviewApi {
   /** The answer sets a cookie by which this browser's players read the media. */
   open(recording: string): Promise<Detail> {
     return this.#ask<Detail>("POST", `${BASE}/${recording}/views`);
+  }
+
+  received(recording: string): Promise<Received> {
+    return this.#ask<Received>("GET", `${BASE}/${recording}/reception`);
   }
 
   /** Also while the page is being closed. */

@@ -15,7 +15,7 @@ const thumbnailsOn = signal(recall("thumbnails") === "on");
 const THUMBNAILS = 12;
 const STEP_SECONDS = 1;
 
-const share = (seconds: number, all: number): string => `${(100 * seconds) / Math.max(0.001, all)}%`;
+export const share = (seconds: number, all: number): string => `${(100 * seconds) / Math.max(0.001, all)}%`;
 
 export function Timeline({ player }: { player: Player }) {
   const t = words.value.review;

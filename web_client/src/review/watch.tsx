@@ -14,6 +14,7 @@ import { Exports } from "./exports";
 import { chaptersOf, clockText, momentFragment } from "./model";
 import type { Detail, Track } from "./model";
 import { Player } from "./player";
+import { Reception } from "./reception";
 import { pinnedTrack, Stage } from "./stage";
 import { Timeline } from "./timeline";
 
@@ -50,6 +51,7 @@ export function Watch({ opened, seconds, api }: { opened: Detail; seconds: numbe
           <Stage player={player} />
           <Controls player={player} />
           <Timeline player={player} />
+          <Reception player={player} api={api} />
         </div>
         <div class="side">
           <Bookmarks player={player} detail={detail} api={api} />
