@@ -134,13 +134,12 @@ async def rooms(request: web.Request) -> web.Response:
 async def history(request: web.Request) -> web.Response:
     """Samples of a room, oldest first."""
     holder = _operator(request)
-    name = request.match_info["room"]
-    paging = _paging(request, 1000)
+    name, span, paging = request.match_info["room"], _span(request, RECENT_MS), _paging(request, 1000)
     _audit(request, holder, "history")
     found = await query.samples(
         services(request).operations.store.database,
         name,
-        *_span(request, RECENT_MS),
+        *span,
         participant=request.query.get("participant"),
         **paging,
     )

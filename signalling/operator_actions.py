@@ -1,6 +1,6 @@
 """``/api/v1/operations``, what changes something: key frame, mute, top layer, reconnect, drain.
 
-Every path needs the right ``inspect``; every action is audited, done, refused or in vain.
+Every path needs the right ``inspect``; every action is audited, done, refused, malformed or in vain.
 None shows a picture.
 """
 
@@ -80,12 +80,15 @@ def _note(
 
 
 @contextlib.contextmanager
-def _acting(request: web.Request, holder: Bearer, action: str, **details: object) -> Iterator[None]:
-    """Audits what is done within, and what fails: who asks for what is not there may be guessing."""
+def _acting(request: web.Request, holder: Bearer, action: str) -> Iterator[dict[str, object]]:
+    """Audits what is done within, and what fails: who asks for what is not there, or asks malformed, may be
+    guessing. What it gives takes details of the action."""
+    details: dict[str, object] = {}
     try:
-        yield
+        yield details
     except errors.LoupeError as error:
-        _note(request, holder, action, {**details, "code": error.code}, outcome="failed")
+        outcome = "denied" if isinstance(error, LiveSurgeries) else "failed"
+        _note(request, holder, action, {**details, "code": error.code}, outcome=outcome)
         raise
     _note(request, holder, action, details)
 
@@ -106,8 +109,8 @@ async def keyframe(request: web.Request) -> web.Response:
     """Asks a source for a key frame."""
     holder = _operator(request)
     parts = services(request)
-    await body.read_json(request, parts.limits, Nothing)
     with _acting(request, holder, "keyframe"):
+        await body.read_json(request, parts.limits, Nothing)
         parts.server.actions.request_keyframe(*_source(request))
     return web.Response(status=204)
 
@@ -116,8 +119,9 @@ async def mute(request: web.Request) -> web.Response:
     """Stops or resumes forwarding a source."""
     holder = _operator(request)
     parts = services(request)
-    wish = await body.read_json(request, parts.limits, Muted)
-    with _acting(request, holder, "mute", muted=wish.muted):
+    with _acting(request, holder, "mute") as details:
+        wish = await body.read_json(request, parts.limits, Muted)
+        details["muted"] = wish.muted
         parts.server.actions.mute(*_source(request), wish.muted)
     return web.Response(status=204)
 
@@ -126,8 +130,9 @@ async def top_layer(request: web.Request) -> web.Response:
     """Limits the layers of a source."""
     holder = _operator(request)
     parts = services(request)
-    wish = await body.read_json(request, parts.limits, TopLayer)
-    with _acting(request, holder, "top_layer", layer=wish.layer):
+    with _acting(request, holder, "top_layer") as details:
+        wish = await body.read_json(request, parts.limits, TopLayer)
+        details["layer"] = wish.layer
         parts.server.actions.limit(*_source(request), wish.layer)
     return web.Response(status=204)
 
@@ -136,9 +141,9 @@ async def reconnect(request: web.Request) -> web.Response:
     """Has a participant come back at once, on another path."""
     holder = _operator(request)
     parts = services(request)
-    await body.read_json(request, parts.limits, Nothing)
     participant = ParticipantId(request.match_info["participant"])
     with _acting(request, holder, "reconnect"):
+        await body.read_json(request, parts.limits, Nothing)
         parts.server.actions.reconnect(RoomId(request.match_info["room"]), participant)
     return web.Response(status=204)
 
@@ -147,13 +152,14 @@ async def drain(request: web.Request) -> web.Response:
     """Ends the server, once everybody was told to move; refused while a surgery is live."""
     holder = _operator(request)
     parts = services(request)
-    wish = await body.read_json(request, parts.limits, Drain)
-    live = parts.operations.board().live_surgeries
-    if live and len(wish.override.strip()) < MIN_REASON_CHARACTERS:
-        _note(request, holder, "drain", {"live_surgeries": live}, outcome="denied")
-        raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
-    given = {"live_surgeries": live, **_sealed(parts, holder, wish.override.strip())} if live else {}
-    _note(request, holder, "drain", given)
+    with _acting(request, holder, "drain") as details:
+        wish = await body.read_json(request, parts.limits, Drain)
+        reason = wish.override.strip()
+        if live := parts.operations.board().live_surgeries:
+            details["live_surgeries"] = live
+            if len(reason) < MIN_REASON_CHARACTERS:
+                raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
+            details.update(_sealed(parts, holder, reason))
     parts.stop()
     return web.Response(status=204)
 

@@ -113,8 +113,9 @@ class Desk:
     async def running(self) -> AsyncIterator[None]:
         """Runs while the context lasts; at its end everything is written."""
         try:
-            self.store.start(_now_ms())
+            left_open = self.store.start(_now_ms())
             self.webhooks.load()
+            self._tell([News(one, "cleared") for one in left_open])
         except HistoryUnavailable as error:
             _log.error("operators have no history", reason=error.message)
         tasks = [asyncio.create_task(work) for work in (self._sample(), self.disk.run(), self.webhooks.run())]
@@ -255,7 +256,6 @@ class Desk:
 
     def _tell(self, news: Sequence[News]) -> None:
         for one in news:
-            self.store.put_alert(one.alert)
             if one.told is not None:
                 self.webhooks.tell(one.alert, one.told)
                 _log.warning(
@@ -264,6 +264,8 @@ class Desk:
                     severity=one.alert.severity,
                     room=one.alert.room,
                 )
+            # Last: what a crash keeps from being put is told again, under the same id.
+            self.store.put_alert(one.alert)
 
     # ---- What others tell the desk ----
 

@@ -7,6 +7,7 @@ says from when on the history is whole.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 import zlib
@@ -94,8 +95,12 @@ class HistoryStore:
         self._next_span = 1
         self._kept_at = 0.0
 
-    def start(self, now_ms: int) -> None:
-        """Opens the file; rooms and alerts that stood when the process ended end at their last sample."""
+    def start(self, now_ms: int) -> list[Alert]:
+        """Opens the file; rooms that stood when the process before ended end at their last sample.
+
+        Gives the alerts that it left open, cleared at the last sample: to be told, then put. Whatever still
+        lasts is raised anew.
+        """
         self.database.start()
         highest = self.database.read_now("SELECT max(id) FROM span")[0][0]
         self._next_span = (highest or 0) + 1
@@ -105,7 +110,25 @@ class HistoryStore:
             " WHERE closed_ms IS NULL AND opened_ms <= ?",
             (now_ms,),
         )
-        self.database.run(lambda connection: _clear_alerts(connection, now_ms))
+        return self._left_open(now_ms)
+
+    def _left_open(self, now_ms: int) -> list[Alert]:
+        read = self.database.read_now
+        last_ms = read("SELECT max(at_ms) FROM sample")[0][0] or 0
+        rows = read("SELECT content FROM alert WHERE cleared_ms IS NULL AND raised_ms <= ?", (now_ms,))
+        left: list[Alert] = []
+        for (content,) in rows:
+            # One that another version wrote must not keep the server from starting.
+            with contextlib.suppress(msgspec.DecodeError):
+                left.append(_alert.decode(content))
+        return [
+            msgspec.structs.replace(
+                one,
+                room=None if one.room is None else self.database.rooms.reveal(one.room),
+                cleared_ms=max(last_ms, one.raised_ms),
+            )
+            for one in left
+        ]
 
     def stop(self) -> None:
         """Writes what waits; blocks. Idempotent."""
@@ -221,21 +244,6 @@ class HistoryStore:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
-
-
-def _clear_alerts(connection: sqlite3.Connection, now_ms: int) -> None:
-    """Those left open: whatever still lasts is raised anew."""
-    last_ms = connection.execute("SELECT max(at_ms) FROM sample").fetchone()[0] or 0
-    left = connection.execute(
-        "SELECT id, content FROM alert WHERE cleared_ms IS NULL AND raised_ms <= ?", (now_ms,)
-    ).fetchall()
-    for id, content in left:
-        alert = _alert.decode(content)
-        cleared_ms = max(last_ms, alert.raised_ms)
-        over = _encoder.encode(msgspec.structs.replace(alert, cleared_ms=cleared_ms))
-        connection.execute(
-            "UPDATE alert SET cleared_ms = ?, content = ? WHERE id = ?", (cleared_ms, over, id)
-        )
 
 
 def _each_thinned(seconds: Sequence[Sequence[Sample]]) -> list[Sample]:

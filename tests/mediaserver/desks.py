@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediaserver.config import Data
+from mediaserver.config import Alerts, Data
 from mediaserver.operations.desk import Desk
 from mediaserver.plane import open_plane
 from mediaserver.server import Server
@@ -20,8 +20,8 @@ class Recorder:
         return room == "theatre-1"
 
 
-def make(folder: Path) -> tuple[Server, Desk]:
-    chosen = settings().model_copy(update={"data": Data(folder=folder)})
+def make(folder: Path, alerts: Alerts | None = None) -> tuple[Server, Desk]:
+    chosen = settings().model_copy(update={"data": Data(folder=folder), "alerts": alerts or Alerts()})
     server = Server(chosen, open_plane(chosen.media))
     return server, over(server)
 

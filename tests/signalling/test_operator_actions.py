@@ -110,6 +110,8 @@ async def test_what_is_not_there_or_no_wish(house: House) -> None:
         ("failed", "7QK2", {"action": "mute", "muted": True, "code": "unknown_publication"}),
         ("failed", "7QK2", {"action": "top_layer", "layer": 0, "code": "unknown_publication"}),
         ("failed", "7QK2", {"action": "reconnect", "code": "unknown_participant"}),
+        ("failed", "7QK2", {"action": "top_layer", "code": "malformed_message"}),
+        ("failed", "7QK2", {"action": "mute", "code": "malformed_message"}),
     ]
 
 
@@ -127,7 +129,7 @@ async def test_a_live_surgery_refuses_a_restart(house: House, stopped: Stopped) 
     assert problem["detail"] == "1 surgery live: restart refused"
     assert (await call(house, "POST", f"{OPERATIONS}/drain", operator, {"override": "short"}))[0] == 409
     assert stopped.times == 0
-    drain = {"action": "drain", "live_surgeries": 1}
+    drain = {"action": "drain", "live_surgeries": 1, "code": "live_surgeries"}
     assert await acted(house) == [("denied", None, drain)] * 2
     reason = {"override": "the building is on fire"}
     assert (await call(house, "POST", f"{OPERATIONS}/drain", operator, reason))[0] == 204

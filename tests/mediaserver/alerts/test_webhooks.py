@@ -57,8 +57,8 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
 
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
+@contextlib.asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
     made = Receiver()
     application = web.Application()
     application.router.add_post("/{any:.*}", made.take)
@@ -69,6 +69,12 @@ async def receiver() -> AsyncIterator[Receiver]:
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     yield made
     await runner.cleanup()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as made:
+        yield made
 
 
 class Clock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import structlog.testing
+from pydantic import SecretStr
 
 from mediaserver.clinical import ClinicalClass
+from mediaserver.config import Alerts, Webhook
 from mediaserver.errors import UnknownRoom
 from mediaserver.ids import PublicationId
 from mediaserver.layers import Reason
@@ -23,6 +26,7 @@ from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
 from tests.mediaserver.adaptation.watching import theatre
+from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
 from tests.mediaserver.peers import connected, identity, publish
 from tests.mediaserver.seconds import AT_MS
@@ -164,6 +168,27 @@ async def test_a_second_that_fails_is_followed_by_the_next(
     assert {line["event"] for line in lines if line["log_level"] == "error"} == {
         "a second of the history was lost"
     }
+
+
+async def test_an_alert_that_a_crash_left_open_is_closed_and_told(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        hook = Webhook(url=receiver.url, secret=SecretStr(SECRET))
+        hooks = Alerts(webhooks=(hook,), allowed_networks=("127.0.0.0/8",))
+        _, before = make(tmp_path, hooks)
+        before.store.start(AT_MS)
+        before.store.put_alert(alert())
+        await asyncio.to_thread(before.store.stop)  # without a word to the desk, as in a crash
+        server, desk = make(tmp_path, hooks)
+        await server.start()
+        async with desk.running():
+            await until(lambda: bool(receiver.came), what="the webhook")
+            await desk.store.database.flush()
+            kept = (await query.alerts(desk.store.database, 0, AT_MS + 10**9)).alerts
+        await server.stop()
+    told = json.loads(receiver.came[0][1])
+    assert (told["type"], told["data"]["id"]) == ("alert.cleared", "alert-1")
+    assert told["data"]["cleared_ms"] == alert().raised_ms
+    assert [(one.id, one.cleared_ms) for one in kept] == [("alert-1", alert().raised_ms)]
 
 
 async def test_without_a_history_the_board_still_works(tmp_path: Path) -> None:
