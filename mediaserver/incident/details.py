@@ -160,7 +160,6 @@ def _one(one: Evidence, language: Language) -> str:
 
 def sized(value: float, unit: str, language: Language) -> str:
     """A value as people say it: seconds as milliseconds up to hours, rates in kbit/s, space in GB."""
-    words = DETAILS[language]
     match unit:
         case "ratio":
             return f"{number(value * 100, 1, language)} %"
@@ -168,13 +167,18 @@ def sized(value: float, unit: str, language: Language) -> str:
             return f"{number(value / 1000, 0, language)} kbit/s"
         case "bytes":
             return f"{number(value / 1e9, 1, language)} GB"
-    if abs(value) < 1:
-        return f"{number(value * 1000, 0, language)} ms"
-    if abs(value) < 120:
-        return f"{number(value, 1, language)} s"
-    if abs(value) < 7200:
-        return f"{number(value / 60, 0, language)} {words.minutes}"
-    return f"{number(value / 3600, 1, language)} {words.hours}"
+    return _length(value, language)
+
+
+def _length(seconds: float, language: Language) -> str:
+    words = DETAILS[language]
+    if abs(seconds) < 1:
+        return f"{number(seconds * 1000, 0, language)} ms"
+    if abs(seconds) < 120:
+        return f"{number(seconds, 1, language)} s"
+    if abs(seconds) < 7200:
+        return f"{number(seconds / 60, 0, language)} {words.minutes}"
+    return f"{number(seconds / 3600, 1, language)} {words.hours}"
 
 
 def detail(event: TimelineEvent, language: Language) -> str:

@@ -114,7 +114,10 @@ async def spans(
     limit: int = 100,
     cursor: str | None = None,
 ) -> RoomSpanPage:
-    """Rooms that stood at any moment of the time asked for, newest first; ``room`` None: all."""
+    """Rooms that stood at any moment of the time asked for, newest first; ``room`` None: all.
+
+    Only who knows a name finds a room by it where no key opens it (``store/rooms.py``).
+    """
     place = after(cursor)
     held, marks = _held(database, room)
     rows = await database.read(
@@ -124,7 +127,7 @@ async def spans(
     found = [
         RoomSpan(
             span=row[1],
-            room=database.rooms.reveal(row[2]),
+            room=database.rooms.reveal(row[2]) if room is None else room,
             clinical_class=row[3],
             opened_ms=row[0],
             closed_ms=row[4],

@@ -10,10 +10,11 @@ import pytest
 from playwright.async_api import Route
 
 from mediaserver.clinical import ClinicalClass
+from mediaserver.policy import Role
 from signalling.tokens import Audience
 from tests.browser.conftest import OpenVisitor
 from tests.browser.test_accessibility import axe, violations
-from tests.browser.test_pages import synthetic_theatre
+from tests.browser.test_pages import enter, synthetic_theatre
 from tests.browser.visitor import NARROW, WIDE
 from tests.member import Member
 from tests.running import Client, Server, until
@@ -65,6 +66,40 @@ async def test_from_the_board_down_to_a_track(visit: OpenVisitor, server: Server
         await page.go_back()
         await page.go_back()
         await page.wait_for_selector(row(room))
+
+
+async def test_what_somebody_saw_is_found_afterwards(visit: OpenVisitor, server: Server, axe: str) -> None:
+    room = server.new_room()
+    with synthetic_theatre(server, room):
+        viewer = await enter(visit, server, "observe", room, Role.OBSERVER)
+        await viewer.wait_tile("live")
+        await asyncio.sleep(3)  # the history has a sample a second
+        await viewer.close()
+    visitor = await visit(link(server), language="en")
+    page = visitor.page
+    await page.click("text=Look back at earlier rooms")
+    await page.fill("input[type=search]", room)
+    await page.press("input[type=search]", "Enter")
+    await page.click(f'.board a:text-is("{room}")')
+    await page.click('.actions button:has-text("Observer")')
+    await page.wait_for_selector(".charts canvas")
+    slider = page.locator("input[type=range]")
+    await slider.focus()
+    for _ in range(30):
+        if "Watched Endoscope: forwarding" in await page.inner_text(".tracks"):
+            break
+        await page.keyboard.press("ArrowRight")
+    assert "Watched Endoscope: forwarding" in await page.inner_text(".tracks")
+    timeline = await page.inner_text(".timeline")
+    assert "Joined: Observer" in timeline
+    assert "subscribe" not in timeline, "words, not codes"
+    for width, height in (WIDE, NARROW):
+        await page.set_viewport_size({"width": width, "height": height})
+        assert await violations(visitor, axe) == []
+        await visitor.picture(f"past-{width}")
+    async with page.expect_download() as download:
+        await page.click("text=Figures (CSV table)")
+    assert (await (await download.value).path()).read_text().startswith("at")
 
 
 def surgery(server: Server, http: Client, room: str) -> AbstractAsyncContextManager[Member]:

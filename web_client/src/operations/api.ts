@@ -77,9 +77,9 @@ export class OperationsApi {
     return this.all(`/operations/rooms/${encodeURIComponent(room)}/history`, asQuery(span), "samples");
   }
 
-  /** Rooms that stood at some moment of a span, newest first. */
-  async rooms(span: Span): Promise<Reading<RoomSpan>> {
-    return this.all("/operations/rooms", asQuery(span), "spans");
+  /** Rooms that stood at some moment of a span, newest first; with `room` only that one. */
+  async rooms(span: Span, room?: string): Promise<Reading<RoomSpan>> {
+    return this.all("/operations/rooms", asQuery(span, room === undefined ? {} : { room }), "spans");
   }
 
   /** A printable report, as a document of its own: a link could not carry the token. */

@@ -36,10 +36,22 @@ export function momentOf(text: string, sameDayMs: number): number | null {
   return new Date(sameDayMs).setHours(Number(parts[1]), Number(parts[2]), Number(parts[3] ?? 0), 0);
 }
 
-/** Rooms whose name has the text, in whatever case. */
+/** A name that no key of the server opens begins so: it tells nobody anything. */
+export const SEALED = "~";
+
+/** Rooms whose name can be read and has the text, in whatever case. */
 export function found(spans: readonly RoomSpan[], text: string): readonly RoomSpan[] {
   const asked = text.trim().toLowerCase();
-  return spans.filter((span) => span.room.toLowerCase().includes(asked));
+  return spans.filter((span) => !span.room.startsWith(SEALED) && span.room.toLowerCase().includes(asked));
+}
+
+/** Each span once, newest first, by its name where one of the answers knows it. */
+export function named(spans: readonly RoomSpan[]): RoomSpan[] {
+  const known = new Map<number, RoomSpan>();
+  for (const span of spans) {
+    if (known.get(span.span)?.room.startsWith(SEALED) ?? true) known.set(span.span, span);
+  }
+  return [...known.values()].sort((a, b) => b.opened_ms - a.opened_ms);
 }
 
 /** Longer than this after a sample nothing is known. */

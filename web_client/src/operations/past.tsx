@@ -3,27 +3,32 @@ import { useEffect, useState } from "preact/hooks";
 import { words } from "../i18n";
 import { Button } from "../ui/parts";
 import { Refusal } from "./api";
-import { dayOf, dayText, found, midnight } from "./days";
+import { dayOf, dayText, found, midnight, named, SEALED } from "./days";
 import type { Desk } from "./desk";
 import type { RoomSpan } from "./model.generated";
 import { searchOf, select } from "./place";
+
+const ROOM = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 export function PastRooms({ desk, dayMs }: { desk: Desk; dayMs: number }) {
   const t = words.value.operations.past;
   const [spans, setSpans] = useState<readonly RoomSpan[] | null>(null);
   const [failed, setFailed] = useState<string | null>(null);
   const [text, setText] = useState("");
+  const [whole, setWhole] = useState("");
   const day = dayOf(dayMs);
   useEffect(() => {
     let over = false;
     setSpans(null);
     setFailed(null);
-    desk.api.rooms(day)
-      .then(({ found: all }) => { if (!over) setSpans(all); })
+    const asked = [desk.api.rooms(day), ...(ROOM.test(whole) ? [desk.api.rooms(day, whole)] : [])];
+    Promise.all(asked)
+      .then((answers) => { if (!over) setSpans(named(answers.flatMap((answer) => answer.found))); })
       .catch((error: unknown) => { if (!over) setFailed(error instanceof Refusal ? error.code : "network"); });
     return () => { over = true; };
-  }, [day.fromMs]);
+  }, [day.fromMs, whole]);
   const shown = found(spans ?? [], text);
+  const sealed = (spans ?? []).filter((span) => span.room.startsWith(SEALED)).length;
   return (
     <div class="room-view">
       <div class="actions"><Button icon="unpin" word={words.value.operations.back} onPress={() => select({})} /></div>
@@ -33,12 +38,13 @@ export function PastRooms({ desk, dayMs }: { desk: Desk; dayMs: number }) {
           {t.day}
           <input type="date" value={dayText(dayMs)} onChange={(event) => select({ past: midnight(event.currentTarget.value) ?? dayMs })} />
         </label>
-        <label>{t.search}<input type="search" value={text} maxLength={64} onInput={(event) => setText(event.currentTarget.value)} /></label>
+        <label>{t.search}<input type="search" value={text} maxLength={64} onInput={(event) => setText(event.currentTarget.value)} onChange={(event) => setWhole(event.currentTarget.value.trim())} /></label>
       </div>
       {failed !== null && <p role="alert" class="advice">{words.value.operations.fileFailed(failed)}</p>}
       {failed === null && spans === null && <p class="empty" role="status">{words.value.operations.loading}</p>}
       {spans !== null && shown.length === 0 && <p class="empty" role="status">{t.none}</p>}
       {shown.length > 0 && <Spans spans={shown} />}
+      {sealed > 0 && <p class="quiet">{t.sealed(sealed)}</p>}
     </div>
   );
 }

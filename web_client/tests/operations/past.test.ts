@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { dayOf, dayText, found, midnight, momentOf, sampleAt, timeText } from "../../src/operations/days";
+import { dayOf, dayText, found, midnight, momentOf, named, sampleAt, timeText } from "../../src/operations/days";
 import { askFrom, grown, MAX_EVENTS } from "../../src/operations/events";
 import { OperationsApi } from "../../src/operations/api";
 import type { CauseText, RoomSpan, Sample, TimelineEvent } from "../../src/operations/model.generated";
@@ -69,7 +69,13 @@ describe("days and moments", () => {
   it("find rooms by a part of their name", () => {
     const span = (room: string): RoomSpan => ({ span: 1, room, clinical_class: "surgery", opened_ms: 1, closed_ms: null });
     expect(found([span("OR-7"), span("consult")], " or-").map((s) => s.room)).toEqual(["OR-7"]);
-    expect(found([span("OR-7")], "")).toHaveLength(1);
+    expect(found([span("OR-7"), span("~-1f")], "")).toHaveLength(1);
+  });
+
+  it("call a room by its name where one answer knows it", () => {
+    const span = (id: number, room: string): RoomSpan => ({ span: id, room, clinical_class: "surgery", opened_ms: id, closed_ms: null });
+    expect(named([span(1, "~-a"), span(2, "~-b"), span(1, "OR-7")]).map((s) => s.room)).toEqual(["~-b", "OR-7"]);
+    expect(named([span(1, "OR-7"), span(1, "~-a")]).map((s) => s.room)).toEqual(["OR-7"]);
   });
 
   it("know what was true only near a sample", () => {

@@ -135,7 +135,8 @@ export const operations: OperationsWords = {
   },
   past: {
     open: "Look back at earlier rooms", title: "Earlier rooms", day: "Day", search: "Search by room", none: "No such room on this day.",
-    opened: "Opened", closed: "Closed", standing: "still open", moment: (ms) => exact.format(ms),
+    opened: "Opened", closed: "Closed", standing: "still open",
+    sealed: (n) => `${n} more whose names this server cannot read: type the whole name and press Enter.`, moment: (ms) => exact.format(ms),
     window: (from, to) => exact.formatRange(from, to), from: "From",
     earlier: "The ten minutes before", later: "The ten minutes after", more: "There is more than is shown here: what stands below is not complete.",
     nobody: "Nobody was in the room then.", choose: "Choose somebody to see what they saw.",

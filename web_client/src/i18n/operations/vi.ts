@@ -144,7 +144,8 @@ export const operations = {
   },
   past: {
     open: "Xem lại các phòng đã qua", title: "Các phòng đã qua", day: "Ngày", search: "Tìm tên phòng", none: "Ngày này không có phòng nào như vậy.",
-    opened: "Mở lúc", closed: "Đóng lúc", standing: "đang mở", moment: (ms: number) => exact.format(ms),
+    opened: "Mở lúc", closed: "Đóng lúc", standing: "đang mở",
+    sealed: (n: number) => `Còn ${n} phòng mà máy chủ này không đọc được tên: gõ đúng cả tên phòng rồi nhấn Enter.`, moment: (ms: number) => exact.format(ms),
     window: (from: number, to: number) => exact.formatRange(from, to), from: "Xem từ lúc",
     earlier: "Mười phút trước đó", later: "Mười phút sau đó", more: "Có nhiều số liệu hơn mức hiện được: bảng và biểu đồ bên dưới chưa đủ.",
     nobody: "Không có ai trong phòng vào lúc này.", choose: "Chọn một người để xem họ đã thấy gì.",
