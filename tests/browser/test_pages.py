@@ -14,7 +14,7 @@ import pytest
 
 from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
-from tests.browser.visitor import Visitor, assert_live
+from tests.browser.visitor import NARROW, WIDE, Visitor, assert_live
 from tests.running import ROOT, Client, Server, until
 from tests.wire import Wire
 
@@ -322,3 +322,22 @@ async def test_a_withdrawn_invitation_says_what_to_do(visit: OpenVisitor, server
     # The refused exchange itself is what the console tells.
     assert [problem for problem in visitor.problems if "401" not in problem] == []
     visitor.problems.clear()
+
+
+async def test_a_moderator_ends_the_meeting_for_everyone(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    observer = await enter(visit, server, "observe", room, Role.OBSERVER, language="en")
+    moderator = await enter(visit, server, "consult", room, Role.MODERATOR, language="en")
+    end = "button:has-text('End for everyone')"
+    await moderator.page.wait_for_selector(f"{end}.plain")
+    assert await observer.page.locator(end).count() == 0
+    for width, height in (NARROW, WIDE):
+        await moderator.page.set_viewport_size({"width": width, "height": height})
+        await moderator.picture(f"bar-{width}")
+    await moderator.page.click(f"{end}.plain")
+    await moderator.page.wait_for_selector("text=All 2 people lose picture and sound")
+    await moderator.picture("asked")
+    await moderator.page.click(f"dialog[open] {end}.danger")
+    for visitor in (observer, moderator):
+        await visitor.page.wait_for_selector("text=This session has ended")
+    await observer.picture("ended")
