@@ -27,7 +27,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A report: the share lost since the last one, the round trip, and what was sent meanwhile (bits per second).
+    /// A report: the share lost since the last one beyond what the path loses whatever is sent, the round trip, and what was sent meanwhile (bits per second).
     pub fn report(&mut self, now: Time, lost: f64, round_trip: Option<Duration>, sent: f64) {
         self.hear(now);
         let (Some(round_trip), false) = (round_trip, self.judged.is_some_and(|at| now.since(at) < SPACING))

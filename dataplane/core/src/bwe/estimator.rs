@@ -34,6 +34,8 @@ const UNKNOWN_TURN: Duration = Duration::from_secs(1);
 /// Without transport-wide reports the estimate is filled up for so long, this often.
 const FILL: Duration = Duration::from_secs(1);
 const FILL_SPACING: Duration = Duration::from_secs(4);
+/// Up to this share loss that does not depend on what is sent is nothing that the circuit breaker could end.
+const UNQUESTIONED: f64 = 0.1;
 /// Between two messages about changes that are not urgent.
 const TELL_SPACING: Duration = Duration::from_millis(200);
 /// Between two about large changes: a viewer's own estimate may be another in every packet.
@@ -220,7 +222,8 @@ impl Estimator {
     /// A reception report: the worst share lost since the last one, and the round trip.
     pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
         let sent = self.sent.rate(now).0 as f64;
-        self.breaker.report(now, lost, round_trip, sent);
+        let beyond = lost - self.known().loss.min(UNQUESTIONED);
+        self.breaker.report(now, beyond.max(0.0), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
             self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
@@ -391,6 +394,11 @@ impl Estimator {
         !self.silence.is_heard() && waited
     }
 
+    /// Whether nothing is heard of the viewer, so that sound need only ask whether they are there.
+    pub fn is_silent(&self) -> bool {
+        self.phase == Phase::Silent && self.hold != Hold::Broken
+    }
+
     /// The rate to pace at; `None`: what is sent leaves as it comes. `careful`: of an unknown path nothing is assumed.
     pub fn pacing(&self, careful: bool) -> Option<Bitrate> {
         let rate = match self.phase {
@@ -434,6 +442,12 @@ impl Estimator {
         Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
     }
 
+    /// From a request to its answer on the empty path, jitter counted both ways; once known.
+    pub fn answer(&self) -> Option<Duration> {
+        let jitter = Duration::from_micros(self.view.jitter.max(0) as u64);
+        self.round_trip().map(|round_trip| round_trip + 2 * jitter)
+    }
+
     /// The round trip of the empty path, once known.
     pub fn round_trip(&self) -> Option<Duration> {
         (self.turn < UNKNOWN_TURN).then_some(self.turn)
@@ -445,6 +459,7 @@ impl Estimator {
             loss: self.losses.inherent().max(self.reported.inherent()),
             lasts: self.losses.lasts(),
             estimate: self.estimate(),
+            answer: self.answer(),
         }
     }
 
