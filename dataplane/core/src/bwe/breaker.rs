@@ -14,6 +14,8 @@ const SPACING: Duration = Duration::from_millis(900);
 const OPEN: Duration = Duration::from_secs(10);
 /// No report of any kind for three intervals of 5 s (section 4.1).
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// Up to this share loss that does not depend on what is sent is nothing that a breaker could end.
+const UNQUESTIONED: f64 = 0.1;
 /// Bytes of a packet on the wire.
 const PACKET_BYTES: f64 = 1_200.0;
 
@@ -60,6 +62,11 @@ impl Breaker {
         self.open_until.is_some_and(|until| now < until)
             || self.reported.is_some_and(|at| now.since(at) >= TIMEOUT)
     }
+}
+
+/// The share lost beyond what the path loses whatever is sent.
+pub(super) fn beyond(lost: f64, inherent: f64) -> f64 {
+    (lost - inherent.min(UNQUESTIONED)).max(0.0)
 }
 
 /// What TCP would send, in bits per second: the simplified equation of section 4.3 (RFC 5348 section 3.1 without the

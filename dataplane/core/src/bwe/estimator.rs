@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, beyond};
 use super::clock::ViewerClock;
 use super::headroom::Headroom;
 use super::load::{Load, Loads, RUN_PACKETS, tolerance};
@@ -34,8 +34,6 @@ const UNKNOWN_TURN: Duration = Duration::from_secs(1);
 /// Without transport-wide reports the estimate is filled up for so long, this often.
 const FILL: Duration = Duration::from_secs(1);
 const FILL_SPACING: Duration = Duration::from_secs(4);
-/// Up to this share loss that does not depend on what is sent is nothing that the circuit breaker could end.
-const UNQUESTIONED: f64 = 0.1;
 /// Between two messages about changes that are not urgent.
 const TELL_SPACING: Duration = Duration::from_millis(200);
 /// Between two about large changes: a viewer's own estimate may be another in every packet.
@@ -222,8 +220,7 @@ impl Estimator {
     /// A reception report: the worst share lost since the last one, and the round trip.
     pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
         let sent = self.sent.rate(now).0 as f64;
-        let beyond = lost - self.known().loss.min(UNQUESTIONED);
-        self.breaker.report(now, beyond.max(0.0), round_trip, sent);
+        self.breaker.report(now, beyond(lost, self.known().loss), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
             self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
@@ -378,7 +375,7 @@ impl Estimator {
         Bitrate(self.estimate as u64)
     }
 
-    /// Whether the viewer has all that it could use, as last told.
+    /// Whether the viewer has all that it could use, as told.
     pub fn is_sated(&self) -> bool {
         self.phase == Phase::Steady && self.estimate >= self.demand.rate.0 as f64
     }
@@ -390,8 +387,7 @@ impl Estimator {
 
     /// Whether transport-wide reports have not come though they should have, or never will.
     pub fn goes_without(&self, now: Time) -> bool {
-        let waited = self.numbered.is_none_or(|since| now.since(since) > WAIT_FOR_REPORTS);
-        !self.silence.is_heard() && waited
+        !self.silence.is_heard() && self.numbered.is_none_or(|since| now.since(since) > WAIT_FOR_REPORTS)
     }
 
     /// Whether nothing is heard of the viewer, so that sound need only ask whether they are there.
@@ -444,8 +440,7 @@ impl Estimator {
 
     /// From a request to its answer on the empty path, jitter counted both ways; once known.
     pub fn answer(&self) -> Option<Duration> {
-        let jitter = Duration::from_micros(self.view.jitter.max(0) as u64);
-        self.round_trip().map(|round_trip| round_trip + 2 * jitter)
+        self.round_trip().map(|turn| turn + Duration::from_micros(2 * self.view.jitter.max(0) as u64))
     }
 
     /// The round trip of the empty path, once known.
