@@ -6,7 +6,7 @@
 //! viewer; each viewer reports all arrivals every 100 ms, or nothing with `silent`. What publisher and viewers send is
 //! made before the clock runs; sending the outbox is left out.
 
-#[path = "../tests/ice_peer/mod.rs"]
+#[path = "../tests/behaviour/ice_peer/mod.rs"]
 mod ice_peer;
 
 use std::net::SocketAddr;

@@ -3,6 +3,7 @@
 //! packet comes at the very moment at which it would have come without.
 #![allow(unsafe_code, reason = "an allocator that counts what the plane holds")]
 
+#[path = "behaviour/support/mod.rs"]
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,7 +1,7 @@
-//! A session: datagrams of strangers and peers, and commands, in any order; `core/tests/scenario` says what must hold.
+//! A session: datagrams of strangers and peers, and commands, in any order; `core/tests/behaviour/scenario` says what must hold.
 #![no_main]
 
-#[path = "../../core/tests/scenario/mod.rs"]
+#[path = "../../core/tests/behaviour/scenario/mod.rs"]
 mod scenario;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
