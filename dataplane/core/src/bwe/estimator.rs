@@ -391,8 +391,8 @@ impl Estimator {
     }
 
     /// Whether nothing is heard of the viewer, so that sound need only ask whether they are there.
-    pub fn is_silent(&self) -> bool {
-        self.phase == Phase::Silent && self.hold != Hold::Broken
+    pub fn is_silent(&self, now: Time) -> bool {
+        self.phase == Phase::Silent && (self.hold != Hold::Broken || self.breaker.hears_nothing(now))
     }
 
     /// The rate to pace at; `None`: what is sent leaves as it comes. `careful`: of an unknown path nothing is assumed.
