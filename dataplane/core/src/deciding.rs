@@ -13,10 +13,18 @@ impl Plane {
     /// Which layers flow may have changed: tell it, and let every viewer's choice follow.
     pub(crate) fn refresh_layers(&mut self, now: Time, key: usize) {
         let publication = &mut self.publications[key];
+        let before = publication.active;
         if !publication.update_active(now) {
             return;
         }
         let (handle, active) = (publication.handle, publication.active);
+        let forwarded =
+            publication.subscriptions.iter().filter_map(|it| self.subscriptions[*it].switch.forwarded());
+        let watched = forwarded.fold(0_u32, |layers, layer| layers | 1 << layer);
+        let lapsed = before & !active & watched;
+        (0..publication.layers.len())
+            .filter(|n| lapsed & (1 << n) != 0)
+            .for_each(|n| publication.lapse(now, n));
         for tap in &mut publication.taps {
             tap.choose(now, active, publication.muted);
         }

@@ -234,11 +234,9 @@ fn repeat<'a>(
     let Some(outgoing) = outgoing.filter(|it| it.redundancy.is_on() && it.pacer.gate == Gate::Open) else {
         return Repeated::default();
     };
-    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.round_trip());
-    let Some(layer) = publication.layers.get(usize::from(layer)).filter(|_| !is_repaired) else {
-        return Repeated::default();
-    };
-    outgoing.redundancy.repeat(now, packet, &layer.history, &subscription.seqs)
+    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.answer());
+    let Some(layer) = publication.layers.get(usize::from(layer)) else { return Repeated::default() };
+    outgoing.redundancy.repeat(now, (packet, is_repaired), &layer.history, &subscription.seqs)
 }
 
 /// Answers a request for a packet again (RFC 4588 section 4).

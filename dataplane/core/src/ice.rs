@@ -29,6 +29,11 @@ use validated::ValidatedPaths;
 /// RFC 7675 section 5.1 lets a peer space its checks by 4 to 6 s (5 s, randomised by 0.8 to 1.2), as Firefox and
 /// aioice do: so a shorter span would stop healthy pictures.
 pub const CONSENT_PAUSE: Duration = Duration::from_secs(6);
+/// The same where the peer's authenticated reports go on: a lossy path takes check after check, and a pause that follows from
+/// two lost ones would cost its viewer a second of speech.
+pub const HEARD_CONSENT_PAUSE: Duration = Duration::from_secs(15);
+/// A report tells for this long that the peer is there.
+const HEARD_LASTS: Duration = Duration::from_secs(2);
 /// Consent is over after this long (RFC 7675 section 5.1), and so is a transport that never had a first check.
 pub const CONSENT_EXPIRY: Duration = Duration::from_secs(30);
 /// How long the credentials before a restart serve when no check with the new ones comes.
@@ -91,6 +96,8 @@ pub struct IceLite {
     credentials: Credentials,
     addresses: ValidatedPaths,
     transactions: Transactions,
+    /// When the last authenticated report came by the path in use.
+    heard: Time,
 }
 
 impl IceLite {
@@ -101,6 +108,7 @@ impl IceLite {
             credentials: Credentials::new(credentials),
             addresses: ValidatedPaths::default(),
             transactions: Transactions::default(),
+            heard: Time::ZERO,
         }
     }
 
@@ -125,6 +133,14 @@ impl IceLite {
         match self.state {
             State::Ready { path } => Some(path),
             State::New { .. } | State::Interrupted { .. } | State::Closed => None,
+        }
+    }
+
+    /// An authenticated report came by `path`.
+    #[inline]
+    pub fn hear(&mut self, now: Time, path: Path) {
+        if self.path() == Some(path) {
+            self.heard = now;
         }
     }
 
@@ -176,7 +192,7 @@ impl IceLite {
     pub fn next_timeout(&self) -> Time {
         let consent = match self.state {
             State::New { opened } => opened + CONSENT_EXPIRY,
-            State::Ready { path } => self.last_check(path) + CONSENT_PAUSE,
+            State::Ready { path } => self.pause_at(path),
             State::Interrupted { path } => self.last_check(path) + CONSENT_EXPIRY,
             State::Closed => return Time::NEVER,
         };
@@ -189,7 +205,7 @@ impl IceLite {
             State::New { opened } if now >= opened + CONSENT_EXPIRY => {
                 return Some(self.end(CloseReason::NeverConnected));
             }
-            State::Ready { path } if now >= self.last_check(path) + CONSENT_PAUSE => {
+            State::Ready { path } if now >= self.pause_at(path) => {
                 return Some(self.leave(now, path));
             }
             State::Interrupted { path } if now >= self.last_check(path) + CONSENT_EXPIRY => {
@@ -247,6 +263,7 @@ impl IceLite {
             // The last nomination wins: so a peer moves from Wi-Fi to 4G without a restart.
             (State::Ready { path: used }, Nomination::UseCandidate) => {
                 self.state = State::Ready { path };
+                self.heard = if used == path { self.heard } else { Time::ZERO };
                 (used != path).then_some(IceEvent::PathChanged(path))
             }
             (State::Ready { .. }, Nomination::Absent) | (State::Closed, _) => None,
@@ -258,6 +275,7 @@ impl IceLite {
         match self.addresses.freshest(silent) {
             Some((path, last)) if now < last + CONSENT_PAUSE => {
                 self.state = State::Ready { path };
+                self.heard = Time::ZERO;
                 IceEvent::PathChanged(path)
             }
             _ => {
@@ -278,6 +296,12 @@ impl IceLite {
             State::Ready { path } | State::Interrupted { path } => Some(path),
             State::New { .. } | State::Closed => None,
         }
+    }
+
+    /// When sending by the path in use pauses unless the peer checks it again.
+    fn pause_at(&self, path: Path) -> Time {
+        let checked = self.last_check(path);
+        (checked + CONSENT_PAUSE).max((self.heard + HEARD_LASTS).min(checked + HEARD_CONSENT_PAUSE))
     }
 
     fn last_check(&self, path: Path) -> Time {

@@ -253,12 +253,14 @@ fn keep(
 ) -> Result<Accepted, Drop> {
     let codec = publication.media.codec;
     let clock_rate = publication.media.clock_rate;
+    let longest_gap = publication.longest_gap();
     let layer = publication.layers.get_mut(usize::from(packet.layer)).ok_or(Drop::UnknownSource)?;
     let time = layer.times.unwrap(packet.timestamp);
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
     let payload = bytes.get(packet.header_length..).unwrap_or_default();
     layer.first.get_or_insert(seq);
     count(now, layer, &packet, bytes.len());
+    layer.note_arrival(now, longest_gap);
     if arrival == Arrival::InOrder {
         layer.jitter.receive(now, time, clock_rate);
     }
@@ -316,5 +318,4 @@ fn count(now: Time, layer: &mut Layer, packet: &Packet, size: usize) {
     layer.bytes += size as u64;
     layer.repaired += u64::from(packet.repaired);
     layer.meter.add(now, size);
-    layer.last_arrival = Some(now);
 }

@@ -38,7 +38,7 @@ impl Plane {
         let gate = bandwidth.gate();
         let settled = gate == Gate::Open && outgoing.pacer.gate == Gate::Open;
         outgoing.pacer.gate = gate;
-        outgoing.pacer.silent = bandwidth.phase() == Phase::Silent;
+        outgoing.pacer.silent = bandwidth.is_silent(now);
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
         outgoing.redundancy.review(now, bandwidth.known());
         if let Some(carried) = bandwidth.take_carried() {
@@ -206,7 +206,7 @@ impl Plane {
         let outgoing = self.transports[key].outgoing.as_deref_mut().filter(|it| now >= it.look_at);
         let Some(outgoing) = outgoing else { return };
         outgoing.bandwidth.handle_timeout(now);
-        let silent = outgoing.bandwidth.phase() == Phase::Silent;
+        let silent = outgoing.bandwidth.is_silent(now);
         if (outgoing.bandwidth.gate(), silent) != (outgoing.pacer.gate, outgoing.pacer.silent) {
             self.apply_estimate(now, key);
         }

@@ -203,7 +203,13 @@ impl Plane {
                 self.accept(now, key, accepted?);
                 Ok(())
             }
-            Protocol::Rtcp => self.receive_rtcp(now, key, payload),
+            Protocol::Rtcp => {
+                self.receive_rtcp(now, key, payload)?;
+                if let Some(transport) = self.transports.get_mut(key) {
+                    transport.ice.hear(now, path);
+                }
+                Ok(())
+            }
         }
     }
 

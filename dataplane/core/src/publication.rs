@@ -16,6 +16,13 @@ use crate::units::{Bitrate, MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
 /// A layer without packets for this long no longer flows (and three of its own intervals, for slow sources).
 const LAYER_SILENT: Duration = Duration::from_millis(1_500);
+/// The same while other layers of the source flow on: then it is the publisher who left it out.
+const LAYER_LEFT_OUT: Duration = Duration::from_millis(700);
+/// A picture whose frames were further apart was interrupted as a whole.
+const INTERRUPTED: Duration = Duration::from_millis(250);
+/// A layer that was left out twice within this time while it was watched counts only when it has flowed for so long.
+const LAPSES_LAST: Duration = Duration::from_secs(30);
+const LAPSED_HOLD: Duration = Duration::from_secs(3);
 /// A picture is called degraded this long after the frame that should have come, and stalled at the second.
 const STALL_STEPS_MS: [u32; 2] = [500, 1_000];
 /// Temporal layers told apart; VP8 has four, and nobody sends more.
@@ -81,6 +88,12 @@ pub struct Layer {
     pub jitter: Jitter,
     /// When its last packet came.
     pub last_arrival: Option<Time>,
+    /// Since when it flows.
+    pub flows_since: Time,
+    /// When it last stopped while it was watched.
+    pub lapsed: Option<Time>,
+    /// It counts when it has flowed for so long.
+    pub counts_from: Duration,
     /// Packets received, repaired ones included.
     pub packets: u64,
     /// Bytes of RTP received.
@@ -100,6 +113,13 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Notes that a packet came; after a gap longer than this it flows anew.
+    pub fn note_arrival(&mut self, now: Time, longest_gap: Duration) {
+        if self.last_arrival.replace(now).is_none_or(|last| now.since(last) > longest_gap) {
+            self.flows_since = now;
+        }
+    }
+
     /// Notes a packet of `length` bytes for what the layer takes of a viewer's link.
     pub fn note_wire_bytes(&mut self, now: Time, temporal: u8, length: usize) {
         let meter = usize::from(temporal).min(MAX_TEMPORAL - 1);
@@ -199,6 +219,8 @@ pub struct Publication {
     /// Where recorder and probe get their copies: one each at most.
     pub taps: Vec<Tap>,
     frame_interval: Duration,
+    /// Since when frames come without interruption.
+    unbroken: Time,
     last_frame: Option<(MediaTime, Time)>,
     stalled_ms: u32,
 }
@@ -220,6 +242,7 @@ impl Publication {
             history_bytes: 0,
             taps: Vec::new(),
             frame_interval: Duration::ZERO,
+            unbroken: Time::ZERO,
             last_frame: None,
             stalled_ms: 0,
             media,
@@ -237,6 +260,9 @@ impl Publication {
             && last_time != time
         {
             let interval = now.since(last_arrival).min(MAX_FRAME_INTERVAL);
+            if interval > INTERRUPTED.max(self.frame_interval * 3) {
+                self.unbroken = now;
+            }
             // Whole microseconds, as deadlines have: a fraction would leave a timer due that finds nothing to do.
             let smoothed = (self.frame_interval * 7 + interval) / 8;
             self.frame_interval = Duration::from_micros(smoothed.as_micros() as u64);
@@ -249,10 +275,10 @@ impl Publication {
 
     /// Updates which layers flow; true when that changed.
     pub fn update_active(&mut self, now: Time) -> bool {
-        let limit = LAYER_SILENT.max(self.frame_interval * 3);
         let mut active = 0;
         for (index, layer) in self.layers.iter().enumerate() {
-            if layer.last_arrival.is_some_and(|last| now.since(last) < limit) {
+            let begun = self.active & (1 << index) != 0 || now.since(layer.flows_since) >= layer.counts_from;
+            if begun && layer.last_arrival.is_some_and(|last| now < self.ends_at(last)) {
                 active |= 1 << index;
             }
         }
@@ -263,6 +289,29 @@ impl Publication {
         let changed = active != self.active;
         self.active = active;
         changed
+    }
+
+    /// What flows has no longer gap between two packets of a layer.
+    pub fn longest_gap(&self) -> Duration {
+        LAYER_LEFT_OUT.max(self.frame_interval * 3)
+    }
+
+    /// When a layer that was last heard of at `last` counts as stopped.
+    fn ends_at(&self, last: Time) -> Time {
+        let interval = self.frame_interval * 3;
+        // What interrupts all layers says nothing about one of them.
+        let since = last.max(self.unbroken);
+        let others = self.last_frame.is_some_and(|(_, arrival)| arrival >= since + LAYER_LEFT_OUT / 2);
+        let left_out = since + self.longest_gap();
+        let silent = last + LAYER_SILENT.max(interval);
+        if others { left_out.min(silent) } else { silent }
+    }
+
+    /// A layer that somebody watched stopped: what stops often need not be taken at once when it comes back.
+    pub fn lapse(&mut self, now: Time, layer: usize) {
+        let Some(layer) = self.layers.get_mut(layer) else { return };
+        let again = layer.lapsed.replace(now).is_some_and(|last| now.since(last) < LAPSES_LAST);
+        layer.counts_from = if again { LAPSED_HOLD } else { Duration::ZERO };
     }
 
     /// The event of a picture that has been silent for another step.
@@ -281,9 +330,8 @@ impl Publication {
             return Time::NEVER;
         }
         let flowing = self.layers.iter().enumerate().filter(|(index, _)| self.active & (1 << index) != 0);
-        let oldest = flowing.filter_map(|(_, layer)| layer.last_arrival).min();
-        let layers = oldest.map_or(Time::NEVER, |last| last + LAYER_SILENT.max(self.frame_interval * 3));
-        self.stall_deadline().min(layers)
+        let ends = flowing.filter_map(|(_, layer)| layer.last_arrival).map(|last| self.ends_at(last)).min();
+        self.stall_deadline().min(ends.unwrap_or(Time::NEVER))
     }
 
     fn stall_deadline(&self) -> Time {

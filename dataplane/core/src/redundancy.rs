@@ -31,8 +31,9 @@ const GATHERED: u64 = 160;
 const MAX_AGE: u64 = 120 * 48;
 /// Payload bytes of one packet at most, all blocks together.
 const MAX_PAYLOAD: usize = 1_100;
-/// A request for a packet of sound is answered in time up to this round trip of the empty path.
-const REPAIRED_WITHIN: Duration = Duration::from_millis(180);
+/// A request for a packet of sound is answered in time when its answer takes no longer: the gap is seen one packet later, and a
+/// receiver waits 200 ms at most.
+const REPAIRED_WITHIN: Duration = Duration::from_millis(170);
 
 /// How many packets back the repeated ones lie, the more useful first. Losses that last take neighbours together: there
 /// the farther one is worth more.
@@ -75,12 +76,16 @@ pub struct Known {
     pub lasts: Duration,
     /// What the path carries.
     pub estimate: Bitrate,
+    /// From a request to its answer, jitter counted both ways; `None`: not known.
+    pub answer: Option<Duration>,
 }
 
 /// What one viewer's path needs.
 #[derive(Debug)]
 pub struct Redundancy {
     distances: Distances,
+    /// The same for who asks for what is lost and has it in time: requests and their answers are lost as well.
+    beside: Distances,
     /// When loss was last worth it.
     lossy: Time,
     /// Bytes of blocks.
@@ -89,7 +94,12 @@ pub struct Redundancy {
 
 impl Default for Redundancy {
     fn default() -> Redundancy {
-        Redundancy { distances: NONE, lossy: Time::ZERO, budget: TokenBucket::new(Time::ZERO, 0, GATHERED) }
+        Redundancy {
+            distances: NONE,
+            beside: NONE,
+            lossy: Time::ZERO,
+            budget: TokenBucket::new(Time::ZERO, 0, GATHERED),
+        }
     }
 }
 
@@ -110,23 +120,25 @@ impl Redundancy {
             let distances = distances(known.loss, known.lasts);
             let most = if known.estimate < PLENTY { 1 } else { distances.len() };
             self.distances = &distances[..most];
+            self.beside = if unanswered(known) > HARMLESS { &distances[..1] } else { NONE };
         } else if now.since(self.lossy) >= HOLD {
-            self.distances = NONE;
+            (self.distances, self.beside) = (NONE, NONE);
         }
         self.budget.set_rate(known.estimate.0.saturating_sub(SPEECH) / SHARE / 8, GATHERED);
     }
 
     /// What leaves again with `packet`, of what its viewer was sent (`seqs`): nothing from before it began, or began again.
+    /// `is_repaired`: who asks for lost sound has it in time.
     pub fn repeat<'a>(
         &mut self,
         now: Time,
-        packet: &StoredPacket,
+        (packet, is_repaired): (&StoredPacket, bool),
         history: &'a History,
         seqs: &SequenceMap,
     ) -> Repeated<'a> {
         let mut repeated = Repeated::default();
         let mut bytes = packet.payload().len();
-        for distance in self.distances {
+        for distance in if is_repaired { self.beside } else { self.distances } {
             let earlier = packet.seq.0.checked_sub(*distance).map(SeqNo).filter(|seq| seqs.knows(*seq));
             let Some(block) = earlier.and_then(|seq| history.get(seq)) else { continue };
             let length = block.payload().len();
@@ -140,15 +152,22 @@ impl Redundancy {
     }
 }
 
-/// Whether requests for lost sound are answered in time, so that nothing has to be repeated unasked.
-pub fn is_repaired_in_time(round_trip: Option<Duration>) -> bool {
-    round_trip.is_some_and(|round_trip| round_trip <= REPAIRED_WITHIN)
+/// Whether requests for lost sound are answered in time, so that little has to be repeated unasked.
+pub fn is_repaired_in_time(answer: Option<Duration>) -> bool {
+    answer.is_some_and(|answer| answer <= REPAIRED_WITHIN)
 }
 
 fn is_repeatable(packet: &StoredPacket, earlier: &StoredPacket) -> bool {
     let age = packet.time.0.checked_sub(earlier.time.0).filter(|age| *age > 0);
     let length = earlier.payload().len();
     age.is_some_and(|age| age <= MAX_AGE.min(MAX_OFFSET)) && (1..=MAX_BLOCK).contains(&length)
+}
+
+/// What is missing in spite of requests: each, or its answer, may be lost, and the next leaves an answer's time later.
+fn unanswered(known: Known) -> f64 {
+    let answer = known.answer.unwrap_or(REPAIRED_WITHIN).as_secs_f64().max(PACKET);
+    let tries = (REPAIRED_WITHIN.as_secs_f64() / answer) as i32;
+    known.loss * (2.0 * known.loss).min(1.0).powi(tries)
 }
 
 /// The least that leaves no more than [`HARMLESS`], or the most there is. A packet is missed when all its repeats are
@@ -171,7 +190,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn known(loss: f64, lasts_ms: u64) -> Known {
-        Known { loss, lasts: Duration::from_millis(lasts_ms), estimate: Bitrate(1_000_000) }
+        Known { loss, lasts: Duration::from_millis(lasts_ms), estimate: Bitrate(1_000_000), answer: None }
     }
 
     #[test]
@@ -204,6 +223,18 @@ mod tests {
         assert!(redundancy.is_on());
         redundancy.review(now + SECOND, known(0.001, 0));
         assert!(!redundancy.is_on());
+    }
+
+    #[test]
+    fn who_asks_in_time_needs_repeats_only_where_requests_get_lost_too() {
+        for (loss, answer_ms, wanted) in
+            [(0.01, 150, NONE), (0.02, 150, NONE), (0.05, 150, NEAR), (0.05, 50, NONE), (0.1, 100, NEAR)]
+        {
+            let mut redundancy = Redundancy::default();
+            let answer = Some(Duration::from_millis(answer_ms));
+            redundancy.review(Time::ZERO, Known { answer, ..known(loss, 0) });
+            assert_eq!(redundancy.beside, wanted, "{loss} answered in {answer_ms} ms");
+        }
     }
 
     #[test]

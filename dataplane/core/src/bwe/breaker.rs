@@ -14,6 +14,8 @@ const SPACING: Duration = Duration::from_millis(900);
 const OPEN: Duration = Duration::from_secs(10);
 /// No report of any kind for three intervals of 5 s (section 4.1).
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// Up to this share loss that does not depend on what is sent is nothing that a breaker could end.
+const UNQUESTIONED: f64 = 0.1;
 /// Bytes of a packet on the wire.
 const PACKET_BYTES: f64 = 1_200.0;
 
@@ -27,7 +29,8 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// A report: the share lost since the last one, the round trip, and what was sent meanwhile (bits per second).
+    /// A report: the share lost since the last one beyond what the path loses whatever is sent, the round trip, and what was
+    /// sent meanwhile (bits per second).
     pub fn report(&mut self, now: Time, lost: f64, round_trip: Option<Duration>, sent: f64) {
         self.hear(now);
         let (Some(round_trip), false) = (round_trip, self.judged.is_some_and(|at| now.since(at) < SPACING))
@@ -57,9 +60,18 @@ impl Breaker {
 
     /// Whether only sound may be sent.
     pub fn is_open(&self, now: Time) -> bool {
-        self.open_until.is_some_and(|until| now < until)
-            || self.reported.is_some_and(|at| now.since(at) >= TIMEOUT)
+        self.open_until.is_some_and(|until| now < until) || self.hears_nothing(now)
     }
+
+    /// Whether reports came and no longer do.
+    pub fn hears_nothing(&self, now: Time) -> bool {
+        self.reported.is_some_and(|at| now.since(at) >= TIMEOUT)
+    }
+}
+
+/// The share lost beyond what the path loses whatever is sent.
+pub(super) fn beyond(lost: f64, inherent: f64) -> f64 {
+    (lost - inherent.min(UNQUESTIONED)).max(0.0)
 }
 
 /// What TCP would send, in bits per second: the simplified equation of section 4.3 (RFC 5348 section 3.1 without the
@@ -94,6 +106,48 @@ mod tests {
             breaker.report(Time::from_millis(second * 1_000 + 100), 0.9, RTT, 1.8e6);
         }
         assert!(!breaker.is_open(Time::from_millis(20_000)));
+    }
+
+    #[test]
+    fn loss_that_rate_cannot_change_opens_nothing_up_to_a_tenth() {
+        // At 400 ms TCP would send 93 kbit/s with 10 % lost, and 46 kbit/s with the 40 % that are left of 50 %.
+        for (lost, inherent, opens) in
+            [(0.1, 0.1, false), (0.08, 0.1, false), (0.1, 0.0, true), (0.5, 0.5, true), (0.5, 0.1, true)]
+        {
+            let mut breaker = Breaker::default();
+            for second in 1..=3 {
+                let left = beyond(lost, inherent);
+                breaker.report(
+                    Time::from_millis(second * 1_000),
+                    left,
+                    Some(Duration::from_millis(400)),
+                    1.5e6,
+                );
+            }
+            assert_eq!(breaker.is_open(Time::from_millis(3_000)), opens, "{lost} lost, {inherent} always");
+        }
+    }
+
+    #[test]
+    fn no_more_is_left_out_than_a_tenth_and_never_more_than_was_lost() {
+        for (lost, inherent, left) in
+            [(0.05, 0.02, 0.03), (0.02, 0.05, 0.0), (0.5, 0.3, 0.4), (0.3, 0.0, 0.3)]
+        {
+            assert!((beyond(lost, inherent) - left).abs() < 1e-9, "{lost} lost, {inherent} always");
+        }
+    }
+
+    #[test]
+    fn only_who_reported_once_falls_silent() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.hears_nothing(Time::from_millis(60_000)));
+        for second in 1..=3 {
+            breaker.report(Time::from_millis(second * 1_000), 0.5, RTT, 2e6);
+        }
+        assert!(
+            breaker.is_open(Time::from_millis(12_000)) && !breaker.hears_nothing(Time::from_millis(12_000))
+        );
+        assert!(breaker.hears_nothing(Time::from_millis(18_000)));
     }
 
     #[test]

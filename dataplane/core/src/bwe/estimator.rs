@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, beyond};
 use super::clock::ViewerClock;
 use super::headroom::Headroom;
 use super::load::{Load, Loads, RUN_PACKETS, tolerance};
@@ -220,7 +220,7 @@ impl Estimator {
     /// A reception report: the worst share lost since the last one, and the round trip.
     pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
         let sent = self.sent.rate(now).0 as f64;
-        self.breaker.report(now, lost, round_trip, sent);
+        self.breaker.report(now, beyond(lost, self.known().loss), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
             self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
@@ -375,7 +375,7 @@ impl Estimator {
         Bitrate(self.estimate as u64)
     }
 
-    /// Whether the viewer has all that it could use, as last told.
+    /// Whether the viewer has all that it could use, as told.
     pub fn is_sated(&self) -> bool {
         self.phase == Phase::Steady && self.estimate >= self.demand.rate.0 as f64
     }
@@ -387,8 +387,12 @@ impl Estimator {
 
     /// Whether transport-wide reports have not come though they should have, or never will.
     pub fn goes_without(&self, now: Time) -> bool {
-        let waited = self.numbered.is_none_or(|since| now.since(since) > WAIT_FOR_REPORTS);
-        !self.silence.is_heard() && waited
+        !self.silence.is_heard() && self.numbered.is_none_or(|since| now.since(since) > WAIT_FOR_REPORTS)
+    }
+
+    /// Whether nothing is heard of the viewer, so that sound need only ask whether they are there.
+    pub fn is_silent(&self, now: Time) -> bool {
+        self.phase == Phase::Silent && (self.hold != Hold::Broken || self.breaker.hears_nothing(now))
     }
 
     /// The rate to pace at; `None`: what is sent leaves as it comes. `careful`: of an unknown path nothing is assumed.
@@ -434,6 +438,11 @@ impl Estimator {
         Duration::from_micros(self.view.standing.max(0) as u64).max(self.reported.queue())
     }
 
+    /// From a request to its answer on the empty path, jitter counted both ways; once known.
+    pub fn answer(&self) -> Option<Duration> {
+        self.round_trip().map(|turn| turn + Duration::from_micros(2 * self.view.jitter.max(0) as u64))
+    }
+
     /// The round trip of the empty path, once known.
     pub fn round_trip(&self) -> Option<Duration> {
         (self.turn < UNKNOWN_TURN).then_some(self.turn)
@@ -445,6 +454,7 @@ impl Estimator {
             loss: self.losses.inherent().max(self.reported.inherent()),
             lasts: self.losses.lasts(),
             estimate: self.estimate(),
+            answer: self.answer(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod application_limited;
 mod arbitrary_datagrams;
 mod bandwidth;
+mod breaker;
 mod closing;
 mod consent;
 mod consent_media;

@@ -193,8 +193,10 @@ pub struct Viewer {
     pub lines: Vec<Line>,
     /// Transport-wide feedback is sent.
     pub feedback: bool,
-    /// Receiver reports are sent, of a path without loss.
+    /// Receiver reports are sent.
     pub reports: bool,
+    /// What they say was lost, in 256ths, whatever was.
+    pub fraction_lost: u8,
     /// Transport-wide numbers and when they arrived.
     pub arrivals: Vec<(SeqNo, Time)>,
     transport_seqs: SeqUnwrapper,
@@ -214,6 +216,7 @@ impl Viewer {
             lines: Vec::new(),
             feedback: true,
             reports: true,
+            fraction_lost: 0,
             arrivals: Vec::new(),
             transport_seqs: SeqUnwrapper::default(),
             reported: 0,
@@ -268,7 +271,9 @@ impl Viewer {
         let mut bytes = Vec::new();
         if self.reports && now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
-            let blocks: Vec<ReportBlock> = self.lines.iter().filter_map(|line| block(now, line)).collect();
+            let lost = self.fraction_lost;
+            let blocks: Vec<ReportBlock> =
+                self.lines.iter().filter_map(|line| block(now, line, lost)).collect();
             write_receiver_report(&mut bytes, self.ssrc, &blocks);
         }
         for line in self.lines.iter_mut().filter(|line| line.nacks) {
@@ -303,14 +308,14 @@ impl Viewer {
     }
 }
 
-fn block(now: Time, line: &Line) -> Option<ReportBlock> {
+fn block(now: Time, line: &Line, fraction_lost: u8) -> Option<ReportBlock> {
     let highest = line.seqs.newest()?;
     let (last, delay) = line.reports.last().map_or((0, 0), |(at, figures)| {
         (figures.ntp.middle(), (now.since(*at).as_micros() * 65_536 / 1_000_000) as u32)
     });
     Some(ReportBlock {
         ssrc: line.media.ssrc,
-        fraction_lost: 0,
+        fraction_lost,
         cumulative_lost: 0,
         highest_sequence: highest.0 as u32,
         jitter: 0,
