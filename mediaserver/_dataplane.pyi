@@ -319,8 +319,8 @@ class DataPlane:
         keeps messages apart (``SOCK_SEQPACKET``), of which a duplicate is taken. Each message is whole records
         (``docs/recording.md``); a reader that does not read loses records, which are counted, and slows nothing.
 
-        A ``recorder`` gets the highest layer that flows, and what it misses is asked for; a ``probe`` gets the lowest,
-        and nothing is asked for."""
+        A ``recorder`` gets the highest layer that flows, and what it misses is asked for; a ``probe`` gets key
+        frames of the lowest, and nothing is asked for."""
 
     def untap(self, publication: int, reader: TapReaderName) -> None:
         """Ends a reader's tap of a publication; its socket is closed after the last record. Idempotent."""

@@ -28,7 +28,8 @@ pub const REPAIRED: u16 = 1;
 pub enum TapReader {
     /// Keeps the highest layer that flows: lost packets and key frames are asked for on its behalf.
     Recorder,
-    /// Looks at pictures of the lowest layer that flows, as they come: nothing is asked for on its behalf.
+    /// Looks at key frames of the lowest layer that flows, as they come: it gets no other picture, and nothing is asked
+    /// for on its behalf.
     Probe,
 }
 
@@ -84,6 +85,8 @@ pub struct Tap {
     /// Whether key frames are asked for on its behalf.
     asks: bool,
     next_keyframe: Time,
+    /// Layer and RTP timestamp of the last key frame.
+    keyframe: Option<(u8, [u8; 4])>,
     batch: Vec<u8>,
     begun: Time,
 }
@@ -124,6 +127,7 @@ impl Tap {
             switch: LayerSwitch::new(needs_keyframe),
             asks,
             next_keyframe: if asks { now + KEYFRAME_INTERVAL } else { Time::NEVER },
+            keyframe: None,
             batch: Vec::new(),
             begun: Time::NEVER,
         };
@@ -159,8 +163,11 @@ impl Tap {
         self.record(now, RecordKind::Source, layer, 0, &[&ssrc.0.to_be_bytes()]);
     }
 
-    /// A sender report came.
+    /// A sender report came. One picture tells a probe all it wants to know.
     pub fn report(&mut self, now: Time, layer: u8, ssrc: Ssrc, rtp_timestamp: u32, ntp: NtpTime) {
+        if self.reader == TapReader::Probe {
+            return;
+        }
         let parts: [&[u8]; 3] = [&ssrc.0.to_be_bytes(), &rtp_timestamp.to_be_bytes(), &ntp.0.to_be_bytes()];
         self.record(now, RecordKind::Report, layer, 0, &parts);
     }
@@ -177,6 +184,13 @@ impl Tap {
             self.next_keyframe = now + KEYFRAME_INTERVAL;
         }
         let Some((fixed, rest)) = packet.bytes.split_first_chunk::<12>() else { return };
+        let picture = Some((packet.layer, [fixed[4], fixed[5], fixed[6], fixed[7]]));
+        if packet.keyframe_start {
+            self.keyframe = picture;
+        }
+        if self.reader == TapReader::Probe && self.keyframe != picture {
+            return;
+        }
         let mut head = *fixed;
         head[1] = (head[1] & 0x80) | packet.payload_type;
         head[2..4].copy_from_slice(&packet.sequence.to_be_bytes());

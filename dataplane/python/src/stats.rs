@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loupe_core::io::Handle;
 use loupe_core::stats::{DelayHistogram, Figure, Figures, WorkerStats};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyString};
 
 /// One snapshot of all workers, at most a second old. All counters only grow while their owner lives.
 #[pyclass(frozen, module = "mediaserver._dataplane")]
@@ -24,8 +24,9 @@ impl Stats {
         part: impl Fn(&WorkerStats) -> &[(Handle, Figures)],
     ) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
+        let mut names = Names::default();
         for (handle, figures) in self.workers.iter().flat_map(|worker| part(worker)) {
-            all.set_item(handle.0, named(py, figures)?)?;
+            all.set_item(handle.0, named(py, figures, &mut names)?)?;
         }
         Ok(all)
     }
@@ -90,9 +91,31 @@ fn delay(histogram: &DelayHistogram) -> (Vec<f64>, Vec<u64>, f64) {
     (bounds, cumulative.collect(), histogram.sum_micros() as f64 / 1e6)
 }
 
-fn named<'py>(py: Python<'py>, figures: &Figures) -> PyResult<Bound<'py, PyDict>> {
+/// Figures' names as Python has them, by place: things of one kind have the same figures in the same order.
+#[derive(Default)]
+struct Names<'py> {
+    by_place: Vec<(&'static str, Bound<'py, PyString>)>,
+}
+
+impl<'py> Names<'py> {
+    /// Interned, so that whoever asks a dictionary for a name in its code finds it by identity.
+    fn name(&mut self, py: Python<'py>, place: usize, name: &'static str) -> Bound<'py, PyString> {
+        match self.by_place.get(place) {
+            Some((known, found)) if std::ptr::eq(*known, name) => found.clone(),
+            _ => {
+                let found = PyString::intern(py, name);
+                self.by_place.truncate(place);
+                self.by_place.push((name, found.clone()));
+                found
+            }
+        }
+    }
+}
+
+fn named<'py>(py: Python<'py>, figures: &Figures, names: &mut Names<'py>) -> PyResult<Bound<'py, PyDict>> {
     let named = PyDict::new(py);
-    for (name, figure) in figures {
+    for (place, (name, figure)) in figures.iter().enumerate() {
+        let name = names.name(py, place, name);
         match figure {
             Figure::Count(count) => named.set_item(name, count)?,
             Figure::Measure(measure) => named.set_item(name, measure)?,
