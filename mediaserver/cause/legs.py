@@ -28,6 +28,11 @@ PICTURES: dict[PictureVerdict, Measure] = {
 }
 MIN_FRAMES_PER_SECOND = 5.0
 """Below this a camera's frames are too few to judge an encoder or decoder by."""
+OVERLOADED = frozenset({"encoder_limited_by_cpu", "encode_load", "dropped_frames", "decode_load"})
+"""A browser says so of its own computer."""
+LATE = frozenset({"round_trip", "jitter", "concealed", "freeze"})
+"""What a computer without processor time does to a good way as well: it sends, answers and plays late. Loss and a
+standing queue are the way's alone."""
 
 
 # ---- Publisher to server ----
@@ -38,7 +43,7 @@ def publishing(sample: Sample) -> list[Finding]:
     if sample.up is None or not sample.sources:
         return []
     way = _uplink(sample)
-    found = [] if way is None else [way]
+    found: list[Finding] = []
     cut = way is not None and any(one.measure in ("interrupted", "nothing_arrives") for one in way.evidence)
     for source in sample.sources:
         if source.kind != "video" or source.muted:
@@ -47,7 +52,14 @@ def publishing(sample: Sample) -> list[Finding]:
             found.append(frozen)
         elif (device := _encoder(sample, source)) is not None:
             found.append(device)
-    return found
+    return found if way is None or _explained(way, found) else [way, *found]
+
+
+def _explained(way: Finding, of_pictures: list[Finding]) -> bool:
+    """Whether a computer at the end of a way, hurt no less, explains all that seems wrong with it."""
+    overloaded = {one.severity for one in of_pictures if any(e.measure in OVERLOADED for e in one.evidence)}
+    late = all(one.measure in LATE for one in way.evidence)
+    return late and ("hurt" in overloaded or way.severity in overloaded)
 
 
 def _uplink(sample: Sample) -> Finding | None:
@@ -129,10 +141,11 @@ def viewing(sample: Sample, sources: dict[str, SourceSample], upstream: set[str]
     # What a publisher's way lost is missing on every viewer's way as well.
     passed_on = [sources[one.publication].loss_after_ratio for one in shown if one.publication in sources]
     way = _downlink(sample, sample.down, views, max((loss or 0.0 for loss in passed_on), default=0.0))
-    if way is not None:
-        return [way]
-    found = (_decoder(sample, view, sources.get(view.publication)) for view in views if view.kind == "video")
-    return [one for one in found if one is not None]
+    pictures = (
+        _decoder(sample, view, sources.get(view.publication)) for view in views if view.kind == "video"
+    )
+    devices = [one for one in pictures if one is not None]
+    return devices if way is None or _explained(way, devices) else [way]
 
 
 def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on: float) -> Finding | None:

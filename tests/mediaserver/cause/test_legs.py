@@ -106,3 +106,38 @@ def test_what_the_publisher_lost_is_not_the_viewers_fault() -> None:
     assert legs.viewing(watching, lost, {"scope"}) == []
     worse = observer(down=leg(loss_before_ratio=0.4), views=(view(),))
     assert names(legs.viewing(worse, lost, {"scope"})) == [("viewer_downlink", "hurt")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # A computer without processor time answers late and plays sound with gaps.
+        ({"down": leg(round_trip_seconds=0.5)}, [("viewer_device", "hurt")]),
+        (
+            {"views": (view(dropped_ratio=0.5, concealed_ratio=0.4, freeze_seconds=1.2),)},
+            [("viewer_device", "hurt")],
+        ),
+        # It loses nothing on the way and leaves no queue there.
+        ({"down": leg(round_trip_seconds=0.5, loss_before_ratio=0.2)}, [("viewer_downlink", "hurt")]),
+        ({"down": leg(round_trip_seconds=0.5, queue_delay_seconds=0.3)}, [("viewer_downlink", "watch")]),
+        # A little of it does not explain a very late way.
+        (
+            {"down": leg(round_trip_seconds=1.0), "views": (view(dropped_ratio=0.2),)},
+            [("viewer_downlink", "hurt")],
+        ),
+    ],
+)
+def test_an_overloaded_viewer_is_not_taken_for_a_bad_way(
+    changes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    watching = observer(**{"views": (view(dropped_ratio=0.5),), **changes})
+    assert names(legs.viewing(watching, {"scope": source()}, set())) == expected
+
+
+def test_an_overloaded_publisher_is_not_taken_for_a_bad_way() -> None:
+    slow = source(captured_per_second=25, encode_seconds=0.05)
+    late = leg(jitter_seconds=0.4, round_trip_seconds=0.4)
+    assert names(legs.publishing(surgeon(up=late, sources=(slow,)))) == [("publisher_device", "hurt")]
+    lossy = leg(jitter_seconds=0.4, loss_before_ratio=0.2)
+    both = [("publisher_uplink", "hurt"), ("publisher_device", "hurt")]
+    assert names(legs.publishing(surgeon(up=lossy, sources=(slow,)))) == both
