@@ -169,12 +169,7 @@ impl Estimator {
     /// What the viewer could use now. In the beginning the most that it ever could counts.
     pub fn want(&mut self, demand: Demand) {
         let most = if self.phase == Phase::Start { self.demand } else { Demand::default() };
-        self.demand = Demand {
-            rate: demand.rate.max(most.rate),
-            more: demand.more || most.more,
-            begins: demand.begins,
-            stills: demand.stills,
-        };
+        self.demand = Demand { rate: demand.rate.max(most.rate), more: demand.more || most.more, ..demand };
     }
 
     /// A report: what became of each packet (arrivals by the viewer's clock, microseconds), in sending order.
@@ -244,12 +239,16 @@ impl Estimator {
             self.phase = Phase::Silent;
             self.probes.abandon(now);
         }
+        if self.phase == Phase::Silent && self.hold != Hold::Broken && self.silence.asks_again(now) {
+            (self.phase, self.hold) = (Phase::Drain, Hold::No);
+        }
     }
 
     /// When [`Estimator::handle_timeout`] has something to do.
     pub fn next_timeout(&self, now: Time) -> Time {
         let silence = match (self.phase, self.hold) {
-            (Phase::Silent, _) => Time::NEVER,
+            (Phase::Silent, Hold::Broken) => Time::NEVER,
+            (Phase::Silent, _) => self.silence.next_ask(),
             (_, Hold::No) => self.silence.late(self.turn, self.volatility.is_restless()),
             _ => self.silence.deadline(self.turn),
         };

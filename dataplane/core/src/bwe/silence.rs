@@ -11,6 +11,8 @@ const GRACE: Duration = Duration::from_millis(50);
 /// Between two reports, before it is known and at most.
 const INTERVAL: Duration = Duration::from_millis(100);
 const MAX_INTERVAL: Duration = Duration::from_millis(150);
+/// A silent path to which nothing was sent for so long is asked anew: where there is no sound, by pictures.
+const ASK: Duration = Duration::from_secs(1);
 
 /// What is waited for.
 #[derive(Clone, Copy, Default, Debug)]
@@ -31,12 +33,13 @@ enum Waiting {
 pub struct Silence {
     waiting: Waiting,
     heard: Time,
+    asked: Time,
     interval: Duration,
 }
 
 impl Default for Silence {
     fn default() -> Silence {
-        Silence { waiting: Waiting::Unheard, heard: Time::ZERO, interval: INTERVAL }
+        Silence { waiting: Waiting::Unheard, heard: Time::ZERO, asked: Time::ZERO, interval: INTERVAL }
     }
 }
 
@@ -44,6 +47,7 @@ impl Silence {
     /// A packet leaves that a report will tell of; true when it is the first since everything was told.
     #[inline]
     pub fn sent(&mut self, now: Time) -> bool {
+        self.asked = now;
         let first = matches!(self.waiting, Waiting::Nothing);
         if first {
             self.waiting = Waiting::First(now);
@@ -59,6 +63,20 @@ impl Silence {
         }
         self.heard = now;
         self.waiting = if pending { Waiting::Next(now) } else { Waiting::Nothing };
+    }
+
+    /// When [`Silence::asks_again`] does.
+    pub fn next_ask(&self) -> Time {
+        self.asked + ASK
+    }
+
+    /// Whether it is time to ask anew. What was sent is given up then: the next packet is the first.
+    pub fn asks_again(&mut self, now: Time) -> bool {
+        let asks = now >= self.next_ask();
+        if asks {
+            self.waiting = Waiting::Nothing;
+        }
+        asks
     }
 
     /// Whether any report came so far.

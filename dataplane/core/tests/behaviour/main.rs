@@ -34,6 +34,7 @@ mod report_sizes;
 mod rival;
 mod rtx;
 mod scenario;
+mod silent_path;
 mod srtp_vectors;
 mod stall;
 mod stills;

@@ -1,0 +1,32 @@
+//! A path that went silent is asked again and again, by sound if there is any and by the lowest layer if there is none.
+
+use crate::support::media::{camera, microphone, picture, sound};
+use crate::support::{World, clean, lossy, millis, outage};
+
+/// The viewer's line after an outage of four seconds on their way down.
+fn after_outage(seed: u64, with_sound: bool) -> (World, usize) {
+    let mut world = World::new(seed);
+    let publisher = world.join();
+    let viewer = world.join_by(clean(20), lossy(20, outage(5_000, 9_000)));
+    world.run(millis(300));
+    let video = world.publish(publisher, camera(1_000));
+    world.subscribe(video, viewer, picture(2_000));
+    if with_sound {
+        let audio = world.publish(publisher, microphone(1_100));
+        world.subscribe(audio, viewer, sound(2_100));
+    }
+    world.run(millis(14_700));
+    (world, viewer)
+}
+
+#[test]
+fn pictures_come_back_with_sound_and_without() {
+    for seed in 1..5 {
+        for with_sound in [true, false] {
+            let (world, viewer) = after_outage(seed, with_sound);
+            let back = loupe_core::units::Time::from_millis(11_500);
+            let came = world.line(viewer, 0).since(back).count();
+            assert!(came > 60, "seed {seed}, sound {with_sound}: {came} packets of pictures in 3.5 s");
+        }
+    }
+}
