@@ -31,8 +31,8 @@ MIN_FRAMES_PER_SECOND = 5.0
 OVERLOADED = frozenset({"encoder_limited_by_cpu", "encode_load", "dropped_frames", "decode_load"})
 """A browser says so of its own computer."""
 LATE = frozenset({"round_trip", "jitter", "concealed", "freeze"})
-"""What a computer without processor time does to a good way as well: it sends, answers and plays late. Loss and a
-standing queue are the way's alone."""
+"""What a computer without processor time does to a good way as well: it sends, answers and plays late.
+Loss and a standing queue are the way's alone."""
 
 
 # ---- Publisher to server ----
