@@ -32,6 +32,11 @@ export class Refusal extends Error {
   }
 }
 
+/** What an operator can tell an administrator of a request that failed. */
+export function codeOfFailure(error: unknown): string {
+  return error instanceof Refusal ? error.code : "network";
+}
+
 export type Action =
   | { kind: "keyframe"; room: string; publication: string }
   | { kind: "mute"; room: string; publication: string; muted: boolean }

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
-import { Refusal } from "./api";
+import { codeOfFailure } from "./api";
 import type { OperationsApi, Span } from "./api";
 
 /** Long enough for a slow computer to open it. */
@@ -27,7 +27,7 @@ export function Files({ api, room, span }: FilesProps) {
       show(address);
       setTimeout(() => URL.revokeObjectURL(address), KEPT_OPEN_MS);
     } catch (error) {
-      setFailed(error instanceof Refusal ? error.code : "network");
+      setFailed(codeOfFailure(error));
     } finally {
       setWorking(false);
     }

@@ -1,10 +1,10 @@
 /** Rooms that stood: those of one day, found by name. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { words } from "../i18n";
 import { Button } from "../ui/parts";
-import { Refusal } from "./api";
 import { dayOf, dayText, found, midnight, named, SEALED } from "./days";
 import type { Desk } from "./desk";
+import { useLoaded } from "./loaded";
 import type { RoomSpan } from "./model.generated";
 import { searchOf, select } from "./place";
 
@@ -12,20 +12,12 @@ const ROOM = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 export function PastRooms({ desk, dayMs }: { desk: Desk; dayMs: number }) {
   const t = words.value.operations.past;
-  const [spans, setSpans] = useState<readonly RoomSpan[] | null>(null);
-  const [failed, setFailed] = useState<string | null>(null);
   const [text, setText] = useState("");
   const [whole, setWhole] = useState("");
   const day = dayOf(dayMs);
-  useEffect(() => {
-    let over = false;
-    setSpans(null);
-    setFailed(null);
+  const { value: spans, failed } = useLoaded(async () => {
     const asked = [desk.api.rooms(day), ...(ROOM.test(whole) ? [desk.api.rooms(day, whole)] : [])];
-    Promise.all(asked)
-      .then((answers) => { if (!over) setSpans(named(answers.flatMap((answer) => answer.found))); })
-      .catch((error: unknown) => { if (!over) setFailed(error instanceof Refusal ? error.code : "network"); });
-    return () => { over = true; };
+    return named((await Promise.all(asked)).flatMap((answer) => answer.found));
   }, [day.fromMs, whole]);
   const shown = found(spans ?? [], text);
   const sealed = (spans ?? []).filter((span) => span.room.startsWith(SEALED)).length;

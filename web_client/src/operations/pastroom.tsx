@@ -1,14 +1,14 @@
 /** Ten minutes of a room as they were: who was there, what each saw at a moment, charts, what happened, files to take away. */
-import { useEffect, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
-import { Refusal } from "./api";
 import type { Reading, Span } from "./api";
 import { Charts } from "./chart";
 import { momentOf, sampleAt, timeText } from "./days";
 import type { Desk } from "./desk";
 import { Files } from "./files";
-import type { Sample, TimelineEvent } from "./model.generated";
+import { useLoaded } from "./loaded";
+import type { Sample, SourceSample, TimelineEvent } from "./model.generated";
 import { select, selected } from "./place";
 import { KEPT_MS } from "./series";
 import { Timeline } from "./timeline";
@@ -22,16 +22,9 @@ export function PastRoom({ desk, room, fromMs }: { desk: Desk; room: string; fro
   const all = words.value.operations;
   const t = all.past;
   const span: Span = { fromMs, toMs: fromMs + KEPT_MS };
-  const [past, setPast] = useState<Past | null>(null);
-  const [failed, setFailed] = useState<string | null>(null);
-  useEffect(() => {
-    let over = false;
-    setPast(null);
-    setFailed(null);
-    Promise.all([desk.api.samples(room, span), desk.api.timeline(room, span)])
-      .then(([samples, events]) => { if (!over) setPast({ samples, events }); })
-      .catch((error: unknown) => { if (!over) setFailed(error instanceof Refusal ? error.code : "network"); });
-    return () => { over = true; };
+  const { value: past, failed } = useLoaded<Past>(async () => {
+    const [samples, events] = await Promise.all([desk.api.samples(room, span), desk.api.timeline(room, span)]);
+    return { samples, events };
   }, [room, fromMs]);
   return (
     <div class="room-view">
@@ -76,12 +69,10 @@ function Window({ room, fromMs }: { room: string; fromMs: number }) {
 
 function Was({ room, span, samples }: { room: string; span: Span; samples: readonly Sample[] }) {
   const all = words.value.operations;
-  const t = all.past;
-  const [atMs, setAtMs] = useState(samples[0]?.at_ms ?? span.fromMs);
   const people = [...new Map(samples.map((sample) => [sample.participant, sample.role]))];
   const { participant, publication } = selected.value;
   const own = samples.filter((sample) => sample.participant === participant);
-  if (people.length === 0) return <p class="empty" role="status">{t.nobody}</p>;
+  if (people.length === 0) return <p class="empty" role="status">{all.past.nobody}</p>;
   return (
     <>
       <section aria-labelledby="people-title">
@@ -96,29 +87,39 @@ function Was({ room, span, samples }: { room: string; span: Span; samples: reado
             </button>
           ))}
         </div>
-        {participant === null && <p class="quiet">{t.choose}</p>}
+        {participant === null && <p class="quiet">{all.past.choose}</p>}
       </section>
       {own.length > 0 && (
         <>
-          <section class="card">
-            <label class="moment">
-              <strong>{t.at(atMs)}</strong>
-              <input
-                type="range" min={span.fromMs} max={span.toMs} step={1_000} value={atMs} aria-valuetext={t.at(atMs)}
-                onInput={(event) => setAtMs(Number(event.currentTarget.value))}
-              />
-            </label>
-            <Saw sample={sampleAt(own, atMs)} samples={samples} />
-          </section>
-          <Charts title={t.charts} samples={own} publication={publication} />
+          <Moment span={span} own={own} samples={samples} />
+          <Charts title={all.past.charts} samples={own} publication={publication} />
         </>
       )}
     </>
   );
 }
 
+/** The moment looked at: by itself, so that the charts are not drawn again for each step of the slider. */
+function Moment({ span, own, samples }: { span: Span; own: readonly Sample[]; samples: readonly Sample[] }) {
+  const t = words.value.operations.past;
+  const [atMs, setAtMs] = useState(samples[0]?.at_ms ?? span.fromMs);
+  const sources = useMemo(() => sourcesOf(samples), [samples]);
+  return (
+    <section class="card">
+      <label class="moment">
+        <strong>{t.at(atMs)}</strong>
+        <input
+          type="range" min={span.fromMs} max={span.toMs} step={1_000} value={atMs} aria-valuetext={t.at(atMs)}
+          onInput={(event) => setAtMs(Number(event.currentTarget.value))}
+        />
+      </label>
+      <Saw sample={sampleAt(own, atMs)} sources={sources} />
+    </section>
+  );
+}
+
 /** What somebody sent and saw at one moment. */
-function Saw({ sample, samples }: { sample: Sample | null; samples: readonly Sample[] }) {
+function Saw({ sample, sources: known }: { sample: Sample | null; sources: Sources }) {
   const t = words.value.operations;
   if (sample === null) return <p class="quiet" role="status">{t.past.absent}</p>;
   const views = sample.views ?? [];
@@ -134,7 +135,7 @@ function Saw({ sample, samples }: { sample: Sample | null; samples: readonly Sam
       ))}
       {views.map((view) => (
         <li key={view.publication}>
-          {t.past.saw(nameOf(view.publication, samples))}: {t.views[view.state]};{" "}
+          {t.past.saw(nameOf(view.publication, known))}: {t.views[view.state]};{" "}
           {t.track(String(view.layer ?? t.none), view.bits_per_second ?? 0, view.frames_per_second ?? null)}
           {view.reason != null && <>: {t.viewReasons[view.reason]}</>}
           {(view.freeze_seconds ?? 0) > 0 && <>; <strong class="advice">{t.past.froze(view.freeze_seconds ?? 0)}</strong></>}
@@ -145,8 +146,14 @@ function Saw({ sample, samples }: { sample: Sample | null; samples: readonly Sam
   );
 }
 
-/** The kind of source, which somebody else's sample of the time tells. */
-function nameOf(publication: string, samples: readonly Sample[]): string {
-  const source = samples.flatMap((sample) => sample.sources ?? []).find((one) => one.publication === publication);
-  return source === undefined ? publication.slice(0, 6) : words.value.sourceTypes[source.source_type];
+type Sources = ReadonlyMap<string, SourceSample["source_type"]>;
+
+/** Of each publication the kind, as whoever sent it told. */
+function sourcesOf(samples: readonly Sample[]): Sources {
+  return new Map(samples.flatMap((sample) => (sample.sources ?? []).map((one) => [one.publication, one.source_type])));
+}
+
+function nameOf(publication: string, sources: Sources): string {
+  const kind = sources.get(publication);
+  return kind === undefined ? publication.slice(0, 6) : words.value.sourceTypes[kind];
 }
