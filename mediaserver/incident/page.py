@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
 
-import msgspec
-
+from mediaserver.incident import configuration
 from mediaserver.incident.chart import GAP_MS, Series, line_chart
 from mediaserver.incident.details import detail, evidence
 from mediaserver.incident.words import WORDS, Language, Words, moment, number
@@ -20,7 +19,7 @@ STYLE = (
     "background:#fff}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;vertical-align:top;"
     "border-bottom:1px solid #ddd}svg{max-width:100%;height:auto;display:block;margin:.5rem 0}"
-    "pre{white-space:pre-wrap;font-size:.85rem}figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
+    "figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
     "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
 )
 POLICY = (
@@ -43,7 +42,7 @@ def render(report: IncidentReport, language: Language) -> str:
         _section(words.legs, _legs(report.legs, names, words, language)),
         _section(words.charts, _charts(report, names, words, language)),
         _section(words.timeline, _timeline(report, names, words, language)),
-        _section(words.configuration, _configuration(report, words)),
+        _section(words.configuration, _configuration(report, words, language)),
     ]
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
@@ -224,7 +223,9 @@ def _timeline(report: IncidentReport, names: dict[str, str], words: Words, langu
     )
 
 
-def _configuration(report: IncidentReport, words: Words) -> str:
-    text = msgspec.json.format(msgspec.json.encode(report.configuration), indent=2).decode()
+def _configuration(report: IncidentReport, words: Words, language: Language) -> str:
     versions = f"loupe {report.version}, {report.native_version}"
-    return f"<p>{escape(words.version)}: {escape(versions)}</p><pre>{escape(text)}</pre>"
+    table = _table(
+        [words.setting, words.value, words.usual], configuration.rows(report.configuration, language)
+    )
+    return f"<p>{escape(words.version)}: {escape(versions)}</p>{table}"

@@ -55,6 +55,15 @@ class Words:
     detail: str
     version: str
     configuration: str
+    setting: str
+    value: str
+    usual: str
+    """The default, where another value is in force."""
+    limit: str
+    no_limit: str
+    on: str
+    off: str
+    days: str
     participants: str
     hurt: str
     watch: str
@@ -102,6 +111,14 @@ VI = Words(
     detail="Chi tiết",
     version="Phiên bản",
     configuration="Cấu hình",
+    setting="Thiết đặt",
+    value="Giá trị",
+    usual="Mặc định (nếu khác)",
+    limit="Giới hạn",
+    no_limit="không giới hạn",
+    on="bật",
+    off="tắt",
+    days="{number} ngày",
     participants="Người tham gia",
     hurt="bị ảnh hưởng",
     watch="cần theo dõi",
@@ -183,6 +200,14 @@ EN = Words(
     detail="Detail",
     version="Version",
     configuration="Configuration",
+    setting="Setting",
+    value="Value",
+    usual="Default (if another)",
+    limit="Limit",
+    no_limit="no limit",
+    on="on",
+    off="off",
+    days="{number} days",
     participants="Participants",
     hurt="hurt",
     watch="to be watched",
