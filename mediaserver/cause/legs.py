@@ -30,7 +30,7 @@ MIN_FRAMES_PER_SECOND = 5.0
 """Below this a camera's frames are too few to judge an encoder or decoder by."""
 OVERLOADED = frozenset({"encoder_limited_by_cpu", "encode_load", "dropped_frames", "decode_load"})
 """A browser says so of its own computer."""
-LATE = frozenset({"round_trip", "jitter", "concealed", "freeze"})
+LATE = frozenset({"round_trip", "jitter", "concealed", "freeze", "path_silent"})
 """What a computer without processor time does to a good way as well: it sends, answers and plays late.
 Loss and a standing queue are the way's alone."""
 
@@ -161,6 +161,8 @@ def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on
     way = finding(
         "relay" if leg.relayed else "viewer_downlink",
         *_way(leg),
+        # Whoever watches has no picture for it, or soon has none.
+        true("path_silent", "hurt") if leg.silent else None,
         above(limits.LOSS_BEFORE, of_this_way(worst("loss_before_ratio", leg.loss_before_ratio))),
         above(limits.LOSS_AFTER, of_this_way(worst("loss_after_ratio", leg.loss_after_ratio))),
         above(limits.CONCEALED, concealed),

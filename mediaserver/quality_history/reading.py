@@ -146,6 +146,7 @@ def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> L
         round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
         estimate_bits_per_second=None if estimate is None else int(estimate),
         queue_delay_seconds=number(change.now, "queue_delay_seconds"),
+        silent=change.now.get("bandwidth_phase") == "silent",
         relayed=claim.relayed if claim else None,
         path_changes=transport.path_changes,
     )
