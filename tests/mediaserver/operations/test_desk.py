@@ -28,11 +28,12 @@ from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
 from mediaserver.quality_history.reading import watched
+from mediaserver.quality_history.store import HistoryStore
 from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
 from tests.mediaserver.peers import connected, identity, publish
-from tests.mediaserver.seconds import AT_MS
+from tests.mediaserver.seconds import AT_MS, ROOMS
 from tests.running import until
 
 
@@ -143,9 +144,10 @@ class Meters:
     publications: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
 
 
-async def test_the_timeline_tells_a_layer_with_the_reason_in_either_language() -> None:
+async def test_the_timeline_tells_a_layer_with_the_reason_in_either_language(tmp_path: Path) -> None:
     async with theatre() as room:
         desk = over(room.server)
+        desk.store = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=10**7, keep_days=1)
         desk.store.start(AT_MS)
         viewer = await room.enter()
         for second, (estimate, layer) in enumerate(((4_000_000, 2), (300_000, 0))):
