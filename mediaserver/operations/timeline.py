@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mediaserver.layers import Reason
-from mediaserver.operations.model import Sample, TimelineEvent, TimelineKind
+from mediaserver.operations.model import Sample, TimelineEvent, TimelineKind, ViewSample
 from mediaserver.room import Room
 from mediaserver.session import Session
 
@@ -80,10 +80,13 @@ def _seat(session: Session, sample: Sample | None) -> Seat:
         connected=session.participant.connected,
         phases={transport.direction: transport.phase for transport in transports},
         path_changes=sum(transport.path_changes for transport in transports),
-        forwarded={
-            view.publication: Forwarded(view.layer, view.reason) for view in (sample.views if sample else ())
-        },
+        forwarded={view.publication: _forwarded(view) for view in (sample.views if sample else ())},
     )
+
+
+def _forwarded(view: ViewSample) -> Forwarded:
+    # What asks whether anybody is still there is no picture.
+    return Forwarded(None if view.reason == Reason.SILENT else view.layer, view.reason)
 
 
 def happened(before: Scene, now: Scene, at_ms: int) -> list[TimelineEvent]:

@@ -12,7 +12,7 @@ from mediaserver.layers import Reason
 from mediaserver.operations.timeline import Forwarded, Scene, Seat, Source, happened, scene
 from mediaserver.policy import Role
 from tests.mediaserver.peers import connected, identity, make_server, publish
-from tests.mediaserver.seconds import AT_MS
+from tests.mediaserver.seconds import AT_MS, observer, view
 
 SEAT = Seat("surgeon", True, {"publish": "connected"}, 0, {})
 CAMERA = Source("p", "endoscope", False, False, (0,))
@@ -109,3 +109,15 @@ async def test_a_real_room_as_a_scene() -> None:
     await server.stop()
     assert [seat.phases for seat in seen.seats.values()] == [{"publish": "connected"}]
     assert [source.source_type for source in seen.sources.values()] == ["microphone", "endoscope"]
+
+
+async def test_what_is_forwarded_is_in_the_scene_and_what_only_asks_is_not() -> None:
+    server = make_server()
+    await server.start()
+    watching = server.join(identity(Role.OBSERVER), "")
+    room, sessions = server.rooms[watching.room], dict(server.registry.sessions)
+    views = (view(layer=1, reason=Reason.LINK), view(publication="overhead", reason=Reason.SILENT))
+    seen = scene(room, sessions, [observer(participant=watching.id, views=views)], recording=False)  # type: ignore[arg-type]
+    await server.stop()
+    [seat] = seen.seats.values()
+    assert seat.forwarded == {"scope": Forwarded(1, Reason.LINK), "overhead": Forwarded(None, Reason.SILENT)}
