@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mediaserver.cause import thresholds as limits
 from mediaserver.cause.thresholds import Passed, above, below, finding, true
+from mediaserver.layers import Reason
 from mediaserver.operations.model import (
     Finding,
     LegSample,
@@ -33,6 +34,9 @@ OVERLOADED = frozenset({"encoder_limited_by_cpu", "encode_load", "dropped_frames
 LATE = frozenset({"round_trip", "jitter", "concealed", "freeze", "path_silent"})
 """What a computer without processor time does to a good way as well: it sends, answers and plays late.
 Loss and a standing queue are the way's alone."""
+SCARCE = frozenset({Reason.LINK, Reason.PRIORITY})
+"""The way keeps something from the viewer. Where it does not, a low estimate hurts nobody: estimates grow as
+far as they are used, and of a source that sends little they stay low."""
 
 
 # ---- Publisher to server ----
@@ -156,7 +160,8 @@ def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on
     def of_this_way(loss: float | None) -> float | None:
         return None if loss is None else max(0.0, loss - passed_on)
 
-    estimate = leg.estimate_bits_per_second if any(view.kind == "video" for view in views) else None
+    scarce = any(view.kind == "video" and view.reason in SCARCE for view in views)
+    estimate = leg.estimate_bits_per_second if scarce else None
     concealed = worst("concealed_ratio")
     way = finding(
         "relay" if leg.relayed else "viewer_downlink",
