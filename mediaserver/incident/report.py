@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from mediaserver import __version__, _dataplane
 from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
+from mediaserver.incident.configuration import told
 from mediaserver.incident.reduction import Reduction
 from mediaserver.operations.model import (
     CauseSpan,
@@ -28,14 +29,6 @@ MAX_SAMPLES = 20_000
 MAX_READ = 500_000
 """Looked at for one report: thirteen hours of ten people."""
 MAX_EVENTS = 5_000
-SHOWN_SETTINGS: dict[str, Any] = {
-    "limits": True,
-    "history": True,
-    "log": True,
-    "media": {"workers"},
-    "tokens": {"lifetime_seconds"},
-}
-"""What of the configuration is told: numbers and words, no address, folder, name or secret."""
 
 
 async def gather(
@@ -54,7 +47,7 @@ async def gather(
         made_ms=time.time_ns() // 1_000_000,
         version=__version__,
         native_version=_dataplane.__version__,
-        configuration=settings.model_dump(mode="json", include=SHOWN_SETTINGS),
+        configuration=told(settings),
         causes=cause_spans(page.events),
         legs=summaries(samples),
         timeline=page.events,

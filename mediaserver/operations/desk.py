@@ -23,7 +23,7 @@ from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
 from mediaserver.operations.facts import Disk, LoopLag, Workers
-from mediaserver.operations.live import LiveRoom, first_look
+from mediaserver.operations.live import LiveRoom, first_alert, first_look
 from mediaserver.operations.measures import Measures
 from mediaserver.operations.model import (
     Alert,
@@ -303,8 +303,10 @@ class Desk:
         )
 
     def open_alerts(self, allowed: Callable[[str], bool] = lambda _: True) -> list[Alert]:
-        """Of those rooms and of the server, newest first; whatever the history holds or cannot."""
-        return [one for one in self.alerts.open() if one.room is None or allowed(one.room)]
+        """Of those rooms and of the server, in the order in which to look at them; whatever the history
+        holds or cannot."""
+        found = [one for one in self.alerts.open() if one.room is None or allowed(one.room)]
+        return sorted(found, key=first_alert)
 
     def room(self, id: str) -> RoomDetail:
         """One room that stands. Raises ``UnknownRoom``."""

@@ -270,6 +270,8 @@ class BoardRow(Struct, frozen=True, kw_only=True):
     cause: CauseText | None
     """Of the worst finding; None when all is good."""
     worst_participant: str | None
+    worst_role: Role | None
+    """Whose trouble it is; None where it is nobody's, or theirs who left."""
     findings: list[Finding]
     participants: int
     viewers: int

@@ -15,7 +15,7 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.incident.details import evidence
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
-from mediaserver.incident.words import WORDS, Language
+from mediaserver.incident.words import WORDS, Language, zone
 from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
@@ -93,7 +93,10 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
     ):
         assert expected in tags.text
     assert (cause.vi if language == "vi" else cause.en) in tags.text
-    assert render(REPORT, language).count("<svg") >= 4
+    page = render(REPORT, language)
+    assert page.count("<svg") >= 4
+    assert "<rect" in page, "charts show when the trouble was"
+    assert zone(AT_MS) in tags.text
 
 
 def test_text_stays_text() -> None:

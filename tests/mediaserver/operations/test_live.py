@@ -41,6 +41,7 @@ def test_state_follows_what_lasts_and_remembers_since_when() -> None:
     assert play(live, "hhhh") == ["finding_raised viewer_downlink hurt"]
     row = live.row()
     assert (row.state, row.since_ms, row.worst_participant) == ("hurt", AT_MS + 2000, "p")
+    assert row.worst_role is Role.SURGEON
     assert row.cause is not None
     assert row.cause.cause == "viewer_downlink"
     assert (row.participants, row.viewers, row.clinical_class) == (1, 1, ClinicalClass.CONSULT)

@@ -173,6 +173,7 @@ export interface BoardRow {
   since_ms: number;
   cause: CauseText | null;
   worst_participant: string | null;
+  worst_role: Role | null;
   findings: Finding[];
   participants: number;
   viewers: number;

@@ -6,6 +6,8 @@ const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium" });
 
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
 export const operations: OperationsWords = {
   title: "Operations",
   board: "Live rooms",
@@ -61,7 +63,7 @@ export const operations: OperationsWords = {
   version: (v) => `Version ${v}`,
   load: (worker, ratio) => `Worker ${worker}: ${Math.round(ratio * 100)} %`,
   lag: (s) => `Control lag ${decimal.format(s * 1000)} ms`,
-  diskFull: (s) => `Disk full in ${decimal.format(s / 3600)} h`,
+  diskFull: (s) => `Disk full in ${s < 172_800 ? `${decimal.format(s / 3600)} h` : `${Math.floor(s / 86_400)} days`}`,
   diskFree: (bytes) => `${decimal.format(bytes / 1e9)} GB of disk free`,
   historyDropped: (n) => `History dropped: ${n}`,
   draining: "DRAINING: NOBODY NEW",
@@ -91,6 +93,8 @@ export const operations: OperationsWords = {
     bytes: (v) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v) => `${decimal.format(v)} s`,
     minutes: (v) => `${Math.round(v)} min`, hours: (v) => `${decimal.format(v)} h`,
   },
+  moment: "At",
+  clock: (ms) => clock.format(ms),
   timeline: "Timeline",
   noEvents: "No events in the last ten minutes.",
   findings: "Trouble",

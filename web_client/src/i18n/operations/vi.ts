@@ -8,6 +8,8 @@ const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
 
 const exact = new Intl.DateTimeFormat("vi-VN", { dateStyle: "short", timeStyle: "medium" });
 
+const clock = new Intl.DateTimeFormat("vi-VN", { timeStyle: "medium" });
+
 const states: Record<BoardRow["state"], string> = {
   hurt: "BỊ ẢNH HƯỞNG", watch: "CẦN THEO DÕI", good: "TỐT", unknown: "CHƯA CÓ DỮ LIỆU",
 };
@@ -70,7 +72,8 @@ export const operations = {
   version: (v: string) => `Phiên bản ${v}`,
   load: (worker: number, ratio: number) => `Luồng ${worker}: ${Math.round(ratio * 100)} %`,
   lag: (s: number) => `Trễ điều khiển ${decimal.format(s * 1000)} ms`,
-  diskFull: (s: number) => `Đĩa đầy sau ${decimal.format(s / 3600)} giờ`,
+  diskFull: (s: number) =>
+    `Đĩa đầy sau ${s < 172_800 ? `${decimal.format(s / 3600)} giờ` : `${Math.floor(s / 86_400)} ngày`}`,
   diskFree: (bytes: number) => `Đĩa còn ${decimal.format(bytes / 1e9)} GB`,
   historyDropped: (n: number) => `Lịch sử bị bỏ: ${n}`,
   draining: "ĐANG DỪNG NHẬN NGƯỜI MỚI",
@@ -100,6 +103,8 @@ export const operations = {
     bytes: (v: number) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v: number) => `${decimal.format(v)} giây`,
     minutes: (v: number) => `${Math.round(v)} phút`, hours: (v: number) => `${decimal.format(v)} giờ`,
   },
+  moment: "Lúc",
+  clock: (ms: number) => clock.format(ms),
   timeline: "Dòng thời gian",
   noEvents: "Chưa có sự kiện trong mười phút qua.",
   findings: "Sự cố",
