@@ -38,7 +38,7 @@ from mediaserver.operations.model import (
 )
 from mediaserver.operations.timeline import scene
 from mediaserver.quality_history.delay import arrivals
-from mediaserver.quality_history.figures import Difference, Snapshot, difference, number
+from mediaserver.quality_history.figures import Difference, Snapshot, difference
 from mediaserver.quality_history.reading import sample
 from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
@@ -148,17 +148,13 @@ class Desk:
         if fresh:
             self._before = found
         self.workers.second(found)
-        layers = {
-            handle: None if (layer := number(figures, "layer")) is None else int(layer)
-            for handle, figures in found.subscriptions.items()
-        }
         sessions = self._by_room()
         for id in [
             id for id, live in self._live.items() if self._registry.rooms.get(live.room.id) is not live.room
         ]:
             self._end(self._live.pop(id), at_ms)
         for room in list(self._registry.rooms.values()):
-            self._room(room, sessions.get(room.id, []), found, layers, now, at_ms)
+            self._room(room, sessions.get(room.id, []), found, now, at_ms)
         self._of_server(at_ms)
         self._sampled_ms = at_ms
         self.store.keep_house(now, at_ms)
@@ -174,7 +170,6 @@ class Desk:
         room: Room,
         sessions: Sequence[Session],
         found: Difference,
-        layers: dict[int, int | None],
         now: float,
         at_ms: int,
     ) -> None:
@@ -197,7 +192,7 @@ class Desk:
         ]
         recording = self.recorder is not None and self.recorder.recording(room.id)
         findings = classify(samples, self._facts(room.worker, recording=recording))
-        seen = scene(room, {one.participant.id: one for one in sessions}, layers, recording=recording)
+        seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)

@@ -40,6 +40,8 @@ class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     estimate_bits_per_second: int | None = None
     """What the congestion control believes the leg to carry."""
     queue_delay_seconds: float | None = None
+    silent: bool = False
+    """Pictures are held back: the viewer's reports stay away, or tell of loss that does not end."""
     relayed: bool | None = None
     """Goes through a TURN server; the browser says so."""
     path_changes: int = 0
@@ -211,6 +213,7 @@ Measure = Literal[
     "estimate",
     "nothing_arrives",
     "interrupted",
+    "path_silent",
     "encoder_limited_by_bandwidth",
     "encoder_limited_by_cpu",
     "camera_gives_no_frames",
@@ -400,7 +403,8 @@ class TimelineEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened in a room, to the second.
 
     ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
-    phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
+    phase, layers, a layer (or ``none``) and the ``Reason`` for it, a cause and its severity. ``evidence`` is
+    a finding's, as it was raised.
     """
 
     at_ms: int

@@ -44,7 +44,11 @@ def sample(
     views = {one.publication: one for one in claim.views}
     choices = {} if decided is None else decided.choices
     receiving = session.subscribing or session.watching
-    down = None if receiving is None else _down(receiving.transport, found, claim.subscribe)
+    down = (
+        None
+        if receiving is None
+        else _down(receiving.transport, found, claim.subscribe, told.relayed("subscribe"))
+    )
     return Sample(
         at_ms=at_ms,
         participant=session.participant.id,
@@ -129,12 +133,14 @@ def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSamp
             ),
             default=None,
         ),
-        relayed=claim.relayed if claim else None,
+        relayed=session.participant.statistics.relayed("publish"),
         path_changes=transport.path_changes,
     )
 
 
-def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> LegSample:
+def _down(
+    transport: Transport, found: Difference, claim: LinkClaim | None, relayed: bool | None
+) -> LegSample:
     change = found.transport(transport.handle)
     round_trip = number(change.now, "round_trip_seconds")
     estimate = number(change.now, "bandwidth_bits_per_second")
@@ -146,7 +152,8 @@ def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> L
         round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
         estimate_bits_per_second=None if estimate is None else int(estimate),
         queue_delay_seconds=number(change.now, "queue_delay_seconds"),
-        relayed=claim.relayed if claim else None,
+        silent=change.now.get("bandwidth_phase") == "silent",
+        relayed=relayed,
         path_changes=transport.path_changes,
     )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from playwright.async_api import Page, Playwright, async_playwright
 
 from mediaserver.policy import Role
-from signalling.demo.tracks import VoiceTrack
 from tests.browser.visitor import Visitor
 from tests.end_to_end.engines import Engine
 from tests.end_to_end.verdict import row
@@ -108,10 +107,9 @@ class Stage:
         return engine, visitor
 
     async def surgeon(self) -> Member:
-        """An aiortc surgeon who sends a picture and sound."""
+        """An aiortc surgeon who sends a picture, and no sound."""
         surgeon = await self._stack.enter_async_context(Member(self.http, self.room, Role.SURGEON))
-        sources = [(MarkedTrack(), "Scope", "endoscope"), (VoiceTrack(), "Voice", "microphone")]
-        self.publication, _ = await surgeon.publish(sources)
+        self.publication, *_ = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
         return surgeon
 
     async def watcher(self, over: str | None = None) -> Member:

@@ -121,6 +121,7 @@ export interface Evidence {
     | "loss_after"
     | "loss_before"
     | "nothing_arrives"
+    | "path_silent"
     | "picture_black"
     | "picture_blurred"
     | "picture_corrupt"
@@ -287,6 +288,7 @@ export interface LegSample {
   jitter_seconds?: number | null;
   estimate_bits_per_second?: number | null;
   queue_delay_seconds?: number | null;
+  silent?: boolean;
   relayed?: boolean | null;
   path_changes?: number;
 }
@@ -378,7 +380,8 @@ export interface LegSummary {
  * Something that happened in a room, to the second.
  *
  *     ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
- *     phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
+ *     phase, layers, a layer (or ``none``) and the ``Reason`` for it, a cause and its severity. ``evidence`` is
+ *     a finding's, as it was raised.
  */
 export interface TimelineEvent {
   at_ms: number;

@@ -113,7 +113,11 @@ describe("words for what was measured", () => {
     [event(1, "joined", "surgeon"), en.roles.surgeon],
     [event(1, "published", "endoscope"), en.sourceTypes.endoscope],
     [event(1, "layers_changed", "0 1"), "level 0, 1"],
+    [event(1, "layers_changed"), "no picture"],
+    [event(1, "layer_forwarded", "1 link"), "level 1 (the viewer's link carries no more)"],
+    [event(1, "layer_forwarded", "none silent"), "no picture (nothing is heard of the viewer's device)"],
     [event(1, "layer_forwarded"), "no picture"],
+    [event(1, "layer_forwarded", "2"), "level 2"],
     [event(1, "transport", "subscribe interrupted"), "from the server: interrupted"],
     [event(1, "joined", "word of another version"), "word of another version"],
   ])("tell an event more exactly: %o", (of, said) => {

@@ -2,6 +2,7 @@
 import type { SeriesKey } from "../../operations/series";
 import type { LegState } from "../../operations/path";
 import type { BoardRow, Evidence, Finding, LegSample, SourceSample, TimelineEvent, ViewSample } from "../../operations/model.generated";
+import { vi as said } from "./said.generated";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
 
@@ -24,12 +25,7 @@ const views: Record<ViewSample["state"], string> = {
   forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
   paused_by_viewer: "người xem tạm ẩn",
 };
-const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = {
-  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "người xem đang ẩn", muted: "nguồn đang tạm dừng",
-  publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn không gửi gì", measuring: "đang đo đường truyền",
-  settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của người xem không tải hơn được",
-  silent: "không nhận được tin từ máy người xem",
-};
+const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = said.reasons;
 const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
   downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
@@ -41,22 +37,7 @@ const events: Record<TimelineEvent["kind"], string> = {
   layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
   recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
 };
-const measures: Record<Evidence["measure"], string> = {
-  loss_before: "mất gói trước khi sửa", loss_after: "mất gói sau khi sửa", round_trip: "thời gian khứ hồi",
-  jitter: "gói đến không đều", queue_delay: "dữ liệu chờ trên đường truyền", concealed: "tiếng phải bù vì mất",
-  freeze: "hình đứng trong mỗi giây", dropped_frames: "khung hình bị bỏ", encode_load: "tải của bộ nén hình",
-  decode_load: "tải của bộ giải nén hình", frames_missing: "khung hình bị thiếu", source_age: "không có hình mới đã",
-  clock_skew: "đồng hồ lệch", worker_load: "tải của luồng chuyển hình", event_loop_lag: "trễ điều khiển của máy chủ",
-  forward_delay_p99: "trễ trong máy chủ (99 % số gói)", send_drops: "gói máy chủ không gửi được",
-  canary_silence: "phiên thử im lặng", recording_lag: "việc ghi chậm hơn thực tế", recording_failed: "không ghi được",
-  disk_forecast: "đĩa sẽ đầy sau", disk_free: "đĩa còn trống", estimate: "đường truyền chỉ tải được",
-  nothing_arrives: "không có gói nào tới", interrupted: "mất kết nối",
-  encoder_limited_by_bandwidth: "máy gửi phải giảm hình vì đường truyền yếu",
-  encoder_limited_by_cpu: "máy gửi phải giảm hình vì máy quá tải", camera_gives_no_frames: "máy quay không cho hình",
-  socket_away: "mất kết nối điều khiển", picture_black: "hình đen", picture_over_exposed: "hình quá sáng",
-  picture_blurred: "hình mờ", picture_corrupt: "hình hỏng", picture_unchanged: "hình không đổi",
-  picture_test_pattern: "hình thử",
-};
+const measures: Record<Evidence["measure"], string> = said.measures;
 const phases: Record<LegSample["phase"], string> = {
   connecting: "đang nối", connected: "đã nối", interrupted: "gián đoạn", closed: "đã đóng",
 };
