@@ -83,7 +83,10 @@ def _head(report: IncidentReport, words: Words, language: Language) -> str:
         [[report.room, kind, span, moment(report.made_ms, language)]],
     )
     notes = f"{words.times.format(zone=zone(report.from_ms))} {words.no_identity}"
-    more = f"<p><strong>{escape(words.truncated)}</strong></p>" if report.truncated else ""
+    warnings = [words.truncated] if report.truncated else []
+    if (dropped := report.dropped_before_ms) is not None and dropped > report.from_ms:
+        warnings.append(words.dropped.format(time=moment(dropped, language)))
+    more = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in warnings)
     return f"<h1>{escape(words.title)}</h1>{facts}<p>{escape(notes)}</p>{more}"
 
 

@@ -35,7 +35,7 @@ async def gather(
     database: Database, settings: Settings, room: str, from_ms: int, to_ms: int
 ) -> IncidentReport:
     """Everything known of a room between two moments."""
-    reduction, more_samples = await _samples(database, room, from_ms, to_ms)
+    reduction, more_samples, dropped_before_ms = await _samples(database, room, from_ms, to_ms)
     samples = reduction.samples()
     page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
     stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
@@ -54,11 +54,15 @@ async def gather(
         samples=samples,
         resolution_seconds=reduction.resolution_seconds,
         truncated=more_samples or page.next is not None,
+        dropped_before_ms=dropped_before_ms,
     )
 
 
-async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> tuple[Reduction, bool]:
-    """The whole span, as fine as a report holds it, and whether even so something had to be left out."""
+async def _samples(
+    database: Database, room: str, from_ms: int, to_ms: int
+) -> tuple[Reduction, bool, int | None]:
+    """The whole span, as fine as a report holds it, whether even so something had to be left out, and before
+    when the history has dropped some."""
     reduction = Reduction(MAX_SAMPLES)
     cursor: str | None = None
     read = 0
@@ -69,7 +73,7 @@ async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> t
         read += len(page.samples)
         cursor = page.next
         if cursor is None or read >= MAX_READ:
-            return reduction, cursor is not None
+            return reduction, cursor is not None, page.dropped_before_ms
 
 
 def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:

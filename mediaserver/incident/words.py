@@ -24,6 +24,7 @@ class Words:
     made: str
     no_identity: str
     truncated: str
+    dropped: str
     causes: str
     nothing_found: str
     cause: str
@@ -82,6 +83,7 @@ VI = Words(
     made="Lập lúc",
     no_identity="Báo cáo không chứa tên người, dữ liệu người bệnh, địa chỉ mạng hay mật khẩu.",
     truncated="Dữ liệu nhiều hơn mức một báo cáo chứa được; hãy chọn khoảng thời gian ngắn hơn.",
+    dropped="Số liệu trước {time} đã bị bỏ vì kho đầy hoặc quá hạn giữ: phần đó của báo cáo không đủ.",
     causes="Nguyên nhân",
     nothing_found="Không ghi nhận vấn đề nào trong khoảng thời gian này.",
     cause="Nguyên nhân",
@@ -173,6 +175,8 @@ EN = Words(
     made="Made",
     no_identity="This report holds no person's name, no patient data, no network address and no secret.",
     truncated="There was more than a report holds; choose a shorter span of time.",
+    dropped="Figures before {time} were dropped because the store was full or their time was over: "
+    "that part is not complete.",
     causes="Causes",
     nothing_found="Nothing was found wrong in this span of time.",
     cause="Cause",

@@ -497,3 +497,5 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     """Each sample stands for so long, at least: one where the whole span fits as it was kept."""
     truncated: bool
     """There were more samples or events than a report holds; ask for a shorter span."""
+    dropped_before_ms: int | None
+    """What is older was dropped because the store was full, or past its keeping."""

@@ -15,7 +15,7 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.incident.details import evidence
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
-from mediaserver.incident.words import WORDS, Language, zone
+from mediaserver.incident.words import WORDS, Language, moment, zone
 from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
@@ -46,6 +46,7 @@ REPORT = IncidentReport(
     samples=SAMPLES,
     resolution_seconds=4,
     truncated=True,
+    dropped_before_ms=AT_MS + 1000,
 )
 
 
@@ -86,6 +87,7 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
         words.title,
         words.truncated,
         words.no_identity,
+        words.dropped.format(time=moment(AT_MS + 1000, language)),
         words.kinds["joined"],
         words.resolution.format(seconds=4),
         evidence(REPORT.causes[0].evidence, language),

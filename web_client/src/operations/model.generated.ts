@@ -360,6 +360,7 @@ export interface IncidentReport {
   samples: Sample[];
   resolution_seconds: number;
   truncated: boolean;
+  dropped_before_ms: number | null;
 }
 /**
  * One leg over the whole span of a report.

@@ -43,13 +43,21 @@ describe("what is read of a span", () => {
       return Promise.resolve(Response.json({ events: [event(page)], next: page === last ? null : `c${String(page)}` }));
     });
     const api = new OperationsApi("invitation");
-    expect(await api.timeline("R", { fromMs: 7, toMs: 9 })).toEqual({ found: [event(1), event(2), event(3)], more: false });
+    expect(await api.timeline("R", { fromMs: 7, toMs: 9 })).toEqual({
+      found: [event(1), event(2), event(3)], more: false, droppedBeforeMs: null,
+    });
     expect(asked[0]).toContain("from=7&to=9&limit=5000");
     expect(asked[2]).toContain("cursor=c2");
     last = Infinity;
     asked.length = 0;
     expect((await api.timeline("R", {})).more).toBe(true);
     expect(asked).toHaveLength(10);
+  });
+
+  it("says before when a full history has dropped samples", async () => {
+    vi.stubGlobal("fetch", (address: string) =>
+      Promise.resolve(Response.json(address.includes("history") ? { samples: [], next: null, dropped_before_ms: 8 } : { token: "t" })));
+    expect(await new OperationsApi("invitation").samples("R", {})).toEqual({ found: [], more: false, droppedBeforeMs: 8 });
   });
 });
 

@@ -65,7 +65,7 @@ export const operations: OperationsWords = {
   lag: (s) => `Control lag ${decimal.format(s * 1000)} ms`,
   diskFull: (s) => `Disk full in ${s < 172_800 ? `${decimal.format(s / 3600)} h` : `${Math.floor(s / 86_400)} days`}`,
   diskFree: (bytes) => `${decimal.format(bytes / 1e9)} GB of disk free`,
-  historyDropped: (n) => `History dropped: ${n}`,
+  historyDropped: (n) => `History: ${n} samples given up (store full, or the disk too slow)`,
   draining: "DRAINING: NOBODY NEW",
   canary: (delay, loss) =>
     `Canary: delay ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, loss ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
@@ -124,6 +124,7 @@ export const operations: OperationsWords = {
     sealed: (n) => `${n} more whose names this server cannot read: type the whole name and press Enter.`, moment: (ms) => exact.format(ms),
     window: (from, to) => exact.formatRange(from, to), from: "From",
     earlier: "The ten minutes before", later: "The ten minutes after", more: "There is more than is shown here: what stands below is not complete.",
+    dropped: (ms) => `Figures before ${exact.format(ms)} were dropped: the store was full, or their time was over.`,
     nobody: "Nobody was in the room then.", choose: "Choose somebody to see what they saw.",
     at: (ms) => `At ${exact.format(ms)}`, absent: "Nothing is known of this person at that moment.",
     sent: (what) => `Sent ${what}`, saw: (what) => `Watched ${what}`,

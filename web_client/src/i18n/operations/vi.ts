@@ -75,7 +75,7 @@ export const operations = {
   diskFull: (s: number) =>
     `Đĩa đầy sau ${s < 172_800 ? `${decimal.format(s / 3600)} giờ` : `${Math.floor(s / 86_400)} ngày`}`,
   diskFree: (bytes: number) => `Đĩa còn ${decimal.format(bytes / 1e9)} GB`,
-  historyDropped: (n: number) => `Lịch sử bị bỏ: ${n}`,
+  historyDropped: (n: number) => `Lịch sử: ${n} mẫu đã bị bỏ (kho đầy, hoặc đĩa quá chậm)`,
   draining: "ĐANG DỪNG NHẬN NGƯỜI MỚI",
   canary: (delay: number | null, loss: number | null) =>
     `Phiên thử: trễ ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, mất ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
@@ -134,6 +134,7 @@ export const operations = {
     sealed: (n: number) => `Còn ${n} phòng mà máy chủ này không đọc được tên: gõ đúng cả tên phòng rồi nhấn Enter.`, moment: (ms: number) => exact.format(ms),
     window: (from: number, to: number) => exact.formatRange(from, to), from: "Xem từ lúc",
     earlier: "Mười phút trước đó", later: "Mười phút sau đó", more: "Có nhiều số liệu hơn mức hiện được: bảng và biểu đồ bên dưới chưa đủ.",
+    dropped: (ms: number) => `Số liệu trước ${exact.format(ms)} đã bị bỏ: kho đầy, hoặc quá hạn giữ.`,
     nobody: "Không có ai trong phòng vào lúc này.", choose: "Chọn một người để xem họ đã thấy gì.",
     at: (ms: number) => `Vào lúc ${exact.format(ms)}`, absent: "Không có số liệu về người này vào lúc đó.",
     sent: (what: string) => `Gửi ${what}`, saw: (what: string) => `Xem ${what}`,
