@@ -9,6 +9,7 @@ from mediaserver.alerts.lasting import Change, Lasting, Raised
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import USUAL, ClinicalClass
 from mediaserver.operations.model import (
+    Alert,
     BoardRow,
     Finding,
     ParticipantDetail,
