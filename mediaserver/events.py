@@ -20,7 +20,10 @@ Direction: TypeAlias = Literal["publish", "subscribe"]
 TransportPhase: TypeAlias = Literal["connecting", "connected", "interrupted", "closed"]
 Step: TypeAlias = Literal["full", "reduced", "stills", "sound", "silent"]
 Cause: TypeAlias = Literal["link", "publisher", "server"]
-ClosingReason: TypeAlias = Literal["removed", "room_closed", "server_draining", "replaced", "worker_failed"]
+ClosingReason: TypeAlias = Literal[
+    "removed", "room_closed", "server_draining", "replaced", "worker_failed",
+    "outside_viewers_not_consented", "teaching_not_consented", "treatment_link_declined",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from mediaserver.events import ClosingReason
 from mediaserver.layers import Reason
 from mediaserver.policy import Right, Role
 from mediaserver.quality_history.claims import LinkClaim, SourceClaim, ViewClaim
@@ -491,7 +492,7 @@ class TransportState(ServerEvent, tag="transport", frozen=True, kw_only=True):
 class Closing(ServerEvent, tag="closing", frozen=True, kw_only=True):
     """The session ends now, for this reason; the socket closes after it."""
 
-    reason: Literal["removed", "room_closed", "server_draining", "replaced", "worker_failed"]
+    reason: ClosingReason
     reconnect: bool
 
 

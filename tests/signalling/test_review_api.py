@@ -16,6 +16,7 @@ from tests.signalling.conftest import OpenHouse
 from tests.signalling.reviewing import PROCEDURE, Reviewed, index, reviewed
 
 SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
+CARE = {"use": "care"}
 
 
 @pytest.fixture
@@ -152,7 +153,9 @@ async def test_thumbnails_are_small_pictures(here: Reviewed) -> None:
 async def test_a_withdrawn_token_ends_what_it_opened(here: Reviewed) -> None:
     token = here.house.token(Role.SURGEON)
     headers = {"Authorization": f"Bearer {token}"}
-    assert (await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers)).status == 200
+    assert (
+        await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers, json=CARE)
+    ).status == 200
     assert (await here.ask("GET", SEGMENT, role=None)).status == 200
     authenticator = here.house.parts.authenticator
     authenticator.revoke(authenticator.check(token).claims)
@@ -208,7 +211,7 @@ async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) ->
     await index(here.house)
     socket, _ = await here.house.join(Role.STAFF)
     assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
-    opened = await (await here.ask("POST", f"/{live}/views")).json()
+    opened = await (await here.ask("POST", f"/{live}/views", json=CARE)).json()
     [mark] = opened["bookmarks"]
     assert (mark["label"], mark["live"]) == ("Chảy máu", True)
     assert 2.9 < mark["seconds"] < 8

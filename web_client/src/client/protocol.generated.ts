@@ -171,7 +171,15 @@ export interface CloseRoom {
 export interface Closing {
   type: "closing";
   seq: number;
-  reason: "removed" | "replaced" | "room_closed" | "server_draining" | "worker_failed";
+  reason:
+    | "outside_viewers_not_consented"
+    | "removed"
+    | "replaced"
+    | "room_closed"
+    | "server_draining"
+    | "teaching_not_consented"
+    | "treatment_link_declined"
+    | "worker_failed";
   reconnect: boolean;
 }
 /**

@@ -2,7 +2,7 @@
 import { JoinRefused, refusalCode } from "../client/errors";
 import { exchange } from "../client/invitation";
 import type { Admission } from "../client/invitation";
-import type { Bookmark, Detail, Entry } from "./model";
+import type { Bookmark, Detail, Entry, Use } from "./model";
 import type { Received } from "./viewers";
 
 export const BASE = "/api/v1/recordings";
@@ -32,6 +32,7 @@ export interface ExportState {
 
 export interface Order {
   form: string;
+  use: Use;
   tracks: string[];
   start_seconds: number;
   end_seconds: number | null;
@@ -65,8 +66,8 @@ export class ReviewApi {
   }
 
   /** The answer sets a cookie by which this browser's players read the media. */
-  open(recording: string): Promise<Detail> {
-    return this.#ask<Detail>("POST", `${BASE}/${recording}/views`);
+  open(recording: string, use: Use): Promise<Detail> {
+    return this.#ask<Detail>("POST", `${BASE}/${recording}/views`, { use });
   }
 
   received(recording: string): Promise<Received> {

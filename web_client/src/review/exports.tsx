@@ -30,7 +30,7 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
   const begin = async (): Promise<void> => {
     try {
       const order = {
-        form: form.value, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
+        form: form.value, use: player.detail.use, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
         start_seconds: still ? player.position.value : (start.value ?? 0), end_seconds: still ? null : end.value,
       };
       exports.value = [...exports.value, await api.startExport(recording, order)];
