@@ -60,6 +60,10 @@ class RecordingChanged:
     state: Literal["recording", "sealed", "withdrawn"]
     recording: RecordingId
     since_ms: int
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 @dataclass(frozen=True, slots=True)

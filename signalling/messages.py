@@ -247,6 +247,10 @@ class RoomRecording(Struct, frozen=True, kw_only=True):
     recording: str
     since_ms: int
     """Unix time in milliseconds."""
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True):
@@ -398,6 +402,10 @@ class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
     recording: str
     since_ms: int
     """Unix time in milliseconds."""
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour; told anew as it changes."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):

@@ -177,7 +177,7 @@ def _day(request: web.Request, name: str) -> date | None:
 
 
 async def find_recordings(request: web.Request) -> web.Response:
-    """Recordings of the asker's room; text is found with and without diacritics."""
+    """Recordings of every room that the asker may see; text is found with and without diacritics."""
     asking = holder(request, Right.REVIEW)
     at = desk(request)
     room = None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room
@@ -186,6 +186,7 @@ async def find_recordings(request: web.Request) -> web.Response:
             room=room,
             text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
             staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
+            room_text=clean(request.query.get("room", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
             last_day=_day(request, "to"),
         )
@@ -381,6 +382,7 @@ _VIEW = "the cookie of a view"
 _SEARCH: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "staff": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
+    "room": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "from": {"type": "string", "format": "date"},
     "to": {"type": "string", "format": "date"},
 }

@@ -10,6 +10,7 @@ from aiohttp import web
 from mediaserver.config import Settings
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.kept_reception import KeptReception
 from mediaserver.review.purposes import Teaching
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
@@ -41,7 +42,10 @@ async def running(application: web.Application) -> AsyncIterator[None]:
     if desk is None:
         yield
         return
-    tasks = [asyncio.create_task(work) for work in (desk.run(), desk.follow_consents())]
+    history = application[SERVICES].operations.store.database
+    reception = KeptReception(desk.roots, desk.vault, history)
+    works = (desk.run(), desk.follow_consents(), reception.run())
+    tasks = [asyncio.create_task(work) for work in works]
     yield
     await end_tasks(tasks)
     await desk.close()

@@ -360,6 +360,8 @@ export interface RecordingChanged {
   state: "recording" | "sealed" | "withdrawn";
   recording: string;
   since_ms: number;
+  minutes_left?: number | null;
+  failing?: boolean;
 }
 /**
  * The state of one of this client's two transports as the server sees it.
@@ -404,6 +406,8 @@ export interface RoomInfo {
 export interface RoomRecording {
   recording: string;
   since_ms: number;
+  minutes_left?: number | null;
+  failing?: boolean;
 }
 /**
  * As the browser's ``RTCIceServer``.

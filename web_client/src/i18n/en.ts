@@ -198,7 +198,13 @@ export const en: Dictionary = {
   },
   review,
   procedure,
-  recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
+  recording: {
+    on: "RECORDING", start: "Start recording", stop: "Stop recording",
+    diskLow: (minutes) => (minutes < 1
+      ? "The recording disk is about to be full. Tell the administrator NOW." : `The recording disk has room for about ${minutes} min. Tell the administrator now.`),
+    failing: "This is NOT BEING RECORDED. Tell the administrator now; the operation goes on.",
+    faults: recordingFaults,
+  },
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

@@ -65,6 +65,11 @@ export const review: ReviewWords = {
     play: "Play or pause", seek: "Back or on 10 s", frame: "One frame back or on", speed: "Slower or faster",
     bookmark: "Bookmark this moment", chapters: "Chapter before or after", sound: "Sound on or off", link: "Copy a link",
   },
+  room: "Room",
+  subject: {
+    title: "Patient in the DICOM file (left empty: nobody is named)", id: "Patient id", name: "Full name", born: "Date of birth",
+    sex: "Sex", sexes: { none: "Not stated", F: "Female", M: "Male", O: "Other" },
+  },
   use: {
     question: "What are you watching this for?", kept: "The answer goes into the audit.", watchedFor: (use) => `Watched for: ${use}`,
     uses: { care: "Care of this patient", quality: "Quality review", teaching: "Teaching" },

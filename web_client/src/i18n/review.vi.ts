@@ -73,6 +73,11 @@ export const review = {
     play: "Phát hoặc dừng", seek: "Lùi hoặc tới 10 giây", frame: "Lùi hoặc tới một hình", speed: "Chậm hơn hoặc nhanh hơn",
     bookmark: "Đánh dấu lúc này", chapters: "Chương trước hoặc sau", sound: "Bật hoặc tắt tiếng", link: "Chép liên kết",
   },
+  room: "Phòng",
+  subject: {
+    title: "Người bệnh trong tệp DICOM (bỏ trống: không ghi tên ai)", id: "Mã người bệnh", name: "Họ và tên", born: "Ngày sinh",
+    sex: "Giới tính", sexes: { none: "Không ghi", F: "Nữ", M: "Nam", O: "Khác" },
+  },
   use: {
     question: "Bạn xem ca này để làm gì?", kept: "Câu trả lời được ghi vào nhật ký.", watchedFor: (use: string) => `Đang xem để: ${use}`,
     uses: { care: "Chăm sóc người bệnh này", quality: "Kiểm tra chất lượng", teaching: "Giảng dạy" },

@@ -247,6 +247,9 @@ export const vi = {
   procedure,
   recording: {
     on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",
+    diskLow: (minutes: number) => (minutes < 1
+      ? "Ổ đĩa ghi hình sắp đầy. Báo người quản trị NGAY." : `Ổ đĩa ghi hình chỉ còn chỗ khoảng ${minutes} phút. Báo người quản trị ngay.`),
+    failing: "Ca này ĐANG KHÔNG ĐƯỢC GHI. Báo người quản trị ngay; ca mổ vẫn tiếp tục.",
     faults: recordingFaults,
   },
   keys: {

@@ -7,9 +7,12 @@ import type { Received } from "./viewers";
 
 export const BASE = "/api/v1/recordings";
 
+const ANY_ROOM = "*";
+
 export interface Search {
   text: string;
   staff: string;
+  room: string;
   from: string;
   to: string;
 }
@@ -30,7 +33,16 @@ export interface ExportState {
   code: string;
 }
 
+/** Whom a DICOM object is about; empty fields name nobody. */
+export interface Subject {
+  patient_id: string;
+  patient_name: string;
+  birth_date: string;
+  sex: string;
+}
+
 export interface Order {
+  subject?: Subject;
   form: string;
   use: Use;
   tracks: string[];
@@ -58,6 +70,11 @@ export class ReviewApi {
   constructor(invitation: string, admission: Admission) {
     this.#invitation = invitation;
     this.#admission = admission;
+  }
+
+  /** Whether recordings of more rooms than one may be found. */
+  get ofAllRooms(): boolean {
+    return this.#admission.room === ANY_ROOM;
   }
 
   find(search: Search): Promise<Found> {
