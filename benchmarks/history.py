@@ -14,13 +14,10 @@ import threading
 import time
 import urllib.request
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks import load, processor, results, servers
 from benchmarks.link import loopback
 
-WORKER_THREAD = "loupe-media-"
-"""How the kernel calls media workers' threads."""
 SCRAPES = 40
 SCRAPE_EVERY_SECONDS = 15.0
 OPTIONS = ("--rate-kbps", "40", "--fps", "5", "--drain", "--join-rate", "40")
@@ -29,12 +26,8 @@ OPTIONS = ("--rate-kbps", "40", "--fps", "5", "--drain", "--join-rate", "40")
 
 def python_seconds(pid: int) -> float:
     """Processor seconds of all threads that are not media workers."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(
-        processor.thread_seconds(task)
-        for task in tasks
-        if not (task / "comm").read_text().startswith(WORKER_THREAD)
-    )
+    parts = processor.by_thread(pid)
+    return parts["main"] + parts["threads"]
 
 
 @dataclass

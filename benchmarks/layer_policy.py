@@ -7,8 +7,8 @@ one with wishes. In between stands ``mediaserver.layers``, a pure function:
 
 ``situation`` holds what the control plane knows at a moment, as :class:`Situation` below has it; ``before``
 is what the same function returned the last time (``None`` at the beginning of a run), with whatever memory it
-needs; ``Choice.wishes`` is a sequence of objects with ``subscription``, ``layer``, ``temporal`` and
-``paused``, as :class:`Wish` has them. Everything that time does to it comes in by ``now_seconds``.
+needs; ``Choice.wishes`` is a sequence of objects with ``subscription``, ``layer``, ``temporal``, ``paused`` and
+``still_seconds``, as :class:`Wish` has them. Everything that time does to it comes in by ``now_seconds``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,10 @@ class Wish(Protocol):
     def paused(self) -> bool:
         """Nothing at all."""
 
+    @property
+    def still_seconds(self) -> float | None:
+        """Nothing but key frames, one in so many seconds."""
+
 
 class Choice(Protocol):
     """What is wished, and whatever the next choice must know of this one."""
@@ -139,13 +143,16 @@ class Chooser:
             self._before = None
         choice = self._choose(self._before, situation(line))
         self._before = choice
-        wishes = [
-            {
-                "subscription": wish.subscription,
-                "layer": wish.layer,
-                "temporal": wish.temporal,
-                "paused": wish.paused,
-            }
-            for wish in choice.wishes
-        ]
+        wishes = [_as_told(wish) for wish in choice.wishes]
         return {"wishes": wishes, "wants": dict(choice.wants)}
+
+
+def _as_told(wish: Wish) -> dict[str, Any]:
+    still = wish.still_seconds
+    return {
+        "subscription": wish.subscription,
+        "layer": wish.layer,
+        "temporal": wish.temporal,
+        "paused": wish.paused,
+        "still_ms": None if still is None else round(still * 1_000),
+    }

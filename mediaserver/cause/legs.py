@@ -154,8 +154,11 @@ def viewing(sample: Sample, sources: dict[str, SourceSample], upstream: set[str]
 
 def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on: float) -> Finding | None:
     def worst(name: str, own: float | None = None) -> float | None:
-        known = [own, *(getattr(view, name) for view in views)]
-        return max((value for value in known if value is not None), default=None)
+        for view in views:
+            value: float | None = getattr(view, name)
+            if value is not None and (own is None or value > own):
+                own = value
+        return own
 
     def of_this_way(loss: float | None) -> float | None:
         return None if loss is None else max(0.0, loss - passed_on)

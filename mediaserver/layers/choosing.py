@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from mediaserver.events import Kind
 from mediaserver.layers.choice import State, decide
-from mediaserver.layers.terms import Demand, Encoding, Forward, Link, Phase
+from mediaserver.layers.terms import Demand, Encoding, Forward, Link, Phase, Sending, Still
 
 
 class Transport(Protocol):
@@ -74,6 +74,8 @@ class Wish:
     layer: int | None = None
     temporal: int | None = None
     paused: bool = False
+    still_seconds: float | None = None
+    """Between two stills; ``None``: it moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,18 @@ def choose(before: Chosen | None, situation: Situation) -> Chosen:
         decision = decide(situation.now_seconds, _link(transport), demands, state or State())
         states[transport.id], wants[transport.id] = decision.state, decision.want
         for demand in demands:
-            sending = decision.choices[demand.key].sending
-            if not isinstance(sending, Forward):
-                wishes.append(Wish(demand.key, paused=True))
-            elif demand.kind == "video":
-                wishes.append(Wish(demand.key, sending.option.encoding, sending.option.temporal))
+            wishes.extend(_wish(demand, decision.choices[demand.key].sending))
     return Chosen(tuple(wishes), states, wants)
+
+
+def _wish(demand: Demand, sending: Sending) -> list[Wish]:
+    if isinstance(sending, Forward) and demand.kind == "video":
+        return [Wish(demand.key, sending.option.encoding, sending.option.temporal)]
+    if isinstance(sending, Forward):
+        return []
+    if isinstance(sending, Still):
+        return [Wish(demand.key, sending.option.encoding, still_seconds=sending.interval_seconds)]
+    return [Wish(demand.key, paused=True)]
 
 
 def _link(transport: Transport) -> Link:

@@ -138,6 +138,8 @@ def _of_source(before: Source | None, now: Source) -> Iterator[tuple[TimelineKin
 
 
 def _of_seat(before: Seat | None, now: Seat) -> Iterator[tuple[TimelineKind, str | None, str]]:
+    if before == now:
+        return
     known = before or Seat(now.role, True, {}, 0, {})
     if known.connected != now.connected:
         yield "socket_back" if now.connected else "socket_lost", None, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from mediaserver import layers
 from mediaserver.events import Step
 from mediaserver.layers import Choice, Decision, Still
 from mediaserver.operations.model import (
@@ -22,6 +23,8 @@ from mediaserver.room import Publication
 from mediaserver.session import Session
 from mediaserver.transport.transport import Transport
 
+_NO_CLAIM = Claim(clock_ms=0)
+_STEPS = {step: cast("Step", step.name.lower()) for step in layers.Step}
 SILENT_SECONDS = 2.0
 """A source that has sent nothing for so long has no frame rate, whatever its last frames were."""
 
@@ -39,7 +42,7 @@ def sample(
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
     publication is when the server has it; ``decided``: what they are sent, as last decided."""
     told = session.participant.statistics
-    claim = told.current(now) or Claim(clock_ms=0)
+    claim = told.current(now) or _NO_CLAIM
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
     choices = {} if decided is None else decided.choices
@@ -58,7 +61,7 @@ def sample(
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
-        step=None if decided is None else cast("Step", decided.step.name.lower()),
+        step=None if decided is None else _STEPS[decided.step],
         sources=tuple(
             _source(publication, found, sources.get(publication.id), pictures.get(publication.id))
             for publication in published(session)

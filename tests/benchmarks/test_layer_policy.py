@@ -15,6 +15,7 @@ class Wanted:
     layer: int | None
     temporal: int | None
     paused: bool
+    still_seconds: float | None = None
 
 
 @dataclass
@@ -78,6 +79,14 @@ def test_a_choice_knows_the_one_before_but_not_that_of_another_run() -> None:
 
 def test_an_answer_names_everything() -> None:
     assert Chooser(Counting().choose).answer(line("begin")) == {
-        "wishes": [{"subscription": 11, "layer": 0, "temporal": 0, "paused": False}],
+        "wishes": [{"subscription": 11, "layer": 0, "temporal": 0, "paused": False, "still_ms": None}],
         "wants": {9: 700_000},
     }
+
+
+def test_a_still_is_told_with_its_interval_in_milliseconds() -> None:
+    def choose(_: Choice | None, situation: Situation) -> Choice:
+        return Chosen([Wanted(it.id, 1, None, False, 2.5) for it in situation.subscriptions], 0)
+
+    (wish,) = Chooser(choose).answer(line())["wishes"]
+    assert (wish["layer"], wish["paused"], wish["still_ms"]) == (1, False, 2_500)

@@ -123,7 +123,7 @@ class Stage:
         return observer
 
     async def well(self) -> None:
-        """Until there is nothing to find, for some seconds together."""
+        """Until there is nothing to find, for some seconds together, however busy others keep the machine."""
         good = 0
 
         async def quiet() -> bool:
@@ -132,4 +132,4 @@ class Stage:
             await asyncio.sleep(0.5)
             return good >= 10
 
-        await until(quiet, 60, "a room without a finding")
+        await until(quiet, 150, "a room without a finding")

@@ -66,7 +66,7 @@ async def stalled_socket(stage: Stage) -> Verdict:
             os.kill(proxy, signal.SIGCONT)
 
 
-LOSSY_AFTER_SECONDS, LOSSY_SECONDS = 35, 150
+LOSSY_AFTER_SECONDS, LOSSY_SECONDS = 60, 150
 BURSTS = ",".join(
     f"{LOSSY_AFTER_SECONDS + tenths / 10}-{LOSSY_AFTER_SECONDS + tenths / 10 + 0.1}"
     for tenths in range(0, LOSSY_SECONDS * 10, 4)

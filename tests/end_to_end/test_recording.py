@@ -289,7 +289,7 @@ async def study(http: Client, recording: str) -> None:
 
     await until(found, 3 * LOOK_SECONDS, "the recording is in the library")
     path = f"/api/v1/recordings/{recording}"
-    detail = await (await http.request("POST", f"{path}/views", headers=headers)).json()
+    detail = await (await http.request("POST", f"{path}/views", json={"use": "care"}, headers=headers)).json()
     assert [one["label"] for one in detail["bookmarks"]] == [MARK]
     camera = next(track for track in detail["tracks"] if track["kind"] == "video")
     assert camera["label"] == LABEL

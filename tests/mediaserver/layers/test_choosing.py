@@ -65,6 +65,11 @@ def test_every_viewer_gets_what_their_link_carries() -> None:
     assert chosen.wants[10] > 1_800_000
 
 
+def test_a_link_that_carries_no_motion_gets_stills() -> None:
+    chosen = after(6, (Transport(10, 110_000),), Subscription(1, 10, 1, 1.0), Subscription(2, 10, 3, 1.0))
+    assert chosen.wishes == (Wish(1, 0, still_seconds=1.0),)
+
+
 def test_the_picture_of_greater_priority_is_never_the_worse() -> None:
     for estimate in (200_000, 400_000, 700_000, 1_100_000, 2_500_000):
         pictures = (Subscription(1, 10, 1, 1.0), Subscription(2, 10, 2, 2.0))
