@@ -10,6 +10,7 @@ process other than media workers: sampling, history and everything else that Pyt
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 import time
 import urllib.request
@@ -70,6 +71,8 @@ def measure(viewers: int, seconds: float) -> dict[str, float | int]:
         window = load.run(
             loopback("loopback"), running, viewers, "--duration", str(seconds), *OPTIONS, at_window=watch.note
         )
+        if window.report["viewers"]["with_media"] < viewers or not watch.page_bytes:
+            sys.exit(f"no figure for {viewers} viewers: not all got media, or the page was not read")
         assert running.data is not None
         size = sum(part.stat().st_size for part in running.data.glob("history.db*"))
         return {
