@@ -271,7 +271,6 @@ class BoardRow(Struct, frozen=True, kw_only=True):
     """Of the worst finding; None when all is good."""
     worst_participant: str | None
     worst_role: Role | None
-    """Whose trouble it is; None where it is nobody's, or theirs who left."""
     findings: list[Finding]
     participants: int
     viewers: int
@@ -498,4 +497,4 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     truncated: bool
     """There were more samples or events than a report holds; ask for a shorter span."""
     dropped_before_ms: int | None
-    """What is older was dropped because the store was full, or past its keeping."""
+    """As of ``HistoryPage``."""
