@@ -66,7 +66,7 @@ async def recorded(http: Client, room: str, publications: int, seconds: float) -
     return reader
 
 
-def segments(reader: Reader, kind: str) -> list[Segment]:
+def segments(reader: Reader, kind: str) -> tuple[Segment, ...]:
     """Of the track of this kind."""
     return reader.segments(next(track for track in reader.tracks if track.kind == kind))
 
