@@ -72,9 +72,10 @@ async def test_a_room_is_recorded_in_step_and_everyone_is_told(
 ) -> None:
     server, http = theatre
     room = server.new_room()
+    case = await procedure(http, room)
     async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
         await surgeon.publish([(MarkedTrack(), "Scope", "endoscope"), (VoiceTrack(), "Voice", "microphone")])
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+        await surgeon.do("start_recording", procedure=case)
         told = await observer.event("recording", about("", state="recording"))
         assert abs(told["since_ms"] - now_ms()) < 5_000
         async with Member(http, room, "specialist") as late:
