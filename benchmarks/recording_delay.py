@@ -36,7 +36,7 @@ STOP_SECONDS, SEAL_SECONDS = 1.5, 30.0
 """Until a recording that was stopped says so in its manifest; until it is sealed at the latest."""
 GOAL_SHARE, GOAL_RATIO = 0.25, 1.10
 CONSENT = {
-    "purpose": "recording", "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
+    "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
     "text_version": "1", "language": "vi",
 }  # fmt: skip
 
@@ -49,7 +49,8 @@ class Theatre:
         self._token = server.token("staff")
         opened = self._ask("/api/v1/procedures", {"room": servers.ROOM, "reference": "BENCH"})
         self._procedure: str = opened["id"]
-        self._ask(f"/api/v1/procedures/{self._procedure}/consents", CONSENT)
+        for purpose in ("recording", "outside_viewers"):
+            self._ask(f"/api/v1/procedures/{self._procedure}/consents", CONSENT | {"purpose": purpose})
 
     def record(self, wanted: bool) -> None:
         """Starts or stops."""

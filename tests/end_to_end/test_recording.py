@@ -175,11 +175,12 @@ async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
 ) -> None:
     server, http = theatre
     room = server.new_room()
+    case = await procedure(http, room)
     async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
         (scope,) = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
         await observer.do("subscribe", publications=[scope])
         watch = await observer.watch(scope)
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+        await surgeon.do("start_recording", procedure=case)
         await watch.frames(15)
         first = server.recorder
         os.kill(first, signal.SIGKILL)
