@@ -113,8 +113,11 @@ def measure(windows: int, seconds: float) -> dict[str, Any]:
     found: dict[bool, list[float]] = {False: [], True: []}
     shares: list[float] = []
     whole = 2 * windows * (seconds + SETTLE_SECONDS + STOP_SECONDS + 4) + 10
-    with servers.ours(place) as server, media(place, server, whole):
-        theatre, pid = Theatre(server), recorder(server)
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(servers.ours(place))
+        theatre = Theatre(server)  # opened before its viewers come: a new patient sends observers out
+        running.enter_context(media(place, server, whole))
+        pid = recorder(server)
         for number in range(2 * windows):
             # Off on, on off, off on: what changes slowly cancels out.
             recording = number % 4 in (1, 2)

@@ -155,7 +155,7 @@ async def test_what_a_crash_left_is_marked_when_its_consent_was_withdrawn_before
     server.process.stdout.close()
     settings = Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
     store = Store.open(settings)
-    (given,) = await store.consents.history(ids[0])
+    given = (await store.consents.history(ids[0]))[0]
     withdrawn = dataclasses.replace(given, decision=Decision.WITHDRAWN)
     await store.consents.decide(ids[0], withdrawn, Actor(id="nurse"))
     await store.close()
