@@ -40,7 +40,7 @@ LEAST_PER_SECOND = 0.8 * VIEWERS * RATE_KBPS * 1000 / 8 / 1200
 twelfth."""
 GOAL_SHARE, GOAL_RATIO = 0.25, 1.10
 CONSENT = {
-    "purpose": "recording", "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
+    "decision": "given", "by": "Benchmark", "relation": "patient", "form": "written",
     "text_version": "1", "language": "vi",
 }  # fmt: skip
 
@@ -53,7 +53,8 @@ class Theatre:
         self._token = server.token("staff")
         opened = self._ask("/api/v1/procedures", {"room": servers.ROOM, "reference": "BENCH"})
         self._procedure: str = opened["id"]
-        self._ask(f"/api/v1/procedures/{self._procedure}/consents", CONSENT)
+        for purpose in ("recording", "outside_viewers"):
+            self._ask(f"/api/v1/procedures/{self._procedure}/consents", CONSENT | {"purpose": purpose})
 
     def record(self, wanted: bool) -> None:
         """Starts or stops."""
@@ -117,8 +118,11 @@ def measure(windows: int, seconds: float) -> dict[str, Any]:
     flows: dict[bool, list[int]] = {False: [], True: []}
     shares: list[float] = []
     whole = 2 * windows * (seconds + SETTLE_SECONDS + STOP_SECONDS + 4) + 10
-    with servers.ours(place) as server, media(place, server, whole):
-        theatre, pid = Theatre(server), recorder(server)
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(servers.ours(place))
+        theatre = Theatre(server)  # opened before its viewers come: a new patient sends observers out
+        running.enter_context(media(place, server, whole))
+        pid = recorder(server)
         for number in range(2 * windows):
             # Off on, on off, off on: what changes slowly cancels out.
             recording = number % 4 in (1, 2)
