@@ -7,8 +7,8 @@ one with wishes. In between stands ``mediaserver.layers``, a pure function:
 
 ``situation`` holds what the control plane knows at a moment, as :class:`Situation` below has it; ``before``
 is what the same function returned the last time (``None`` at the beginning of a run), with whatever memory it
-needs; ``Choice.wishes`` is a sequence of objects with ``subscription``, ``layer``, ``temporal``, ``paused`` and
-``still_seconds``, as :class:`Wish` has them. Everything that time does to it comes in by ``now_seconds``.
+needs; ``Choice.wishes`` is a sequence of objects with ``subscription``, ``layer``, ``temporal``, ``paused``
+and ``still_seconds``, as :class:`Wish` has them. Everything that time does to it comes in by ``now_seconds``.
 """
 
 from __future__ import annotations

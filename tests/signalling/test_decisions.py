@@ -127,7 +127,7 @@ async def test_another_process_decides_and_the_room_follows(house: House) -> Non
 async def test_a_class_is_neither_begun_nor_watched_without_consent_to_teaching(house: House) -> None:
     procedure = await opened(house)
     await decide(house, procedure, "outside_viewers")
-    taught = {"clinical": ClinicalClass.TEACHING}
+    taught: dict[str, Any] = {"clinical": ClinicalClass.TEACHING}
     headers = {**SDP, **house.bearer("staff", **taught)}
     async with house.http.post(f"{house.url}/whip/7QK2", data=offer(), headers=headers) as refused:
         assert (refused.status, (await refused.json())["code"]) == (403, TEACHING)

@@ -33,11 +33,11 @@ const endings: Record<string, Advice> = {
   not_permitted: { title: "This link may not enter this page", steps: ["Ask the organiser for the right link."] },
   outside_viewers_not_consented: {
     title: "The patient has not agreed to viewers from outside",
-    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then press “Try again”."],
+    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then try again."],
   },
   teaching_not_consented: {
     title: "The patient has not agreed to teaching with this case",
-    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then press “Try again”."],
+    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then try again."],
   },
   treatment_link_declined: {
     title: "The patient has declined doctors elsewhere taking part",

@@ -123,11 +123,11 @@ const endings: Record<string, Advice> = {
   not_permitted: { title: "Liên kết này không được vào trang này", steps: ["Xin người tổ chức gửi đúng liên kết."] },
   outside_viewers_not_consented: {
     title: "Người bệnh chưa đồng ý cho người ngoài xem",
-    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi bấm “Thử lại”."],
+    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi thử lại."],
   },
   teaching_not_consented: {
     title: "Người bệnh chưa đồng ý dùng ca này để giảng dạy",
-    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi bấm “Thử lại”."],
+    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi thử lại."],
   },
   treatment_link_declined: {
     title: "Người bệnh không đồng ý cho bác sĩ ở nơi khác tham gia",
