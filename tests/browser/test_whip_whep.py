@@ -19,6 +19,12 @@ pytestmark = [
 CODECS = ["video/VP8", "video/H264", "video/VP9", "video/AV1"]
 PICTURE: dict[str, Any] = {"width": 640, "height": 360, "framesPerSecond": 15}
 SIMULCAST: dict[str, Any] = {"width": 1280, "height": 720, "framesPerSecond": 15, "layers": ["l", "m", "h"]}
+SCALABLE: dict[str, Any] = {
+    "width": 1280,
+    "height": 720,
+    "framesPerSecond": 15,
+    "scalabilityMode": "L3T3_KEY",
+}
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -84,6 +90,21 @@ async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server)
     await until(seen(SIMULCAST["width"] // 4), 20, "the lowest layer is seen")
     await watcher.steady(loss=0.3)
     assert (await watcher.log()).widths[-1] == SIMULCAST["width"] // 4
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize(("codec", "width"), [("video/VP9", 1280), ("video/AV1", 320)])
+async def test_spatial_layers_of_one_stream_reach_a_whep_viewer(
+    visit: OpenVisitor, server: Server, codec: str, width: int
+) -> None:
+    """Chromium offers a player no dependency descriptor: of AV1 it can take the lowest layer alone."""
+    room = server.new_room()
+    sender, watcher = await visit(), await visit()
+    await sender.publish(room, **SCALABLE, codec=codec)
+    await watcher.watch(room, SCALABLE["width"])
+    log = await watcher.steady(loss=0.3)
+    assert set(log.sizes) == {width}
 
 
 async def test_an_ice_restart_keeps_media_keys_and_dtls(visit: OpenVisitor, server: Server) -> None:
