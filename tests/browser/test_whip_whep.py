@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
+from tests.browser.test_pages import enter
 from tests.browser.visitor import assert_live
 from tests.running import Client, Server, until
 
@@ -72,10 +74,13 @@ async def test_simulcast_reaches_a_whep_viewer_in_its_highest_layer(
 
 
 @pytest.mark.alone
-async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server) -> None:
+@pytest.mark.parametrize(
+    "codec", [CODECS[0], *(pytest.param(codec, marks=pytest.mark.slow) for codec in CODECS[1:])]
+)
+async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server, codec: str) -> None:
     room = server.new_room()
     sender, watcher = await visit(), await visit()
-    await sender.publish(room, **SIMULCAST, codec="video/VP8")
+    await sender.publish(room, **SIMULCAST, codec=codec)
     await watcher.watch(room, SIMULCAST["width"])
 
     def seen(width: int) -> Callable[[], Awaitable[bool]]:
@@ -105,6 +110,27 @@ async def test_spatial_layers_of_one_stream_reach_a_whep_viewer(
     await watcher.watch(room, SCALABLE["width"])
     log = await watcher.steady(loss=0.3)
     assert set(log.sizes) == {width}
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize("codec", ["video/VP9", "video/AV1"])
+async def test_spatial_layers_of_one_stream_reach_a_page(
+    visit: OpenVisitor, server: Server, codec: str
+) -> None:
+    """The server's own offer has the dependency descriptor."""
+    room = server.new_room()
+    sender = await visit()
+    await sender.publish(room, **SCALABLE, codec=codec)
+    watcher = await enter(visit, server, "observe", room, Role.OBSERVER)
+    await watcher.wait_tile("live")
+    await watcher.follow_tile(SCALABLE["width"])
+
+    async def highest() -> bool:
+        return (await watcher.log()).widths[-1:] == [SCALABLE["width"]]
+
+    await until(highest, 40, "the highest layer is seen")
+    await watcher.steady(loss=0.3)
 
 
 async def test_an_ice_restart_keeps_media_keys_and_dtls(visit: OpenVisitor, server: Server) -> None:
