@@ -12,6 +12,7 @@ use crate::io::{Handle, OutboundMedia, Phase};
 use crate::pacer::{HEADER_BYTES, Pacer};
 use crate::redundancy::Redundancy;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
+use crate::sound_log::SoundLog;
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
@@ -133,6 +134,8 @@ pub struct Outgoing {
     pub pacer: Pacer,
     /// Which sound leaves again.
     pub redundancy: Redundancy,
+    /// Sound that left, in case it does not arrive.
+    pub sound: SoundLog,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
     /// When the estimator need not be told before what the viewer could use.
