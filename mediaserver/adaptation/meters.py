@@ -44,6 +44,8 @@ class Downlink:
     """Bits per second, repair and probes included."""
     repair_overhead: float = 0.0
     """Bytes of repair for each byte of media."""
+    parity_overhead: float = 0.0
+    """The same of parity, which takes only what media leave of the link."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Meters:
 
     def __init__(self) -> None:
         self._sources: dict[int, _Source] = {}
-        self._counted: dict[int, tuple[int, int, int]] = {}
+        self._counted: dict[int, tuple[int, ...]] = {}
         self._downlinks: dict[int, Downlink] = {}
         self._worked: list[float] = []
         self._busy: frozenset[int] = frozenset()
@@ -104,14 +106,14 @@ class Meters:
         before, self._counted, self._downlinks = self._counted, {}, {}
         for handle, found in figures.items():
             sent = int(found.get("bytes_out") or 0)
-            repair, probes = int(found.get("repair_bytes") or 0), int(found.get("probe_bytes") or 0)
-            self._counted[handle] = (sent, repair, probes)
+            beside = (int(found.get(f"{name}_bytes") or 0) for name in ("repair", "parity", "probe"))
+            counted = self._counted[handle] = (sent, *beside)
             if handle in before and elapsed > 0:
-                bytes_out, repaired, probed = (
-                    max(new - old, 0) for new, old in zip((sent, repair, probes), before[handle], strict=True)
+                bytes_out, repair, parity, probes = (
+                    max(new - old, 0) for new, old in zip(counted, before[handle], strict=True)
                 )
-                media = max(bytes_out - repaired - probed, 1)
-                self._downlinks[handle] = Downlink(bytes_out * 8 / elapsed, repaired / media)
+                media = max(bytes_out - repair - parity - probes, 1)
+                self._downlinks[handle] = Downlink(bytes_out * 8 / elapsed, repair / media, parity / media)
 
     def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
         worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]
