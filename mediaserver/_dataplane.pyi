@@ -81,7 +81,8 @@ class InboundMedia:
 @final
 class OutboundMedia:
     """A subscription as negotiated; ``cname`` groups one participant's sources for lip-sync. ``red_payload_type``: sound may
-    come redundantly (RFC 2198)."""
+    come redundantly (RFC 2198). ``parity_ssrc`` and ``parity_payload_type``, both or neither: pictures may be protected by
+    parity (``flexfec-03``)."""
 
     def __new__(
         cls,
@@ -92,6 +93,8 @@ class OutboundMedia:
         rtx_ssrc: int | None = None,
         rtx_payload_type: int | None = None,
         red_payload_type: int | None = None,
+        parity_ssrc: int | None = None,
+        parity_payload_type: int | None = None,
         mid: str | None = None,
         extensions: Extensions | None = None,
     ) -> OutboundMedia: ...

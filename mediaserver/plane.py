@@ -259,6 +259,8 @@ def _outbound(media: OutboundMedia) -> _dataplane.OutboundMedia:
         rtx_ssrc=media.rtx_ssrc,
         rtx_payload_type=media.rtx_payload_type,
         red_payload_type=media.red_payload_type,
+        parity_ssrc=media.parity_ssrc,
+        parity_payload_type=media.parity_payload_type,
         mid=media.mid,
         extensions=_extensions(media.extensions),
     )

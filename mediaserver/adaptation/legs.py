@@ -59,7 +59,7 @@ def quality(
         loss=round(link.inherent_loss + link.congestion_loss, 3),
         rtt_ms=None if round_trip is None else round(round_trip * 1_000),
         queue_ms=round(link.queue_delay_seconds * 1_000),
-        repair_overhead=round(downlink.repair_overhead, 2),
+        repair_overhead=round(downlink.repair_overhead + downlink.parity_overhead, 2),
         sources=tuple(_source(publication, choice, meters) for publication, choice in sources),
     )
 

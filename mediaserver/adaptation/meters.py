@@ -43,6 +43,8 @@ class Downlink(NamedTuple):
     """Bits per second, repair and probes included."""
     repair_overhead: float = 0.0
     """Bytes of repair for each byte of media."""
+    parity_overhead: float = 0.0
+    """The same of parity, which takes only what media leave of the link."""
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class Meters:
 
     def __init__(self) -> None:
         self._sources: dict[int, _Source] = {}
-        self._counted: dict[int, tuple[int, int, int]] = {}
+        self._counted: dict[int, tuple[int, int, int, int]] = {}
         self._downlinks: dict[int, Downlink] = {}
         self._worked: list[float] = []
         self._busy: frozenset[int] = frozenset()
@@ -105,14 +107,17 @@ class Meters:
     def _read_transports(self, figures: Mapping[int, Figures], elapsed: float) -> None:
         before, self._counted, self._downlinks = self._counted, {}, {}
         for handle, found in figures.items():
-            sent = found.get("bytes_out") or 0
-            repair, probes = found.get("repair_bytes") or 0, found.get("probe_bytes") or 0
-            self._counted[handle] = (sent, repair, probes)
+            sent, repair = found.get("bytes_out") or 0, found.get("repair_bytes") or 0
+            parity, probes = found.get("parity_bytes") or 0, found.get("probe_bytes") or 0
+            self._counted[handle] = (sent, repair, parity, probes)
             earlier = before.get(handle)
             if earlier is not None and elapsed > 0:
                 bytes_out, repaired = max(sent - earlier[0], 0), max(repair - earlier[1], 0)
-                media = max(bytes_out - repaired - max(probes - earlier[2], 0), 1)
-                self._downlinks[handle] = Downlink(bytes_out * 8 / elapsed, repaired / media)
+                protected = max(parity - earlier[2], 0)
+                media = max(bytes_out - repaired - protected - max(probes - earlier[3], 0), 1)
+                self._downlinks[handle] = Downlink(
+                    bytes_out * 8 / elapsed, repaired / media, protected / media
+                )
 
     def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
         worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]

@@ -18,6 +18,9 @@ AUDIO_FEEDBACK = ("transport-cc",)
 """What we offer for sound. Repeated under its own numbers it would have to be the very bytes of the first
 time, and no browser takes a stream of its repairs."""
 
+PARITY = "flexfec-03"
+"""The format of parity that stock Chromium takes for any codec, in a stream of its own."""
+
 URIS: dict[str, str] = {
     "mid": "urn:ietf:params:rtp-hdrext:sdes:mid",
     "rid": "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
@@ -121,6 +124,25 @@ def red_of(codec: Codec, payload_type: int) -> Codec:
     """Redundant sound of a codec under a payload type: two blocks, as browsers describe it."""
     blocks = f"{codec.payload_type}/{codec.payload_type}"
     return Codec(payload_type, "red", codec.clock_rate, codec.channels, fmtp=((blocks, None),))
+
+
+def parity_for(codecs: Sequence[Codec]) -> Codec | None:
+    """The format of pictures' parity that browsers take (draft-ietf-payload-flexible-fec-scheme-03)."""
+    for codec in codecs:
+        if codec.name.lower() == PARITY and codec.clock_rate == VIDEO_CLOCK_RATE:
+            return codec
+    return None
+
+
+def parity_of(payload_type: int) -> Codec:
+    """Pictures' parity under a payload type, kept for 10 s as browsers describe it."""
+    return Codec(
+        payload_type,
+        PARITY,
+        VIDEO_CLOCK_RATE,
+        fmtp=(("repair-window", "10000000"),),
+        feedback=("transport-cc",),
+    )
 
 
 def _is_red(codec: Codec) -> bool:

@@ -157,6 +157,8 @@ class SourceLine:
     cname: str
     stream: str
     track: str
+    parity_ssrc: int | None = None
+    """Of its parity: a group of semantics FEC-FR (RFC 5956 section 4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +258,6 @@ class OutboundMedia:
     """Sound may come redundantly under it (RFC 2198)."""
     mid: str
     extensions: ExtensionIds
+    parity_ssrc: int | None = None
+    parity_payload_type: int | None = None
+    """Pictures may be protected by parity (``flexfec-03``)."""

@@ -467,7 +467,9 @@ def _rtp_lines(media: LocalMedia) -> list[str]:
         lines.append(f"a=msid:{source.stream} {source.track}")
         if source.rtx_ssrc is not None:
             lines.append(f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}")
-        for ssrc in (source.ssrc, source.rtx_ssrc):
+        if source.parity_ssrc is not None:
+            lines.append(f"a=ssrc-group:FEC-FR {source.ssrc} {source.parity_ssrc}")
+        for ssrc in (source.ssrc, source.rtx_ssrc, source.parity_ssrc):
             if ssrc is not None:
                 lines.append(f"a=ssrc:{ssrc} cname:{source.cname}")
     return lines

@@ -56,6 +56,12 @@ class Section:
     """Retransmissions of a picture (``rtx``), redundant sound (``red``)."""
     wanted: Wanted | None
     source: SourceLine | None
+    parity: Codec | None = None
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """What it is offered with."""
+        return tuple(one for one in (self.codec, self.repair, self.parity) if one is not None)
 
 
 @dataclass(slots=True)
@@ -67,6 +73,8 @@ class Sections:
     sections: list[Section] = field(default_factory=list)
     _formats: dict[tuple[object, ...], tuple[Codec, Codec | None]] = field(default_factory=dict)
     """One payload type means one configuration over the whole bundle (RFC 8843 section 9.1)."""
+    _parity: Codec | None = None
+    """One for all pictures."""
 
     def update(self, wanted: Sequence[Wanted]) -> bool:
         """Makes the sections carry exactly ``wanted``; True if an offer must tell so.
@@ -94,18 +102,22 @@ class Sections:
 
     def _place(self, item: Wanted) -> None:
         codec, repair = self._format(item)
+        parity = self._parity_format() if repair is not None and item.kind == "video" else None
         source = SourceLine(
             ssrc=self.new_ssrc(),
             rtx_ssrc=self.new_ssrc() if repair is not None and item.kind == "video" else None,
             cname=item.stream,
             stream=item.stream,
             track=item.publication,
+            parity_ssrc=self.new_ssrc() if parity is not None else None,
         )
         for section in self.sections:
             if section.wanted is None and section.kind == item.kind:
                 section.wanted, section.source, section.codec, section.repair = item, source, codec, repair
+                section.parity = parity
                 return
-        self.sections.append(Section(str(len(self.sections)), item.kind, codec, repair, item, source))
+        mid = str(len(self.sections))
+        self.sections.append(Section(mid, item.kind, codec, repair, item, source, parity))
 
     def _format(self, item: Wanted) -> tuple[Codec, Codec | None]:
         key = (
@@ -118,8 +130,7 @@ class Sections:
         known = self._formats.get(key)
         if known is not None:
             return known
-        used = {c.payload_type for pair in self._formats.values() for c in pair if c is not None}
-        free = [number for number in DYNAMIC_PAYLOAD_TYPES if number not in used]
+        free = self._free()
         if len(free) < 2:
             raise LimitReached("no payload type is free on this transport")
         feedback = capabilities.FEEDBACK if item.kind == "video" else capabilities.AUDIO_FEEDBACK
@@ -132,6 +143,19 @@ class Sections:
         self._formats[key] = (codec, repair)
         return codec, repair
 
+    def _parity_format(self) -> Codec | None:
+        """None where every payload type is taken: what is asked for again needs no parity."""
+        free = self._free()
+        if self._parity is None and free:
+            self._parity = capabilities.parity_of(free[0])
+        return self._parity
+
+    def _free(self) -> list[int]:
+        """Payload types that stand for nothing yet."""
+        formats = [one for pair in self._formats.values() for one in pair]
+        used = {one.payload_type for one in (*formats, self._parity) if one is not None}
+        return [number for number in DYNAMIC_PAYLOAD_TYPES if number not in used]
+
     def local_media(self) -> tuple[LocalMedia, ...]:
         """The sections as our next offer describes them."""
         return tuple(
@@ -139,7 +163,7 @@ class Sections:
                 mid=section.mid,
                 kind=section.kind,
                 way=Way.SENDONLY if section.wanted is not None else Way.INACTIVE,
-                codecs=(section.codec,) if section.repair is None else (section.codec, section.repair),
+                codecs=section.codecs,
                 extensions=capabilities.own_extensions(section.kind),
                 source=section.source,
                 reduced_size=True,
@@ -179,6 +203,7 @@ def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
     repair = section.repair
     taken = repair.payload_type if repair is not None and _takes(answered, repair) else None
     rtx, red = (taken, None) if section.kind == "video" else (None, taken)
+    parity = section.parity if section.parity is not None and _takes(answered, section.parity) else None
     ours = {extension.id: extension.uri for extension in capabilities.own_extensions(section.kind)}
     extensions = [extension for extension in media.extensions if ours.get(extension.id) == extension.uri]
     return OutboundMedia(
@@ -190,6 +215,8 @@ def _outbound(section: Section, media: RemoteMedia) -> OutboundMedia | None:
         red_payload_type=red,
         mid=section.mid,
         extensions=capabilities.extension_ids(extensions),
+        parity_ssrc=source.parity_ssrc if parity is not None else None,
+        parity_payload_type=parity.payload_type if parity is not None else None,
     )
 
 
@@ -252,6 +279,8 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
     # Sound has a stream of repairs where the viewer asks for one; no browser does.
     rtx = capabilities.rtx_for(media.codecs, codec) if source.repaired or source.kind == "audio" else None
     red = capabilities.red_for(media.codecs, codec) if source.kind == "audio" else None
+    repairs = rtx is not None and source.kind == "video"
+    parity = capabilities.parity_for(media.codecs) if repairs else None
     extensions = capabilities.answer_extensions(media.extensions, source.kind, inbound=False)
     line = SourceLine(
         ssrc=new_ssrc(),
@@ -259,6 +288,7 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
         cname=source.stream,
         stream=source.stream,
         track=source.publication,
+        parity_ssrc=new_ssrc() if parity is not None else None,
     )
     chosen = replace(
         codec,
@@ -274,7 +304,7 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
         mid=media.mid,
         kind=source.kind,
         way=Way.SENDONLY,
-        codecs=(chosen, *(replace(one, feedback=()) for one in (red, rtx) if one is not None)),
+        codecs=(chosen, *(replace(one, feedback=()) for one in (red, rtx, parity) if one is not None)),
         extensions=extensions,
         source=line,
         reduced_size=media.reduced_size,
@@ -288,4 +318,6 @@ def _watch_section(media: RemoteMedia, source: Wanted, new_ssrc: NewSsrc) -> tup
         red_payload_type=red.payload_type if red is not None else None,
         mid=media.mid,
         extensions=capabilities.extension_ids(extensions),
+        parity_ssrc=line.parity_ssrc,
+        parity_payload_type=parity.payload_type if parity is not None else None,
     )

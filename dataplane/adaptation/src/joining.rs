@@ -5,7 +5,7 @@ use loupe_netem::random::{Stage, derive};
 use loupe_netem::{Direction, LinkId};
 use serde_json::Value;
 
-use crate::media::{VIEWED, camera, microphone, viewed};
+use crate::media::{SOURCES, Takes, VIEWED, camera, microphone, viewed};
 use crate::policy::{Policy, Told};
 use crate::publisher::{Publisher, PublisherConfig};
 use crate::record::{LineNames, Observer};
@@ -95,7 +95,8 @@ impl Run<'_> {
                 let kind = if codec == Codec::Opus { Kind::Audio } else { Kind::Video };
                 let red_payload_type = media.red_payload_type;
                 let (ssrc, rtx_ssrc) = (media.ssrc, media.rtx_ssrc);
-                observer.add(LineNames { kind, ssrc, rtx_ssrc, red_payload_type });
+                let parity_ssrc = media.parity.map(|(ssrc, _)| ssrc);
+                observer.add(LineNames { kind, ssrc, rtx_ssrc, parity_ssrc, red_payload_type });
                 subscriber.add(media.clone(), codec);
                 world.command(Command::Subscribe { publication, subscription, transport, media });
             }
@@ -117,8 +118,12 @@ impl Run<'_> {
             }
             let subscription = self.handle();
             let mid = format!("{number}");
-            let repair = kind == Kind::Video || spec.audio_nack;
-            let media = viewed(kind, 10_000 + 2 * number as u32, &mid, (repair, spec.audio_redundancy));
+            let takes = Takes {
+                repair: kind == Kind::Video || spec.audio_nack,
+                redundancy: spec.audio_redundancy,
+                parity: spec.parity,
+            };
+            let media = viewed(kind, 10_000 + SOURCES * number as u32, &mid, takes);
             lines.push((subscription, handle, media, codec));
             self.subscriptions.push(Subscription {
                 handle: subscription,

@@ -17,6 +17,10 @@ pub const VIEWED_VIDEO: (u8, u8) = (120, 121);
 pub const VIEWED_AUDIO: (u8, u8) = (109, 110);
 /// The same for redundant sound (RFC 2198).
 pub const VIEWED_REDUNDANT: u8 = 111;
+/// The same for parity of pictures.
+pub const VIEWED_PARITY: u8 = 119;
+/// Subscriptions' sources are so far apart: the media, its repairs, its parity.
+pub const SOURCES: u32 = 3;
 /// Names of simulcast layers, lowest first.
 pub const RIDS: [&str; 4] = ["q", "h", "f", "u"];
 
@@ -106,16 +110,28 @@ pub fn microphone(ssrc: u32, repair: bool) -> InboundMedia {
     InboundMedia { nack: repair, rtx_payload_type: media.rtx_payload_type.filter(|_| repair), ..media }
 }
 
-/// A subscription as its subscriber was told it: `ssrc`, and the next for its repairs.
-/// `redundant`: takes sound redundantly.
-pub fn viewed(kind: Kind, ssrc: u32, mid: &str, (repair, redundant): (bool, bool)) -> OutboundMedia {
+/// What a subscriber takes beside the media themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes {
+    /// What it asks for again.
+    pub repair: bool,
+    /// Sound redundantly.
+    pub redundancy: bool,
+    /// Parity of pictures.
+    pub parity: bool,
+}
+
+/// A subscription as its subscriber was told it: `ssrc`, the next for its repairs, and the one after for its parity.
+pub fn viewed(kind: Kind, ssrc: u32, mid: &str, takes: Takes) -> OutboundMedia {
+    let Takes { repair, redundancy, parity } = takes;
     let (payload_type, rtx_payload_type) = if kind == Kind::Video { VIEWED_VIDEO } else { VIEWED_AUDIO };
     OutboundMedia {
         ssrc: Ssrc(ssrc),
         rtx_ssrc: repair.then_some(Ssrc(ssrc + 1)),
         payload_type,
         rtx_payload_type: repair.then_some(rtx_payload_type),
-        red_payload_type: (redundant && kind == Kind::Audio).then_some(VIEWED_REDUNDANT),
+        red_payload_type: (redundancy && kind == Kind::Audio).then_some(VIEWED_REDUNDANT),
+        parity: (parity && kind == Kind::Video).then_some((Ssrc(ssrc + 2), VIEWED_PARITY)),
         mid: label(mid),
         extensions: VIEWED,
         cname: "theatre".to_owned(),

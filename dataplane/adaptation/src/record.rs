@@ -19,6 +19,8 @@ pub enum Purpose {
     Sound,
     /// A packet again.
     Repair,
+    /// Parity of pictures.
+    Parity,
     /// Nothing but bytes.
     Padding,
     /// Reports, requests, checks.
@@ -53,6 +55,8 @@ pub struct LineNames {
     pub ssrc: Ssrc,
     /// Its repairs' source.
     pub rtx_ssrc: Option<Ssrc>,
+    /// Its parity's source.
+    pub parity_ssrc: Option<Ssrc>,
     /// Its payload type for redundant sound.
     pub red_payload_type: Option<u8>,
 }
@@ -97,9 +101,14 @@ impl Observer {
     }
 
     fn describe(&self, sent: Sent, header: &RtpHeader, packet: &[u8]) -> Option<Sent> {
-        let of = |line: &LineNames| line.ssrc == header.ssrc || line.rtx_ssrc == Some(header.ssrc);
+        let of = |line: &LineNames| {
+            [Some(line.ssrc), line.rtx_ssrc, line.parity_ssrc].contains(&Some(header.ssrc))
+        };
         let line = self.lines.iter().position(of)?;
         let names = self.lines.get(line)?;
+        if names.parity_ssrc == Some(header.ssrc) {
+            return Some(Sent { purpose: Purpose::Parity, line, ..sent });
+        }
         let payload = header.payload(packet).ok()?;
         let truth = Truth::read(payload);
         let repair = names.ssrc != header.ssrc;

@@ -138,6 +138,7 @@ fn outbound(kind: Kind) -> OutboundMedia {
         payload_type: if video { 96 } else { 111 },
         rtx_payload_type: video.then_some(97),
         red_payload_type: None,
+        parity: None,
         mid: Label::new(if video { b"0" } else { b"1" }),
         extensions: EXTENSIONS,
         cname: "theatre".to_owned(),

@@ -296,6 +296,9 @@ impl Plane {
             if let Some(ssrc) = subscription.media.rtx_ssrc {
                 outgoing.ended.insert(ssrc, subscription.next_rtx);
             }
+            if let Some((ssrc, _)) = subscription.media.parity {
+                outgoing.ended.insert(ssrc, subscription.next_parity);
+            }
         }
     }
 

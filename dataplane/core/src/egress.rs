@@ -1,7 +1,10 @@
 //! A packet on its way out to one viewer.
 
+mod own;
+
 use std::time::Duration;
 
+use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
@@ -20,8 +23,6 @@ use crate::units::{MediaTime, SeqNo, Ssrc, Time};
 
 /// Packets smaller than this are not worth repeating for a probe.
 const MIN_PROBE_PAYLOAD: usize = 400;
-/// Padding of one packet: its count has one byte (RFC 3550 section 5.1).
-const PADDING_BYTES: usize = 255;
 
 /// The walk of the fresh packets of a publication to one viewer, in travel order.
 pub fn forward(
@@ -204,6 +205,7 @@ fn leave(
         subscription.last_sent = Some((now, layer, packet.time));
     }
     let repeated = repeat(now, publication, (layer, packet), subscription, transport);
+    let loss = protected_against(subscription, transport);
     let redundant = subscription.media.red_payload_type.filter(|_| !repeated.is_empty());
     let out = Outgoing {
         payload_type: redundant.unwrap_or(subscription.media.payload_type),
@@ -223,7 +225,24 @@ fn leave(
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
+    if let Some(loss) = loss.filter(|_| packet.mark.temporal == 0 && subscription.ends_picture(packet)) {
+        send_parity(now, loss, time, subscription, transport, outbox)?;
+    }
     Ok(true)
+}
+
+/// The loss against which a picture gets parity; begins and ends that.
+#[inline]
+fn protected_against(subscription: &mut Subscription, transport: &Transport) -> Option<f64> {
+    subscription.media.parity?;
+    let outgoing = transport.outgoing.as_deref().filter(|it| it.pacer.gate == Gate::Open);
+    let loss = outgoing.and_then(|it| it.protection.against()).filter(|_| subscription.stills.is_none());
+    match (loss, &subscription.block) {
+        (Some(_), None) => subscription.block = Some(Box::default()),
+        (None, Some(_)) => subscription.block = None,
+        _ => {}
+    }
+    loss
 }
 
 /// Earlier sound that leaves again with this packet, where the viewer takes it and its path needs it.
@@ -327,42 +346,6 @@ pub(crate) fn send_probe(
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
 }
 
-/// A packet of padding alone.
-fn send_padding(
-    now: Time,
-    (payload_type, ssrc): (u8, Ssrc),
-    subscription: &mut Subscription,
-    transport: &mut Transport,
-    outbox: &mut Outbox,
-) -> Result<(), Drop> {
-    let (Some(path), Some(keys)) = (transport.ice.path(), transport.keys.as_ref()) else {
-        return Err(Drop::NoConsent);
-    };
-    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
-    let start = outbox.bytes.len();
-    let seq = subscription.take_rtx();
-    let timestamp = subscription.times.highest().map_or(0, |time| MediaTime(time).wire());
-    FixedHeader { payload_type, marker: false, sequence: seq.wire(), timestamp, ssrc }
-        .write(&mut outbox.bytes);
-    // RFC 3550 section 5.1: P, and the count of padding bytes in the last of them.
-    outbox.bytes[start] |= 0x20;
-    let transport_seq = outgoing.sent.next_seq();
-    let bare = ReceivedExtensions::default();
-    write_extensions(now, (&bare, &[]), subscription, transport_seq, &mut outbox.bytes);
-    let header_length = outbox.bytes.len() - start;
-    outbox.bytes.resize(outbox.bytes.len() + PADDING_BYTES - 1, 0);
-    outbox.bytes.push(PADDING_BYTES as u8);
-    let index = SeqNo(seq.0 - FIRST_OUT.0);
-    if keys.outbound.protect_rtp(&mut outbox.bytes, start, header_length, index).is_err() {
-        outbox.bytes.truncate(start);
-        return Err(Drop::SendFailed);
-    }
-    let length = outbox.bytes.len() - start;
-    outgoing.account(now, length, Cause::Probe, subscription.media.extensions.transport_cc != 0);
-    outbox.push(path, start);
-    Ok(())
-}
-
 /// A new layer begins with `packet`: every line the viewer sees goes on without a break.
 fn switch_lines(
     now: Time,
@@ -421,7 +404,7 @@ fn write(
     let start = outbox.bytes.len();
     FixedHeader {
         payload_type: out.payload_type,
-        marker: packet.marker || subscription.sublayers.ends_picture(packet.mark),
+        marker: subscription.ends_picture(packet),
         sequence: out.seq.wire(),
         timestamp: out.time.wire(),
         ssrc: out.ssrc,
@@ -447,6 +430,11 @@ fn write(
         numbers.patch(&mut outbox.bytes[payload_start..], id, tl0_index);
     }
     let payload = outbox.bytes.len() - payload_start;
+    if let Some(block) = subscription.block.as_deref_mut().filter(|_| out.cause == Cause::Media) {
+        block.save(outbox.bytes.len() - start, outgoing.protection.share());
+        let (plain, ids) = (&outbox.bytes[start..], &subscription.media.extensions);
+        block.note(now, out.seq, plain, packet.mark.temporal == 0, ids);
+    }
     // Our numbers begin one turn above zero, SRTP's at zero.
     let index = SeqNo(out.seq.0 - FIRST_OUT.0);
     if keys.outbound.protect_rtp(&mut outbox.bytes, start, header_length, index).is_err() {

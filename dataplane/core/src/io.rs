@@ -295,6 +295,8 @@ pub struct OutboundMedia {
     pub rtx_payload_type: Option<u8>,
     /// Payload type of redundant sound at the viewer (RFC 2198), whose blocks are of `payload_type`.
     pub red_payload_type: Option<u8>,
+    /// Source and payload type of the pictures' parity at the viewer (`flexfec-03`).
+    pub parity: Option<(Ssrc, u8)>,
     /// The media section's identification, for the `mid` extension.
     pub mid: Option<Label>,
     /// Extension identifiers as the viewer expects them.

@@ -29,6 +29,7 @@ pub mod pacer;
 mod pacing;
 pub mod picture;
 pub mod plane;
+pub mod protection;
 pub mod publication;
 mod recording;
 pub mod redundancy;

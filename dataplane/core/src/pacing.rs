@@ -41,6 +41,7 @@ impl Plane {
         outgoing.pacer.silent = bandwidth.is_silent(now);
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
         outgoing.redundancy.review(now, bandwidth.known());
+        outgoing.protection.review(now, bandwidth.known(), outgoing.bytes - outgoing.parity_bytes);
         if let Some(carried) = bandwidth.take_carried() {
             outgoing.pacer.carried_at(carried);
         }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
+use crate::history::StoredPacket;
 use crate::io::{Codec, Handle, OutboundMedia, Wish};
 use crate::layer::{Forwarding, LayerSwitch};
 use crate::pacer::Gate;
+use crate::protection::Block;
 use crate::rewrite::{OffsetLine, SequenceMap};
 use crate::sent_log::SentLog;
 use crate::stats::{Figure, Figures};
@@ -60,6 +62,10 @@ pub struct Subscription {
     pub sent: SentLog,
     /// Number of its next retransmission.
     pub next_rtx: SeqNo,
+    /// What of it shares parity, while it is protected.
+    pub block: Option<Box<Block>>,
+    /// Number of its next parity packet.
+    pub next_parity: SeqNo,
     /// Bytes that retransmissions may take.
     pub rtx_budget: TokenBucket,
     /// The last two sender reports.
@@ -72,6 +78,8 @@ pub struct Subscription {
     pub retransmitted: u64,
     /// Packets that carried earlier sound again.
     pub redundant: u64,
+    /// Parity packets sent.
+    pub parity: u64,
     /// Packets the viewer asked again.
     pub nacks: u64,
     /// Key frames the viewer asked for.
@@ -111,12 +119,15 @@ impl Subscription {
             last_sent: None,
             sent: SentLog::new(media.rtx_ssrc.is_some() && media.rtx_payload_type.is_some()),
             next_rtx: first,
+            block: None,
+            next_parity: first,
             rtx_budget: TokenBucket::new(now, RTX_FLOOR, RTX_FLOOR),
             reports: [None; 2],
             packets: 0,
             octets: 0,
             retransmitted: 0,
             redundant: 0,
+            parity: 0,
             nacks: 0,
             plis: 0,
             fraction_lost: 0.0,
@@ -132,6 +143,9 @@ impl Subscription {
         if let Some(next) = self.media.rtx_ssrc.and_then(|ssrc| ended.get(&ssrc)) {
             self.next_rtx = *next;
         }
+        if let Some(next) = self.media.parity.and_then(|(ssrc, _)| ended.get(&ssrc)) {
+            self.next_parity = *next;
+        }
     }
 
     /// The highest temporal and spatial layers of `codec` that it may send now.
@@ -146,6 +160,12 @@ impl Subscription {
     /// did not take the dependency descriptor, frames of several spatial layers are none that it could put together.
     fn cannot_tell_layers(&self, codec: Codec) -> bool {
         codec == Codec::Av1 && self.media.extensions.dependency_descriptor == 0
+    }
+
+    /// Whether a packet is the last that it sends of a picture.
+    #[inline]
+    pub fn ends_picture(&self, packet: &StoredPacket) -> bool {
+        packet.marker || self.sublayers.ends_picture(packet.mark)
     }
 
     /// A wish, to be decided upon next. What follows stills lacks what it refers to, so it waits for a key frame.
@@ -166,6 +186,13 @@ impl Subscription {
     pub fn take_rtx(&mut self) -> SeqNo {
         let seq = self.next_rtx;
         self.next_rtx = SeqNo(seq.0 + 1);
+        seq
+    }
+
+    /// The number of its next parity packet.
+    pub fn take_parity(&mut self) -> SeqNo {
+        let seq = self.next_parity;
+        self.next_parity = SeqNo(seq.0 + 1);
         seq
     }
 
@@ -201,6 +228,7 @@ impl Subscription {
             ("octets", Figure::Count(self.octets)),
             ("retransmitted", Figure::Count(self.retransmitted)),
             ("redundant", Figure::Count(self.redundant)),
+            ("parity", Figure::Count(self.parity)),
             ("nacks_received", Figure::Count(self.nacks)),
             ("plis_received", Figure::Count(self.plis)),
             ("fraction_lost_ratio", Figure::Measure(self.fraction_lost)),
@@ -222,6 +250,7 @@ mod tests {
             payload_type: 96,
             rtx_payload_type: None,
             red_payload_type: None,
+            parity: None,
             mid: None,
             extensions: ExtensionIds { dependency_descriptor, ..ExtensionIds::default() },
             cname: String::new(),

@@ -10,6 +10,7 @@ use crate::dtls_intake::DtlsIntake;
 use crate::ice::IceLite;
 use crate::io::{Handle, OutboundMedia, Phase};
 use crate::pacer::{HEADER_BYTES, Pacer};
+use crate::protection::Protection;
 use crate::redundancy::Redundancy;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
 use crate::sound_log::SoundLog;
@@ -136,6 +137,8 @@ pub struct Outgoing {
     pub redundancy: Redundancy,
     /// Sound that left, in case it does not arrive.
     pub sound: SoundLog,
+    /// Whether pictures have parity.
+    pub protection: Protection,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
     /// When the estimator need not be told before what the viewer could use.
@@ -157,6 +160,8 @@ pub struct Outgoing {
     pub bytes: u64,
     /// Of these, in retransmissions and in redundant sound.
     pub repair_bytes: u64,
+    /// Of these, in parity.
+    pub parity_bytes: u64,
     /// Of these, in packets that left for a probe alone.
     pub probe_bytes: u64,
 }
@@ -168,6 +173,8 @@ pub enum Cause {
     Media,
     /// Asked for again.
     Repair,
+    /// So that it need not be asked for.
+    Parity,
     /// For a probe alone.
     Probe,
 }
@@ -192,6 +199,7 @@ impl Outgoing {
         match cause {
             Cause::Media => {}
             Cause::Repair => self.repair_bytes += length as u64,
+            Cause::Parity => self.parity_bytes += length as u64,
             Cause::Probe => self.probe_bytes += length as u64,
         }
         if numbered {
@@ -288,6 +296,7 @@ impl Transport {
                 ("volatility", Figure::Measure(link.volatility)),
                 ("paced_packets", Figure::Count(outgoing.pacer.waiting.len() as u64)),
                 ("repair_bytes", Figure::Count(outgoing.repair_bytes)),
+                ("parity_bytes", Figure::Count(outgoing.parity_bytes)),
                 ("probe_bytes", Figure::Count(outgoing.probe_bytes)),
                 ("probe_clusters", Figure::Count(outgoing.bandwidth.probes_sent())),
             ]);

@@ -140,8 +140,8 @@ pub(crate) struct PyOutboundMedia(pub(crate) OutboundMedia);
 impl PyOutboundMedia {
     #[new]
     #[pyo3(signature = (
-        *, ssrc, payload_type, cname, rtx_ssrc=None, rtx_payload_type=None, red_payload_type=None, mid=None,
-        extensions=None
+        *, ssrc, payload_type, cname, rtx_ssrc=None, rtx_payload_type=None, red_payload_type=None,
+        parity_ssrc=None, parity_payload_type=None, mid=None, extensions=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "as negotiated, all by name")]
     fn new(
@@ -151,6 +151,8 @@ impl PyOutboundMedia {
         rtx_ssrc: Option<i64>,
         rtx_payload_type: Option<i64>,
         red_payload_type: Option<i64>,
+        parity_ssrc: Option<i64>,
+        parity_payload_type: Option<i64>,
         mid: Option<&str>,
         extensions: Option<Bound<'_, PyExtensions>>,
     ) -> PyResult<PyOutboundMedia> {
@@ -160,12 +162,20 @@ impl PyOutboundMedia {
         if rtx_ssrc == Some(ssrc) {
             return Err(bad("rtx_ssrc", "another source than ssrc"));
         }
+        if parity_ssrc.is_some_and(|parity| parity == ssrc || rtx_ssrc == Some(parity)) {
+            return Err(bad("parity_ssrc", "another source than ssrc and rtx_ssrc"));
+        }
+        if parity_ssrc.is_some() != parity_payload_type.is_some() {
+            return Err(bad("parity_payload_type", "given with parity_ssrc"));
+        }
+        let parity_payload_type = other_payload("parity_payload_type", parity_payload_type, payload_type)?;
         Ok(PyOutboundMedia(OutboundMedia {
             ssrc: source("ssrc", ssrc)?,
             rtx_ssrc: optional("rtx_ssrc", rtx_ssrc, source)?,
             payload_type: payload("payload_type", payload_type)?,
             rtx_payload_type: other_payload("rtx_payload_type", rtx_payload_type, payload_type)?,
             red_payload_type: other_payload("red_payload_type", red_payload_type, payload_type)?,
+            parity: optional("parity_ssrc", parity_ssrc, source)?.zip(parity_payload_type),
             mid: optional("mid", mid, label)?,
             extensions: extensions.map(|extensions| extensions.get().0).unwrap_or_default(),
             cname,

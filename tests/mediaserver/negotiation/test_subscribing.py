@@ -49,7 +49,8 @@ def test_one_payload_type_means_one_configuration() -> None:
     mine.update([item("a"), item("b"), item("c", H264), item("d", OPUS)])
     types = [tuple(codec.payload_type for codec in media.codecs) for media in mine.local_media()]
     assert types[0] == types[1]
-    assert len({number for pair in types[1:] for number in pair}) == 6
+    assert types[1][2] == types[2][2]
+    assert len({number for pair in types[1:] for number in pair}) == 7
 
 
 def test_an_answer_starts_what_it_accepts() -> None:
@@ -79,6 +80,20 @@ def test_sound_is_offered_redundantly_and_sent_so_to_who_takes_it() -> None:
     answer = answer_to(offer).replace("SAVPF 96 97", "SAVPF 96")
     plain = mine.accept(parse_description(answer))[PublicationId("a")]
     assert (plain.payload_type, plain.red_payload_type) == (96, None)
+
+
+def test_pictures_are_offered_with_parity_and_protected_for_who_takes_it() -> None:
+    mine = sections()
+    mine.update([item("a")])
+    offer = render(local(mine.local_media()))
+    assert "a=rtpmap:98 flexfec-03/90000\r\n" in offer
+    assert "a=ssrc-group:FEC-FR 1000 1002\r\n" in offer
+    assert "a=ssrc:1002 cname:an\r\n" in offer
+    taken = mine.accept(parse_description(answer_to(offer)))[PublicationId("a")]
+    assert (taken.parity_ssrc, taken.parity_payload_type) == (1002, 98)
+    answer = answer_to(offer).replace("SAVPF 96 97 98", "SAVPF 96 97")
+    plain = mine.accept(parse_description(answer))[PublicationId("a")]
+    assert (plain.rtx_ssrc, plain.parity_ssrc, plain.parity_payload_type) == (1001, None, None)
 
 
 def test_an_answer_to_other_sections_is_refused() -> None:
@@ -113,6 +128,8 @@ def test_a_whep_viewer_gets_its_own_payload_types() -> None:
     assert render(local(deal.answer)).count("a=rtcp-rsize\r\n") == 2
     assert (deal.outbound[PublicationId("s")].red_payload_type, video.red_payload_type) == (63, None)
     assert "a=fmtp:63 111/111\r\n" in render(local(deal.answer))
+    assert video.parity_payload_type == 49
+    assert f"a=ssrc-group:FEC-FR {video.ssrc} {video.parity_ssrc}\r\n" in render(local(deal.answer))
 
 
 @pytest.mark.parametrize(

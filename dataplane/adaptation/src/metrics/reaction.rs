@@ -114,7 +114,8 @@ fn stops(view: &View<'_>, moment: Time) -> f64 {
     let until = Time(moment.0 + dead as u64 * loupe_netem::SAMPLE_US);
     let sent = &view.observer.sent;
     let (from, to) = (sent.partition_point(|it| it.at < moment), sent.partition_point(|it| it.at < until));
-    let picture = |purpose| matches!(purpose, Purpose::Picture | Purpose::Repair | Purpose::Padding);
+    let picture =
+        |purpose| matches!(purpose, Purpose::Picture | Purpose::Repair | Purpose::Parity | Purpose::Padding);
     let last = sent[from..to].iter().rev().find(|it| picture(it.purpose));
     last.map_or(0.0, |it| it.at.since(moment).as_secs_f64())
 }

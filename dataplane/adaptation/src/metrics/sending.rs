@@ -55,7 +55,7 @@ pub(super) fn of_the_run(view: &View<'_>, put: &mut dyn FnMut(&str, Option<f64>)
 }
 
 fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
-    let (mut media, mut more, mut all) = (0, 0, 0);
+    let (mut media, mut more, mut parity, mut all) = (0, 0, 0, 0);
     for sent in view.sent(window) {
         all += sent.bytes;
         match sent.purpose {
@@ -63,11 +63,16 @@ fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f6
                 media += sent.bytes - sent.again;
                 more += sent.again;
             }
+            Purpose::Parity => {
+                more += sent.bytes;
+                parity += sent.bytes;
+            }
             Purpose::Repair | Purpose::Padding => more += sent.bytes,
             Purpose::Control => {}
         }
     }
     put("overhead_percent", percent(more as f64, media as f64));
+    put("parity_percent", percent(parity as f64, media as f64));
     put("sent_kbps", Some(all as f64 * 8.0 / window.length() / 1e3));
 }
 

@@ -161,6 +161,9 @@ pub struct SubscriberSpec {
     /// Whether it takes redundant sound (RFC 2198).
     #[serde(default = "yes")]
     pub audio_redundancy: bool,
+    /// Whether it takes parity of pictures (`flexfec-03`).
+    #[serde(default = "yes")]
+    pub parity: bool,
     /// Percentile of sound's delays that playing waits for; see [`crate::subscriber::playout`].
     pub audio_percentile: Option<f64>,
 }

@@ -4,6 +4,7 @@ pub mod feedback;
 pub mod numbers;
 pub mod picture;
 pub mod playout;
+pub mod recovery;
 pub mod sound;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use self::feedback::{Arrivals, Remb};
 use self::numbers::{GIVE_UP, Numbers};
 use self::picture::Pictures;
 use self::playout::PlayoutConfig;
+use self::recovery::Recovery;
 use self::sound::Sound;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,28 +55,54 @@ pub enum Decoded {
 pub struct Line {
     media: OutboundMedia,
     numbers: Numbers,
+    recovery: Recovery,
     /// What became of it.
     pub decoded: Decoded,
     /// When key frames were asked for.
     pub plis: Vec<Time>,
     /// (expected, received) at the last report block.
     reported: (u64, u64),
+    /// Packets that came back by parity: reception reports call them lost.
+    recovered: u64,
     last_report: Option<(Time, SenderFigures)>,
 }
 
 impl Line {
+    fn is_known_by(&self, ssrc: Ssrc) -> bool {
+        let parity = self.media.parity.map(|(ssrc, _)| ssrc);
+        self.media.ssrc == ssrc || self.media.rtx_ssrc == Some(ssrc) || parity == Some(ssrc)
+    }
+
+    /// A packet of one of its sources, and what comes back by it. What is sent again is no part of what parity protects.
     fn receive(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
-        let Ok(mut payload) = header.payload(packet) else { return };
+        let recovered = if self.media.parity.is_some_and(|(ssrc, _)| ssrc == header.ssrc) {
+            header.payload(packet).map(|payload| self.recovery.note_parity(payload)).unwrap_or_default()
+        } else {
+            self.take(now, header, packet);
+            let protected = self.media.parity.is_some() && header.ssrc == self.media.ssrc;
+            let ids = &self.media.extensions;
+            if protected { self.recovery.note(header, packet, ids) } else { Vec::new() }
+        };
+        for packet in recovered {
+            if let Ok(header) = RtpHeader::parse(&packet) {
+                self.recovered += u64::from(self.take(now, &header, &packet));
+            }
+        }
+    }
+
+    /// Whether a packet is news.
+    fn take(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) -> bool {
+        let Ok(mut payload) = header.payload(packet) else { return false };
         let repaired = Some(header.ssrc) == self.media.rtx_ssrc;
         let mut wire = header.sequence;
         if repaired {
             // A retransmission without payload is padding (RFC 4588 section 4 wants two bytes at least).
-            let Some((original, rest)) = payload.split_first_chunk::<2>() else { return };
+            let Some((original, rest)) = payload.split_first_chunk::<2>() else { return false };
             (wire, payload) = (u16::from_be_bytes(*original), rest);
         }
-        let Some(seq) = self.numbers.receive(now, wire, repaired) else { return };
+        let Some(seq) = self.numbers.receive(now, wire, repaired) else { return false };
         if payload.is_empty() {
-            return;
+            return true;
         }
         match &mut self.decoded {
             Decoded::Pictures(pictures) => {
@@ -87,6 +115,7 @@ impl Line {
             }
             Decoded::Sound(sound) => sound.receive(now, payload),
         }
+        true
     }
 
     fn handle_timeout(&mut self, now: Time) {
@@ -130,7 +159,7 @@ impl Line {
     /// A report block (RFC 3550 section 6.4.1); `None` before anything came.
     fn report(&mut self, now: Time) -> Option<ReportBlock> {
         let (highest, expected) = self.numbers.extent()?;
-        let received = self.numbers.received;
+        let received = self.numbers.received - self.recovered;
         let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
         let lost = (expected - expected_before).saturating_sub(received - received_before);
         let fraction = (lost * 256).checked_div(expected - expected_before).unwrap_or(0).min(255);
@@ -196,9 +225,11 @@ impl Subscriber {
         self.lines.push(Line {
             media,
             numbers,
+            recovery: Recovery::default(),
             decoded,
             plis: Vec::new(),
             reported: (0, 0),
+            recovered: 0,
             last_report: None,
         });
     }
@@ -216,9 +247,7 @@ impl Subscriber {
         if let Some(sent) = extensions.abs_send_time.filter(|_| self.config.remb) {
             self.remb.receive(now, sent, bytes);
         }
-        let of =
-            |line: &&mut Line| line.media.ssrc == header.ssrc || line.media.rtx_ssrc == Some(header.ssrc);
-        if let Some(line) = self.lines.iter_mut().find(of) {
+        if let Some(line) = self.lines.iter_mut().find(|line| line.is_known_by(header.ssrc)) {
             line.receive(now, header, packet);
         }
     }

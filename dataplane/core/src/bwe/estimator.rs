@@ -215,7 +215,7 @@ impl Estimator {
     /// A reception report: the worst share lost since the last one, and the round trip.
     pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
         let sent = self.sent.rate(now).0 as f64;
-        self.breaker.report(now, beyond(lost, self.known().loss), round_trip, sent);
+        self.breaker.report(now, beyond(lost, self.known().loss, sent), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
             self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);

@@ -149,6 +149,24 @@ impl ReceivedExtensions {
     }
 }
 
+/// Makes zero what differs each time a packet is sent (its time and its transport-wide number): parity knows of a packet
+/// what is the same at both ends.
+pub fn blank_volatile(packet: &mut [u8], header: &RtpHeader, ids: &ExtensionIds) {
+    let Some(block) = header.extension else { return };
+    let (mut spans, mut found) = ([Span::default(); 2], 0);
+    let mut elements = Elements::new(packet, block);
+    while let Some((id, span)) = elements.next_span() {
+        if id != 0 && (id == ids.abs_send_time || id == ids.transport_cc) && found < spans.len() {
+            spans[found] = span;
+            found += 1;
+        }
+    }
+    for span in &spans[..found] {
+        let start = usize::from(span.start);
+        packet[start..start + usize::from(span.length)].fill(0);
+    }
+}
+
 /// Appends a header extension to a packet whose fixed header was just written.
 ///
 /// Elements are one-byte; the first that does not fit (id above 14, or 0 or more than 16 bytes) turns the whole block
@@ -340,6 +358,23 @@ mod tests {
         bytes[at..at + 2].copy_from_slice(&[0x12, 0x34]);
         let header = RtpHeader::parse(&bytes).unwrap();
         assert_eq!(ReceivedExtensions::read(&bytes, &header, &IDS).transport_cc, Some(0x1234));
+    }
+
+    #[test]
+    fn what_differs_each_time_is_blanked_and_nothing_else() {
+        for wide in [&[][..], &[(200, &[7; 20][..])]] {
+            let with = |time: &'static [u8], number: &'static [u8]| {
+                let mut bytes =
+                    packet(&[&[(1, &b"0"[..]), (4, time), (5, number), (10, &[2])], wide].concat());
+                let header = RtpHeader::parse(&bytes).unwrap();
+                blank_volatile(&mut bytes, &header, &IDS);
+                bytes
+            };
+            assert_eq!(
+                with(&[1, 2, 3], &[4, 5]),
+                packet(&[&[(1, &b"0"[..]), (4, &[0; 3]), (5, &[0; 2]), (10, &[2])], wide].concat())
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod av1;
 pub mod dependency_descriptor;
 pub mod extensions;
+pub mod flexfec;
 pub mod h264;
 pub mod h265;
 pub mod header;

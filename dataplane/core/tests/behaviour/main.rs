@@ -28,6 +28,7 @@ mod nack;
 mod other_reports;
 mod pacing;
 mod path_change;
+mod protection;
 mod redundancy;
 mod replay_attack;
 mod report_sizes;

@@ -73,6 +73,7 @@ pub fn outbound(subscription: u8) -> OutboundMedia {
         payload_type: PAYLOAD_TYPE,
         rtx_payload_type: Some(RTX_PAYLOAD_TYPE),
         red_payload_type: Some(RED_PAYLOAD_TYPE),
+        parity: None,
         mid: Label::new(b"v"),
         extensions: EXTENSIONS,
         cname: "theatre".to_owned(),

@@ -111,6 +111,7 @@ fn outbound(ssrc: u32, kind: Kind) -> OutboundMedia {
         payload_type: if video { 120 } else { 109 },
         rtx_payload_type: video.then_some(121),
         red_payload_type: None,
+        parity: None,
         mid: Some(label(if video { "v" } else { "a" })),
         extensions: VIEWED,
         cname: "theatre".to_owned(),
@@ -119,6 +120,12 @@ fn outbound(ssrc: u32, kind: Kind) -> OutboundMedia {
 
 pub fn picture(ssrc: u32) -> super::Line {
     super::Line::new(outbound(ssrc, Kind::Video), VIDEO_RATE)
+}
+
+/// A picture to a viewer that takes parity: its source is the next but one.
+pub fn protected_picture(ssrc: u32) -> super::Line {
+    let media = OutboundMedia { parity: Some((Ssrc(ssrc + 2), 122)), ..outbound(ssrc, Kind::Video) };
+    super::Line::new(media, VIDEO_RATE)
 }
 
 pub fn sound(ssrc: u32) -> super::Line {

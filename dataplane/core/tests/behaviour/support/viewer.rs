@@ -6,6 +6,8 @@ use std::time::Duration;
 use loupe_core::io::OutboundMedia;
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, TwccBuilder, write_nack, write_pli, write_receiver_report};
+use loupe_core::rtp::extensions::blank_volatile;
+use loupe_core::rtp::flexfec::Received as Parity;
 use loupe_core::rtp::{Elements, RtpHeader, red};
 use loupe_core::seq::{SeqUnwrapper, TimestampUnwrapper};
 use loupe_core::units::{SeqNo, Ssrc, Time};
@@ -60,6 +62,10 @@ pub struct Line {
     pub tries: u32,
     pub retry: Duration,
     pub rtx_packets: Vec<(Time, u16)>,
+    /// Parity as it came: when, under which number, the payload.
+    pub parity: Vec<(Time, u16, Vec<u8>)>,
+    /// Packets as parity knows them, by number; where it was agreed upon.
+    pub plain: BTreeMap<u64, Vec<u8>>,
     /// When each number was first asked for.
     pub asked: BTreeMap<u64, Time>,
     seqs: SeqUnwrapper,
@@ -80,6 +86,8 @@ impl Line {
             tries: 10,
             retry: Duration::from_millis(60),
             rtx_packets: Vec::new(),
+            parity: Vec::new(),
+            plain: BTreeMap::new(),
             asked: BTreeMap::new(),
             seqs: SeqUnwrapper::default(),
             times: TimestampUnwrapper::default(),
@@ -90,6 +98,18 @@ impl Line {
 
     fn take(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
         let payload = header.payload(packet).expect("a sound packet");
+        if let Some((ssrc, payload_type)) = self.media.parity {
+            if header.ssrc == ssrc {
+                assert_eq!(header.payload_type, payload_type);
+                self.parity.push((now, header.sequence, payload.to_vec()));
+                return;
+            }
+            if header.ssrc == self.media.ssrc {
+                let mut plain = packet.to_vec();
+                blank_volatile(&mut plain, header, &self.media.extensions);
+                self.plain.insert(self.seqs.peek(header.sequence).0, plain);
+            }
+        }
         let repaired = Some(header.ssrc) == self.media.rtx_ssrc;
         let (mut wire, mut payload) = (header.sequence, payload.to_vec());
         if repaired {
@@ -152,6 +172,23 @@ impl Line {
             SeqNo(*seq).wire()
         })
         .collect()
+    }
+
+    /// Packets that never came and that parity brings back, by number, as they were sent.
+    pub fn recovered(&self) -> BTreeMap<u64, Vec<u8>> {
+        let mut recovered = BTreeMap::new();
+        for (_, _, payload) in &self.parity {
+            let parity = Parity::read(payload).expect("sound parity");
+            assert_eq!(parity.ssrc, self.media.ssrc);
+            let base = self.seqs.peek(parity.base).0;
+            let missing: Vec<u64> =
+                parity.offsets().filter(|it| !self.plain.contains_key(&(base + it))).collect();
+            let [missing] = missing[..] else { continue };
+            let offsets: Vec<u64> = parity.offsets().filter(|it| *it != missing).collect();
+            let others = offsets.iter().map(|it| (*it, &self.plain[&(base + it)][..]));
+            recovered.insert(base + missing, parity.recover(missing, others).expect("a packet"));
+        }
+        recovered
     }
 
     /// Numbers between the first and the last received that never came.
@@ -242,8 +279,10 @@ impl Viewer {
         if self.next_tick == Time::NEVER {
             self.next_tick = now + TICK;
         }
-        let of =
-            |line: &&mut Line| line.media.ssrc == header.ssrc || line.media.rtx_ssrc == Some(header.ssrc);
+        let of = |line: &&mut Line| {
+            let media = &line.media;
+            [Some(media.ssrc), media.rtx_ssrc, media.parity.map(|it| it.0)].contains(&Some(header.ssrc))
+        };
         let line = self.lines.iter_mut().find(of).expect("a source that the viewer was told");
         let id = line.media.extensions.transport_cc;
         let mut elements = header.extension.into_iter().flat_map(|block| Elements::new(packet, block));
