@@ -475,5 +475,7 @@ def _refuse_unknown_environment() -> None:
 def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    text = "is no setting" if first["type"] == "extra_forbidden" else first["msg"]
+    text = (
+        "is no setting" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    )
     return f"{key}: {text}" if key else text

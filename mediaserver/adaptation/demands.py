@@ -75,6 +75,7 @@ def _demand(
         hidden=wish.paused,
         muted=publication.muted,
         cap=_lower(wish.layer, publication.top_layer),
+        limited=_is_limited(wish.layer, publication.top_layer),
         shared=publication.recorded or registry.audience[publication.handle] > 1,
     )
 
@@ -82,6 +83,11 @@ def _demand(
 def _lower(one: int | None, other: int | None) -> int | None:
     """Of two limits, each of which may be none."""
     return min((limit for limit in (one, other) if limit is not None), default=None)
+
+
+def _is_limited(wish: int | None, limit: int | None) -> bool:
+    """Whether more than the limit is wished for."""
+    return limit is not None and (wish is None or wish > limit)
 
 
 def _flowing(publication: Publication) -> tuple[int, ...]:

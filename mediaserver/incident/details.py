@@ -82,6 +82,7 @@ VI = Details(
     reasons={
         Reason.FULL: "tốt nhất có thể",
         Reason.SHOWN_SMALL: "đủ cho cỡ đang xem",
+        Reason.LIMITED: "người vận hành giới hạn",
         Reason.HIDDEN: "người xem đang ẩn",
         Reason.MUTED: "nguồn đang tạm dừng",
         Reason.PUBLISHER: "nguồn gửi ít hơn bình thường",
@@ -156,6 +157,7 @@ EN = Details(
     reasons={
         Reason.FULL: "the best there is",
         Reason.SHOWN_SMALL: "enough for the size shown",
+        Reason.LIMITED: "limited by an operator",
         Reason.HIDDEN: "hidden by the viewer",
         Reason.MUTED: "paused at its source",
         Reason.PUBLISHER: "its source sends less than usual",

@@ -9,7 +9,15 @@ from mediaserver.layers.granting import Claim
 from mediaserver.layers.terms import Choice, Demand, Forward, Link, Reason, Step, Still
 
 _UNHURT = frozenset(
-    {Reason.FULL, Reason.SHOWN_SMALL, Reason.HIDDEN, Reason.MUTED, Reason.PUBLISHER, Reason.NO_SIGNAL}
+    {
+        Reason.FULL,
+        Reason.SHOWN_SMALL,
+        Reason.LIMITED,
+        Reason.HIDDEN,
+        Reason.MUTED,
+        Reason.PUBLISHER,
+        Reason.NO_SIGNAL,
+    }
 )
 
 
@@ -64,7 +72,9 @@ def _at_the_top(demand: Demand, claim: Claim, wanted: int | None) -> Reason:
         # It does not come because this link could not carry it.
         return Reason.LINK
     if any(encoding.flows or encoding.dormant for encoding in demand.encodings[best:]):
-        return Reason.SHOWN_SMALL if best < top else Reason.FULL
+        if best == top:
+            return Reason.FULL
+        return Reason.LIMITED if demand.limited else Reason.SHOWN_SMALL
     return Reason.PUBLISHER
 
 

@@ -66,7 +66,9 @@ class Demand:
     muted: bool = False
     """The publisher does not send it now."""
     cap: int | None = None
-    """The highest encoding of use to the viewer, by the size shown."""
+    """The highest encoding of use to the viewer, by the size shown, and by the operators' limit."""
+    limited: bool = False
+    """``cap`` is that limit, and the viewer would have more."""
     shared: bool = False
     """Others get it too and would pay for key frames that this viewer needs."""
 
@@ -113,6 +115,8 @@ class Reason(StrEnum):
     """It is all there is."""
     SHOWN_SMALL = "shown_small"
     """The viewer shows it no larger."""
+    LIMITED = "limited"
+    """Operators let no higher layer of it through."""
     HIDDEN = "hidden"
     """The viewer hid it."""
     MUTED = "muted"

@@ -159,5 +159,9 @@ def _of_seat(before: Seat | None, now: Seat) -> Iterator[tuple[TimelineKind, str
 def _of_layer(sent: Forwarded) -> str:
     if sent.layer is None:
         # What is chosen and does not flow yet has no reason.
-        return "none" if sent.reason in (None, Reason.FULL, Reason.SHOWN_SMALL) else f"none {sent.reason}"
+        return (
+            "none"
+            if sent.reason in (None, Reason.FULL, Reason.SHOWN_SMALL, Reason.LIMITED)
+            else f"none {sent.reason}"
+        )
     return str(sent.layer) if sent.reason is None else f"{sent.layer} {sent.reason}"

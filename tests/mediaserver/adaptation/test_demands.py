@@ -31,7 +31,10 @@ async def test_a_wish_and_the_room_are_what_is_asked() -> None:
         wished = asked(room, viewer)["video"]
         assert (wished.cap, wished.hidden, wished.pinned, wished.muted) == (1, True, True, True)
         room.picture.top_layer = 0
-        assert asked(room, viewer)["video"].cap == 0, "the operators' limit is the lower one"
+        limited = asked(room, viewer)["video"]
+        assert (limited.cap, limited.limited) == (0, True), "the operators' limit is the lower one"
+        room.picture.top_layer = 1
+        assert not asked(room, viewer)["video"].limited, "no more is wished for"
 
 
 async def test_key_frames_that_others_would_pay_for_are_known() -> None:

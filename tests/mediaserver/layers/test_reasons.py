@@ -31,6 +31,7 @@ def without_top(*, dormant: bool) -> Demand:
     [
         (steady(5_000_000), picture(), Reason.FULL, Step.FULL),
         (steady(5_000_000), picture(cap=1), Reason.SHOWN_SMALL, Step.FULL),
+        (steady(5_000_000), picture(cap=1, limited=True), Reason.LIMITED, Step.FULL),
         (steady(5_000_000), picture(hidden=True), Reason.HIDDEN, Step.FULL),
         (steady(5_000_000), picture(muted=True), Reason.MUTED, Step.FULL),
         (steady(5_000_000), without_top(dormant=False), Reason.PUBLISHER, Step.FULL),

@@ -32,10 +32,11 @@ def picture(
     hidden: bool = False,
     muted: bool = False,
     cap: int | None = None,
+    limited: bool = False,
     shared: bool = False,
 ) -> Demand:
     """A camera."""
-    flags = {"pinned": pinned, "hidden": hidden, "muted": muted, "shared": shared}
+    flags = {"pinned": pinned, "hidden": hidden, "muted": muted, "limited": limited, "shared": shared}
     return Demand(key, "video", source, encodings(ladder), cap=cap, **flags)
 
 

@@ -26,6 +26,7 @@ export type Role = "auditor" | "moderator" | "observer" | "operator" | "speciali
 export type Reason =
   | "full"
   | "hidden"
+  | "limited"
   | "link"
   | "measuring"
   | "muted"

@@ -84,7 +84,8 @@ export const en: Dictionary = {
     news: (name, what) => `${name} ${what}`,
   },
   reasons: {
-    full: "the best there is", shown_small: "enough for the size shown", hidden: "you hid it", muted: "paused at its source",
+    full: "the best there is", shown_small: "enough for the size shown",
+    limited: "limited by an operator", hidden: "you hid it", muted: "paused at its source",
     publisher: "its source sends less than usual", no_signal: "its source sends nothing", measuring: "measuring the link",
     settling: "soon better", priority: "a more important source comes first", link: "your link carries no more",
     silent: "nothing is heard of this device",

@@ -51,7 +51,8 @@ const theirs: Record<Step, string> = {
 };
 
 const reasons: Record<Reason, string> = {
-  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "bạn đang ẩn", muted: "nguồn đang tạm dừng",
+  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem",
+  limited: "người vận hành giới hạn", hidden: "bạn đang ẩn", muted: "nguồn đang tạm dừng",
   publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn chưa gửi", measuring: "đang đo đường truyền",
   settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của bạn không tải hơn được",
   silent: "không nhận được tin từ máy này",

@@ -14,6 +14,7 @@ export type Role = "auditor" | "moderator" | "observer" | "operator" | "speciali
 export type Reason =
   | "full"
   | "hidden"
+  | "limited"
   | "link"
   | "measuring"
   | "muted"

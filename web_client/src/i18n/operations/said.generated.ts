@@ -41,6 +41,7 @@ export const vi = {
   "reasons": {
     "full": "tốt nhất có thể",
     "shown_small": "đủ cho cỡ đang xem",
+    "limited": "người vận hành giới hạn",
     "hidden": "người xem đang ẩn",
     "muted": "nguồn đang tạm dừng",
     "publisher": "nguồn gửi ít hơn bình thường",
@@ -94,6 +95,7 @@ export const en = {
   "reasons": {
     "full": "the best there is",
     "shown_small": "enough for the size shown",
+    "limited": "limited by an operator",
     "hidden": "hidden by the viewer",
     "muted": "paused at its source",
     "publisher": "its source sends less than usual",
