@@ -66,8 +66,10 @@ def measure(
             window = load.run(place, running, viewers, *options, at_window=delays.note)
             row = window.row() | {"forward_delay_ms": delays.quantiles_ms()}
             rows.append(row)
+            parts = ", ".join(f"{name} {cost:.2f}" for name, cost in row["us_by_thread"].items())
             print(
-                f"  {running.name:6} {viewers:4} viewers: {row['us_per_packet']:7.2f} us a packet", flush=True
+                f"  {running.name:6} {viewers:4} viewers: {row['us_per_packet']:7.2f} us a packet ({parts})",
+                flush=True,
             )
     return rows
 

@@ -53,6 +53,11 @@ class Watch:
             text = fetch(self._place, self._server.url + "/metrics", self._token) or ""
             self._seen[event] = buckets(text, self._name)
 
+    def count(self) -> float:
+        """How many were counted within the window."""
+        bound = float("inf")
+        return self._seen.get("end", {}).get(bound, 0.0) - self._seen.get("start", {}).get(bound, 0.0)
+
     def quantiles_ms(self) -> dict[str, float | None]:
         """p50 and p99 of what was counted within the window, in milliseconds."""
         start, end = self._seen.get("start", {}), self._seen.get("end", {})

@@ -10,17 +10,15 @@ process other than media workers: sampling, history and everything else that Pyt
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 import time
 import urllib.request
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks import load, processor, results, servers
 from benchmarks.link import loopback
 
-WORKER_THREAD = "loupe-media-"
-"""How the kernel calls media workers' threads."""
 SCRAPES = 40
 SCRAPE_EVERY_SECONDS = 15.0
 OPTIONS = ("--rate-kbps", "40", "--fps", "5", "--drain", "--join-rate", "40")
@@ -29,12 +27,8 @@ OPTIONS = ("--rate-kbps", "40", "--fps", "5", "--drain", "--join-rate", "40")
 
 def python_seconds(pid: int) -> float:
     """Processor seconds of all threads that are not media workers."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(
-        processor.thread_seconds(task)
-        for task in tasks
-        if not (task / "comm").read_text().startswith(WORKER_THREAD)
-    )
+    parts = processor.by_thread(pid)
+    return parts["main"] + parts["threads"]
 
 
 @dataclass
@@ -77,6 +71,8 @@ def measure(viewers: int, seconds: float) -> dict[str, float | int]:
         window = load.run(
             loopback("loopback"), running, viewers, "--duration", str(seconds), *OPTIONS, at_window=watch.note
         )
+        if window.report["viewers"]["with_media"] < viewers or not watch.page_bytes:
+            sys.exit(f"no figure for {viewers} viewers: not all got media, or the page was not read")
         assert running.data is not None
         size = sum(part.stat().st_size for part in running.data.glob("history.db*"))
         return {

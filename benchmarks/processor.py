@@ -12,6 +12,8 @@ from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+WORKER_THREAD = "loupe-media-"
+"""How the kernel calls media workers' threads."""
 
 
 def _read(path: Path) -> str | None:
@@ -48,7 +50,24 @@ def thread_seconds(task: Path) -> float:
 
 def cpu_seconds(root: int) -> float:
     """Processor seconds of all threads of the tree that live now."""
-    return sum(thread_seconds(task) for pid in tree(root) for task in Path(f"/proc/{pid}/task").iterdir())
+    return sum(by_thread(root).values())
+
+
+def by_thread(root: int) -> dict[str, float]:
+    """The same in parts: media workers, the main thread, other threads, other processes."""
+    spent = dict.fromkeys(("workers", "main", "threads", "processes"), 0.0)
+    for pid in tree(root):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            spent[_part(root, pid, task)] += thread_seconds(task)
+    return spent
+
+
+def _part(root: int, pid: int, task: Path) -> str:
+    if pid != root:
+        return "processes"
+    if task.name == str(pid):
+        return "main"
+    return "workers" if (_read(task / "comm") or "").startswith(WORKER_THREAD) else "threads"
 
 
 def resident_bytes(root: int) -> int:

@@ -69,12 +69,13 @@ def forwarding_table(found: dict[str, Any]) -> str:
         "viewers",
         "us/packet",
         "x floor",
+        "workers/main/rest us",
         "server CPU",
         "client CPU",
         "delay p50/p99 ms",
         "in server p50/p99 ms",
     ]
-    rows = [["floor", str(n), number(cost), "1.00", "", "", "", ""] for n, cost in floors.items()]
+    rows = [["floor", str(n), number(cost), "1.00", "", "", "", "", ""] for n, cost in floors.items()]
     for name, measured in found["servers"].items():
         for row in measured:
             floor, delay, inside = floors[row["viewers"]], row["one_way_delay_ms"], row["forward_delay_ms"]
@@ -84,6 +85,7 @@ def forwarding_table(found: dict[str, Any]) -> str:
                     f"{row['with_media']}/{row['viewers']}",
                     number(row["us_per_packet"]),
                     number(row["us_per_packet"] / floor),
+                    _by_thread(row["us_by_thread"]),
                     f"{row['server_share']:.1%}",
                     f"{row['client_share']:.1%}",
                     f"{number(delay['p50'])} / {number(delay['p99'])}",
@@ -94,6 +96,11 @@ def forwarding_table(found: dict[str, Any]) -> str:
     busy = found["machine"]["load_before"]
     note = f"{found['place']}; {found['profile']}; load before: {busy}; memory per viewer: {memory or '-'}"
     return f"{table(head, rows)}\n\n{note}"
+
+
+def _by_thread(cost: dict[str, float]) -> str:
+    rest = cost["threads"] + cost["processes"]
+    return " / ".join(number(one) for one in (cost["workers"], cost["main"], rest))
 
 
 def latency_table(found: dict[str, Any]) -> str:

@@ -20,7 +20,10 @@ Direction: TypeAlias = Literal["publish", "subscribe"]
 TransportPhase: TypeAlias = Literal["connecting", "connected", "interrupted", "closed"]
 Step: TypeAlias = Literal["full", "reduced", "stills", "sound", "silent"]
 Cause: TypeAlias = Literal["link", "publisher", "server"]
-ClosingReason: TypeAlias = Literal["removed", "room_closed", "server_draining", "replaced", "worker_failed"]
+ClosingReason: TypeAlias = Literal[
+    "removed", "room_closed", "server_draining", "replaced", "worker_failed",
+    "outside_viewers_not_consented", "teaching_not_consented", "treatment_link_declined",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ class RecordingChanged:
     state: Literal["recording", "sealed", "withdrawn"]
     recording: RecordingId
     since_ms: int
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 @dataclass(frozen=True, slots=True)

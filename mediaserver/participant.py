@@ -146,6 +146,8 @@ class Participant:
     name: Redacted[str]
     role: Role
     rights: frozenset[Right]
+    clinical_class: ClinicalClass | None = None
+    """What their token says that the room is used for."""
     connected: bool = True
     outbox: EventQueue = field(default_factory=EventQueue, repr=False)
     statistics: Claims = field(default_factory=Claims, repr=False)

@@ -21,6 +21,7 @@ from mediaserver import publish_side, subscribe_side, watch_side
 from mediaserver._dataplane import Event
 from mediaserver.adaptation.turn import Adaptation
 from mediaserver.adaptation.watched import WatchedLayers
+from mediaserver.audience import Audience
 from mediaserver.audit import Audit, NoAudit
 from mediaserver.config import Settings
 from mediaserver.dispatch import Dispatcher
@@ -84,6 +85,7 @@ class Server:
         self.recordings: Recordings | NoRecordings = NoRecordings()
         self.metrics = Metrics(self._registry)
         self.adaptation = Adaptation(self._registry, self._apply)
+        self.audience = Audience(self._registry, self._close)
         self.actions = Actions(self._registry, self._apply, self._close)
         self.watched_layers = WatchedLayers(self._registry, self.adaptation)
         self._dispatcher = Dispatcher(
@@ -148,7 +150,8 @@ class Server:
     # ---- Coming and going ----
 
     def join(self, identity: Identity, name: str) -> Participant:
-        """Somebody enters; the room comes into being with its first. Raises ``Draining``, ``RoomFull``."""
+        """Somebody enters; the room comes into being with its first. Raises ``Draining``, ``RoomFull``,
+        ``ConsentMissing``."""
         return self._enter(identity, name, viewer=False).participant
 
     def leave(self, participant: Participant) -> None:
@@ -188,7 +191,7 @@ class Server:
 
         Raises ``MalformedSdp``, ``NotPermitted``, ``LimitReached``, ``WorkerGone``.
         """
-        self._registry.session(participant)
+        self.audience.check_beginning(self._registry.session(participant).room.id)
         remote = await self._parse(sdp)
         session = self._registry.session(participant)
         result = publish_side.negotiate(self._registry, session, remote, sources, partial=True)
@@ -259,6 +262,7 @@ class Server:
         self._admit()
         if not identity.rights & PUBLISHING:
             raise NotPermitted("this needs a right to publish")
+        self.audience.check_beginning(identity.room, identity.clinical_class)
         remote = await self._parse(sdp)
         session = self._enter(identity, name, viewer=False)
         try:
@@ -345,15 +349,17 @@ class Server:
 
     def _enter(self, identity: Identity, name: str, *, viewer: bool) -> Session:
         self._admit()
+        self.audience.check(identity.room, identity.role, identity.clinical_class)
         room = self._rooms.get_or_open(identity.room)
         shown = Redacted(name[:MAX_NAME_CHARACTERS])
         member = Member(
             new_participant_id(), shown, identity.role, identity.rights, viewer=viewer, automatic=viewer
         )
         effects = room.join(member)
-        participant = Participant(member.id, room.id, shown, identity.role, identity.rights)
+        named = identity.clinical_class
+        participant = Participant(member.id, room.id, shown, identity.role, identity.rights, named)
         session = self._registry.sessions[member.id] = Session(participant, room)
-        self._rooms.entered(room, identity.clinical_class)
+        self._rooms.entered(room, named)
         self._registry.witness.joined(participant, identity, viewer=viewer)
         self._apply(room, effects)
         _log.info("joined", room=room.id, participant=member.id, role=identity.role.value, viewer=viewer)

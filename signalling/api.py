@@ -181,7 +181,9 @@ async def join(request: web.Request) -> web.Response:
     """Exchanges an invitation for a join token."""
     parts = services(request)
     invitation = bearer_text(request)
-    parts.authenticator.check(invitation, Audience.INVITE)
+    invited = parts.authenticator.check(invitation, Audience.INVITE)
+    if Right.REVIEW not in invited.rights:  # who may study recordings needs a token for that, too
+        parts.server.audience.check(RoomId(invited.claims.room), invited.role, invited.claims.clinical)
     wish = await body.read_json(request, parts.limits, JoinRequest)
     token, claims = parts.authenticator.exchange(invitation, clean(wish.name, messages.MAX_NAME_CHARACTERS))
     return json_response(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
@@ -202,6 +204,8 @@ async def issue_token(request: web.Request) -> web.Response:
         raise MalformedMessage("not a room's name", field="$.room")
     if not may_invite(holder, wish.room, wish.role):
         raise errors.NotPermitted
+    clinical = wish.clinical_class or holder.claims.clinical
+    parts.server.audience.check(RoomId(wish.room), wish.role, clinical)
     audience = Audience.JOIN if wish.kind == "join" else Audience.INVITE
     usual = tokens.JOIN_LIFETIME_SECONDS if wish.kind == "join" else tokens.INVITATION_LIFETIME_SECONDS
     lifetime = wish.lifetime_seconds or usual
@@ -218,7 +222,7 @@ async def issue_token(request: web.Request) -> web.Response:
             self_named=holder.claims.vouched_name is None,
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
-            clinical=wish.clinical_class or holder.claims.clinical,
+            clinical=clinical,
         )
     )
     parts.audit.append(
@@ -331,7 +335,7 @@ ROUTES: tuple[Route, ...] = (
         request=JoinRequest,
         response=JoinToken,
         bearer="an invitation",
-        problems=(401,),
+        problems=(401, 403),
     ),
     Route(
         method="POST",

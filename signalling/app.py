@@ -19,6 +19,7 @@ from mediaserver.store.rooms import RoomNames
 from mediaserver.store.store import Store
 from signalling import (
     api,
+    decisions,
     health,
     metrics,
     middleware,
@@ -67,6 +68,7 @@ def services(
     # Without a store nothing outlives the process: nor need the names of rooms.
     rooms = RoomNames(None, secrets.token_bytes(32)) if store is None else store.audit.rooms
     desk = Desk(server.registry, rooms, draining=lambda: server.draining, decided=server.adaptation.decision)
+    decisions.follow_decisions(server, store)
     if isinstance(server.recordings, Recordings):
         desk.recorder = server.recordings
     server.metrics.registry.register(DeskCollector(desk, server.registry))
@@ -100,6 +102,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
         client_max_size=max(parts.limits.sdp_bytes, parts.limits.api_body_bytes),
     )
     application.on_response_prepare.append(middleware.name_server)
+    application.cleanup_ctx.append(decisions.running)
     application.cleanup_ctx.append(review_desk.running)
     application[SERVICES] = parts
     application.on_shutdown.append(_stop_tests)

@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mediaserver.audit import Event
 from mediaserver.policy import Right, require
@@ -14,6 +15,7 @@ from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
 from mediaserver.review.export.order import Order, cameras, span
 from mediaserver.review.export.worker import Failed, Finished, Progress
+from mediaserver.review.purposes import stated
 from mediaserver.store.recordings import UnknownRecording
 from signalling import body
 from signalling.context import services
@@ -89,11 +91,15 @@ async def start_export(request: web.Request) -> web.Response:
     """Queues it; what cannot be exported is refused at once."""
     at, asking, entry = await permitted(request, Right.EXPORT)
     order = await body.read_json(request, services(request).limits, Order)
+    order = replace(order, use=stated(order.use, asking.claims.clinical))
     recording = await at.open(entry.id)
     cameras(order, recording)
     span(order, recording)
-    job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub)
-    details = {"form": order.form, "from": order.start_seconds, "to": order.end_seconds}
+    await at.teaching.check(order.use, recording.procedure)
+    job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub, recording.procedure)
+    details = {
+        "form": order.form, "from": order.start_seconds, "to": order.end_seconds, "use": order.use.value,
+    }  # fmt: skip
     note = partial(
         at.audit.append, Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room,
         procedure=recording.procedure, subject=entry.id,

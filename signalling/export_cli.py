@@ -89,6 +89,7 @@ def export(
     into: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
     by: ByOption,
     form: Annotated[str, typer.Option(help="mp4, png, jpeg, dicom-video or dicom-still.")] = "mp4",
+    use: Annotated[str, typer.Option("--for", help="care, quality or teaching.")] = "care",
     track: Annotated[
         list[str] | None,
         typer.Option(help="Camera (id or source type); may be repeated. Default: all, as a grid."),
@@ -108,7 +109,8 @@ def export(
 ) -> None:
     """Make a copy: a film of one camera or of all, a still, a DICOM object. The recording stays as it is."""
     wish: dict[str, Any] = {
-        "form": form, "start_seconds": start, "end_seconds": end, "sound": sound, "language": language,
+        "form": form, "use": use, "start_seconds": start, "end_seconds": end, "sound": sound,
+        "language": language,
         "frames_per_second": rate, **_size(size),
         "subject": {
             "patient_id": patient_id, "patient_name": patient_name, "birth_date": birth_date, "sex": sex,
@@ -116,7 +118,20 @@ def export(
     }  # fmt: skip
     with _kept(data, config) as kept:
         opened = _open(kept, recording)
-        _export(kept.store, opened, _order(opened, kept.vault, wish, track or []), into, by)
+        order = _order(opened, kept.vault, wish, track or [])
+        _check_use(kept.store, opened, order)
+        _export(kept.store, opened, order, into, by)
+
+
+def _check_use(store: Store, recording: Recording, order: Order) -> None:
+    import asyncio
+
+    from mediaserver.review.purposes import Teaching
+
+    try:
+        asyncio.run(Teaching(store.consents).check(order.use, recording.procedure))
+    except LoupeError as error:
+        _fail(error.message)
 
 
 def _size(text: str) -> dict[str, int]:
@@ -203,7 +218,8 @@ def _note(store: Store, recording: Recording, order: Order, by: str, step: str) 
     store.audit.append(
         Event.RECORDING_EXPORT, actor=_actor(by), room=recording.room, procedure=recording.procedure,
         subject=recording.id, outcome="success" if step in ("begun", "finished") else "failed",
-        details={"step": step, "form": order.form, "from": order.start_seconds, "to": order.end_seconds},
+        details={"step": step, "form": order.form, "from": order.start_seconds, "to": order.end_seconds,
+            "use": order.use.value},
     )  # fmt: skip
     asyncio.run(store.audit.flush())
 

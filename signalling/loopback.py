@@ -26,8 +26,10 @@ from signalling.demo.marks import Mark, Picture
 from signalling.demo.tracks import DrawnTrack
 from signalling.messages import PROTOCOL
 
-WIDTH, HEIGHT = 1280, 144
-"""Wide for large cells, which no encoder smears; flat to cost little."""
+BLOCK = 16
+"""A codec's block: one that is half of this cell and half of the next is sometimes left as it was."""
+WIDTH, HEIGHT = marks.CELLS * BLOCK, 9 * BLOCK
+"""Each cell is one block, which no encoder smears; flat to cost little."""
 OLDEST_MS = 60_000
 """One smeared mark in 256 passes its checksum; its clock, being any of 49 days, gives it away."""
 
@@ -51,7 +53,8 @@ class Seen:
     delay_seconds: float
 
 
-def _ground() -> Picture:
+def ground() -> Picture:
+    """What lies behind the mark."""
     slope = np.linspace(60, 180, WIDTH, dtype=np.uint8)
     return np.repeat(np.tile(slope, (HEIGHT, 1))[:, :, np.newaxis], 3, axis=2)
 
@@ -143,10 +146,10 @@ class Loopback:
                         tasks.create_task(self._read(track))
 
     async def _publish(self, sender: Client) -> None:
-        ground = _ground()
+        behind = ground()
 
         def draw(_: float, mark: Mark) -> Picture:
-            picture = ground.copy()
+            picture = behind.copy()
             marks.draw(picture, Mark(self.drawn, mark.clock_ms))
             self.drawn += 1
             return picture

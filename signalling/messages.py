@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from mediaserver.events import ClosingReason
 from mediaserver.layers import Reason
 from mediaserver.policy import Right, Role
 from mediaserver.quality_history.claims import LinkClaim, SourceClaim, ViewClaim
@@ -246,6 +247,10 @@ class RoomRecording(Struct, frozen=True, kw_only=True):
     recording: str
     since_ms: int
     """Unix time in milliseconds."""
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 class RoomInfo(Struct, frozen=True, kw_only=True):
@@ -397,6 +402,10 @@ class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
     recording: str
     since_ms: int
     """Unix time in milliseconds."""
+    minutes_left: int | None = None
+    """Until the disk is full, once that is less than half an hour; told anew as it changes."""
+    failing: bool = False
+    """It should be recorded, and is not."""
 
 
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):
@@ -491,7 +500,7 @@ class TransportState(ServerEvent, tag="transport", frozen=True, kw_only=True):
 class Closing(ServerEvent, tag="closing", frozen=True, kw_only=True):
     """The session ends now, for this reason; the socket closes after it."""
 
-    reason: Literal["removed", "room_closed", "server_draining", "replaced", "worker_failed"]
+    reason: ClosingReason
     reconnect: bool
 
 

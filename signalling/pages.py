@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from signalling.tokens import is_room_name
+from signalling.tokens import ANY_ROOM, is_room_name
 
 log = logging.getLogger("loupe.signalling")
 
@@ -116,9 +116,10 @@ def _send(request: web.Request, found: StaticFile | None) -> web.Response:
 
 async def room_page(request: web.Request) -> web.Response:
     """``/theatre/{room}`` and the like; the room is told to the page by its own URL only."""
-    if not is_room_name(request.match_info["room"]):
+    page, room = request.match_info["page"], request.match_info["room"]
+    if not is_room_name(room) and (page, room) != ("review", ANY_ROOM):
         raise web.HTTPNotFound
-    return _send(request, request.config_dict[FILES].page(request.match_info["page"]))
+    return _send(request, request.config_dict[FILES].page(page))
 
 
 async def operations_page(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mediaserver.bucket import TokenBucket
 from mediaserver.clinical import ClinicalClass
-from mediaserver.errors import LimitReached, UnknownParticipant
+from mediaserver.errors import LimitReached, UnknownParticipant, UnknownRoom
 from mediaserver.ids import RoomId
 from mediaserver.policy import Right, Role
 from mediaserver.server import Server
@@ -55,6 +55,7 @@ class Precalls:
         self._authenticator = authenticator
         self._now = now
         self._running: dict[str, asyncio.TimerHandle] = {}
+        self._downloads: set[str] = set()
         self._sources: dict[str, TokenBucket] = {}
 
     def __len__(self) -> int:
@@ -85,11 +86,25 @@ class Precalls:
         self._running[room] = asyncio.get_running_loop().call_later(LIFETIME_SECONDS, self._end, room)
         return test
 
+    def download(self, room: str) -> None:
+        """Notes the one download of a test that runs.
+
+        Raises:
+            UnknownRoom: no test of this name runs.
+            LimitReached: it had its download.
+        """
+        if room not in self._running:
+            raise UnknownRoom
+        if room in self._downloads:
+            raise LimitReached("one download a test")
+        self._downloads.add(room)
+
     def stop(self) -> None:
         """Forgets all timers; the server closes the rooms itself. Idempotent."""
         for timer in self._running.values():
             timer.cancel()
         self._running.clear()
+        self._downloads.clear()
 
     def _token(self, invited: Bearer, room: str, right: Right) -> str:
         token, _ = self._authenticator.issue(
@@ -108,6 +123,7 @@ class Precalls:
 
     def _end(self, name: str) -> None:
         del self._running[name]
+        self._downloads.discard(name)
         room = self._server.rooms.get(RoomId(name))
         if room is None:
             return

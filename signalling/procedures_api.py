@@ -239,7 +239,7 @@ async def open_procedure(request: web.Request) -> web.Response:
         actor(holder, request.remote),
         wish.retention_class,
     )
-    parts.server.registry.witness.serves(procedure.room, procedure.id)
+    await parts.server.audience.refresh()
     return json_response(await _state(request, procedure))
 
 
@@ -274,7 +274,7 @@ async def close_procedure(request: web.Request) -> web.Response:
     procedure, holder = await _find(request, Right.CONSENT)
     parts = services(request)
     closed = await parts.kept.procedures.close(procedure.id, actor(holder, request.remote))
-    parts.server.registry.witness.serves(procedure.room, None)
+    await parts.server.audience.refresh()
     return json_response(await _state(request, closed))
 
 
@@ -323,6 +323,7 @@ async def decide(request: web.Request) -> web.Response:
         decided_at=wish.decided_at or now(),
     )
     await parts.kept.consents.decide(procedure.id, consent, actor(holder, request.remote))
+    await parts.server.audience.refresh()
     return json_response(await _register(request, procedure.id))
 
 
@@ -334,6 +335,7 @@ async def break_glass(request: web.Request) -> web.Response:
     reason = _cleaned(wish.reason, MAX_REASON_CHARACTERS, "$.reason")
     who = actor(holder, request.remote)
     await parts.kept.consents.break_glass(procedure.id, wish.purpose, reason, who)
+    await parts.server.audience.refresh()
     return json_response(await _state(request, procedure))
 
 

@@ -1,36 +1,22 @@
-"""REST of review: what each viewer got while a recording was made, as the operators' history has it."""
+"""REST of review: what each viewer got while a recording was made, as it was sealed with it; of one
+that is not over, or not sealed yet, as the operators' history has it."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from aiohttp import web
-from msgspec import Struct
 
 from mediaserver.audit import Event
 from mediaserver.policy import Right
-from mediaserver.quality_history import query
-from mediaserver.quality_history.store import THIN_STEP_MS
-from mediaserver.review.reception import Reception, Viewer
+from mediaserver.review.desk import Desk
+from mediaserver.review.kept_reception import ReceptionReport, gather, sealed
+from mediaserver.store.library import Entry
+from mediaserver.store.recordings import UnknownRecording
 from signalling.auditing import actor
 from signalling.context import services
 from signalling.openapi import Route, json_response
 from signalling.review_api import BASE, permitted
-
-MAX_SAMPLES = 500_000
-"""Read for one answer: three hours of forty participants, every second."""
-PAGE = 500
-
-
-class ReceptionReport(Struct, frozen=True, kw_only=True):
-    """Participants are ids and roles."""
-
-    viewers: list[Viewer]
-    known_from: float | None
-    """Second of the recording from which on the history holds anything; None: it holds nothing."""
-    complete: bool
-    """False: there were more viewers, or more seconds, than are read for one answer."""
 
 
 async def read_reception(request: web.Request) -> web.Response:
@@ -43,26 +29,21 @@ async def read_reception(request: web.Request) -> web.Response:
         subject=entry.id,
         details={"read": "reception"},
     )
+    kept = await _sealed(at, entry)
+    return json_response(await _live(request, entry) if kept is None else kept)
+
+
+async def _sealed(at: Desk, entry: Entry) -> ReceptionReport | None:
+    try:
+        return await at.in_reader(sealed, at.folder(entry.id), at.vault)
+    except OSError:
+        raise UnknownRecording("the recording's files are not here") from None
+
+
+async def _live(request: web.Request, entry: Entry) -> ReceptionReport:
     from_ms = round(entry.started_at.timestamp() * 1000)
     to_ms = time.time_ns() // 1_000_000 if entry.seconds is None else from_ms + round(entry.seconds * 1000)
-    return json_response(await _gather(request, entry.room, from_ms, to_ms))
-
-
-async def _gather(request: web.Request, room: str, from_ms: int, to_ms: int) -> ReceptionReport:
-    database = services(request).operations.store.database
-    reception, taken, cursor = Reception(from_ms, to_ms), 0, None
-    begin_ms = from_ms - from_ms % THIN_STEP_MS  # a thinned sample stands at the beginning of its ten seconds
-    while taken < MAX_SAMPLES:
-        page = await query.samples(database, room, begin_ms, to_ms, limit=PAGE, cursor=cursor)
-        await asyncio.to_thread(reception.add, page.samples)
-        taken, cursor = taken + len(page.samples), page.next
-        if cursor is None:
-            break
-    return ReceptionReport(
-        viewers=await asyncio.to_thread(reception.viewers),
-        known_from=reception.known_from,
-        complete=cursor is None and not reception.left_out,
-    )
+    return await gather(services(request).operations.store.database, entry.room, from_ms, to_ms)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -55,6 +55,7 @@ def verify(
 
 
 def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> dict[str, object]:
+    from mediaserver.recording.annex import Annex
     from mediaserver.recording.manifest import verify as check
     from mediaserver.store.objects import object_key
 
@@ -65,6 +66,7 @@ def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> 
 
     try:
         result = check(folder, vault, moved)
+        Annex(folder).check(result.head, vault)
     except LoupeError as error:
         return {"recording": folder.id, "whole": False, "reason": error.message}
     except OSError as error:

@@ -14,6 +14,7 @@ from mediaserver.policy import Right, require
 from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.desk import Desk
 from mediaserver.review.errors import ReviewOff
+from mediaserver.review.purposes import Use, stated
 from mediaserver.review.thumbnails import thumbnail
 from mediaserver.review.views import VIEW_SECONDS, View
 from mediaserver.store import library
@@ -123,6 +124,14 @@ class RecordingDetail(Struct, frozen=True, kw_only=True):
     """What the asker may do with it: ``mark``, ``export``."""
     view_seconds: float
     """How long the view lasts that this answer opened."""
+    use: Use
+    """What it was opened for."""
+
+
+class ViewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What it is watched for. For teaching the patient must have consented to that."""
+
+    use: Use
 
 
 class MarkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,7 +177,7 @@ def _day(request: web.Request, name: str) -> date | None:
 
 
 async def find_recordings(request: web.Request) -> web.Response:
-    """Recordings of the asker's room; text is found with and without diacritics."""
+    """Recordings of every room that the asker may see; text is found with and without diacritics."""
     asking = holder(request, Right.REVIEW)
     at = desk(request)
     room = None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room
@@ -177,6 +186,7 @@ async def find_recordings(request: web.Request) -> web.Response:
             room=room,
             text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
             staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
+            room_text=clean(request.query.get("room", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
             last_day=_day(request, "to"),
         )
@@ -205,14 +215,17 @@ def _entry(entry: Entry) -> RecordingEntry:
 async def open_view(request: web.Request) -> web.Response:
     """Opens a recording: the answer describes it, its cookie lets this browser's players read the media."""
     at, asking, entry = await permitted(request, Right.REVIEW)
+    wish = await body.read_json(request, services(request).limits, ViewRequest)
+    use = stated(wish.use, asking.claims.clinical)
     at.end_expired()
     recording = await at.open(entry.id)
-    view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording)
+    await at.teaching.check(use, recording.procedure)
+    view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording, use)
     at.audit.append(
         Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
-        subject=entry.id, details={"view": view.id},
+        subject=entry.id, details={"view": view.id, "use": use.value},
     )  # fmt: skip
-    response = json_response(await _detail(at, asking, entry, recording))
+    response = json_response(await _detail(at, asking, entry, recording, use))
     response.set_cookie(
         COOKIE, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",
         secure=request.secure, max_age=round(VIEW_SECONDS),
@@ -231,7 +244,7 @@ async def close_view(request: web.Request) -> web.Response:
     return response
 
 
-async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording) -> RecordingDetail:
+async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording, use: Use) -> RecordingDetail:
     bookmarks = await at.library.bookmarks(entry)
     tracks, events, seconds = await at.in_reader(_parts, recording, at.labels(recording))
     return RecordingDetail(
@@ -242,6 +255,7 @@ async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording) 
         bookmarks=[_bookmark(one) for one in bookmarks],
         rights=[right.value for right in (Right.MARK, Right.EXPORT) if right in asking.rights],
         view_seconds=VIEW_SECONDS,
+        use=use,
     )
 
 
@@ -368,6 +382,7 @@ _VIEW = "the cookie of a view"
 _SEARCH: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "staff": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
+    "room": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "from": {"type": "string", "format": "date"},
     "to": {"type": "string", "format": "date"},
 }
@@ -380,7 +395,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST", path=f"{BASE}/{{recording}}/views", handler=open_view,
         summary="Opens a recording; sets the cookie by which its media are read.",
-        response=RecordingDetail, rights=_REVIEW, problems=(401, 403, 404, 429),
+        request=ViewRequest, response=RecordingDetail, rights=_REVIEW, problems=(400, 401, 403, 404, 429),
     ),
     Route(
         method="DELETE", path=f"{BASE}/{{recording}}/views", handler=close_view, summary="Ends a view.",

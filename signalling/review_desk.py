@@ -10,9 +10,12 @@ from aiohttp import web
 from mediaserver.config import Settings
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
+from mediaserver.review.kept_reception import KeptReception
+from mediaserver.review.purposes import Teaching
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
+from mediaserver.tasks import end_tasks
 from signalling.context import SERVICES
 
 
@@ -28,6 +31,7 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
         audit=store.audit,
         jobs=Jobs(settings, now=now),
         views=Views(now),
+        teaching=Teaching(store.consents),
     )
 
 
@@ -38,8 +42,10 @@ async def running(application: web.Application) -> AsyncIterator[None]:
     if desk is None:
         yield
         return
-    sweeping = asyncio.create_task(desk.run())
+    history = application[SERVICES].operations.store.database
+    reception = KeptReception(desk.roots, desk.vault, history)
+    works = (desk.run(), desk.follow_consents(), reception.run())
+    tasks = [asyncio.create_task(work) for work in works]
     yield
-    sweeping.cancel()
-    await asyncio.gather(sweeping, return_exceptions=True)
+    await end_tasks(tasks)
     await desk.close()

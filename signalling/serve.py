@@ -148,7 +148,7 @@ async def run(
     raise_file_limit()
     store, server = _open(settings)
     await server.start()
-    await store.start(server.registry.witness)
+    await store.start()
     opened: Listener | None = None
     try:
         parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)

@@ -15,6 +15,7 @@ import binascii
 import re
 import secrets
 from base64 import urlsafe_b64decode
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -38,8 +39,9 @@ MAX_TOKEN_CHARACTERS = 4096
 MAX_ANCESTORS = 16
 """Tokens and invitations that one may descend from: seven times invited over, and a bound on its length."""
 ANY_ROOM = "*"
-"""Only an operator's or auditor's token may name it: it inspects all rooms and enters none."""
+"""An operator's or auditor's token may name it, and one narrowed to studying recordings: it enters none."""
 OF_ALL_ROOMS = frozenset({Role.OPERATOR, Role.AUDITOR})
+STUDY = frozenset({Right.REVIEW, Right.MARK, Right.EXPORT})
 ROOM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
@@ -97,6 +99,13 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
         return jti == self.jti or jti in self.inv
 
 
+def _may_name(room: str, role: Role, rights: Iterable[Right] | None) -> bool:
+    if is_room_name(room):
+        return True
+    studies = rights is not None and frozenset(rights) <= STUDY
+    return room == ANY_ROOM and (role in OF_ALL_ROOMS or studies)
+
+
 _claims_decoder = msgspec.json.Decoder(Claims)
 
 
@@ -126,8 +135,11 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     Raises:
         ValueError: no room name, ``*`` for a role that enters rooms, or a lifetime outside 1 s to 7 days.
     """
-    if not is_room_name(room) and not (room == ANY_ROOM and role in OF_ALL_ROOMS):
-        raise ValueError("room must be 1-64 letters, digits, '_' or '-' ('*' for an operator or auditor)")
+    if not _may_name(room, role, rights):
+        raise ValueError(
+            "room must be 1-64 letters, digits, '_' or '-' ('*' for an operator or auditor, or with --right"
+            " review, mark or export alone)"
+        )
     if not 1 <= lifetime_seconds <= MAX_LIFETIME_SECONDS:
         raise ValueError(f"lifetime must be 1 to {MAX_LIFETIME_SECONDS} seconds")
     start = int(now_seconds)
@@ -242,6 +254,6 @@ def read(
         raise Unauthorized("the token is not valid yet; check this computer's clock")
     if claims.exp - claims.iat > MAX_LIFETIME_SECONDS:
         raise Unauthorized("the token's lifetime is too long")
-    if not is_room_name(claims.room) and not (claims.room == ANY_ROOM and claims.role in OF_ALL_ROOMS):
+    if not _may_name(claims.room, claims.role, claims.rights):
         raise Unauthorized("the token's room is not a room's name")
     return claims

@@ -45,7 +45,12 @@ def room(info: events.RoomInfo) -> messages.RoomInfo:
 def _recording(changed: events.RecordingChanged | None) -> messages.RoomRecording | None:
     if changed is None:
         return None
-    return messages.RoomRecording(recording=changed.recording, since_ms=changed.since_ms)
+    return messages.RoomRecording(
+        recording=changed.recording,
+        since_ms=changed.since_ms,
+        minutes_left=changed.minutes_left,
+        failing=changed.failing,
+    )
 
 
 def _offer(seq: int, event: events.Offer) -> messages.Offer:
@@ -129,8 +134,15 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 text=happened.text.reveal(),
                 time_ms=happened.time_ms,
             )
-        case events.RecordingChanged(state=state, recording=recording, since_ms=since):
-            return messages.RecordingChanged(seq=seq, state=state, recording=recording, since_ms=since)
+        case events.RecordingChanged():
+            return messages.RecordingChanged(
+                seq=seq,
+                state=happened.state,
+                recording=happened.recording,
+                since_ms=happened.since_ms,
+                minutes_left=happened.minutes_left,
+                failing=happened.failing,
+            )
         case events.TransportState(direction=direction, state=phase):
             return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):

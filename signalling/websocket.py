@@ -37,6 +37,9 @@ _CLOSING_SIGNALS = {
     "server_draining": Signal.DRAINING,
     "replaced": Signal.REPLACED,
     "worker_failed": Signal.WORKER_FAILED,
+    "outside_viewers_not_consented": Signal.REMOVED,
+    "teaching_not_consented": Signal.REMOVED,
+    "treatment_link_declined": Signal.REMOVED,
 }
 
 _RIGHTS_OF_THE_ROOM = frozenset(

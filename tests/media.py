@@ -19,8 +19,8 @@ from signalling.demo.marks import Mark, Picture
 from signalling.demo.tracks import DrawnTrack
 from tests.running import HttpSession, until
 
-WIDTH, HEIGHT, FRAMES_PER_SECOND = 1280, 144, 15
-"""Wide for large marks (aiortc's VP8 encoder smears cells smaller than a macroblock), flat to be cheap."""
+WIDTH, HEIGHT, FRAMES_PER_SECOND = marks.CELLS * 16, 144, 15
+"""Each cell of a mark is one macroblock: of parts of one aiortc's VP8 encoder leaves some as they were."""
 
 
 def now_ms() -> int:

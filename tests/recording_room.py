@@ -82,13 +82,14 @@ async def procedure(http: Client, room: str, decision: str = "given") -> str:
     assert opened.status == 200, await opened.text()
     id: str = (await opened.json())["id"]
     await decide(http, room, id, decision)
+    await decide(http, room, id, "given", "outside_viewers")  # tests look on from outside
     return id
 
 
-async def decide(http: Client, room: str, procedure: str, decision: str) -> None:
-    """Takes a decision about recording down."""
+async def decide(http: Client, room: str, procedure: str, decision: str, purpose: str = "recording") -> None:
+    """Takes a decision down."""
     consent = {
-        "purpose": "recording", "decision": decision, "by": "Nguyễn Văn Ẩn", "relation": "patient",
+        "purpose": purpose, "decision": decision, "by": "Nguyễn Văn Ẩn", "relation": "patient",
         "form": "written", "text_version": "1", "language": "vi",
     }  # fmt: skip
     path = f"/api/v1/procedures/{procedure}/consents"

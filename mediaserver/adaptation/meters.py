@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from mediaserver._dataplane import Stats
 from mediaserver.layers import Encoding
@@ -36,8 +36,7 @@ class Uplink:
     jitter_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Downlink:
+class Downlink(NamedTuple):
     """What was counted on the way to one viewer over the last second."""
 
     sent: float = 0.0
@@ -69,11 +68,13 @@ class Meters:
 
     def __init__(self) -> None:
         self._sources: dict[int, _Source] = {}
-        self._counted: dict[int, tuple[int, ...]] = {}
+        self._counted: dict[int, tuple[int, int, int, int]] = {}
         self._downlinks: dict[int, Downlink] = {}
         self._worked: list[float] = []
         self._busy: frozenset[int] = frozenset()
         self._read_at: float | None = None
+        self.worst_upload = 0.0
+        """The largest share of packets that stayed missing on any publication's way in."""
 
     # ---- Reading ----
 
@@ -100,20 +101,22 @@ class Meters:
             if _differ(tops, source.noticed):
                 source.noticed = tops
                 changed.append(handle)
+        self.worst_upload = max((one.uplink.unrepaired for one in self._sources.values()), default=0.0)
         return changed
 
     def _read_transports(self, figures: Mapping[int, Figures], elapsed: float) -> None:
         before, self._counted, self._downlinks = self._counted, {}, {}
         for handle, found in figures.items():
-            sent = int(found.get("bytes_out") or 0)
-            beside = (int(found.get(f"{name}_bytes") or 0) for name in ("repair", "parity", "probe"))
-            counted = self._counted[handle] = (sent, *beside)
-            if handle in before and elapsed > 0:
-                bytes_out, repair, parity, probes = (
-                    max(new - old, 0) for new, old in zip(counted, before[handle], strict=True)
-                )
-                media = max(bytes_out - repair - parity - probes, 1)
-                self._downlinks[handle] = Downlink(bytes_out * 8 / elapsed, repair / media, parity / media)
+            sent, repair = found.get("bytes_out") or 0, found.get("repair_bytes") or 0
+            parity, probes = found.get("parity_bytes") or 0, found.get("probe_bytes") or 0
+            self._counted[handle] = (sent, repair, parity, probes)
+            earlier = before.get(handle)
+            if earlier is not None and elapsed > 0:
+                bytes_out, repaired = max(sent - earlier[0], 0), max(repair - earlier[1], 0)
+                protected, probed = max(parity - earlier[2], 0), max(probes - earlier[3], 0)
+                media = max(bytes_out - repaired - protected - probed, 1)
+                rate = bytes_out * 8 / elapsed
+                self._downlinks[handle] = Downlink(rate, repaired / media, protected / media)
 
     def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
         worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]

@@ -182,6 +182,8 @@ class Adaptation:
         viewer, session = self._viewers.get(id), self._registry.sessions.get(id)
         if viewer is None or session is None or viewer.decision is None:
             return
+        if viewer.rests(now) and self._meters.worst_upload <= legs.BROKEN_UPLOAD:
+            return
         sources = self._sources(session, viewer)
         standing, changed = viewer.stands(
             now,

@@ -20,6 +20,7 @@ ESTIMATE_CHANGED = 0.02
 LOOK_SECONDS = 5.0
 """Between looks at the figures of a viewer for whom nothing had to be decided; else every second."""
 NEVER = math.inf
+_ALL_IS_WELL = Announced()
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +41,8 @@ class Viewer:
     announced: Announced = field(default_factory=Announced)
     quality: Quality | None = None
     """As last told."""
+    unhindered: bool = False
+    """As last decided, but for uploads that break pictures."""
     look_at: float = 0.0
     """When to see whether it changed."""
 
@@ -65,9 +68,17 @@ class Viewer:
             self.began = now
         decision = self.decision = decide(now, link, demands, self.state)
         self.state = decision.state
+        self.unhindered = standing(decision.step, decision.choices.values(), server_busy=False) == Standing()
         self.due = NEVER if self._is_comfortable() else decision.ask_again_at
         self.look_at = now
         return decision
+
+    def rests(self, now: float) -> bool:
+        """They have all they want, that is what was last said, and it is not time to look at their figures.
+
+        While their publishers' uploads are whole there is nothing to say of them.
+        """
+        return self.unhindered and now < self.look_at and self.announced == _ALL_IS_WELL
 
     def looked(self, now: float) -> None:
         """Their quality was compared with what they were told."""

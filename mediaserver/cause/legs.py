@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mediaserver.cause import thresholds as limits
 from mediaserver.cause.thresholds import Passed, above, below, finding, true
+from mediaserver.layers import Reason
 from mediaserver.operations.model import (
     Finding,
     LegSample,
@@ -30,9 +31,12 @@ MIN_FRAMES_PER_SECOND = 5.0
 """Below this a camera's frames are too few to judge an encoder or decoder by."""
 OVERLOADED = frozenset({"encoder_limited_by_cpu", "encode_load", "dropped_frames", "decode_load"})
 """A browser says so of its own computer."""
-LATE = frozenset({"round_trip", "jitter", "concealed", "freeze"})
+LATE = frozenset({"round_trip", "jitter", "concealed", "freeze", "path_silent"})
 """What a computer without processor time does to a good way as well: it sends, answers and plays late.
 Loss and a standing queue are the way's alone."""
+SCARCE = frozenset({Reason.LINK, Reason.PRIORITY})
+"""The way keeps something from the viewer. Where it does not, a low estimate hurts nobody: estimates grow as
+far as they are used, and of a source that sends little they stay low."""
 
 
 # ---- Publisher to server ----
@@ -150,17 +154,23 @@ def viewing(sample: Sample, sources: dict[str, SourceSample], upstream: set[str]
 
 def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on: float) -> Finding | None:
     def worst(name: str, own: float | None = None) -> float | None:
-        known = [own, *(getattr(view, name) for view in views)]
-        return max((value for value in known if value is not None), default=None)
+        for view in views:
+            value: float | None = getattr(view, name)
+            if value is not None and (own is None or value > own):
+                own = value
+        return own
 
     def of_this_way(loss: float | None) -> float | None:
         return None if loss is None else max(0.0, loss - passed_on)
 
-    estimate = leg.estimate_bits_per_second if any(view.kind == "video" for view in views) else None
+    scarce = any(view.kind == "video" and view.reason in SCARCE for view in views)
+    estimate = leg.estimate_bits_per_second if scarce else None
     concealed = worst("concealed_ratio")
     way = finding(
         "relay" if leg.relayed else "viewer_downlink",
         *_way(leg),
+        # Whoever watches has no picture for it, or soon has none.
+        true("path_silent", "hurt") if leg.silent else None,
         above(limits.LOSS_BEFORE, of_this_way(worst("loss_before_ratio", leg.loss_before_ratio))),
         above(limits.LOSS_AFTER, of_this_way(worst("loss_after_ratio", leg.loss_after_ratio))),
         above(limits.CONCEALED, concealed),

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 720, 150
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 24, 22
+from mediaserver.operations.model import Severity
+
+WIDTH, HEIGHT = 720, 168
+LEFT, RIGHT, TOP, BOTTOM = 62, 28, 24, 40
 COLOURS = ("#0b5394", "#b45f06", "#38761d", "#741b47", "#134f5c", "#7f6000")
 DASHES = ("none", "6 3", "2 3", "8 3 2 3", "1 4", "12 4")
 """Lines differ by more than colour: reports are printed in grey."""
+SHADES = {"hurt": "#f2b8b5", "watch": "#fdf0c4"}
 MAX_POINTS = 720
 """One a pixel; more would only make the page heavy."""
 GAP_MS = 15_000
@@ -25,30 +28,46 @@ class Series:
     points: Sequence[tuple[int, float]]
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A span of time (Unix ms) in which something was wrong."""
+
+    from_ms: int
+    to_ms: int
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What charts of one report share: the time from left to right (Unix ms) and how it is written."""
+
+    from_ms: int
+    to_ms: int
+    clock: Callable[[int], str]
+    gap_ms: int = GAP_MS
+    """Where no value is for so long the line breaks."""
+
+    def x(self, at_ms: int) -> float:
+        """Where a moment stands; what lies outside stands at the edge."""
+        share = (at_ms - self.from_ms) / (self.to_ms - self.from_ms)
+        return LEFT + (WIDTH - LEFT - RIGHT) * min(1.0, max(0.0, share))
+
+
 def line_chart(
-    title: str,
-    series: Sequence[Series],
-    from_ms: int,
-    to_ms: int,
-    show: Callable[[float], str],
-    gap_ms: int = GAP_MS,
+    title: str, series: Sequence[Series], axis: Axis, show: Callable[[float], str], bands: Sequence[Band] = ()
 ) -> str:
-    """One chart; ``show`` writes a value with its unit, and the line breaks where none is for ``gap_ms``.
-    Empty text when there is nothing to draw."""
+    """One chart; ``show`` writes a value with its unit. Empty text when there is nothing to draw."""
     drawn = [one for one in series if one.points]
-    if not drawn or to_ms <= from_ms:
+    if not drawn or axis.to_ms <= axis.from_ms:
         return ""
     top = max(value for one in drawn for _, value in one.points) or 1.0
-    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-    def x(at_ms: int) -> float:
-        return LEFT + inner_width * (at_ms - from_ms) / (to_ms - from_ms)
 
     def y(value: float) -> float:
-        return TOP + inner_height * (1 - value / top)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top)
 
-    parts = [_head(title)]
+    parts = [_head(title), *(_band(one, axis) for one in bands)]
     parts += [_level(y(top * share), show(top * share)) for share in (0.0, 0.5, 1.0)]
+    parts += [_moment(axis, share) for share in (0.0, 0.5, 1.0)]
     label_at = LEFT
     for index, one in enumerate(drawn):
         pen = (
@@ -56,8 +75,8 @@ def line_chart(
             'stroke-width="1.5" fill="none"'
         )
         size = -(-len(one.points) // MAX_POINTS)
-        for run in runs(one.points, gap_ms):
-            line = " ".join(f"{x(at_ms):.1f},{y(value):.1f}" for at_ms, value in thin(run, size))
+        for run in runs(one.points, axis.gap_ms):
+            line = " ".join(f"{axis.x(at_ms):.1f},{y(value):.1f}" for at_ms, value in thin(run, size))
             parts.append(f'<polyline points="{line}" {pen}/>')
         parts.append(_label(label_at, one.name, pen))
         label_at += 42 + 7 * len(one.name)
@@ -76,6 +95,22 @@ def _level(y: float, text: str) -> str:
     return (
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#cccccc"/>'
         f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+    )
+
+
+def _band(band: Band, axis: Axis) -> str:
+    left, right = axis.x(band.from_ms), axis.x(band.to_ms)
+    return (
+        f'<rect x="{left:.1f}" y="{TOP}" width="{right - left:.1f}" height="{HEIGHT - TOP - BOTTOM}" '
+        f'fill="{SHADES[band.severity]}"/>'
+    )
+
+
+def _moment(axis: Axis, share: float) -> str:
+    at_ms = round(axis.from_ms + share * (axis.to_ms - axis.from_ms))
+    return (
+        f'<text x="{axis.x(at_ms):.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">'
+        f"{escape(axis.clock(at_ms))}</text>"
     )
 
 

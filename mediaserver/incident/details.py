@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mediaserver.cause.texts import CAUSES
 from mediaserver.events import Direction, SourceType
 from mediaserver.incident.words import WORDS, Language, number
+from mediaserver.layers import Reason
 from mediaserver.operations.model import Evidence, LegPhase, Measure, TimelineEvent
 
 
@@ -19,6 +20,8 @@ class Details:
     sources: dict[SourceType, str]
     phases: dict[LegPhase, str]
     directions: dict[Direction, str]
+    reasons: dict[Reason, str]
+    """Why a viewer gets this much of a picture and not more."""
     levels: str
     nothing: str
     limit: str
@@ -53,6 +56,7 @@ VI = Details(
         "estimate": "đường truyền chỉ tải được",
         "nothing_arrives": "không có gói nào tới",
         "interrupted": "mất kết nối",
+        "path_silent": "tạm ngừng gửi hình: không nhận được tin báo hoặc mất quá nhiều gói",
         "encoder_limited_by_bandwidth": "máy gửi phải giảm hình vì đường truyền yếu",
         "encoder_limited_by_cpu": "máy gửi phải giảm hình vì máy quá tải",
         "camera_gives_no_frames": "máy quay không cho hình",
@@ -75,6 +79,19 @@ VI = Details(
     },
     phases={"connecting": "đang nối", "connected": "đã nối", "interrupted": "gián đoạn", "closed": "đã đóng"},
     directions={"publish": "gửi lên", "subscribe": "nhận về"},
+    reasons={
+        Reason.FULL: "tốt nhất có thể",
+        Reason.SHOWN_SMALL: "đủ cho cỡ đang xem",
+        Reason.HIDDEN: "người xem đang ẩn",
+        Reason.MUTED: "nguồn đang tạm dừng",
+        Reason.PUBLISHER: "nguồn gửi ít hơn bình thường",
+        Reason.NO_SIGNAL: "nguồn không gửi gì",
+        Reason.MEASURING: "đang đo đường truyền",
+        Reason.SETTLING: "sắp rõ hơn",
+        Reason.PRIORITY: "nhường cho nguồn quan trọng hơn",
+        Reason.LINK: "đường truyền của người xem không tải hơn được",
+        Reason.SILENT: "không nhận được tin từ máy người xem",
+    },
     levels="mức {layers}",
     nothing="không có hình",
     limit="{measure}: {value} (ngưỡng {limit})",
@@ -108,6 +125,7 @@ EN = Details(
         "estimate": "the link carries only",
         "nothing_arrives": "no packet arrives",
         "interrupted": "connection lost",
+        "path_silent": "pictures held back: no reports come, or they tell of too much loss",
         "encoder_limited_by_bandwidth": "the sender lowers the picture for want of bandwidth",
         "encoder_limited_by_cpu": "the sender lowers the picture because its computer is overloaded",
         "camera_gives_no_frames": "the camera gives no picture",
@@ -135,6 +153,19 @@ EN = Details(
         "closed": "closed",
     },
     directions={"publish": "to the server", "subscribe": "from the server"},
+    reasons={
+        Reason.FULL: "the best there is",
+        Reason.SHOWN_SMALL: "enough for the size shown",
+        Reason.HIDDEN: "hidden by the viewer",
+        Reason.MUTED: "paused at its source",
+        Reason.PUBLISHER: "its source sends less than usual",
+        Reason.NO_SIGNAL: "its source sends nothing",
+        Reason.MEASURING: "measuring the link",
+        Reason.SETTLING: "soon better",
+        Reason.PRIORITY: "a more important source comes first",
+        Reason.LINK: "the viewer's link carries no more",
+        Reason.SILENT: "nothing is heard of the viewer's device",
+    },
     levels="level {layers}",
     nothing="no picture",
     limit="{measure}: {value} (limit {limit})",
@@ -191,7 +222,7 @@ def detail(event: TimelineEvent, language: Language) -> str:
         case "published":
             return {str(kind): name for kind, name in words.sources.items()}.get(text, text)
         case "layers_changed" | "layer_forwarded":
-            return words.levels.format(layers=", ".join(text.split())) if text else words.nothing
+            return _layers(text.split(), words)
         case "transport":
             direction, _, phase = text.partition(" ")
             named = {str(known): name for known, name in words.phases.items()}
@@ -201,6 +232,15 @@ def detail(event: TimelineEvent, language: Language) -> str:
             return _finding(event, language)
         case _:
             return text
+
+
+def _layers(said: Sequence[str], words: Details) -> str:
+    """Those sent; or the one forwarded and why: servers of before told neither the reason nor ``none``."""
+    layers = ", ".join(one for one in said if one.isdigit())
+    level = words.levels.format(layers=layers) if layers else words.nothing
+    reasons = {str(reason): name for reason, name in words.reasons.items()}
+    why = ", ".join(reasons.get(one, one) for one in said if not one.isdigit() and one != "none")
+    return f"{level} ({why})" if why else level
 
 
 def _finding(event: TimelineEvent, language: Language) -> str:

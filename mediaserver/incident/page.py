@@ -8,20 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
 
-import msgspec
-
-from mediaserver.incident.chart import GAP_MS, Series, line_chart
+from mediaserver.incident import configuration
+from mediaserver.incident.chart import GAP_MS, Axis, Band, Series, line_chart
 from mediaserver.incident.details import detail, evidence
-from mediaserver.incident.words import WORDS, Language, Words, moment, number
-from mediaserver.operations.model import CauseSpan, IncidentReport, LegSummary, Sample, Text
+from mediaserver.incident.words import WORDS, Language, Words, clock, moment, number, zone
+from mediaserver.operations.model import IncidentReport, LegSummary, Sample, Text
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;"
     "background:#fff}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem;border-bottom:1px solid #999}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;vertical-align:top;"
     "border-bottom:1px solid #ddd}svg{max-width:100%;height:auto;display:block;margin:.5rem 0}"
-    "pre{white-space:pre-wrap;font-size:.85rem}figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
-    "@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
+    "figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
+    "rect{print-color-adjust:exact}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
 )
 POLICY = (
     "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
@@ -38,12 +37,12 @@ def render(report: IncidentReport, language: Language) -> str:
     names = _names(report, words)
     sections = [
         _head(report, words, language),
-        _section(words.causes, _causes(report.causes, names, words, language)),
+        _section(words.causes, _causes(report, names, words, language)),
         _section(words.participants, _participants(names, words)),
         _section(words.legs, _legs(report.legs, names, words, language)),
         _section(words.charts, _charts(report, names, words, language)),
         _section(words.timeline, _timeline(report, names, words, language)),
-        _section(words.configuration, _configuration(report, words)),
+        _section(words.configuration, _configuration(report, words, language)),
     ]
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
@@ -83,12 +82,16 @@ def _head(report: IncidentReport, words: Words, language: Language) -> str:
         [words.room, words.clinical_class, words.span, words.made],
         [[report.room, kind, span, moment(report.made_ms, language)]],
     )
-    more = f"<p><strong>{escape(words.truncated)}</strong></p>" if report.truncated else ""
-    return f"<h1>{escape(words.title)}</h1>{facts}<p>{escape(words.no_identity)}</p>{more}"
+    notes = f"{words.times.format(zone=zone(report.from_ms))} {words.no_identity}"
+    warnings = [words.truncated] if report.truncated else []
+    if (dropped := report.dropped_before_ms) is not None and dropped > report.from_ms:
+        warnings.append(words.dropped.format(time=moment(dropped, language)))
+    more = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in warnings)
+    return f"<h1>{escape(words.title)}</h1>{facts}<p>{escape(notes)}</p>{more}"
 
 
-def _causes(causes: Sequence[CauseSpan], names: dict[str, str], words: Words, language: Language) -> str:
-    if not causes:
+def _causes(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+    if not report.causes:
         return f"<p>{escape(words.nothing_found)}</p>"
 
     def own(text: Text) -> str:
@@ -98,15 +101,15 @@ def _causes(causes: Sequence[CauseSpan], names: dict[str, str], words: Words, la
         [words.began, words.ended, words.cause, words.severity, words.who, words.evidence, words.action],
         (
             [
-                moment(one.began_ms, language),
-                words.still if one.ended_ms is None else moment(one.ended_ms, language),
+                clock(one.began_ms, report.from_ms, language),
+                words.still if one.ended_ms is None else clock(one.ended_ms, report.from_ms, language),
                 own(one.cause.title),
                 words.hurt if one.severity == "hurt" else words.watch,
                 names.get(one.participant or "", one.participant or UNKNOWN),
                 evidence(one.evidence, language) or UNKNOWN,
                 own(one.cause.action),
             ]
-            for one in causes
+            for one in report.causes
         ),
     )
 
@@ -151,18 +154,39 @@ def _charts(report: IncidentReport, names: dict[str, str], words: Words, languag
     by_participant: dict[str, list[Sample]] = {}
     for sample in report.samples:
         by_participant.setdefault(sample.participant, []).append(sample)
+    axis = _axis(report, language)
     figures = (
         f"<figure>{chart}</figure>"
         for id, samples in by_participant.items()
-        for chart in _of_participant(names[id], samples, report, words, language)
+        for chart in _of_participant(names[id], samples, axis, _bands(report, id), words, language)
         if chart
     )
-    resolution = words.resolution.format(seconds=report.resolution_seconds)
-    return f"<p>{escape(resolution)}</p>{''.join(figures)}"
+    notes = f"{words.resolution.format(seconds=report.resolution_seconds)} {words.shaded}"
+    return f"<p>{escape(notes)}</p>{''.join(figures)}"
+
+
+def _axis(report: IncidentReport, language: Language) -> Axis:
+    """From the first sample to the last: of what lies before and after there is nothing to see."""
+    return Axis(
+        from_ms=min((one.at_ms for one in report.samples), default=report.from_ms),
+        to_ms=max((one.at_ms for one in report.samples), default=report.to_ms),
+        clock=partial(clock, day_of_ms=report.from_ms, language=language),
+        gap_ms=max(GAP_MS, 2000 * report.resolution_seconds),
+    )
+
+
+def _bands(report: IncidentReport, participant: str) -> list[Band]:
+    """When this participant had trouble; what hurt lies over what was to be watched."""
+    found = [
+        Band(one.began_ms, report.to_ms if one.ended_ms is None else one.ended_ms, one.severity)
+        for one in report.causes
+        if one.participant == participant
+    ]
+    return sorted(found, key=lambda band: band.severity == "hurt")
 
 
 def _of_participant(
-    name: str, samples: Sequence[Sample], report: IncidentReport, words: Words, language: Language
+    name: str, samples: Sequence[Sample], axis: Axis, bands: Sequence[Band], words: Words, language: Language
 ) -> list[str]:
     def legs(measure: str) -> list[Series]:
         return [
@@ -178,14 +202,10 @@ def _of_participant(
         ]
 
     def chart(title: str, series: list[Series], digits: int, scale: float, unit: str) -> str:
-        return line_chart(
-            f"{name}: {title}",
-            series,
-            report.from_ms,
-            report.to_ms,
-            lambda value: f"{number(value * scale, digits, language)} {unit}".rstrip(),
-            max(GAP_MS, 2000 * report.resolution_seconds),
-        )
+        def show(value: float) -> str:
+            return f"{number(value * scale, digits, language)} {unit}".rstrip()
+
+        return line_chart(f"{name}: {title}", series, axis, show, bands)
 
     return [
         chart(words.rate, legs("bits_per_second"), 0, 0.001, "kbit/s"),
@@ -214,7 +234,7 @@ def _timeline(report: IncidentReport, names: dict[str, str], words: Words, langu
         [words.time, words.event, words.who, words.detail],
         (
             [
-                moment(event.at_ms, language),
+                clock(event.at_ms, report.from_ms, language),
                 words.kinds[event.kind],
                 names.get(event.participant or "", event.participant or UNKNOWN),
                 detail(event, language),
@@ -224,7 +244,9 @@ def _timeline(report: IncidentReport, names: dict[str, str], words: Words, langu
     )
 
 
-def _configuration(report: IncidentReport, words: Words) -> str:
-    text = msgspec.json.format(msgspec.json.encode(report.configuration), indent=2).decode()
+def _configuration(report: IncidentReport, words: Words, language: Language) -> str:
     versions = f"loupe {report.version}, {report.native_version}"
-    return f"<p>{escape(words.version)}: {escape(versions)}</p><pre>{escape(text)}</pre>"
+    table = _table(
+        [words.setting, words.value, words.usual], configuration.rows(report.configuration, language)
+    )
+    return f"<p>{escape(words.version)}: {escape(versions)}</p>{table}"

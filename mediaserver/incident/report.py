@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from mediaserver import __version__, _dataplane
 from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
+from mediaserver.incident.configuration import told
 from mediaserver.incident.reduction import Reduction
 from mediaserver.operations.model import (
     CauseSpan,
@@ -28,21 +29,13 @@ MAX_SAMPLES = 20_000
 MAX_READ = 500_000
 """Looked at for one report: thirteen hours of ten people."""
 MAX_EVENTS = 5_000
-SHOWN_SETTINGS: dict[str, Any] = {
-    "limits": True,
-    "history": True,
-    "log": True,
-    "media": {"workers"},
-    "tokens": {"lifetime_seconds"},
-}
-"""What of the configuration is told: numbers and words, no address, folder, name or secret."""
 
 
 async def gather(
     database: Database, settings: Settings, room: str, from_ms: int, to_ms: int
 ) -> IncidentReport:
     """Everything known of a room between two moments."""
-    reduction, more_samples = await _samples(database, room, from_ms, to_ms)
+    reduction, more_samples, dropped_before_ms = await _samples(database, room, from_ms, to_ms)
     samples = reduction.samples()
     page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
     stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
@@ -54,18 +47,22 @@ async def gather(
         made_ms=time.time_ns() // 1_000_000,
         version=__version__,
         native_version=_dataplane.__version__,
-        configuration=settings.model_dump(mode="json", include=SHOWN_SETTINGS),
+        configuration=told(settings),
         causes=cause_spans(page.events),
         legs=summaries(samples),
         timeline=page.events,
         samples=samples,
         resolution_seconds=reduction.resolution_seconds,
         truncated=more_samples or page.next is not None,
+        dropped_before_ms=dropped_before_ms,
     )
 
 
-async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> tuple[Reduction, bool]:
-    """The whole span, as fine as a report holds it, and whether even so something had to be left out."""
+async def _samples(
+    database: Database, room: str, from_ms: int, to_ms: int
+) -> tuple[Reduction, bool, int | None]:
+    """The whole span, as fine as a report holds it, whether even so something had to be left out, and before
+    when the history has dropped some."""
     reduction = Reduction(MAX_SAMPLES)
     cursor: str | None = None
     read = 0
@@ -76,7 +73,7 @@ async def _samples(database: Database, room: str, from_ms: int, to_ms: int) -> t
         read += len(page.samples)
         cursor = page.next
         if cursor is None or read >= MAX_READ:
-            return reduction, cursor is not None
+            return reduction, cursor is not None, page.dropped_before_ms
 
 
 def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:

@@ -24,6 +24,7 @@ class Words:
     made: str
     no_identity: str
     truncated: str
+    dropped: str
     causes: str
     nothing_found: str
     cause: str
@@ -46,6 +47,8 @@ class Words:
     p95: str
     charts: str
     resolution: str
+    shaded: str
+    times: str
     rate: str
     frames: str
     freeze: str
@@ -55,6 +58,15 @@ class Words:
     detail: str
     version: str
     configuration: str
+    setting: str
+    value: str
+    usual: str
+    """The default, where another value is in force."""
+    limit: str
+    no_limit: str
+    on: str
+    off: str
+    days: str
     participants: str
     hurt: str
     watch: str
@@ -71,6 +83,7 @@ VI = Words(
     made="Lập lúc",
     no_identity="Báo cáo không chứa tên người, dữ liệu người bệnh, địa chỉ mạng hay mật khẩu.",
     truncated="Dữ liệu nhiều hơn mức một báo cáo chứa được; hãy chọn khoảng thời gian ngắn hơn.",
+    dropped="Số liệu trước {time} đã bị bỏ vì kho đầy hoặc quá hạn giữ: phần đó của báo cáo không đủ.",
     causes="Nguyên nhân",
     nothing_found="Không ghi nhận vấn đề nào trong khoảng thời gian này.",
     cause="Nguyên nhân",
@@ -93,6 +106,8 @@ VI = Words(
     p95="95 % thời gian dưới",
     charts="Biểu đồ",
     resolution="Độ phân giải: mỗi mẫu là {seconds} giây.",
+    shaded="Nền đỏ: người này bị ảnh hưởng; nền vàng: cần theo dõi.",
+    times="Giờ của máy chủ ({zone}).",
     rate="Tốc độ",
     frames="Khung hình mỗi giây (người xem)",
     freeze="Đứng hình mỗi giây (người xem)",
@@ -102,6 +117,14 @@ VI = Words(
     detail="Chi tiết",
     version="Phiên bản",
     configuration="Cấu hình",
+    setting="Thiết đặt",
+    value="Giá trị",
+    usual="Mặc định (nếu khác)",
+    limit="Giới hạn",
+    no_limit="không giới hạn",
+    on="bật",
+    off="tắt",
+    days="{number} ngày",
     participants="Người tham gia",
     hurt="bị ảnh hưởng",
     watch="cần theo dõi",
@@ -152,6 +175,8 @@ EN = Words(
     made="Made",
     no_identity="This report holds no person's name, no patient data, no network address and no secret.",
     truncated="There was more than a report holds; choose a shorter span of time.",
+    dropped="Figures before {time} were dropped because the store was full or their time was over: "
+    "that part is not complete.",
     causes="Causes",
     nothing_found="Nothing was found wrong in this span of time.",
     cause="Cause",
@@ -174,6 +199,8 @@ EN = Words(
     p95="below, 95 % of the time",
     charts="Charts",
     resolution="Resolution: each sample stands for {seconds} s.",
+    shaded="Red ground: this participant was hurt; yellow: to be watched.",
+    times="Times are the server's ({zone}).",
     rate="Rate",
     frames="Frames a second (viewers)",
     freeze="Frozen in each second (viewers)",
@@ -183,6 +210,14 @@ EN = Words(
     detail="Detail",
     version="Version",
     configuration="Configuration",
+    setting="Setting",
+    value="Value",
+    usual="Default (if another)",
+    limit="Limit",
+    no_limit="no limit",
+    on="on",
+    off="off",
+    days="{number} days",
     participants="Participants",
     hurt="hurt",
     watch="to be watched",
@@ -229,9 +264,23 @@ WORDS: dict[Language, Words] = {"vi": VI, "en": EN}
 
 
 def moment(at_ms: int, language: Language) -> str:
-    """Local time of the server, to the second, with its distance to UTC."""
-    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
-    return local.strftime("%d/%m/%Y %H:%M:%S %z" if language == "vi" else "%Y-%m-%d %H:%M:%S %z")
+    """Day and time of the server, to the second."""
+    return _local(at_ms).strftime("%d/%m/%Y %H:%M:%S" if language == "vi" else "%Y-%m-%d %H:%M:%S")
+
+
+def clock(at_ms: int, day_of_ms: int, language: Language) -> str:
+    """Time of the server, to the second; with the day where it is another than that of ``day_of_ms``."""
+    at = _local(at_ms)
+    return at.strftime("%H:%M:%S") if at.date() == _local(day_of_ms).date() else moment(at_ms, language)
+
+
+def zone(at_ms: int) -> str:
+    """The server's distance to UTC, as in ``UTC+07:00``."""
+    return f"UTC{_local(at_ms).isoformat()[-6:]}"
+
+
+def _local(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
 
 
 def number(value: float, digits: int, language: Language) -> str:

@@ -23,7 +23,7 @@ from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
 from mediaserver.operations.facts import Disk, LoopLag, Workers
-from mediaserver.operations.live import LiveRoom, first_look
+from mediaserver.operations.live import LiveRoom, first_alert, first_look
 from mediaserver.operations.measures import Measures
 from mediaserver.operations.model import (
     Alert,
@@ -38,7 +38,7 @@ from mediaserver.operations.model import (
 )
 from mediaserver.operations.timeline import scene
 from mediaserver.quality_history.delay import arrivals
-from mediaserver.quality_history.figures import Difference, Snapshot, difference, number
+from mediaserver.quality_history.figures import Difference, Snapshot, difference
 from mediaserver.quality_history.reading import sample
 from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
@@ -148,17 +148,13 @@ class Desk:
         if fresh:
             self._before = found
         self.workers.second(found)
-        layers = {
-            handle: None if (layer := number(figures, "layer")) is None else int(layer)
-            for handle, figures in found.subscriptions.items()
-        }
         sessions = self._by_room()
         for id in [
             id for id, live in self._live.items() if self._registry.rooms.get(live.room.id) is not live.room
         ]:
             self._end(self._live.pop(id), at_ms)
         for room in list(self._registry.rooms.values()):
-            self._room(room, sessions.get(room.id, []), found, layers, now, at_ms)
+            self._room(room, sessions.get(room.id, []), found, now, at_ms)
         self._of_server(at_ms)
         self._sampled_ms = at_ms
         self.store.keep_house(now, at_ms)
@@ -174,7 +170,6 @@ class Desk:
         room: Room,
         sessions: Sequence[Session],
         found: Difference,
-        layers: dict[int, int | None],
         now: float,
         at_ms: int,
     ) -> None:
@@ -197,7 +192,7 @@ class Desk:
         ]
         recording = self.recorder is not None and self.recorder.recording(room.id)
         findings = classify(samples, self._facts(room.worker, recording=recording))
-        seen = scene(room, {one.participant.id: one for one in sessions}, layers, recording=recording)
+        seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)
@@ -308,8 +303,10 @@ class Desk:
         )
 
     def open_alerts(self, allowed: Callable[[str], bool] = lambda _: True) -> list[Alert]:
-        """Of those rooms and of the server, newest first; whatever the history holds or cannot."""
-        return [one for one in self.alerts.open() if one.room is None or allowed(one.room)]
+        """Of those rooms and of the server, in the order in which to look at them; whatever the history
+        holds or cannot."""
+        found = [one for one in self.alerts.open() if one.room is None or allowed(one.room)]
+        return sorted(found, key=first_alert)
 
     def room(self, id: str) -> RoomDetail:
         """One room that stands. Raises ``UnknownRoom``."""

@@ -9,6 +9,7 @@ from mediaserver.alerts.lasting import Change, Lasting, Raised
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import USUAL, ClinicalClass
 from mediaserver.operations.model import (
+    Alert,
     BoardRow,
     Finding,
     ParticipantDetail,
@@ -74,13 +75,15 @@ class LiveRoom:
         """The board's row."""
         findings = self.lasting.current()
         members = self.room.members.values()
+        worst = findings[0].participant if findings else None
         return BoardRow(
             room=self.room.id,
             clinical_class=self.used_for,
             state=self.state,
             since_ms=self.since_ms,
             cause=CAUSES[findings[0].cause] if findings else None,
-            worst_participant=findings[0].participant if findings else None,
+            worst_participant=worst,
+            worst_role=next((member.role for member in members if member.id == worst), None),
             findings=findings,
             participants=sum(1 for member in members if not member.viewer),
             viewers=sum(1 for member in members if member.viewer),
@@ -109,6 +112,12 @@ class LiveRoom:
 def first_look(row: BoardRow) -> tuple[int, int, int]:
     """A sort key: worst state, then clinical class, then who has waited longest."""
     return _STATES.index(row.state), -row.clinical_class.urgency, row.since_ms
+
+
+def first_alert(alert: Alert) -> tuple[bool, int, int]:
+    """A sort key: what hurts, then the whole server and the clinical class, then the newest."""
+    urgency = len(ClinicalClass) if alert.clinical_class is None else alert.clinical_class.urgency
+    return alert.severity != "hurt", -urgency, -alert.raised_ms
 
 
 def _of_change(change: Change, at_ms: int) -> TimelineEvent:

@@ -40,6 +40,8 @@ class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     estimate_bits_per_second: int | None = None
     """What the congestion control believes the leg to carry."""
     queue_delay_seconds: float | None = None
+    silent: bool = False
+    """Pictures are held back: the viewer's reports stay away, or tell of loss that does not end."""
     relayed: bool | None = None
     """Goes through a TURN server; the browser says so."""
     path_changes: int = 0
@@ -211,6 +213,7 @@ Measure = Literal[
     "estimate",
     "nothing_arrives",
     "interrupted",
+    "path_silent",
     "encoder_limited_by_bandwidth",
     "encoder_limited_by_cpu",
     "camera_gives_no_frames",
@@ -267,6 +270,7 @@ class BoardRow(Struct, frozen=True, kw_only=True):
     cause: CauseText | None
     """Of the worst finding; None when all is good."""
     worst_participant: str | None
+    worst_role: Role | None
     findings: list[Finding]
     participants: int
     viewers: int
@@ -398,7 +402,8 @@ class TimelineEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened in a room, to the second.
 
     ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
-    phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
+    phase, layers, a layer (or ``none``) and the ``Reason`` for it, a cause and its severity. ``evidence`` is
+    a finding's, as it was raised.
     """
 
     at_ms: int
@@ -491,3 +496,5 @@ class IncidentReport(Struct, frozen=True, kw_only=True):
     """Each sample stands for so long, at least: one where the whole span fits as it was kept."""
     truncated: bool
     """There were more samples or events than a report holds; ask for a shorter span."""
+    dropped_before_ms: int | None
+    """As of ``HistoryPage``."""

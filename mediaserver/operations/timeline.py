@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mediaserver.operations.model import TimelineEvent, TimelineKind
-from mediaserver.quality_history.reading import watched
+from mediaserver.layers import Reason
+from mediaserver.operations.model import Sample, TimelineEvent, TimelineKind, ViewSample
 from mediaserver.room import Room
 from mediaserver.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What of a publication goes to one viewer, and why not more."""
+
+    layer: int | None
+    """None: nothing."""
+    reason: Reason | None = None
+    """None before anything was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +30,8 @@ class Seat:
     phases: Mapping[str, str]
     """By direction of the transport."""
     path_changes: int
-    forwarded: Mapping[str, int | None]
-    """Layer by publication."""
+    forwarded: Mapping[str, Forwarded]
+    """By publication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,13 @@ FROZEN_MS = 1_000
 
 
 def scene(
-    room: Room, sessions: Mapping[str, Session], layers: Mapping[int, int | None], *, recording: bool
+    room: Room, sessions: Mapping[str, Session], samples: Sequence[Sample], *, recording: bool
 ) -> Scene:
-    """The room now; ``layers`` are what the plane forwards, by subscription."""
-    seats: dict[str, Seat] = {id: _seat(sessions[id], layers) for id in room.members if id in sessions}
+    """The room now; ``samples`` are this second's."""
+    sampled = {sample.participant: sample for sample in samples}
+    seats: dict[str, Seat] = {
+        id: _seat(sessions[id], sampled.get(id)) for id in room.members if id in sessions
+    }
     sources: dict[str, Source] = {
         one.id: Source(one.participant, one.source_type, one.muted, one.silent_ms >= FROZEN_MS, one.layers)
         for one in room.publications.values()
@@ -60,15 +73,20 @@ def scene(
     return Scene(seats, sources, recording)
 
 
-def _seat(session: Session, layers: Mapping[int, int | None]) -> Seat:
+def _seat(session: Session, sample: Sample | None) -> Seat:
     transports = session.transports()
     return Seat(
         role=session.participant.role.value,
         connected=session.participant.connected,
         phases={transport.direction: transport.phase for transport in transports},
         path_changes=sum(transport.path_changes for transport in transports),
-        forwarded={publication.id: layers.get(handle) for publication, handle in watched(session)},
+        forwarded={view.publication: _forwarded(view) for view in (sample.views if sample else ())},
     )
+
+
+def _forwarded(view: ViewSample) -> Forwarded:
+    # What asks whether anybody is still there is no picture.
+    return Forwarded(None if view.reason == Reason.SILENT else view.layer, view.reason)
 
 
 def happened(before: Scene, now: Scene, at_ms: int) -> list[TimelineEvent]:
@@ -120,6 +138,8 @@ def _of_source(before: Source | None, now: Source) -> Iterator[tuple[TimelineKin
 
 
 def _of_seat(before: Seat | None, now: Seat) -> Iterator[tuple[TimelineKind, str | None, str]]:
+    if before == now:
+        return
     known = before or Seat(now.role, True, {}, 0, {})
     if known.connected != now.connected:
         yield "socket_back" if now.connected else "socket_lost", None, ""
@@ -131,6 +151,13 @@ def _of_seat(before: Seat | None, now: Seat) -> Iterator[tuple[TimelineKind, str
             yield "transport", None, f"{direction} closed"
     if now.path_changes > known.path_changes:
         yield "path_changed", None, ""
-    for publication, layer in now.forwarded.items():
-        if publication not in known.forwarded or known.forwarded[publication] != layer:
-            yield "layer_forwarded", publication, "" if layer is None else str(layer)
+    for publication, sent in now.forwarded.items():
+        if publication not in known.forwarded or known.forwarded[publication].layer != sent.layer:
+            yield "layer_forwarded", publication, _of_layer(sent)
+
+
+def _of_layer(sent: Forwarded) -> str:
+    if sent.layer is None:
+        # What is chosen and does not flow yet has no reason.
+        return "none" if sent.reason in (None, Reason.FULL, Reason.SHOWN_SMALL) else f"none {sent.reason}"
+    return str(sent.layer) if sent.reason is None else f"{sent.layer} {sent.reason}"

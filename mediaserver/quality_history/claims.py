@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, get_args
 
 from msgspec import Meta, Struct
 
 from mediaserver.bucket import TokenBucket
 from mediaserver.errors import LimitReached
+from mediaserver.events import Direction
 from mediaserver.operations.model import LimitedBy
 
 EVERY_SECONDS = 2.0
@@ -78,7 +79,7 @@ class Claim(Struct, frozen=True, kw_only=True):
 class Claims:
     """The last claim of one participant. ``now`` is any steady clock, in seconds."""
 
-    __slots__ = ("_bucket", "_freezes", "_latest", "_skew_seconds", "_taken_at")
+    __slots__ = ("_bucket", "_freezes", "_latest", "_relayed", "_skew_seconds", "_taken_at")
 
     def __init__(self) -> None:
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGE_BURST)
@@ -86,6 +87,7 @@ class Claims:
         self._taken_at = 0.0
         self._skew_seconds: float | None = None
         self._freezes: dict[str, tuple[int, float]] = {}
+        self._relayed: dict[Direction, bool] = {}
 
     def take(self, claim: Claim, now: float, server_ms: int, told: Counter[str]) -> None:
         """Keeps it in place of the one before; ``told`` counts. Raises ``LimitReached``."""
@@ -95,6 +97,10 @@ class Claims:
         told["taken"] += 1
         self._latest, self._taken_at = claim, now
         self._skew_seconds = (claim.clock_ms - server_ms) / 1000
+        for direction in get_args(Direction):
+            link: LinkClaim | None = getattr(claim, direction)
+            if link is not None and link.relayed is not None:
+                self._relayed[direction] = link.relayed
         kept: dict[str, tuple[int, float]] = {}
         for view in claim.views:
             count, seconds = self._freezes.get(view.publication, (0, 0.0))
@@ -112,6 +118,10 @@ class Claims:
         """The last claim, unless it is stale."""
         age = self.age(now)
         return self._latest if age is not None and age <= STALE_SECONDS else None
+
+    def relayed(self, direction: Direction) -> bool | None:
+        """Whether that path went over TURN, as the browser said while it had one."""
+        return self._relayed.get(direction)
 
     @property
     def skew_seconds(self) -> float | None:

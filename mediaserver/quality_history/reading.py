@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from mediaserver import layers
 from mediaserver.events import Step
 from mediaserver.layers import Choice, Decision, Still
 from mediaserver.operations.model import (
@@ -22,6 +23,8 @@ from mediaserver.room import Publication
 from mediaserver.session import Session
 from mediaserver.transport.transport import Transport
 
+_NO_CLAIM = Claim(clock_ms=0)
+_STEPS = {step: cast("Step", step.name.lower()) for step in layers.Step}
 SILENT_SECONDS = 2.0
 """A source that has sent nothing for so long has no frame rate, whatever its last frames were."""
 
@@ -39,12 +42,16 @@ def sample(
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
     publication is when the server has it; ``decided``: what they are sent, as last decided."""
     told = session.participant.statistics
-    claim = told.current(now) or Claim(clock_ms=0)
+    claim = told.current(now) or _NO_CLAIM
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
     choices = {} if decided is None else decided.choices
     receiving = session.subscribing or session.watching
-    down = None if receiving is None else _down(receiving.transport, found, claim.subscribe)
+    down = (
+        None
+        if receiving is None
+        else _down(receiving.transport, found, claim.subscribe, told.relayed("subscribe"))
+    )
     return Sample(
         at_ms=at_ms,
         participant=session.participant.id,
@@ -54,7 +61,7 @@ def sample(
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
-        step=None if decided is None else cast("Step", decided.step.name.lower()),
+        step=None if decided is None else _STEPS[decided.step],
         sources=tuple(
             _source(publication, found, sources.get(publication.id), pictures.get(publication.id))
             for publication in published(session)
@@ -129,12 +136,14 @@ def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSamp
             ),
             default=None,
         ),
-        relayed=claim.relayed if claim else None,
+        relayed=session.participant.statistics.relayed("publish"),
         path_changes=transport.path_changes,
     )
 
 
-def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> LegSample:
+def _down(
+    transport: Transport, found: Difference, claim: LinkClaim | None, relayed: bool | None
+) -> LegSample:
     change = found.transport(transport.handle)
     round_trip = number(change.now, "round_trip_seconds")
     estimate = number(change.now, "bandwidth_bits_per_second")
@@ -146,7 +155,8 @@ def _down(transport: Transport, found: Difference, claim: LinkClaim | None) -> L
         round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
         estimate_bits_per_second=None if estimate is None else int(estimate),
         queue_delay_seconds=number(change.now, "queue_delay_seconds"),
-        relayed=claim.relayed if claim else None,
+        silent=change.now.get("bandwidth_phase") == "silent",
+        relayed=relayed,
         path_changes=transport.path_changes,
     )
 

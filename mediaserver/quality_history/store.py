@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -228,7 +227,8 @@ class HistoryStore:
         """Makes room; False when there is nothing left to take away."""
         oldest = "SELECT at_ms FROM sample ORDER BY at_ms LIMIT 1 OFFSET ?"
         bound = connection.execute(oldest, (DROP_ROWS,)).fetchone()
-        limit_ms = bound[0] if bound is not None else time.time_ns() // 1_000_000 + DAY_MS
+        newest = connection.execute("SELECT coalesce(max(at_ms), 0) FROM sample").fetchone()
+        limit_ms = bound[0] if bound is not None else newest[0] + 1
         gone = connection.execute("DELETE FROM sample WHERE at_ms < ?", (limit_ms,)).rowcount
         connection.execute("DELETE FROM event WHERE at_ms < ?", (limit_ms,))
         if gone:

@@ -36,10 +36,14 @@ def thinned(samples: Sequence[Sample]) -> Sample:
         connected=all(sample.connected for sample in samples),
         step=max((sample.step for sample in samples), key=_STEPS.index),
         up=_merged(ups) if ups else None,
-        down=_merged(downs) if downs else None,
+        down=_leg_down(downs) if downs else None,
         sources=_by_publication(sample.sources for sample in samples),
         views=_by_publication(sample.views for sample in samples),
     )
+
+
+def _leg_down(legs: Sequence[LegSample]) -> LegSample:
+    return msgspec.structs.replace(_merged(legs), silent=any(leg.silent for leg in legs))
 
 
 def _by_publication(parts: Iterable[Sequence[Any]]) -> tuple[Any, ...]:

@@ -91,11 +91,13 @@ class Taking:
     tracks: list[TakenTrack] = field(default_factory=list)
     members: set[ParticipantId] = field(default_factory=set)
     state: State = "recording"
+    risk: tuple[int | None, bool] = (None, False)
+    """Minutes left on the disk, and whether it fails."""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def event(self) -> RecordingChanged:
         """As the room is told."""
-        return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000)
+        return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000, *self.risk)
 
 
 class NoRecordings:
@@ -382,6 +384,7 @@ class Recordings:
 
     def _received(self, message: Message) -> None:
         self.figures.take(message)
+        self._warn()
         match message["event"]:
             case "up":
                 self._brief()
@@ -397,6 +400,14 @@ class Recordings:
                 _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
                 pass
+
+    def _warn(self) -> None:
+        risk = (self.figures.minutes_left(), self.failed)
+        for taking in self._taking.values():
+            if taking.risk != risk and (room := self._registry.rooms.get(taking.room)) is not None:
+                taking.risk = risk
+                room.recording = taking.event()
+                self._tell_room(room, room.recording)
 
     def _stopped(self, recording: RecordingId) -> None:
         taking = self._ending.pop(recording, None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mediaserver.ids import RecordingId
-from mediaserver.recording.disk import WATCH_SECONDS
+from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS
 
 LOST_SECONDS: Final = 3 * WATCH_SECONDS
 """A recorder that loses says so at least every ``WATCH_SECONDS``; after this long it is over."""
@@ -78,6 +78,11 @@ class Figures:
         self.free_bytes = message.get("free_bytes")
         self.seconds_left = message.get("seconds_left")
         self._lag, self._told_at = message["lag_seconds"], moment
+
+    def minutes_left(self) -> int | None:
+        """Until the disk is full; None while that is half an hour or more away."""
+        left = self.seconds_left
+        return None if left is None or left >= WARN_SECONDS else int(left // 60)
 
     def forget(self, recording: RecordingId) -> None:
         """It is over."""

@@ -73,6 +73,14 @@ class Manifest:
             return bool(lines) and json.loads(lines[-1])["type"] == "end"
         return False
 
+    def head(self) -> str:
+        """Hash of its last whole line. Raises ``OSError``."""
+        descriptor = os.open(self._folder.manifest, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _tail(descriptor)[1]
+        finally:
+            os.close(descriptor)
+
     def lines(self) -> list[Line]:
         """All whole lines, unchecked. Raises ``OSError``."""
         return [line for line, _ in _parsed(self._folder.manifest)]

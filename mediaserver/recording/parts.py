@@ -127,6 +127,9 @@ class Splitter:
             return
         begins = self._begins(group, unit)
         if begins and (unit.keyframe or not self.parts or self._too_long(group)):
+            if self.parts:
+                # Counted there, before it was known to begin the next.
+                self.parts[-1].packets -= len(group.packets)
             self.parts.append(Part(packets=len(group.packets)))
         elif not self.parts:
             self._miss(group.at, "no_keyframe")

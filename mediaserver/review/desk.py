@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mediaserver.audit import Audit, Event
-from mediaserver.ids import RecordingId
+from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
 from mediaserver.review.opening import open_recording
+from mediaserver.review.purposes import Teaching, Use
 from mediaserver.review.views import View, Views
 from mediaserver.store.library import Entry, Library
 from mediaserver.store.objects import Objects
@@ -41,6 +42,7 @@ class Desk:
     audit: Audit
     jobs: Jobs
     views: Views[Any]
+    teaching: Teaching
     reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review"))
     """One thread decrypts for all: it is faster than any link, and no recording is shared by threads."""
 
@@ -90,6 +92,19 @@ class Desk:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.end_expired()
+
+    async def follow_consents(self) -> None:
+        """Ends what is taught when its patient takes the consent back; until cancelled."""
+        async for revoked in self.teaching.consents.revoked():
+            if self.teaching.withdrawn(revoked):
+                await self._end_teaching(revoked.procedure)
+
+    async def _end_teaching(self, procedure: ProcedureId) -> None:
+        for view in self.views.all():
+            if view.use is Use.TEACHING and view.recording.procedure == procedure:
+                self.views.close(view.secret)
+                self.end_view(view)
+        await self.jobs.end_teaching(procedure)
 
     async def close(self) -> None:
         """Ends exports and views."""

@@ -13,6 +13,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from mediaserver.errors import LimitReached
 from mediaserver.recording.reader import Recording, Segment, Track
+from mediaserver.review.purposes import Use
 from mediaserver.store.recordings import UnknownRecording
 
 VIEW_SECONDS: Final = 4 * 3600.0
@@ -40,6 +41,8 @@ class View(Generic[H]):
     room: str
     recording: Recording
     """Read by one thread at a time."""
+    use: Use
+    """What it was opened for."""
     ends_at: float
     watched: dict[str, set[int]] = field(default_factory=dict)
     """Numbers of the segments that were read, by track."""
@@ -114,7 +117,7 @@ class Views(Generic[H]):
     def __len__(self) -> int:
         return len(self._by_secret)
 
-    def open(self, holder: H, subject: str, room: str, recording: Recording) -> View[H]:
+    def open(self, holder: H, subject: str, room: str, recording: Recording, use: Use) -> View[H]:
         """Raises ``LimitReached``."""
         if len(self._by_secret) >= MAX_VIEWS:
             raise LimitReached("too many recordings are being watched; try again later")
@@ -127,6 +130,7 @@ class Views(Generic[H]):
             subject=subject,
             room=room,
             recording=recording,
+            use=use,
             ends_at=self._now() + VIEW_SECONDS,
         )
         self._by_secret[view.secret] = view

@@ -44,6 +44,10 @@ class Purpose(StrEnum):
     OUTSIDE_VIEWERS = "outside_viewers"
 
 
+EMERGENCIES: Final = frozenset({Purpose.TREATMENT_LINK, Purpose.RECORDING})
+"""What break-glass may stand in for: nobody is taught or shown to strangers in an emergency."""
+
+
 class Decision(StrEnum):
     """What was decided."""
 
@@ -156,7 +160,7 @@ class Consents:
                 return False
             if room is not None and row.room not in self.audit.rooms.held(room):
                 return False
-            return self._standing(connection, procedure, Purpose(purpose)).permitted
+            return self.holding(connection, procedure, Purpose(purpose)).permitted
 
         return await self.database.read(work)
 
@@ -164,6 +168,13 @@ class Consents:
         """Raises ``ConsentMissing`` naming the purpose."""
         if not await self.permits(procedure, purpose):
             raise ConsentMissing(f"there is no consent to {purpose.value} for this procedure")
+
+    async def stands(self, procedure: ProcedureId, purpose: Purpose) -> bool:
+        """Whether the newest decision gives consent, also after the procedure; False for an unknown one."""
+        standing = await self.database.read(
+            lambda connection: self.holding(connection, procedure, purpose).consent
+        )
+        return standing is not None and standing.decision is Decision.GIVEN
 
     async def revoked_since(self, procedure: ProcedureId, purpose: Purpose, since: datetime) -> bool:
         """Whether the purpose was refused or taken back at that moment or later, or is so now; False where
@@ -180,7 +191,7 @@ class Consents:
     async def standing(self, procedure: ProcedureId) -> dict[Purpose, Standing]:
         """What holds for each purpose."""
         return await self.database.read(
-            lambda connection: {one: self._standing(connection, procedure, one) for one in Purpose}
+            lambda connection: {one: self.holding(connection, procedure, one) for one in Purpose}
         )
 
     async def history(self, procedure: ProcedureId) -> list[Consent]:
@@ -212,7 +223,7 @@ class Consents:
             withdraws = consent.decision is Decision.WITHDRAWN
             if closed and not withdraws:
                 raise ProcedureClosed
-            if withdraws and not self._standing(connection, procedure, consent.purpose).permitted:
+            if withdraws and not self.holding(connection, procedure, consent.purpose).permitted:
                 raise NothingToWithdraw
             self._insert(connection, procedure, consent, actor)
             self.audit.within(
@@ -222,7 +233,7 @@ class Consents:
                     "text_version": consent.text_version, "language": consent.language,
                 },
             )  # fmt: skip
-            return self._standing(connection, procedure, consent.purpose)
+            return self.holding(connection, procedure, consent.purpose)
 
         standing = await self.database.write(work)
         await self._tell()
@@ -233,14 +244,17 @@ class Consents:
     ) -> Standing:
         """Serves a purpose of a patient who cannot be asked.
 
-        Raises ``UnknownProcedure``, ``ProcedureClosed``; ``ConsentMissing`` over a refusal.
+        Raises ``UnknownProcedure``, ``ProcedureClosed``; ``ConsentMissing`` over a refusal, and for a purpose
+        that no emergency needs.
         """
+        if purpose not in EMERGENCIES:
+            raise ConsentMissing("an emergency is no reason to teach or to let anybody from outside watch")
 
         def work(connection: Connection) -> Standing:
             room, closed = _room(connection, procedure)
             if closed:
                 raise ProcedureClosed
-            if self._standing(connection, procedure, purpose).consent is not None:
+            if self.holding(connection, procedure, purpose).consent is not None:
                 raise ConsentMissing("a decision was taken; break-glass is for patients who cannot be asked")
             inserted = connection.execute(
                 insert(break_glass).values(
@@ -256,7 +270,7 @@ class Consents:
                 connection, Event.BREAK_GLASS, actor=actor, room=room, procedure=procedure,
                 subject=str(inserted.inserted_primary_key.id), details={"purpose": purpose.value},
             )  # fmt: skip
-            return self._standing(connection, procedure, purpose)
+            return self.holding(connection, procedure, purpose)
 
         return await self.database.write(work)
 
@@ -318,7 +332,8 @@ class Consents:
         except TimeoutError:
             pass
 
-    def _standing(self, connection: Connection, procedure: ProcedureId, purpose: Purpose) -> Standing:
+    def holding(self, connection: Connection, procedure: ProcedureId, purpose: Purpose) -> Standing:
+        """What holds now, within a transaction of the caller's."""
         decided = connection.execute(
             select(consents)
             .where(consents.c.procedure == procedure, consents.c.purpose == purpose.value)

@@ -79,10 +79,13 @@ class Query:
     """What is looked for; empty fields do not narrow. Days are days of the theatre's own time zone."""
 
     room: str | None
+    """The only one that the asker may see; None: all."""
     text: str = ""
     first_day: date | None = None
     last_day: date | None = None
     staff: str = ""
+    room_text: str = ""
+    """Part of a room's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +124,11 @@ class Library:
                     known[row.procedure] = self._case(connection, row)
                 entry = self._entry(row, known[row.procedure])
                 texts = (entry.title, entry.reference, entry.room, *entry.staff)
-                if matches(query.text, *texts) and matches(query.staff, *entry.staff):
+                if (
+                    matches(query.text, *texts)
+                    and matches(query.staff, *entry.staff)
+                    and matches(query.room_text, entry.room)
+                ):
                     found.append(entry)
                     if len(found) == MAX_FOUND:
                         break

@@ -27,7 +27,6 @@ from mediaserver.store.rooms import load_or_make_key
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS
 from mediaserver.tasks import end_tasks
 from mediaserver.vault import NoMasterKey, Vault
-from mediaserver.witness import Witness
 
 ROOM_KEY_FILE: Final = "rooms.key"
 CLOSE_SECONDS: Final = 10.0
@@ -146,14 +145,8 @@ class Store:
         """Raises ``NoMasterKey``."""
         return Library(self.database, self.procedures, self.bookmarks)
 
-    async def start(self, witness: Witness | None = None) -> None:
-        """Begins to write the audit; tells the witness which procedures rooms serve.
-
-        Raises ``DatabaseFailed``.
-        """
-        if witness is not None and self._procedures is not None:
-            for procedure in await self._procedures.find(None, open_only=True):
-                witness.serves(procedure.room, procedure.id)
+    async def start(self) -> None:
+        """Begins to write the audit. Raises ``DatabaseFailed``."""
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
         self._run(self._finish_deletions(), Deletions.__name__)

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from signalling.preflight import media, network
-from signalling.preflight.findings import Preflight, Verdict
+from signalling.preflight.findings import Finding, Preflight, Verdict
 from signalling.preflight.network import Target
 
 
@@ -19,4 +19,6 @@ async def examine(target: Target, *, insecure: bool = False) -> Preflight:
     if findings[-1].verdict is not Verdict.BLOCKED:
         may_tell = insecure or tls is True
         findings += await media.examine(target if may_tell else replace(target, invitation=""), tls)
+    else:
+        findings.append(Finding(item="udp", verdict=Verdict.UNTESTED))
     return Preflight(server=target.url, at_ms=time.time_ns() // 1_000_000, findings=findings)

@@ -15,6 +15,8 @@ from signalling.preflight.network import STEP_SECONDS, Target
 
 FRAMES_PER_SECOND = 15
 CONNECT_SECONDS = 10.0
+SETTLE_SECONDS = 4.0
+"""The server learns what a new way carries from below, and leaves pictures out meanwhile."""
 WATCH_SECONDS = 8.0
 LOSS_RATIO = 0.02
 """Pictures that did not come back: of 120 two may be those under way at the end."""
@@ -72,6 +74,7 @@ async def _watch(loopback: Loopback, running: asyncio.Task[None], seen: list[See
             return [Finding(item="websocket", verdict=Verdict.BLOCKED, where=where, detail=str(broken))]
         state = f"{loopback.sending.iceConnectionState}, {loopback.receiving.iceConnectionState}"
         return [Finding(item="udp", verdict=Verdict.BLOCKED, where=where, detail=f"ICE: {state}")]
+    await asyncio.sleep(SETTLE_SECONDS)
     first = len(seen)
     await asyncio.sleep(WATCH_SECONDS)
     return [Finding(item="udp", verdict=Verdict.OPEN, where=where), *_measured(seen[first:], where)]

@@ -75,8 +75,14 @@ def _passed(findings: list[Finding]) -> bool:
 
 
 def _blocked(item: Item, where: str, error: BaseException) -> Finding:
-    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return Finding(item=item, verdict=Verdict.BLOCKED, where=where, detail=str(words))
+    return Finding(item=item, verdict=Verdict.BLOCKED, where=where, detail=_told(error))
+
+
+def _told(error: BaseException) -> str:
+    """What IT can look for: the answer's status, else the system's own words."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP {error.status}"
+    return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _unverified() -> ssl.SSLContext:

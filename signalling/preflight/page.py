@@ -28,9 +28,9 @@ def _line(finding: Finding, language: Language) -> str:
 
 
 def requests(preflight: Preflight, language: Language) -> list[str]:
-    """What to ask for, in the order in which it helps."""
+    """What to ask for: what is blocked first, then in the order in which one thing needs the other."""
     asked = []
-    for finding in preflight.findings:
+    for finding in sorted(preflight.findings, key=lambda one: _ORDER.index(one.verdict)):
         step = STEPS[language][finding.item]
         if finding.verdict is Verdict.BLOCKED:
             asked.append(step.blocked.format(where=finding.where))

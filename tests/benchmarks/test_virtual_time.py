@@ -48,6 +48,7 @@ class Wanted:
     layer: int | None
     temporal: int | None
     paused: bool
+    still_seconds: float | None = None
 
 
 @dataclass

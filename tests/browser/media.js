@@ -137,12 +137,12 @@
     return session;
   }
 
-  async function publish(path, token, { width, height, framesPerSecond, codec, layers }) {
+  async function publish(path, token, { width, height, framesPerSecond, codec, layers, scalabilityMode }) {
     const { stream, state } = source(width, height, framesPerSecond);
     const pc = new RTCPeerConnection();
     // VP9 and AV1 would put all sizes into one stream unless told that each encoding has one spatial layer.
     const mode = ["video/VP9", "video/AV1"].includes(codec) ? { scalabilityMode: "L1T1" } : {};
-    const encodings = (layers ?? []).map((rid, i) => (
+    const encodings = scalabilityMode ? [{ scalabilityMode }] : (layers ?? []).map((rid, i) => (
       { rid, scaleResolutionDownBy: 2 ** (layers.length - 1 - i), ...mode }));
     const video = pc.addTransceiver(stream.getVideoTracks()[0], { direction: "sendonly", sendEncodings: encodings });
     pc.addTransceiver(stream.getAudioTracks()[0], { direction: "sendonly" });

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 from mediaserver.policy import Role
 from mediaserver.vault import make_master_key
 from tests.browser.visitor import Visitor
-from tests.recording_room import procedure
+from tests.recording_room import decide, procedure
 from tests.running import CONFIGURATION, Client, Server
 
 pytestmark = [
@@ -35,7 +35,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server, tmp_path: Path) -> None:
     room = keyed.new_room()
     async with Client(keyed) as http:
-        await procedure(http, room)
+        case = await procedure(http, room)
     link = keyed.page("theatre", room, Role.STAFF, "Đd Mai")
     theatre = await Visitor.open(chromium, keyed, link, language="vi", wide=True, pictures=tmp_path)
     await theatre.page.click(".button.main.big")
@@ -62,7 +62,17 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
     await late.page.click(".button.main.big")
     await expect(late.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
     await theatre.page.get_by_role("button", name="Dừng ghi hình").click()
-    for visitor in (theatre, observer, late):
+    await expect(observer.page.locator(".recording")).to_have_attribute("data-recording", "false")
+    async with Client(keyed) as http:
+        await decide(http, room, case, "withdrawn", "outside_viewers")
+    refused = observer.page.locator(".card.error")
+    await expect(refused).to_contain_text("The patient has not agreed to viewers from outside", timeout=2_000)
+    await observer.picture("observer-not-consented")
+    await observer.page.get_by_role("button", name="Join again").click()
+    await expect(refused).to_contain_text("The patient has not agreed to viewers from outside")
+    observer.problems[:] = [one for one in observer.problems if "403" not in one]
+    await observer.close()
+    for visitor in (theatre, late):
         await expect(visitor.page.locator(".recording")).to_have_attribute("data-recording", "false")
         assert visitor.problems == []
         await visitor.close()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -16,7 +17,13 @@ from sqlalchemy import select
 
 from mediaserver import config
 from mediaserver.ids import RecordingId
+from mediaserver.policy import Role
+from mediaserver.recording.annex import Annex
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.indexing import LOOK_SECONDS
+from mediaserver.recording.manifest import Manifest
+from mediaserver.review.kept_reception import ReceptionReport
+from mediaserver.review.reception import Run, Viewer
 from mediaserver.store.database import Database
 from mediaserver.store.schema import FILE_NAME, MIGRATIONS, recordings
 from mediaserver.vault import Vault, make_master_key
@@ -56,6 +63,7 @@ def reviewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     minutes(running.data / "recordings", vault, LONG, ROOM, 10, "proc-1")
     until_indexed(database)
     database.close()
+    keep_reception(running.data / "recordings", vault)
     yield running
     assert running.stop() == 0, running.log.read_text()[-4000:]
 
@@ -67,6 +75,30 @@ def until_indexed(database: Database) -> None:
     while database.read_now(lambda connection: connection.execute(ended).first()) is None:
         assert time.monotonic() < deadline, "not indexed"
         time.sleep(0.2)
+
+
+def keep_reception(root: Path, vault: Vault) -> None:
+    """What two viewers got, sealed with the recording as the server does it."""
+    folder = RecordingFolder.of(root, LONG)
+    report = ReceptionReport(
+        viewers=[
+            Viewer(
+                participant="s1", role=Role.SPECIALIST,
+                runs=[Run(start=0, end=600, level="full", reason=None)],
+            ),
+            Viewer(
+                participant="o1", role=Role.OBSERVER,
+                runs=[
+                    Run(start=0, end=120, level="full", reason=None),
+                    Run(start=120, end=300, level="reduced", reason="link"),
+                ],
+            ),
+        ],
+        known_from=0.0,
+        complete=True,
+    )  # fmt: skip
+    head = Manifest(folder, vault).head()
+    Annex(folder).seal(msgspec.json.encode(report), head, folder.open_key(vault), vault)
 
 
 class Reader(Visitor):
@@ -120,6 +152,7 @@ async def reader(chromium: Browser, reviewing: Server, tmp_path: Path) -> AsyncI
 
 async def opened(reader: Reader) -> None:
     await reader.page.click(".entry .button.main")
+    await reader.page.click("[data-use=care]")
     await reader.watching()
 
 
@@ -205,6 +238,7 @@ async def test_moments_are_marked_kept_and_linked(
     await page.keyboard.press("c")
     await page.wait_for_function("() => location.hash.startsWith('#recording=')")
     await page.reload()
+    await page.click("[data-use=quality]")
     await reader.watching()
     assert await reader.position() == pytest.approx(100.0, abs=0.2)
     assert await page.evaluate("() => location.hash") == "", "no link stays in the address bar"
@@ -268,6 +302,59 @@ async def test_a_moment_is_marked_while_it_happens(
         await visitor.page.wait_for_selector(".notices:has-text('Đã đánh dấu lúc này')")
     finally:
         await visitor.close()
+
+
+async def test_teaching_is_refused_in_words_where_nobody_consented(reader: Reader) -> None:
+    page = reader.page
+    await page.click(".entry .button.main")
+    assert await page.evaluate("() => document.activeElement?.dataset.use") == "care"
+    await reader.picture("review-use")
+    await page.click("[data-use=teaching]")
+    await page.wait_for_selector(".card.error")
+    assert "chưa đồng ý dùng ca này để giảng dạy" in await page.inner_text(".card.error")
+    assert "teaching_not_consented" in await page.inner_text(".card.error")
+    reader.problems[:] = [one for one in reader.problems if "403" not in one]
+
+
+async def test_who_may_see_all_rooms_looks_through_them(
+    chromium: Browser, reviewing: Server, tmp_path: Path
+) -> None:
+    link = reviewing.page("review", "*", "auditor")
+    visitor = await Reader.open(chromium, reviewing, link, language="vi", wide=True, pictures=tmp_path)
+    try:
+        await visitor.page.wait_for_selector(".entry")
+        assert ROOM in await visitor.page.inner_text(".entry")
+        await visitor.page.fill("#search-room", "VIEW-ROOM")
+        await visitor.page.keyboard.press("Enter")
+        await visitor.page.wait_for_function("() => document.querySelectorAll('.entry').length === 1")
+        await visitor.page.fill("#search-room", "elsewhere")
+        await visitor.page.keyboard.press("Enter")
+        await visitor.page.wait_for_selector(".library .empty")
+        await visitor.picture("review-all-rooms")
+    finally:
+        await visitor.close()
+
+
+async def test_each_viewer_has_a_row_that_says_what_they_got(reader: Reader) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+    rows = page.locator(".reception [data-viewer]")
+    await rows.first.wait_for()
+    assert await rows.count() == 2
+    await reader.seek(30.0)
+    assert await rows.nth(0).get_attribute("data-level") == "full"
+    assert await rows.nth(1).get_attribute("data-level") == "full"
+    await reader.seek(200.0)
+    assert await rows.nth(1).get_attribute("data-level") == "reduced"
+    assert "đường truyền" in (await rows.nth(1).inner_text()).lower()
+    await rows.nth(1).get_by_role("slider").focus()
+    await page.keyboard.press("ArrowLeft")
+    assert await reader.position() == pytest.approx(120.0, abs=1), "where it began"
+    assert await rows.nth(0).get_attribute("data-level") == "full"
+    await reader.seek(400.0)
+    assert await rows.nth(1).get_attribute("data-level") == "unknown", "they had gone"
+    await reader.picture("review-viewers")
 
 
 async def test_an_observer_is_refused_in_words(chromium: Browser, reviewing: Server, tmp_path: Path) -> None:

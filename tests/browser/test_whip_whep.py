@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from mediaserver.policy import Role
 from tests.browser.conftest import OpenVisitor
+from tests.browser.test_pages import enter
 from tests.browser.visitor import assert_live
 from tests.running import Client, Server, until
 
@@ -19,6 +21,12 @@ pytestmark = [
 CODECS = ["video/VP8", "video/H264", "video/VP9", "video/AV1"]
 PICTURE: dict[str, Any] = {"width": 640, "height": 360, "framesPerSecond": 15}
 SIMULCAST: dict[str, Any] = {"width": 1280, "height": 720, "framesPerSecond": 15, "layers": ["l", "m", "h"]}
+SCALABLE: dict[str, Any] = {
+    "width": 1280,
+    "height": 720,
+    "framesPerSecond": 15,
+    "scalabilityMode": "L3T3_KEY",
+}
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -66,10 +74,13 @@ async def test_simulcast_reaches_a_whep_viewer_in_its_highest_layer(
 
 
 @pytest.mark.alone
-async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server) -> None:
+@pytest.mark.parametrize(
+    "codec", [CODECS[0], *(pytest.param(codec, marks=pytest.mark.slow) for codec in CODECS[1:])]
+)
+async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server, codec: str) -> None:
     room = server.new_room()
     sender, watcher = await visit(), await visit()
-    await sender.publish(room, **SIMULCAST, codec="video/VP8")
+    await sender.publish(room, **SIMULCAST, codec=codec)
     await watcher.watch(room, SIMULCAST["width"])
 
     def seen(width: int) -> Callable[[], Awaitable[bool]]:
@@ -84,6 +95,42 @@ async def test_a_whep_player_chooses_a_layer(visit: OpenVisitor, server: Server)
     await until(seen(SIMULCAST["width"] // 4), 20, "the lowest layer is seen")
     await watcher.steady(loss=0.3)
     assert (await watcher.log()).widths[-1] == SIMULCAST["width"] // 4
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize(("codec", "width"), [("video/VP9", 1280), ("video/AV1", 320)])
+async def test_spatial_layers_of_one_stream_reach_a_whep_viewer(
+    visit: OpenVisitor, server: Server, codec: str, width: int
+) -> None:
+    """Chromium offers a player no dependency descriptor: of AV1 it can take the lowest layer alone."""
+    room = server.new_room()
+    sender, watcher = await visit(), await visit()
+    await sender.publish(room, **SCALABLE, codec=codec)
+    await watcher.watch(room, SCALABLE["width"])
+    log = await watcher.steady(loss=0.3)
+    assert set(log.sizes) == {width}
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize("codec", ["video/VP9", "video/AV1"])
+async def test_spatial_layers_of_one_stream_reach_a_page(
+    visit: OpenVisitor, server: Server, codec: str
+) -> None:
+    """The server's own offer has the dependency descriptor."""
+    room = server.new_room()
+    sender = await visit()
+    await sender.publish(room, **SCALABLE, codec=codec)
+    watcher = await enter(visit, server, "observe", room, Role.OBSERVER)
+    await watcher.wait_tile("live")
+    await watcher.follow_tile(SCALABLE["width"])
+
+    async def highest() -> bool:
+        return (await watcher.log()).widths[-1:] == [SCALABLE["width"]]
+
+    await until(highest, 40, "the highest layer is seen")
+    await watcher.steady(loss=0.3)
 
 
 async def test_an_ice_restart_keeps_media_keys_and_dtls(visit: OpenVisitor, server: Server) -> None:

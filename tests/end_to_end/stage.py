@@ -11,7 +11,6 @@ from pathlib import Path
 from playwright.async_api import Page, Playwright, async_playwright
 
 from mediaserver.policy import Role
-from signalling.demo.tracks import VoiceTrack
 from tests.browser.visitor import Visitor
 from tests.end_to_end.engines import Engine
 from tests.end_to_end.verdict import row
@@ -108,10 +107,9 @@ class Stage:
         return engine, visitor
 
     async def surgeon(self) -> Member:
-        """An aiortc surgeon who sends a picture and sound."""
+        """An aiortc surgeon who sends a picture, and no sound."""
         surgeon = await self._stack.enter_async_context(Member(self.http, self.room, Role.SURGEON))
-        sources = [(MarkedTrack(), "Scope", "endoscope"), (VoiceTrack(), "Voice", "microphone")]
-        self.publication, _ = await surgeon.publish(sources)
+        self.publication, *_ = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
         return surgeon
 
     async def watcher(self, over: str | None = None) -> Member:
@@ -125,7 +123,7 @@ class Stage:
         return observer
 
     async def well(self) -> None:
-        """Until there is nothing to find, for some seconds together."""
+        """Until there is nothing to find, for some seconds together, however busy others keep the machine."""
         good = 0
 
         async def quiet() -> bool:
@@ -134,4 +132,4 @@ class Stage:
             await asyncio.sleep(0.5)
             return good >= 10
 
-        await until(quiet, 60, "a room without a finding")
+        await until(quiet, 150, "a room without a finding")

@@ -21,7 +21,7 @@ from mediaserver.operations.model import Cause
 from tests.end_to_end.engines import coturn
 from tests.end_to_end.stage import AHEAD, RELAY_ONLY, Stage
 from tests.end_to_end.stalling_proxy import proxied
-from tests.end_to_end.verdict import Verdict, row, table, verdict
+from tests.end_to_end.verdict import Row, Verdict, row, table, told, verdict
 from tests.impaired import Path
 from tests.recording_room import RecordingServer, procedure
 from tests.relay import relay
@@ -66,7 +66,7 @@ async def stalled_socket(stage: Stage) -> Verdict:
             os.kill(proxy, signal.SIGCONT)
 
 
-LOSSY_AFTER_SECONDS, LOSSY_SECONDS = 35, 150
+LOSSY_AFTER_SECONDS, LOSSY_SECONDS = 60, 150
 BURSTS = ",".join(
     f"{LOSSY_AFTER_SECONDS + tenths / 10}-{LOSSY_AFTER_SECONDS + tenths / 10 + 0.1}"
     for tenths in range(0, LOSSY_SECONDS * 10, 4)
@@ -208,8 +208,8 @@ ALONE: tuple[Callable[[Folder], Awaitable[Verdict]], ...] = (lossy_turn, full_di
 """With a server of its own."""
 
 
-async def of_rooms(server: Server, folder: Folder) -> AsyncIterator[Verdict]:
-    """Faults on a common server, beside a room without any."""
+async def of_rooms(server: Server, folder: Folder, beside: list[Row]) -> AsyncIterator[Verdict]:
+    """Faults on a common server; ``beside`` takes how a room without any stands after each."""
 
     async def staged(fault: Callable[[Stage], Awaitable[Verdict]]) -> Verdict:
         async with Stage.open(server, folder) as stage:
@@ -222,14 +222,15 @@ async def of_rooms(server: Server, folder: Folder) -> AsyncIterator[Verdict]:
             for one in await asyncio.gather(*(staged(fault) for fault in faults)):
                 yield one
             if busy_server not in faults:
-                assert (await row(healthy.http, healthy.room))["state"] == "good"
+                beside.append(await row(healthy.http, healthy.room))
 
 
 async def test_at_least_nine_of_ten_faults_are_named(tmp_path: Folder) -> None:
     verdicts: list[Verdict] = []
+    beside: list[Row] = []
     server = Server.start(tmp_path / "rooms")
     try:
-        verdicts += [one async for one in of_rooms(server, tmp_path)]
+        verdicts += [one async for one in of_rooms(server, tmp_path, beside)]
     finally:
         server.stop()
     for fault in ALONE:
@@ -237,6 +238,12 @@ async def test_at_least_nine_of_ten_faults_are_named(tmp_path: Folder) -> None:
         folder.mkdir()
         verdicts.append(await fault(folder))
     print("\n" + table(verdicts))
+    print("the room without a fault: " + "; ".join(told(one) for one in beside))
     causes: set[Cause] = {one.fault for one in verdicts}
     assert len(causes) == len(verdicts) == 10
     assert sum(one.right for one in verdicts) >= 9, table(verdicts)
+    # A machine that is short of time for all of it may be told so, but nobody else's fault.
+    assert all(one["state"] in ("good", "watch") for one in beside), beside
+    assert not (causes - {"server_overload"}) & {
+        found["cause"] for one in beside for found in one["findings"]
+    }

@@ -72,9 +72,10 @@ async def test_a_room_is_recorded_in_step_and_everyone_is_told(
 ) -> None:
     server, http = theatre
     room = server.new_room()
+    case = await procedure(http, room)
     async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
         await surgeon.publish([(MarkedTrack(), "Scope", "endoscope"), (VoiceTrack(), "Voice", "microphone")])
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+        await surgeon.do("start_recording", procedure=case)
         told = await observer.event("recording", about("", state="recording"))
         assert abs(told["since_ms"] - now_ms()) < 5_000
         async with Member(http, room, "specialist") as late:
@@ -154,7 +155,7 @@ async def test_what_a_crash_left_is_marked_when_its_consent_was_withdrawn_before
     server.process.stdout.close()
     settings = Settings(data=Data(folder=server.data), recording=Recording(master_key_file=server.key))
     store = Store.open(settings)
-    (given,) = await store.consents.history(ids[0])
+    given = (await store.consents.history(ids[0]))[0]
     withdrawn = dataclasses.replace(given, decision=Decision.WITHDRAWN)
     await store.consents.decide(ids[0], withdrawn, Actor(id="nurse"))
     await store.close()
@@ -174,11 +175,12 @@ async def test_live_viewers_lose_nothing_when_the_recorder_is_killed(
 ) -> None:
     server, http = theatre
     room = server.new_room()
+    case = await procedure(http, room)
     async with Member(http, room) as surgeon, Member(http, room, "observer") as observer:
         (scope,) = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
         await observer.do("subscribe", publications=[scope])
         watch = await observer.watch(scope)
-        await surgeon.do("start_recording", procedure=await procedure(http, room))
+        await surgeon.do("start_recording", procedure=case)
         await watch.frames(15)
         first = server.recorder
         os.kill(first, signal.SIGKILL)
@@ -289,7 +291,7 @@ async def study(http: Client, recording: str) -> None:
 
     await until(found, 3 * LOOK_SECONDS, "the recording is in the library")
     path = f"/api/v1/recordings/{recording}"
-    detail = await (await http.request("POST", f"{path}/views", headers=headers)).json()
+    detail = await (await http.request("POST", f"{path}/views", json={"use": "care"}, headers=headers)).json()
     assert [one["label"] for one in detail["bookmarks"]] == [MARK]
     camera = next(track for track in detail["tracks"] if track["kind"] == "video")
     assert camera["label"] == LABEL

@@ -52,11 +52,12 @@ async def test_viewers_and_recording_go_on(tmp_path: Path, small: Path) -> None:
     room = server.new_room()
     try:
         async with Client(server) as http, Member(http, room) as surgeon:
+            case = await procedure(http, room)
             async with Member(http, room, "observer") as observer:
                 (scope,) = await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
                 await observer.do("subscribe", publications=[scope])
                 watch = await observer.watch(scope)
-                await surgeon.do("start_recording", procedure=await procedure(http, room))
+                await surgeon.do("start_recording", procedure=case)
                 await watch.frames(15)
                 begun = len(watch.seen)
                 fill(small)

@@ -92,6 +92,15 @@ def _passed(evidence: Row) -> bool:
     return bool(value < limit if low else value > limit)
 
 
+def told(one: Row) -> str:
+    """How a room stands, in a few words."""
+    findings = [
+        f"{found['cause']} ({', '.join(evidence['measure'] for evidence in found['evidence'])})"
+        for found in one["findings"]
+    ]
+    return " ".join([one["state"], *findings])
+
+
 def table(verdicts: Sequence[Verdict]) -> str:
     """One line a fault."""
     lines = [f"{'fault':17} {'named':17} {'share':>5} {'after':>6}  right  evidence"]

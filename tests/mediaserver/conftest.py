@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import AsyncIterator
 
-HERE = Path(__file__).parent
-CAPTURES = HERE.parent / "captures"
+import pytest
 
-# Tests are imported by file (--import-mode=importlib), so what they share is made importable by name here.
-for _name in ("link", "captures", "negotiation_support", "peers", "adaptation.watching", "seconds", "desks"):
-    _path = HERE / f"{_name.replace('.', '/')}.py"
-    if _path.exists() and f"tests.mediaserver.{_name}" not in sys.modules:
-        _spec = importlib.util.spec_from_file_location(f"tests.mediaserver.{_name}", _path)
-        assert _spec is not None
-        assert _spec.loader is not None
-        _module = importlib.util.module_from_spec(_spec)
-        sys.modules[f"tests.mediaserver.{_name}"] = _module
-        _spec.loader.exec_module(_module)
+from mediaserver.server import Server
+from tests.mediaserver.peers import running_server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """One of one worker with limits as shipped; modules that need another have a fixture of the same name."""
+    async with running_server() as running:
+        yield running

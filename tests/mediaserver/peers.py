@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mediaserver.config import Data, Limits, Listen, Log, Media, Settings, Tls, Tokens
@@ -57,6 +58,15 @@ def make_server(workers: int = 1, **limits: object) -> Server:
     """Not started yet."""
     chosen = settings(workers, **limits)
     return Server(chosen, open_plane(chosen.media))
+
+
+@asynccontextmanager
+async def running_server(workers: int = 1, **limits: object) -> AsyncIterator[Server]:
+    """From its start to its stop."""
+    server = make_server(workers, **limits)
+    await server.start()
+    yield server
+    await server.stop()
 
 
 def identity(role: Role = Role.STAFF, room: str = "theatre-1") -> Identity:

@@ -18,15 +18,13 @@ from mediaserver.policy import RIGHTS, Right, Role
 from mediaserver.server import Server
 from mediaserver.transport.data_channels import DataChannels
 from tests.mediaserver.link import pair
-from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, publish, running_server, told
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    running = make_server(workers=2)
-    await running.start()
-    yield running
-    await running.stop()
+    async with running_server(workers=2) as running:
+        yield running
 
 
 async def test_a_failed_worker_ends_its_rooms_alone(server: Server) -> None:

@@ -11,15 +11,13 @@ from mediaserver.negotiation.offer import parse_description
 from mediaserver.publish_side import SourceSpec, whip_sources
 from mediaserver.server import Server
 from tests.mediaserver.captures import capture
-from tests.mediaserver.peers import SOURCES, identity, make_server, publish
+from tests.mediaserver.peers import SOURCES, identity, make_server, publish, running_server
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    running = make_server(publications_per_participant=2)
-    await running.start()
-    yield running
-    await running.stop()
+    async with running_server(publications_per_participant=2) as running:
+        yield running
 
 
 @pytest.mark.parametrize(

@@ -29,15 +29,13 @@ from mediaserver.participant import Participant
 from mediaserver.policy import Role
 from mediaserver.server import Server, SourceSpec
 from tests.mediaserver.captures import capture
-from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, running_server, told
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    running = make_server(empty_room_seconds=0.01)
-    await running.start()
-    yield running
-    await running.stop()
+    async with running_server(empty_room_seconds=0.01) as running:
+        yield running
 
 
 def offers(participant: Participant) -> list[Offer]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from mediaserver.errors import MalformedSdp, StaleGeneration, TransportFailed, UnknownPublication
@@ -11,15 +9,7 @@ from mediaserver.events import Offer, TransportState
 from mediaserver.ids import PublicationId
 from mediaserver.server import Server
 from mediaserver.session import Wish
-from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    running = make_server()
-    await running.start()
-    yield running
-    await running.stop()
+from tests.mediaserver.peers import answer_to, connected, identity, publish, told
 
 
 async def test_a_broken_answer_leaves_the_offer_open(server: Server) -> None:

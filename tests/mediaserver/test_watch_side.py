@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from mediaserver.errors import NothingPublished
@@ -11,15 +9,7 @@ from mediaserver.policy import Role
 from mediaserver.server import Server
 from mediaserver.watch_side import sources
 from tests.mediaserver.captures import capture
-from tests.mediaserver.peers import connected, identity, make_server, publish
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    running = make_server()
-    await running.start()
-    yield running
-    await running.stop()
+from tests.mediaserver.peers import connected, identity, publish
 
 
 async def test_the_first_picture_and_sound_or_one_label(server: Server) -> None:

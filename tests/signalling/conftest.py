@@ -175,7 +175,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
         store = Store.open(configured)
         server = Server(configured, open_plane(configured.media), store.audit)
         await server.start()
-        await store.start(server.registry.witness)
+        await store.start()
         clock = Clock()
         bounds: HttpLimits = replace(from_settings(configured), **{"connections_per_source": 1000, **limits})
         parts = app.services(server, configured, token_keys, limits=bounds, now=clock, store=store)

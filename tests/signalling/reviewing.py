@@ -73,7 +73,8 @@ class Reviewed:
 
     async def open(self, **more: Any) -> dict[str, Any]:
         """Opens the recording; the session's cookie jar keeps the view."""
-        response = await self.ask("POST", f"/{self.recording}/views", **more)
+        wish = {"use": more.pop("use", "care")}
+        response = await self.ask("POST", f"/{self.recording}/views", json=wish, **more)
         assert response.status == 200, await response.text()
         found: dict[str, Any] = await response.json()
         return found

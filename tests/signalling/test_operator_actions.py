@@ -10,6 +10,7 @@ import pytest
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import RoomId
+from mediaserver.policy import Right
 from signalling import operator_actions
 from signalling.context import SERVICES
 from tests.running import until
@@ -60,6 +61,7 @@ async def published(house: House) -> tuple[Any, str, str]:
 
 
 def paths(room: str, publication: str, participant: str) -> list[tuple[str, str, Any]]:
+    """All that changes something within a room, as the operations page asks for it."""
     source = f"{OPERATIONS}/rooms/{room}/publications/{publication}"
     return [
         ("POST", f"{source}/keyframe", {}),
@@ -86,15 +88,49 @@ async def test_an_operator_acts_and_it_is_audited(house: House) -> None:
     assert closing["reconnect"] is True
 
 
-async def test_nobody_else_may_and_the_attempt_is_audited(house: House) -> None:
-    _, participant, publication = await published(house)
-    strangers = [house.bearer("surgeon"), house.bearer("operator", "other")]
-    for bearer in strangers:
-        for method, path, wish in paths("7QK2", publication, participant):
-            assert (await call(house, method, path, bearer, wish))[0] == 403, path
-    assert [one.event for one in await house.audited()].count("access.deny") == 8
+MAY_NOT = {
+    "a surgeon, not even of their own room": ("surgeon", "7QK2", None),
+    "an operator of another room": ("operator", "other", None),
+    "an operator whose right was taken away": ("operator", "*", frozenset[Right]()),
+}
+EVERYTHING = {
+    *(f"{route.method} {route.path}" for route in operator_actions.ROUTES),
+    "DELETE /api/v1/rooms/{room}/participants/{participant}",
+    "DELETE /api/v1/rooms/{room}",
+}
+"""What docs/operations-api.md lists as changing something."""
+
+
+@pytest.mark.parametrize("action", sorted(EVERYTHING))
+async def test_nobody_else_may_and_the_attempt_is_audited(
+    house: House, stopped: Stopped, action: str
+) -> None:
+    socket, participant, publication = await published(house)
+    method, route = action.split()
+    wishes = {
+        "drain": {"override": "the building is on fire"},
+        "muted": {"muted": True},
+        "top-layer": {"layer": 0},
+    }
+    path = route.format(room="7QK2", participant=participant, publication=publication)
+    refused = [who for who in MAY_NOT.values() if not (who[0] == "surgeon" and method == "DELETE")]
+    if action.endswith("/drain"):
+        refused.append(("operator", "7QK2", None))  # of one room, not of the server
+    for role, room, rights in refused:
+        bearer = house.bearer(role, room, rights=rights)
+        assert (await call(house, method, path, bearer, wishes.get(path.rsplit("/")[-1], {})))[0] == 403, role
+    denied = [one for one in await house.audited() if one.event == "access.deny"]
+    assert [(one.outcome, one.role, json.loads(one.details)) for one in denied] == [
+        ("denied", role, {"method": method, "route": route, "code": "not_permitted"})
+        for role, _, _ in refused
+    ]
     assert await acted(house) == []
-    assert not house.server.rooms[RoomId("7QK2")].publications[publication].muted  # type: ignore[index]
+    assert stopped.times == 0
+    room_now = house.server.rooms[RoomId("7QK2")]
+    assert list(room_now.members) == [participant]
+    assert not room_now.publications[publication].muted  # type: ignore[index]
+    assert room_now.publications[publication].top_layer is None  # type: ignore[index]
+    assert (await socket.ask("ping"))["type"] == "pong"
 
 
 async def test_what_is_not_there_or_no_wish(house: House) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.policy import Right
-from signalling import precall
+from signalling import precall, precall_api
 from signalling.tokens import Audience
 from tests.signalling.conftest import House
 from tests.signalling.test_api import call
@@ -47,3 +47,28 @@ async def test_too_many_are_told_when_to_come_back(house: House) -> None:
             retry = response.headers.get("Retry-After")
     assert statuses == [200] * precall.MAX_AT_ONCE + [429]
     assert retry is not None
+
+
+async def test_a_test_has_one_download_at_a_bounded_rate(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precall_api, "DOWNLOAD_SECONDS", 0.5)
+    bearer = house.bearer("observer", audience=Audience.INVITE)
+    _, test = await call(house, "POST", "/api/v1/precall", bearer, {})
+    url = f"{house.url}/api/v1/precall/{test['room']}/download"
+    async with house.http.get(url, headers=bearer) as response:
+        body = await response.read()
+    assert response.status == 200
+    bound = precall_api.DOWNLOAD_BITS_PER_SECOND / 8 * 0.5 + precall_api.CHUNK_BYTES
+    assert precall_api.CHUNK_BYTES <= len(body) <= bound
+    assert (await call(house, "GET", f"/api/v1/precall/{test['room']}/download", bearer))[0] == 429
+
+
+async def test_a_download_needs_an_invitation_and_a_test_that_runs(house: House) -> None:
+    bearer = house.bearer("observer", audience=Audience.INVITE)
+    _, test = await call(house, "POST", "/api/v1/precall", bearer, {})
+    path = f"/api/v1/precall/{test['room']}/download"
+    operator = house.bearer("operator", "*", audience=Audience.INVITE)
+    assert (await call(house, "GET", path, operator))[0] == 403
+    assert (await call(house, "GET", path, None))[0] == 401
+    assert (await call(house, "GET", "/api/v1/precall/precall.0000/download", bearer))[0] == 404

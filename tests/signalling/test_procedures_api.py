@@ -165,13 +165,13 @@ async def test_without_a_master_key_it_says_what_to_do(open_house: Any) -> None:
 
 async def test_live_events_belong_to_the_procedure_the_room_serves(house: House) -> None:
     procedure = await opened(house)
-    socket, hello = await house.join("observer")
+    socket, hello = await house.join("specialist")
     await socket.ask("leave")
     await socket.closed()
     await house.store.audit.flush()
     records = await house.store.database.read(find)
     came = next(record for record in records if record.event == "participant.admit")
-    assert (came.procedure, came.actor, came.role) == (procedure["id"], hello["participant"], "observer")
+    assert (came.procedure, came.actor, came.role) == (procedure["id"], hello["participant"], "specialist")
     assert came.address_class == "loopback"
     assert house.store.vault is not None
     assert came.actor_name(house.store.vault) == "Dr Ánh"

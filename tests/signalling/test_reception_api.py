@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.policy import Role
+from mediaserver.review.kept_reception import KeptReception
+from signalling import reception_api
 from tests.mediaserver.review.recorded import RECORDING, STARTED_AT
 from tests.mediaserver.seconds import observer, surgeon
 from tests.signalling.conftest import OpenHouse
@@ -58,3 +60,14 @@ async def test_another_rooms_history_is_not(here: Reviewed) -> None:
 )
 async def test_others_are_told_nothing(here: Reviewed, role: Role | None, room: str, status: int) -> None:
     assert (await here.ask("GET", PATH, role=role, room=room)).status == status
+
+
+async def test_what_was_sealed_with_the_recording_outlives_the_history(
+    here: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(here, "7QK2")
+    first = await (await here.ask("GET", PATH)).json()
+    history = here.house.parts.operations.store.database
+    assert await KeptReception(here.desk.roots, here.desk.vault, history).step() == 1
+    monkeypatch.setattr(reception_api, "gather", None)
+    assert await (await here.ask("GET", PATH)).json() == first

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mediaserver.ids import RecordingId
-from mediaserver.policy import Role
+from mediaserver.policy import Right, Role
 from mediaserver.recording.reader import Recording
 from signalling.review_api import COOKIE, RANGE_BYTES
 from tests.mediaserver.review.recorded import RECORDING, theatre
@@ -16,6 +16,7 @@ from tests.signalling.conftest import OpenHouse
 from tests.signalling.reviewing import PROCEDURE, Reviewed, index, reviewed
 
 SEGMENT = f"/{RECORDING}/tracks/t-cam-a/segments/0"
+CARE = {"use": "care"}
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def plain(here: Reviewed) -> bytes:
         ({"text": "dat"}, True),
         ({"staff": "le hong"}, True),
         ({"staff": "tui mat"}, False),
+        ({"room": "qk2"}, True),
+        ({"room": "7qk3"}, False),
         ({"from": "2026-03-09", "to": "2026-03-09"}, True),
         ({"from": "2026-03-10"}, False),
         ({"to": "2026-03-08"}, False),
@@ -152,7 +155,9 @@ async def test_thumbnails_are_small_pictures(here: Reviewed) -> None:
 async def test_a_withdrawn_token_ends_what_it_opened(here: Reviewed) -> None:
     token = here.house.token(Role.SURGEON)
     headers = {"Authorization": f"Bearer {token}"}
-    assert (await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers)).status == 200
+    assert (
+        await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers, json=CARE)
+    ).status == 200
     assert (await here.ask("GET", SEGMENT, role=None)).status == 200
     authenticator = here.house.parts.authenticator
     authenticator.revoke(authenticator.check(token).claims)
@@ -208,13 +213,13 @@ async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) ->
     await index(here.house)
     socket, _ = await here.house.join(Role.STAFF)
     assert (await socket.ask("mark", label="Chảy máu"))["type"] == "ok"
-    opened = await (await here.ask("POST", f"/{live}/views")).json()
+    opened = await (await here.ask("POST", f"/{live}/views", json=CARE)).json()
     [mark] = opened["bookmarks"]
     assert (mark["label"], mark["live"]) == ("Chảy máu", True)
     assert 2.9 < mark["seconds"] < 8
     elsewhere, _ = await here.house.join(Role.STAFF, "room-without")
     assert (await elsewhere.ask("mark"))["code"] == "nothing_to_mark"
-    observer, _ = await here.house.join(Role.OBSERVER)
+    observer, _ = await here.house.join(Role.OBSERVER, "room-without")
     assert (await observer.ask("mark"))["code"] == "not_permitted"
 
 
@@ -228,3 +233,20 @@ async def test_without_a_master_key_review_is_off(open_house: OpenHouse) -> None
     house = await open_house({"recording": {}})
     response = await house.http.get(f"{house.url}/api/v1/recordings", headers=house.bearer())
     assert (response.status, (await response.json())["code"]) == (404, "review_off")
+
+
+async def test_who_may_study_all_rooms_finds_what_lies_in_any(here: Reviewed) -> None:
+    study = frozenset({Right.REVIEW, Right.MARK})
+    for role, rights in ((Role.AUDITOR, None), (Role.SPECIALIST, study)):
+        headers = here.house.bearer(role, "*", rights=rights)
+        found = await here.ask(
+            "GET", "", role=None, headers=headers, params={"text": "tui mat", "room": "qk"}
+        )
+        assert [one["room"] for one in (await found.json())["recordings"]] == ["7QK2"]
+        opened = await here.ask("POST", f"/{RECORDING}/views", role=None, headers=headers, json=CARE)
+        assert opened.status == 200
+        socket = await here.house.socket()
+        token = here.house.token(role, "*", rights=rights)
+        assert (await socket.ask("join", token=token, name="An"))["type"] == "error", "it enters no room"
+    with pytest.raises(ValueError, match="room must be"):
+        here.house.token(Role.SURGEON, "*", rights=frozenset({Right.REVIEW, Right.RECORD}))

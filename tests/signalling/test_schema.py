@@ -19,6 +19,10 @@ def test_the_exported_operations_schema_is_current() -> None:
     )
 
 
+def test_the_words_that_page_and_report_share_are_current() -> None:
+    assert schema.WORDS_FILE.read_text() == schema.operations_words_text(), "run: python -m signalling.schema"
+
+
 def test_the_exported_schema_is_current() -> None:
     assert (schema.DOCS / schema.SCHEMA_FILE).read_text() == schema.schema_text(), (
         "run: python -m signalling.schema"

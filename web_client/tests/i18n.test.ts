@@ -21,6 +21,7 @@ function texts(value: unknown): string[] {
 const ENDINGS = [
   "left", "removed", "room_closed", "server_draining", "worker_failed", "replaced", "closed_4409", "closed_4412",
   "invitation_invalid", "unauthorized", "not_permitted", "no_page", "unknown_room", "room_full", "draining", "network",
+  "outside_viewers_not_consented", "teaching_not_consented", "treatment_link_declined",
 ];
 
 describe("dictionaries", () => {

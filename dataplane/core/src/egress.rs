@@ -120,7 +120,7 @@ fn decide(
     }
     let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(None) };
     let Some(packet) = layer.history.get(item.seq) else { return Ok(None) };
-    let limits = subscription.limits(pacer.gate);
+    let limits = subscription.limits(pacer.gate, publication.media.codec);
     let mut step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
         Verdict::Forward => Step::Forward,
         Verdict::Switch => Step::Switch,

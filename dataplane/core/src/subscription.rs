@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
 use crate::history::StoredPacket;
-use crate::io::{Handle, OutboundMedia, Wish};
+use crate::io::{Codec, Handle, OutboundMedia, Wish};
 use crate::layer::{Forwarding, LayerSwitch};
 use crate::pacer::Gate;
 use crate::protection::Block;
@@ -148,11 +148,18 @@ impl Subscription {
         }
     }
 
-    /// The highest temporal and spatial layers it may send now.
-    pub fn limits(&self, gate: Gate) -> Limits {
+    /// The highest temporal and spatial layers of `codec` that it may send now.
+    pub fn limits(&self, gate: Gate, codec: Codec) -> Limits {
         let wish = self.switch.wish();
         let temporal = if gate == Gate::Open { wish.temporal.unwrap_or(u8::MAX) } else { 0 };
-        Limits { spatial: wish.spatial.unwrap_or(u8::MAX), temporal }
+        let spatial = if self.cannot_tell_layers(codec) { 0 } else { wish.spatial.unwrap_or(u8::MAX) };
+        Limits { spatial, temporal }
+    }
+
+    /// An AV1 payload does not say of which layer it is (AOM "RTP Payload Format for AV1" section 4.4): to a viewer that
+    /// did not take the dependency descriptor, frames of several spatial layers are none that it could put together.
+    fn cannot_tell_layers(&self, codec: Codec) -> bool {
+        codec == Codec::Av1 && self.media.extensions.dependency_descriptor == 0
     }
 
     /// Whether a packet is the last that it sends of a picture.
@@ -228,5 +235,33 @@ impl Subscription {
             ("layer", layer.map_or(Figure::Unknown, |layer| Figure::Count(u64::from(layer)))),
             ("state", Figure::Word(state)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::ExtensionIds;
+
+    fn viewer(dependency_descriptor: u8) -> Subscription {
+        let media = OutboundMedia {
+            ssrc: Ssrc(1),
+            rtx_ssrc: None,
+            payload_type: 96,
+            rtx_payload_type: None,
+            red_payload_type: None,
+            parity: None,
+            mid: None,
+            extensions: ExtensionIds { dependency_descriptor, ..ExtensionIds::default() },
+            cname: String::new(),
+        };
+        Subscription::new(Time::ZERO, Handle(1), (0, 0, 0), media, true, 0)
+    }
+
+    #[test]
+    fn av1_has_its_lowest_spatial_layer_alone_for_whom_no_descriptor_tells_layers() {
+        let spatial = |id, codec| viewer(id).limits(Gate::Open, codec).spatial;
+        assert_eq!([spatial(0, Codec::Av1), spatial(7, Codec::Av1)], [0, u8::MAX]);
+        assert_eq!(spatial(0, Codec::Vp9), u8::MAX, "its payload descriptor tells them");
     }
 }

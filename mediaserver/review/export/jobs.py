@@ -7,7 +7,6 @@ are unreadable, and the next start clears them away.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import shutil
 import sys
@@ -20,11 +19,12 @@ import msgspec
 
 from mediaserver.config import Settings, Storage
 from mediaserver.errors import LimitReached
-from mediaserver.ids import Redacted
+from mediaserver.ids import ProcedureId, Redacted
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.review.errors import CannotExport
 from mediaserver.review.export.order import Order
 from mediaserver.review.export.worker import Failed, Finished, Progress, Report, Work, context
+from mediaserver.review.purposes import Use
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import ChunkReader, DataKey, FileBytes
 
@@ -71,6 +71,7 @@ class Job:
     recording: str
     order: Order
     owner: str
+    procedure: ProcedureId | None
     folder: Path
     key: Redacted[DataKey]
     ends_at: float
@@ -94,10 +95,18 @@ class Jobs:
         self._folder = settings.data.folder / "exports"
         self._now = now
         self._jobs: dict[str, Job] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(1)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def start(self, recording: str, source: RecordingFolder, order: Order, owner: str) -> Job:
+    def start(
+        self,
+        recording: str,
+        source: RecordingFolder,
+        order: Order,
+        owner: str,
+        procedure: ProcedureId | None = None,
+    ) -> Job:
         """Queues it. Raises ``LimitReached``."""
         self._forget_old()
         if len(self._jobs) >= MAX_JOBS:
@@ -106,7 +115,7 @@ class Jobs:
         folder = self._folder / f"x{id}"
         folder.mkdir(mode=0o700, parents=True)
         job = Job(
-            id=id, recording=recording, order=order, owner=owner, folder=folder,
+            id=id, recording=recording, order=order, owner=owner, procedure=procedure, folder=folder,
             key=Redacted(DataKey(secrets.token_bytes(32))), ends_at=self._now() + KEPT_SECONDS,
         )  # fmt: skip
         self._jobs[id] = job
@@ -130,25 +139,34 @@ class Jobs:
         """Cancels it if it is not done; its files are gone. Raises ``UnknownRecording``."""
         job = self.get(id)
         del self._jobs[id]
-        await self._end(job)
+        ending = asyncio.get_running_loop().create_task(self._end(job))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)  # whoever asked may be gone before the process is
 
     async def drop(self, recording: str) -> None:
         """Removes all of a recording, whatever they are at."""
         for job in self.of(recording):
             await self.remove(job.id)
 
+    async def end_teaching(self, procedure: ProcedureId) -> None:
+        """Removes what was copied of this procedure to teach with."""
+        for job in list(self._jobs.values()):
+            if job.order.use is Use.TEACHING and job.procedure == procedure:
+                await self.remove(job.id)
+
     async def close(self) -> None:
         """Ends all. Idempotent."""
         jobs, self._jobs = list(self._jobs.values()), {}
         for job in jobs:
             await self._end(job)
+        await asyncio.gather(*self._ending)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _end(self, job: Job) -> None:
         if job.task is not None and not job.task.done():
             job.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await job.task
+            await asyncio.wait([job.task])
         if not isinstance(job.state, Finished | Failed):
             job.state = Cancelled()
         shutil.rmtree(job.folder, ignore_errors=True)

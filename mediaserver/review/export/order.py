@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from mediaserver.recording.reader import Recording, Track
 from mediaserver.review.errors import CannotExport
+from mediaserver.review.purposes import Use
 
 MAX_CAMERAS: Final = 9
 """Three by three; smaller pictures show nothing."""
@@ -41,6 +42,8 @@ class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One export."""
 
     form: Form
+    use: Use = Use.CARE
+    """What the copy is for."""
     tracks: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MAX_CAMERAS)] = []
     """Cameras in the order of the grid; empty: all of them."""
     sound: bool = True

@@ -9,6 +9,7 @@ import msgspec
 
 from mediaserver import __version__
 from mediaserver.recording.reader import Recording
+from mediaserver.review.purposes import Use
 
 
 class SourceSegment(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     from_seconds: float
     to_seconds: float
     made_utc: str
+    made_for: str
+    """What the copy is for: ``care``, ``quality`` or ``teaching``."""
     software: str = f"Loupe {__version__}"
     sources: list[SourceSegment]
 
@@ -57,7 +60,7 @@ def moment(recording: Recording, seconds: float) -> datetime:
 
 
 def trace(
-    recording: Recording, tracks: list[str], start_seconds: float, end_seconds: float, now: datetime
+    recording: Recording, tracks: list[str], start_seconds: float, end_seconds: float, now: datetime, use: Use
 ) -> Provenance:
     """Every segment of these tracks that the span touches."""
     sources = [
@@ -77,6 +80,7 @@ def trace(
         from_seconds=start_seconds,
         to_seconds=end_seconds,
         made_utc=_text(now),
+        made_for=use.value,
         sources=sources,
     )
 

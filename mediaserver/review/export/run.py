@@ -143,7 +143,9 @@ class Export:
     # ---- Both ----
 
     def _trace(self, tracks: list[Track], start: float, end: float) -> Provenance:
-        return provenance.trace(self.recording, [track.id for track in tracks], start, end, self.now)
+        return provenance.trace(
+            self.recording, [track.id for track in tracks], start, end, self.now, self.order.use
+        )
 
     def _description(
         self, made: Provenance, tracks: list[Track], seconds: float, instance: int

@@ -11,7 +11,7 @@ from mediaserver.adaptation.wishes import Told
 from mediaserver.events import EncodingWanted, Quality, SendingWanted, StandingChanged
 from mediaserver.policy import Role
 from mediaserver.session import Wish
-from tests.mediaserver.adaptation.watching import Theatre, Word, news, theatre
+from tests.mediaserver.adaptation.watching import Snapshot, Theatre, Word, news, theatre
 from tests.mediaserver.captures import capture
 from tests.mediaserver.peers import connected, identity
 
@@ -178,6 +178,26 @@ async def test_who_left_is_forgotten_and_a_new_path_is_measured_anew(room: Theat
     room.server.leave(viewer)
     room.turn(1.0)
     assert viewer.id not in room.server.adaptation._viewers
+
+
+async def test_who_rests_is_told_of_an_upload_that_breaks(
+    room: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer = await room.enter()
+    room.settle(viewer, 4_000_000)
+    room.viewer(viewer).look_at = math.inf
+    assert room.viewer(viewer).rests(room.now)
+    packets = 0
+
+    def broken() -> Snapshot:
+        nonlocal packets
+        packets += 100
+        figures = {"packets": packets, "unrepaired": packets // 10, "layers": (0, 1, 2)}
+        return Snapshot(publications={room.picture.handle: figures})
+
+    monkeypatch.setattr(room.server.registry.plane, "stats", broken)
+    room.settle(viewer, 4_000_000, 8.0)
+    assert [event.cause for event in news(viewer, StandingChanged)] == ["publisher"]
 
 
 async def test_a_muted_picture_is_nobodys_fault(room: Theatre) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mediaserver.cause import legs
+from mediaserver.layers import Reason
 from mediaserver.operations.model import Finding
 from tests.mediaserver.seconds import leg, observer, source, surgeon, view
 
@@ -76,7 +77,18 @@ def test_a_publisher_with_one_thing_wrong(changes: dict[str, Any], expected: lis
         ({"down": leg(loss_before_ratio=0.2)}, [("viewer_downlink", "hurt")]),
         ({"down": leg(queue_delay_seconds=0.3)}, [("viewer_downlink", "watch")]),
         ({"down": leg(phase="interrupted")}, [("viewer_downlink", "hurt")]),
-        ({"down": leg(estimate_bits_per_second=100_000)}, [("viewer_downlink", "watch")]),
+        ({"down": leg(silent=True)}, [("viewer_downlink", "hurt")]),
+        ({"down": leg(silent=True, relayed=True)}, [("relay", "hurt")]),
+        # A picture that stands because none is sent is not the computer's.
+        ({"down": leg(silent=True), "views": (view(freeze_seconds=1.0),)}, [("viewer_downlink", "hurt")]),
+        ({"down": leg(silent=True), "views": (view(state="paused_by_viewer"),)}, []),
+        (
+            {"down": leg(estimate_bits_per_second=100_000), "views": (view(reason=Reason.LINK),)},
+            [("viewer_downlink", "watch")],
+        ),
+        # Of a source that sends little the estimate stays low, and nobody misses anything.
+        ({"down": leg(estimate_bits_per_second=60_000), "views": (view(reason=Reason.FULL),)}, []),
+        ({"down": leg(estimate_bits_per_second=60_000), "views": (view(),)}, []),
         ({"down": leg(loss_before_ratio=0.2, relayed=True)}, [("relay", "hurt")]),
         ({"views": (view(loss_before_ratio=0.2),)}, [("viewer_downlink", "hurt")]),
         ({"views": (view(kind="audio", concealed_ratio=0.2),)}, [("viewer_downlink", "hurt")]),
@@ -113,6 +125,7 @@ def test_what_the_publisher_lost_is_not_the_viewers_fault() -> None:
     [
         # A computer without processor time answers late and plays sound with gaps.
         ({"down": leg(round_trip_seconds=0.5)}, [("viewer_device", "hurt")]),
+        ({"down": leg(silent=True)}, [("viewer_device", "hurt")]),
         (
             {"views": (view(dropped_ratio=0.5, concealed_ratio=0.4, freeze_seconds=1.2),)},
             [("viewer_device", "hurt")],

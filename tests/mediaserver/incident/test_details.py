@@ -9,6 +9,7 @@ import pytest
 from mediaserver.events import Direction, SourceType
 from mediaserver.incident.details import EN, VI, detail, evidence, sized
 from mediaserver.incident.words import Language
+from mediaserver.layers import Reason
 from mediaserver.operations.model import Evidence, LegPhase, Measure, TimelineEvent, TimelineKind
 from tests.mediaserver.seconds import AT_MS
 
@@ -24,16 +25,17 @@ CUT = Evidence(measure="interrupted", value=1.0, limit=0.0, unit="")
 def test_nothing_is_left_unsaid() -> None:
     for words in (VI, EN):
         for named, codes in (
-            (words.measures, Measure),
-            (words.sources, SourceType),
-            (words.phases, LegPhase),
-            (words.directions, Direction),
+            (words.measures, get_args(Measure)),
+            (words.sources, get_args(SourceType)),
+            (words.phases, get_args(LegPhase)),
+            (words.directions, get_args(Direction)),
+            (words.reasons, tuple(Reason)),
         ):
-            assert set(named) == set(get_args(codes))
+            assert set(named) == set(codes)
             assert all(named.values())
             assert len(set(named.values())) == len(named), "two codes with the same words"
-    same = {code for code in VI.measures if VI.measures[code] == EN.measures[code]}
-    assert not same
+    assert not {code for code in VI.measures if VI.measures[code] == EN.measures[code]}
+    assert not {code for code in VI.reasons if VI.reasons[code] == EN.reasons[code]}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,21 @@ def test_evidence_names_measure_value_and_limit_and_a_yes_only_itself() -> None:
         (event("joined", "surgeon"), "phẫu thuật viên chính", "operating surgeon"),
         (event("published", "endoscope"), "nội soi", "endoscope"),
         (event("layers_changed", "0 1 2"), "mức 0, 1, 2", "level 0, 1, 2"),
+        (event("layers_changed"), "không có hình", "no picture"),
+        (
+            event("layer_forwarded", "1 link"),
+            "mức 1 (đường truyền của người xem không tải hơn được)",
+            "level 1 (the viewer's link carries no more)",
+        ),
+        (
+            event("layer_forwarded", "none silent"),
+            "không có hình (không nhận được tin từ máy người xem)",
+            "no picture (nothing is heard of the viewer's device)",
+        ),
+        (event("layer_forwarded", "none"), "không có hình", "no picture"),
+        # As servers kept it before they told why.
         (event("layer_forwarded"), "không có hình", "no picture"),
+        (event("layer_forwarded", "2"), "mức 2", "level 2"),
         (event("transport", "subscribe interrupted"), "nhận về: gián đoạn", "from the server: interrupted"),
         (event("path_changed"), "", ""),
     ],

@@ -15,7 +15,7 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.incident.details import evidence
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
-from mediaserver.incident.words import WORDS, Language
+from mediaserver.incident.words import WORDS, Language, moment, zone
 from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
@@ -46,6 +46,7 @@ REPORT = IncidentReport(
     samples=SAMPLES,
     resolution_seconds=4,
     truncated=True,
+    dropped_before_ms=AT_MS + 1000,
 )
 
 
@@ -86,6 +87,7 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
         words.title,
         words.truncated,
         words.no_identity,
+        words.dropped.format(time=moment(AT_MS + 1000, language)),
         words.kinds["joined"],
         words.resolution.format(seconds=4),
         evidence(REPORT.causes[0].evidence, language),
@@ -93,7 +95,10 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
     ):
         assert expected in tags.text
     assert (cause.vi if language == "vi" else cause.en) in tags.text
-    assert render(REPORT, language).count("<svg") >= 4
+    page = render(REPORT, language)
+    assert page.count("<svg") >= 4
+    assert "<rect" in page, "charts show when the trouble was"
+    assert zone(AT_MS) in tags.text
 
 
 def test_text_stays_text() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,17 +15,9 @@ from mediaserver.policy import Role
 from mediaserver.server import Server
 from mediaserver.session import Wish
 from tests.mediaserver.adaptation.watching import theatre
-from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, publish, told
 
 ROOM = RoomId("theatre-1")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    running = make_server()
-    await running.start()
-    yield running
-    await running.stop()
 
 
 @pytest.fixture

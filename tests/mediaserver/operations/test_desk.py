@@ -8,7 +8,8 @@ import io
 import json
 import time
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,20 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Alerts, Webhook
 from mediaserver.errors import UnknownRoom
 from mediaserver.ids import PublicationId
+from mediaserver.incident.details import detail
 from mediaserver.layers import Reason
 from mediaserver.operations import desk as module
 from mediaserver.operations.model import CanaryReading
 from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
+from mediaserver.quality_history.reading import watched
+from mediaserver.quality_history.store import HistoryStore
 from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
 from tests.mediaserver.peers import connected, identity, publish
-from tests.mediaserver.seconds import AT_MS
+from tests.mediaserver.seconds import AT_MS, ROOMS
 from tests.running import until
 
 
@@ -128,6 +132,47 @@ async def test_why_a_viewer_gets_no_more_is_in_the_sample_and_in_its_file() -> N
             files += [line["reason"] for line in lines if line["publication"] == room.picture.id]
     assert seen == [Reason.FULL, Reason.LINK]
     assert files == ["full", "link"]
+
+
+@dataclass(frozen=True)
+class Meters:
+    """What the plane says of subscriptions."""
+
+    subscriptions: Mapping[int, Mapping[str, object]]
+    workers: list[dict[str, object]] = field(default_factory=list)
+    transports: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    publications: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+
+
+async def test_the_timeline_tells_a_layer_with_the_reason_in_either_language(tmp_path: Path) -> None:
+    async with theatre() as room:
+        desk = over(room.server)
+        desk.store = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=10**7, keep_days=1)
+        desk.store.start(AT_MS)
+        viewer = await room.enter()
+        for second, (estimate, layer) in enumerate(((4_000_000, 2), (300_000, 0))):
+            room.settle(viewer, estimate)
+            [subscription] = [
+                handle
+                for publication, handle in watched(room.server.registry.sessions[viewer.id])
+                if publication is room.picture
+            ]
+            desk.second(Meters({subscription: {"layer": layer}}), 1000.0 + second, AT_MS + second * 1000)
+        await desk.store.database.flush()
+        timeline = await query.timeline(desk.store.database, "theatre-1", AT_MS, AT_MS + 10**6)
+        await asyncio.to_thread(desk.store.stop)
+    told = [
+        (detail(event, "vi"), detail(event, "en"))
+        for event in timeline.events
+        if event.kind == "layer_forwarded" and event.publication == room.picture.id
+    ]
+    assert told == [
+        ("mức 2 (tốt nhất có thể)", "level 2 (the best there is)"),
+        (
+            "mức 0 (đường truyền của người xem không tải hơn được)",
+            "level 0 (the viewer's link carries no more)",
+        ),
+    ]
 
 
 async def test_a_limit_in_force_is_in_the_sample(tmp_path: Path) -> None:

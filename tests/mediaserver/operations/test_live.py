@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from mediaserver.cause.texts import CAUSES
 from mediaserver.cause.thresholds import finding, true
 from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, Redacted, RoomId
-from mediaserver.operations.live import LiveRoom, first_look
-from mediaserver.operations.model import Finding, RoomState
+from mediaserver.operations.live import LiveRoom, first_alert, first_look
+from mediaserver.operations.model import Alert, Finding, RoomState, Severity
 from mediaserver.operations.timeline import Scene, Seat
 from mediaserver.policy import RIGHTS, Role
 from mediaserver.room import Member, Room
@@ -41,6 +42,7 @@ def test_state_follows_what_lasts_and_remembers_since_when() -> None:
     assert play(live, "hhhh") == ["finding_raised viewer_downlink hurt"]
     row = live.row()
     assert (row.state, row.since_ms, row.worst_participant) == ("hurt", AT_MS + 2000, "p")
+    assert row.worst_role is Role.SURGEON
     assert row.cause is not None
     assert row.cause.cause == "viewer_downlink"
     assert (row.participants, row.viewers, row.clinical_class) == (1, 1, ClinicalClass.CONSULT)
@@ -82,3 +84,28 @@ def test_worst_first_then_class_then_who_waits_longest() -> None:
     rows = [live.row() for live in order]
     backwards = list(reversed(rows))
     assert sorted(backwards, key=first_look) == rows
+
+
+def test_alerts_come_as_rooms_do_and_the_servers_own_before() -> None:
+    def alert(id: str, kind: ClinicalClass | None, severity: Severity, raised_ms: int) -> Alert:
+        return Alert(
+            id=id,
+            room=None if kind is None else "r",
+            clinical_class=kind,
+            cause=CAUSES["relay"],
+            severity=severity,
+            participant=None,
+            evidence=(),
+            raised_ms=raised_ms,
+            cleared_ms=None,
+        )
+
+    found = [
+        alert("watch", ClinicalClass.SURGERY, "watch", 9),
+        alert("newer consult", ClinicalClass.CONSULT, "hurt", 8),
+        alert("consult", ClinicalClass.CONSULT, "hurt", 7),
+        alert("surgery", ClinicalClass.SURGERY, "hurt", 1),
+        alert("server", None, "hurt", 2),
+    ]
+    expected = ["server", "surgery", "newer consult", "consult", "watch"]
+    assert [one.id for one in sorted(found, key=first_alert)] == expected

@@ -24,7 +24,7 @@ def read(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
 
 def test_every_leg_is_one_observation_a_second() -> None:
     measures = Measures()
-    measures.saw(surgeon(up=leg(round_trip_seconds=0.04)))
+    measures.saw(surgeon(up=leg(round_trip_seconds=0.05)))
     measures.saw(observer(down=leg(round_trip_seconds=None), views=(view(freeze_seconds=0.7),)))
     registry = CollectorRegistry()
     registry.register(cast("Collector", measures))
@@ -32,6 +32,10 @@ def test_every_leg_is_one_observation_a_second() -> None:
     assert found["loupe_round_trip_time_seconds_count", "up"] == 1
     assert found["loupe_round_trip_time_seconds_count", "down"] == 0
     assert found["loupe_leg_loss_ratio_count", "down"] == 1
+    # A bound belongs to the bucket below it.
+    upto = [found["loupe_round_trip_time_seconds_bucket", "up", bound] for bound in ("0.02", "0.05", "+Inf")]
+    assert upto == [0, 1, 1]
+    assert found["loupe_round_trip_time_seconds_sum", "up"] == 0.05
     assert found["loupe_freeze_seconds_total",] == 0.7
 
 

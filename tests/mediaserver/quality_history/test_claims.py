@@ -70,3 +70,14 @@ def test_freezes_add_up_until_they_are_taken() -> None:
         view = ViewClaim(publication="p", freezes=MAX_FREEZES)
         claims.take(Claim(clock_ms=0, views=(view,)), at, 0, Counter())
     assert claims.take_freezes("p")[0] == MAX_FREEZES
+
+
+def test_a_path_that_broke_went_where_it_last_did() -> None:
+    claims, told = Claims(), Counter[str]()
+    seen = []
+    for at, relayed in enumerate((None, True, None, False)):
+        claims.take(Claim(clock_ms=0, subscribe=LinkClaim(relayed=relayed)), 2.0 * at, 0, told)
+        seen.append(claims.relayed("subscribe"))
+    claims.take(Claim(clock_ms=0), 8.0, 0, told)
+    assert [*seen, claims.relayed("subscribe")] == [None, True, True, False, False]
+    assert claims.relayed("publish") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from mediaserver.layers import Choice, Decision, Option, Reason, State, Step, Still
 from mediaserver.policy import Role
@@ -13,6 +14,7 @@ from mediaserver.quality_history.reading import sample, watched
 from mediaserver.session import Session
 from tests.mediaserver.peers import answer_to, connected, identity, make_server, publish
 from tests.mediaserver.seconds import AT_MS
+from tests.running import until
 
 
 def stills_of(session: Session, publication: str) -> Decision:
@@ -45,6 +47,10 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
         Claim(clock_ms=AT_MS, views=(ViewClaim(publication=scope, frames_per_second=24.0, freezes=1),)),
         now, AT_MS, told,
     )  # fmt: skip
+    receiving = server.registry.sessions[observer.id].subscribing
+    assert receiving is not None
+    viewers = receiving.transport.handle
+    await until(lambda: viewers in server.registry.plane.stats().transports, what="the plane's figures")
     found = difference(server.registry.plane.stats(), 1.0, None)
     sessions = server.registry.sessions
     sent = sample(
@@ -54,6 +60,9 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     seen = sample(
         sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), decided=decided
     )
+    figures = {**found.transports[viewers], "bandwidth_phase": "silent"}
+    unheard = replace(found, transports={viewers: figures})
+    silent = sample(sessions[observer.id], unheard, AT_MS, now, pictures={}, arrived={}, decided=None)
     late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, decided=None)
     await server.stop()
     assert (sent.clock_skew_seconds, sent.claims_age_seconds) == (2.0, 0.0)
@@ -70,5 +79,11 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     assert (seen.step, by_id[scope].still_seconds, by_id[scope].reason) == ("stills", 2.0, Reason.LINK)
     assert (late.step, late.views[0].still_seconds, sent.step) == (None, None, None)
     assert seen.down is not None
+    assert silent.down is not None
+    assert (found.transports[viewers]["bandwidth_phase"], seen.down.silent, silent.down.silent) == (
+        "start",
+        False,
+        True,
+    )
     # What was said a minute ago is not said of now, and a freeze is told once.
     assert {one.publication: (one.frames_per_second, one.freezes) for one in late.views}[scope] == (None, 0)

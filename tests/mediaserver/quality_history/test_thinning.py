@@ -36,6 +36,12 @@ def test_what_came_or_went_in_between_is_kept() -> None:
     assert one.down is not None
 
 
+def test_a_moment_of_silence_is_kept() -> None:
+    one = thinned([observer(down=leg(silent=True)), observer(), observer()])
+    assert one.down is not None
+    assert one.down.silent
+
+
 def test_the_worst_step_stands_for_all() -> None:
     steps: list[Step | None] = [None, "full", "sound", "reduced"]
     assert thinned([observer(step=step) for step in steps]).step == "sound"

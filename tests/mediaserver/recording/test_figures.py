@@ -57,3 +57,14 @@ def test_trouble_is_counted_by_reason() -> None:
     assert figures.trouble == {"full": 1, "stalled": 2}
     told(figures, 0.0, "sealed", failure=None, state=None, recording="r1", damaged=3, unreadable=2)
     assert (figures.seal_failures, figures.damaged_chunks, figures.unreadable_journals) == (1, 3, 2)
+
+
+def test_minutes_are_told_once_the_disk_lasts_less_than_half_an_hour() -> None:
+    figures = Figures()
+    assert figures.minutes_left() is None
+    told(figures, 0.0, "disk_low", seconds_left=1799)
+    assert figures.minutes_left() == 29
+    told(figures, 5.0, "figures", written=1, rate=1, lag_seconds=0.0, seconds_left=59, free_bytes=1)
+    assert figures.minutes_left() == 0
+    told(figures, 10.0, "figures", written=1, rate=1, lag_seconds=0.0, seconds_left=1800, free_bytes=1)
+    assert figures.minutes_left() is None

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from mediaserver.recording.depacketise import assembler
 from mediaserver.recording.parts import Part, Splitter
+from mediaserver.recording.records import RecordKind, scan
 from mediaserver.recording.streams import Capture
 from tests.recorded import START_MICROS, Source, encoded
 
@@ -25,6 +26,8 @@ def test_a_change_of_resolution_begins_a_segment() -> None:
     parts = split(records)
     assert [part.pictures[0].unit.size for part in parts] == [(160, 96), (320, 180)]
     assert not any(part.gaps for part in parts)
+    packets = sum(1 for record in scan(b"".join(records)) if record.kind == RecordKind.PACKET)
+    assert sum(part.packets for part in parts) == packets, "each is counted in one segment"
 
 
 def test_a_pause_of_the_publisher_is_a_gap_and_says_so() -> None:

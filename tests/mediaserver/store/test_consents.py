@@ -124,7 +124,7 @@ async def test_a_closed_procedure_permits_nothing_but_can_be_withdrawn_from(
     with pytest.raises(ProcedureClosed):
         await consents.decide(procedure, GIVEN, NURSE)
     with pytest.raises(ProcedureClosed):
-        await consents.break_glass(procedure, Purpose.TEACHING, "x", NURSE)
+        await consents.break_glass(procedure, Purpose.TREATMENT_LINK, "x", NURSE)
     assert not (await consents.decide(procedure, WITHDRAWN, NURSE)).permitted
     with pytest.raises(UnknownProcedure):
         await consents.decide(ProcedureId("none"), GIVEN, NURSE)

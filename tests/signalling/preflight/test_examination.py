@@ -43,6 +43,9 @@ async def test_unless_asked_for(told: list[str]) -> None:
 
 async def test_what_is_blocked_early_is_the_end_of_it() -> None:
     found = await examination.examine(Target("https", "no-such-host.invalid", 443, "x"))
-    assert [one.item for one in found.findings] == ["name"]
+    assert [(one.item, one.verdict) for one in found.findings] == [
+        ("name", Verdict.BLOCKED),
+        ("udp", Verdict.UNTESTED),
+    ]
     assert found.server == "https://no-such-host.invalid:443"
     assert not found.passed

@@ -17,6 +17,7 @@ def target(house: House, invitation: str) -> Target:
 
 
 async def test_there_and_back(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr(media, "WATCH_SECONDS", 1.5)
     findings = await media.examine(target(house, house.token("observer", audience=Audience.INVITE)), True)
     assert [one.item for one in findings] == ["udp", "loss", "delay"]

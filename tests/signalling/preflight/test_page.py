@@ -22,6 +22,7 @@ def test_the_text_has_all_three_and_names_the_port_to_open() -> None:
     assert "✗ Pictures and sound (UDP) – 192.0.2.7 UDP 7882" in text
     asked = text[text.index("WHAT TO ASK FOR") :]
     assert "192.0.2.7 UDP 7882" in asked
+    assert asked.index("192.0.2.7") < asked.index("certificate"), "what is blocked comes first"
     assert "NOT TESTED" not in text
 
 

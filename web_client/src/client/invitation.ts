@@ -8,6 +8,9 @@ import type { Role } from "./protocol";
 export const JOIN_PATH = "/api/v1/join";
 const STORAGE_PREFIX = "loupe.invitation.";
 
+/** What a patient may still agree to: the same link works then. */
+const AWAITED: ReadonlySet<string> = new Set(["outside_viewers_not_consented", "teaching_not_consented"]);
+
 /** What `POST /api/v1/join` answers. */
 export interface Admission {
   token: string;
@@ -78,7 +81,10 @@ export async function exchange(invitation: string, fetcher: typeof fetch = fetch
   } catch {
     throw new JoinRefused("network", true);
   }
-  if (!answer.ok) throw new JoinRefused(await codeOf(answer), answer.status >= 500 || answer.status === 429);
+  if (!answer.ok) {
+    const code = await codeOf(answer);
+    throw new JoinRefused(code, answer.status >= 500 || answer.status === 429 || AWAITED.has(code));
+  }
   try {
     return (await answer.json()) as Admission;
   } catch {

@@ -18,6 +18,10 @@ const SAMPLE_MS = 1_000;
 const RAMP_SAMPLES = 4;
 /** One layer of those sent is forwarded; the upper one is at least this part of them all once it flows. */
 const UPPER_SHARE = 0.4;
+/** Of the test's time, for a download where the pictures say too little of the way down. */
+const DOWNLOAD_MS = 4_000;
+/** Less than this is no measure: all of it may have waited on the way together. */
+const LEAST_DOWNLOAD_MS = 500;
 /** A rate is what the link held for three seconds in a row. */
 const HELD_SAMPLES = 3;
 
@@ -116,6 +120,11 @@ export async function measure(invitation: string, tell: (progress: Progress) => 
   const picture = syntheticPicture();
   const sender = sessionOf(test, test.send_token);
   const receiver = sessionOf(test, test.receive_token);
+  const end = (): void => {
+    sender.leave();
+    receiver.leave();
+    picture.stop();
+  };
   try {
     told("websocket");
     sender.start();
@@ -127,13 +136,50 @@ export async function measure(invitation: string, tell: (progress: Progress) => 
     await sender.publish(picture.track, "precall", "endoscope");
     if (!(await holds(() => connected(sender) && connected(receiver), CONNECT_LIMIT_MS))) return { ...NOTHING, websocketMs };
     const path = await pathOf(sender);
-    const samples = await sample(sender, receiver, () => limitMs - (performance.now() - begun), () => told("rates"));
-    return { ...summary(samples), websocketMs, path };
+    const leftMs = (): number => limitMs - DOWNLOAD_MS - (performance.now() - begun);
+    const found = summary(await sample(sender, receiver, leftMs, () => told("rates")));
+    end();
+    const downloadKbit = found.downUntried ? await download(invitation, test.room, () => told("rates")) : null;
+    return { ...withDownload(found, downloadKbit), websocketMs, path };
   } finally {
-    sender.leave();
-    receiver.leave();
-    picture.stop();
+    end();
   }
+}
+
+/** Kbit/s of a download by HTTPS, once nothing else is sent; null where it gave no figure. */
+async function download(invitation: string, room: string, tick: () => void): Promise<number | null> {
+  const chunks: Chunk[] = [];
+  try {
+    const answer = await fetch(`${PRECALL_PATH}/${room}/download`, {
+      headers: { authorization: `Bearer ${invitation}` }, cache: "no-store", credentials: "omit",
+      signal: AbortSignal.timeout(DOWNLOAD_MS),
+    });
+    const reader = answer.ok ? answer.body?.getReader() : undefined;
+    for (let next = await reader?.read(); next !== undefined && !next.done; next = await reader?.read()) {
+      chunks.push({ atMs: performance.now(), bytes: next.value.length });
+      tick();
+    }
+  } catch {
+    // The time was over, or the way broke: what came until then counts.
+  }
+  return kbitOf(chunks);
+}
+
+export interface Chunk {
+  atMs: number;
+  bytes: number;
+}
+
+/** The rate at which chunks came after the first, which says nothing of how long it took. */
+export function kbitOf(chunks: readonly Chunk[]): number | null {
+  const [first, last] = [chunks[0], chunks.at(-1)];
+  if (first === undefined || last === undefined || last.atMs - first.atMs < LEAST_DOWNLOAD_MS) return null;
+  return (chunks.slice(1).reduce((sum, { bytes }) => sum + bytes, 0) * 8) / (last.atMs - first.atMs);
+}
+
+/** A download tells the way down where the way up let too little through to try it. */
+export function withDownload<Found extends Pick<Measured, "downKbit" | "downUntried">>(found: Found, kbit: number | null): Found {
+  return kbit === null ? found : { ...found, downKbit: Math.max(found.downKbit ?? 0, kbit), downUntried: false };
 }
 
 function connected(session: Session): boolean {

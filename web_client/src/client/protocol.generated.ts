@@ -171,7 +171,15 @@ export interface CloseRoom {
 export interface Closing {
   type: "closing";
   seq: number;
-  reason: "removed" | "replaced" | "room_closed" | "server_draining" | "worker_failed";
+  reason:
+    | "outside_viewers_not_consented"
+    | "removed"
+    | "replaced"
+    | "room_closed"
+    | "server_draining"
+    | "teaching_not_consented"
+    | "treatment_link_declined"
+    | "worker_failed";
   reconnect: boolean;
 }
 /**
@@ -352,6 +360,8 @@ export interface RecordingChanged {
   state: "recording" | "sealed" | "withdrawn";
   recording: string;
   since_ms: number;
+  minutes_left?: number | null;
+  failing?: boolean;
 }
 /**
  * The state of one of this client's two transports as the server sees it.
@@ -396,6 +406,8 @@ export interface RoomInfo {
 export interface RoomRecording {
   recording: string;
   since_ms: number;
+  minutes_left?: number | null;
+  failing?: boolean;
 }
 /**
  * As the browser's ``RTCIceServer``.

@@ -79,7 +79,7 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
     case "recording":
       return {
         ...room,
-        recording: event.state === "recording" ? { recording: event.recording, since_ms: event.since_ms } : null,
+        recording: event.state === "recording" ? recordingOf(event) : null,
       };
     case "offer":
     case "sending_wanted":
@@ -87,6 +87,10 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
     case "closing":
       return room;
   }
+}
+
+function recordingOf({ recording, since_ms, minutes_left, failing }: RoomRecording): RoomRecording {
+  return { recording, since_ms, minutes_left, failing };
 }
 
 function withoutParticipant(room: Room, participant: string): Room {

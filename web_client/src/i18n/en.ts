@@ -31,6 +31,18 @@ const endings: Record<string, Advice> = {
     steps: ["It may have expired or been withdrawn.", "Ask the organiser for a new link."],
   },
   not_permitted: { title: "This link may not enter this page", steps: ["Ask the organiser for the right link."] },
+  outside_viewers_not_consented: {
+    title: "The patient has not agreed to viewers from outside",
+    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then try again."],
+  },
+  teaching_not_consented: {
+    title: "The patient has not agreed to teaching with this case",
+    steps: ["You can watch once the theatre has written down that they agree.", "Ask the organiser, then try again."],
+  },
+  treatment_link_declined: {
+    title: "The patient has declined doctors elsewhere taking part",
+    steps: ["Telephone the theatre if you need to talk."],
+  },
   no_page: { title: "This role has no page with pictures", steps: ["Operators do not see patients' pictures."] },
   unknown_room: { title: "There is no such room", steps: ["Check the link.", "Ask the organiser for a new one."] },
   room_full: { title: "The room is full", steps: ["Wait a little, then press “Try again”."] },
@@ -186,7 +198,13 @@ export const en: Dictionary = {
   },
   review,
   procedure,
-  recording: { on: "RECORDING", start: "Start recording", stop: "Stop recording", faults: recordingFaults },
+  recording: {
+    on: "RECORDING", start: "Start recording", stop: "Stop recording",
+    diskLow: (minutes) => (minutes < 1
+      ? "The recording disk is about to be full. Tell the administrator NOW." : `The recording disk has room for about ${minutes} min. Tell the administrator now.`),
+    failing: "This is NOT BEING RECORDED. Tell the administrator now; the operation goes on.",
+    faults: recordingFaults,
+  },
   keys: {
     title: "Keyboard shortcuts", close: "Close", mute: "Microphone on or off", talk: "Hold to talk", camera: "Camera on or off",
     pin: "Enlarge source 1 to 9", unpin: "Back to all", full: "Full screen", chat: "Open or close messages",

@@ -65,7 +65,24 @@ export const review: ReviewWords = {
     play: "Play or pause", seek: "Back or on 10 s", frame: "One frame back or on", speed: "Slower or faster",
     bookmark: "Bookmark this moment", chapters: "Chapter before or after", sound: "Sound on or off", link: "Copy a link",
   },
+  room: "Room",
+  subject: {
+    title: "Patient in the DICOM file (left empty: nobody is named)", id: "Patient id", name: "Full name", born: "Date of birth",
+    sex: "Sex", sexes: { none: "Not stated", F: "Female", M: "Male", O: "Other" },
+  },
+  use: {
+    question: "What are you watching this for?", kept: "The answer goes into the audit.", watchedFor: (use) => `Watched for: ${use}`,
+    uses: { care: "Care of this patient", quality: "Quality review", teaching: "Teaching" },
+    help: {
+      care: "Looking back for treatment or follow-up.", quality: "Discussing the case within the hospital.",
+      teaching: "Opens only where the patient has agreed to teaching.",
+    },
+  },
   faults: {
+    teaching_not_consented: {
+      title: "The patient has not agreed to teaching with this case",
+      steps: ["It cannot be opened for teaching.", "If the patient agrees, the theatre writes it down under “Procedure”."],
+    },
     unknown_recording: { title: "There is no such recording", steps: ["Check the link.", "Your invitation may be for another room."] },
     review_off: { title: "This server keeps no recordings", steps: ["Ask the administrator about the recording's master key."] },
     not_permitted: { title: "Your role may not review", steps: ["Ask the organiser for the right invitation."] },

@@ -73,7 +73,24 @@ export const review = {
     play: "Phát hoặc dừng", seek: "Lùi hoặc tới 10 giây", frame: "Lùi hoặc tới một hình", speed: "Chậm hơn hoặc nhanh hơn",
     bookmark: "Đánh dấu lúc này", chapters: "Chương trước hoặc sau", sound: "Bật hoặc tắt tiếng", link: "Chép liên kết",
   },
+  room: "Phòng",
+  subject: {
+    title: "Người bệnh trong tệp DICOM (bỏ trống: không ghi tên ai)", id: "Mã người bệnh", name: "Họ và tên", born: "Ngày sinh",
+    sex: "Giới tính", sexes: { none: "Không ghi", F: "Nữ", M: "Nam", O: "Khác" },
+  },
+  use: {
+    question: "Bạn xem ca này để làm gì?", kept: "Câu trả lời được ghi vào nhật ký.", watchedFor: (use: string) => `Đang xem để: ${use}`,
+    uses: { care: "Chăm sóc người bệnh này", quality: "Kiểm tra chất lượng", teaching: "Giảng dạy" },
+    help: {
+      care: "Xem lại để điều trị hoặc theo dõi.", quality: "Bình ca, rút kinh nghiệm trong bệnh viện.",
+      teaching: "Chỉ mở được khi người bệnh đã đồng ý cho giảng dạy.",
+    },
+  },
   faults: {
+    teaching_not_consented: {
+      title: "Người bệnh chưa đồng ý dùng ca này để giảng dạy",
+      steps: ["Không mở được để giảng dạy.", "Nếu người bệnh đồng ý, phòng mổ ghi nhận ở mục “Ca bệnh”."],
+    },
     unknown_recording: { title: "Không có ca ghi này", steps: ["Kiểm tra liên kết.", "Lời mời của bạn có thể dành cho phòng khác."] },
     review_off: { title: "Máy chủ này không giữ ca ghi nào", steps: ["Hỏi người quản trị về khóa chính của phần ghi."] },
     not_permitted: { title: "Vai trò của bạn không được xem lại", steps: ["Xin người tổ chức gửi đúng lời mời."] },

@@ -121,6 +121,18 @@ const endings: Record<string, Advice> = {
     steps: ["Liên kết có thể đã hết hạn hoặc bị thu hồi.", "Xin người tổ chức gửi liên kết mới."],
   },
   not_permitted: { title: "Liên kết này không được vào trang này", steps: ["Xin người tổ chức gửi đúng liên kết."] },
+  outside_viewers_not_consented: {
+    title: "Người bệnh chưa đồng ý cho người ngoài xem",
+    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi thử lại."],
+  },
+  teaching_not_consented: {
+    title: "Người bệnh chưa đồng ý dùng ca này để giảng dạy",
+    steps: ["Phòng mổ ghi nhận sự đồng ý thì mới vào xem được.", "Hỏi người tổ chức, rồi thử lại."],
+  },
+  treatment_link_declined: {
+    title: "Người bệnh không đồng ý cho bác sĩ ở nơi khác tham gia",
+    steps: ["Hãy gọi điện cho phòng mổ nếu cần trao đổi."],
+  },
   no_page: { title: "Vai trò này không có trang hình ảnh", steps: ["Người vận hành không xem hình người bệnh."] },
   unknown_room: { title: "Không có phòng này", steps: ["Kiểm tra lại liên kết.", "Xin người tổ chức gửi liên kết mới."] },
   room_full: { title: "Phòng đã đủ người", steps: ["Chờ một lát rồi bấm “Thử lại”."] },
@@ -235,6 +247,9 @@ export const vi = {
   procedure,
   recording: {
     on: "ĐANG GHI HÌNH", start: "Bắt đầu ghi hình", stop: "Dừng ghi hình",
+    diskLow: (minutes: number) => (minutes < 1
+      ? "Ổ đĩa ghi hình sắp đầy. Báo người quản trị NGAY." : `Ổ đĩa ghi hình chỉ còn chỗ khoảng ${minutes} phút. Báo người quản trị ngay.`),
+    failing: "Ca này ĐANG KHÔNG ĐƯỢC GHI. Báo người quản trị ngay; ca mổ vẫn tiếp tục.",
     faults: recordingFaults,
   },
   keys: {

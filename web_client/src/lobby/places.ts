@@ -15,7 +15,7 @@ export const OPERATIONS_URL = "/operations";
 /** Who may use a page besides those whose home it is. */
 const GUESTS: Record<PageName, readonly Role[]> = {
   theatre: [], consult: ["surgeon", "staff"], observe: ["surgeon", "staff", "specialist", "moderator"],
-  review: ["surgeon", "staff", "specialist", "moderator"],
+  review: ["surgeon", "staff", "specialist", "moderator", "auditor"],
 };
 
 export function mayUse(page: PageName, role: Role): boolean {

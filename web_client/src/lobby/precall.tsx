@@ -91,6 +91,7 @@ function said({ item, grade: found, value }: Finding, measured: Measured): strin
   const t = words.value.precall;
   const word = t.words[found];
   if (item === "udp") return `${word}: ${measured.path === null ? t.blocked : measured.path === "relay" ? t.relayed : t.direct}`;
+  if (item === "websocket" && value === null) return `${word}: ${t.blocked}`;
   if (value === null) return word;
   if (item === "up" || item === "down") return `${word}: ${found === "unknown" ? t.atLeast(t.rate(value)) : t.rate(value)}`;
   return `${word}: ${item === "loss" ? t.share(value) : t.milliseconds(value)}`;

@@ -52,8 +52,8 @@ export function AlertBar({ desk }: { desk: Desk }) {
             <StateBadge state={alert.severity} />
             <span>
               <strong>{alert.cause.title[language.value]}</strong>{" "}
-              {alert.clinical_class !== null && `${words.value.operations.classes[alert.clinical_class]}. `}
-              {alert.cause.action[language.value]}
+              {alert.clinical_class !== null && words.value.operations.classes[alert.clinical_class]}
+              <span class="alert-action"> · {alert.cause.action[language.value]}</span>
             </span>
             {alert.room !== null && (
               <button type="button" class="button" onClick={() => select({ room: alert.room })}>

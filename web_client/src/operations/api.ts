@@ -15,6 +15,13 @@ const LARGE_PAGE = 5_000;
 export interface Reading<T> {
   found: T[];
   more: boolean;
+  /** What is older was dropped: the history was full, or its time was over. */
+  droppedBeforeMs: number | null;
+}
+
+interface Page {
+  next: string | null;
+  dropped_before_ms?: number | null;
 }
 
 type Pages = Pick<TimelinePage, "events"> & Pick<HistoryPage, "samples"> & Pick<RoomSpanPage, "spans">;
@@ -112,13 +119,15 @@ export class OperationsApi {
   ): Promise<Reading<Pages[K][number]>> {
     query.set("limit", String(LARGE_PAGE));
     const found: Pages[K][number][] = [];
+    let droppedBeforeMs: number | null = null;
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-      const page = await this.get<Pick<Pages, K> & { next: string | null }>(`${path}?${query.toString()}`);
+      const page = await this.get<Pick<Pages, K> & Page>(`${path}?${query.toString()}`);
       found.push(...page[key]);
-      if (page.next === null) return { found, more: false };
+      droppedBeforeMs = page.dropped_before_ms ?? null;
+      if (page.next === null) return { found, more: false, droppedBeforeMs };
       query.set("cursor", page.next);
     }
-    return { found, more: true };
+    return { found, more: true, droppedBeforeMs };
   }
 
   private async get<T>(path: string): Promise<T> {

@@ -41,9 +41,14 @@ function Row({ row, nowMs }: { row: BoardRow; nowMs: number }) {
         <a href={searchOf({ room: row.room, participant: null, publication: null, past: null })} onClick={open}>{row.room}</a>
         {row.recording && <span class="recording"><Icon name="live" /> {t.recording}</span>}
       </th>
-      <td data-label={t.columns.cause}>{row.cause === null ? "–" : row.cause.title[language.value]}</td>
+      <td data-label={t.columns.cause} data-empty={row.cause === null}>
+        <span>
+          {row.cause === null ? "–" : row.cause.title[language.value]}
+          {row.worst_role !== null && <small class="whose">{words.value.roles[row.worst_role]}</small>}
+        </span>
+      </td>
       <td data-label={t.columns.since} class="number">{t.since(Math.max(0, nowMs - row.since_ms) / 1_000)}</td>
-      <td data-label={t.columns.action}>{row.cause === null ? "–" : row.cause.action[language.value]}</td>
+      <td data-label={t.columns.action} data-empty={row.cause === null}>{row.cause === null ? "–" : row.cause.action[language.value]}</td>
       <td data-label={t.columns.people}>{t.people(row.participants, row.viewers, row.publications)}</td>
     </tr>
   );

@@ -8,6 +8,7 @@ import { chartsOf, summaryOf } from "./series";
 import type { Chart, Unit } from "./series";
 
 const HEIGHT = 190;
+const CLOCK_WIDTH = 90;
 const STROKES = ["#5cc8ff", "#ffc84a"];
 /** Lines differ by dashes as well as by colour. */
 const DASHES = [[], [6, 4]];
@@ -23,11 +24,11 @@ function options(chart: Chart, width: number): uPlot.Options {
     width, height: HEIGHT, cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_, least, most) => [Math.min(0, least), Math.max(most * 1.1, FLOORS[unit])] } },
     axes: [
-      { ...axis, values: (_, times) => times.map((time) => words.value.clock(time * 1_000)) },
+      { ...axis, space: CLOCK_WIDTH, values: (_, times) => times.map((time) => t.clock(time * 1_000)) },
       { ...axis, size: 90, values: (_, values) => values.map((value) => t.units[unit](value)) },
     ],
     series: [
-      { label: "", value: (_, time: number | null) => (time === null ? "–" : words.value.clock(time * 1_000)) },
+      { label: t.moment, value: (_, time: number | null) => (time === null ? "–" : t.clock(time * 1_000)) },
       ...chart.series.map((s, i) => ({
         label: t.series[s.key], stroke: STROKES[i % STROKES.length] ?? INK, dash: DASHES[i % DASHES.length] ?? [], width: 2,
         spanGaps: false, value: said,

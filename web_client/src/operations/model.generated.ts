@@ -121,6 +121,7 @@ export interface Evidence {
     | "loss_after"
     | "loss_before"
     | "nothing_arrives"
+    | "path_silent"
     | "picture_black"
     | "picture_blurred"
     | "picture_corrupt"
@@ -172,6 +173,7 @@ export interface BoardRow {
   since_ms: number;
   cause: CauseText | null;
   worst_participant: string | null;
+  worst_role: Role | null;
   findings: Finding[];
   participants: number;
   viewers: number;
@@ -286,6 +288,7 @@ export interface LegSample {
   jitter_seconds?: number | null;
   estimate_bits_per_second?: number | null;
   queue_delay_seconds?: number | null;
+  silent?: boolean;
   relayed?: boolean | null;
   path_changes?: number;
 }
@@ -357,6 +360,7 @@ export interface IncidentReport {
   samples: Sample[];
   resolution_seconds: number;
   truncated: boolean;
+  dropped_before_ms: number | null;
 }
 /**
  * One leg over the whole span of a report.
@@ -377,7 +381,8 @@ export interface LegSummary {
  * Something that happened in a room, to the second.
  *
  *     ``detail`` is a short word or number for the kind: a role, a source's type, a transport's direction and
- *     phase, layers, a cause and its severity. ``evidence`` is a finding's, as it was raised.
+ *     phase, layers, a layer (or ``none``) and the ``Reason`` for it, a cause and its severity. ``evidence`` is
+ *     a finding's, as it was raised.
  */
 export interface TimelineEvent {
   at_ms: number;

@@ -38,6 +38,9 @@ export function PastRoom({ desk, room, fromMs }: { desk: Desk; room: string; fro
       {failed === null && past === null && <p class="empty" role="status">{all.loading}</p>}
       {past !== null && (
         <>
+          {(past.samples.droppedBeforeMs ?? 0) > fromMs && (
+            <p class="advice" role="status">{t.dropped(past.samples.droppedBeforeMs ?? 0)}</p>
+          )}
           {(past.samples.more || past.events.more) && <p class="advice" role="status">{t.more}</p>}
           <Was key={`${room} ${String(fromMs)}`} room={room} span={span} samples={past.samples.found} />
           <Timeline events={past.events.found} causes={desk.causes.value} none={t.noEvents} />

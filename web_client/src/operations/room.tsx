@@ -53,7 +53,7 @@ function Room({ desk, room }: { desk: Desk; room: RoomDetail }) {
         {words.value.roomName(room.row.room)} – {t.classes[room.row.clinical_class]} <StateBadge state={room.row.state} />
       </h2>
       {room.row.cause !== null && (
-        <p class="cause"><strong>{room.row.cause.title[language.value]}</strong> {room.row.cause.action[language.value]}</p>
+        <p class="cause" data-state={room.row.state}><strong>{room.row.cause.title[language.value]}</strong> {room.row.cause.action[language.value]}</p>
       )}
       <PathView room={room} />
       <section aria-labelledby="people-title">

@@ -37,8 +37,9 @@ export function detailOf({ kind, detail, evidence }: TimelineEvent, causes: Caus
     case "published":
       return named(all.sourceTypes, said);
     case "layers_changed":
-    case "layer_forwarded":
       return said === "" ? t.noPicture : t.levels(said.split(" ").join(", "));
+    case "layer_forwarded":
+      return forwarded(first, second);
     case "transport":
       return `${named(t.directions, first)}: ${named(t.phases, second)}`;
     case "finding_raised":
@@ -50,6 +51,13 @@ export function detailOf({ kind, detail, evidence }: TimelineEvent, causes: Caus
     default:
       return said;
   }
+}
+
+/** A layer and why; a server of before said neither reason nor `none`. */
+function forwarded(layer: string, reason: string): string {
+  const t = words.value.operations;
+  const said = layer === "" || layer === "none" ? t.noPicture : t.levels(layer);
+  return reason === "" ? said : `${said} (${named(t.viewReasons, reason)})`;
 }
 
 function named(known: Readonly<Record<string, string>>, code: string): string {

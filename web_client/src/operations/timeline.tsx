@@ -13,7 +13,6 @@ interface TimelineProps {
 
 export function Timeline({ events, causes, none }: TimelineProps) {
   const t = words.value.operations;
-  const exact = new Intl.DateTimeFormat(words.value.code === "vi" ? "vi-VN" : "en-GB", { timeStyle: "medium" });
   return (
     <section aria-labelledby="timeline-title">
       <h2 id="timeline-title">{t.timeline}</h2>
@@ -24,7 +23,7 @@ export function Timeline({ events, causes, none }: TimelineProps) {
           return (
             <li key={`${event.at_ms}-${i}`} data-kind={event.kind}>
               <time dateTime={new Date(event.at_ms).toISOString()} title={new Date(event.at_ms).toISOString()}>
-                {exact.format(event.at_ms)}
+                {t.clock(event.at_ms)}
               </time>
               <span>
                 {t.events[event.kind]}

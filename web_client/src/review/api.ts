@@ -2,14 +2,17 @@
 import { JoinRefused, refusalCode } from "../client/errors";
 import { exchange } from "../client/invitation";
 import type { Admission } from "../client/invitation";
-import type { Bookmark, Detail, Entry } from "./model";
+import type { Bookmark, Detail, Entry, Use } from "./model";
 import type { Received } from "./viewers";
 
 export const BASE = "/api/v1/recordings";
 
+const ANY_ROOM = "*";
+
 export interface Search {
   text: string;
   staff: string;
+  room: string;
   from: string;
   to: string;
 }
@@ -30,8 +33,18 @@ export interface ExportState {
   code: string;
 }
 
+/** Whom a DICOM object is about; empty fields name nobody. */
+export interface Subject {
+  patient_id: string;
+  patient_name: string;
+  birth_date: string;
+  sex: string;
+}
+
 export interface Order {
+  subject?: Subject;
   form: string;
+  use: Use;
   tracks: string[];
   start_seconds: number;
   end_seconds: number | null;
@@ -59,14 +72,19 @@ export class ReviewApi {
     this.#admission = admission;
   }
 
+  /** Whether recordings of more rooms than one may be found. */
+  get ofAllRooms(): boolean {
+    return this.#admission.room === ANY_ROOM;
+  }
+
   find(search: Search): Promise<Found> {
     const query = new URLSearchParams(Object.entries(search).filter(([, value]) => value !== ""));
     return this.#ask<Found>("GET", `${BASE}?${query}`);
   }
 
   /** The answer sets a cookie by which this browser's players read the media. */
-  open(recording: string): Promise<Detail> {
-    return this.#ask<Detail>("POST", `${BASE}/${recording}/views`);
+  open(recording: string, use: Use): Promise<Detail> {
+    return this.#ask<Detail>("POST", `${BASE}/${recording}/views`, { use });
   }
 
   received(recording: string): Promise<Received> {

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
 import { fileUrl } from "./api";
-import type { ExportState, ReviewApi } from "./api";
+import type { ExportState, ReviewApi, Subject } from "./api";
 import { failed } from "./faults";
 import { clockText } from "./model";
 import type { Player } from "./player";
@@ -18,6 +18,8 @@ const camera = signal("");
 const start = signal<number | null>(null);
 const end = signal<number | null>(null);
 const withSound = signal(true);
+const NOBODY: Subject = { patient_id: "", patient_name: "", birth_date: "", sex: "" };
+const subject = signal(NOBODY);
 const exports = signal<readonly ExportState[]>([]);
 
 export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
@@ -30,7 +32,8 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
   const begin = async (): Promise<void> => {
     try {
       const order = {
-        form: form.value, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
+        form: form.value, use: player.detail.use, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
+        ...(form.value.startsWith("dicom") ? { subject: told(subject.value) } : {}),
         start_seconds: still ? player.position.value : (start.value ?? 0), end_seconds: still ? null : end.value,
       };
       exports.value = [...exports.value, await api.startExport(recording, order)];
@@ -55,6 +58,7 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
         </select>
       </div>
       {!still && <Span player={player} />}
+      {form.value.startsWith("dicom") && <SubjectFields />}
       <Button icon="check" tone="main" word={t.startExport} onPress={() => void begin()} />
       <p class="quiet">{t.derived}</p>
       <ul>{exports.value.map((one) => <Export key={one.id} one={one} recording={recording} api={api} />)}</ul>
@@ -73,8 +77,36 @@ function useExportNews(api: ReviewApi, recording: string): void {
     return () => {
       clearInterval(timer);
       exports.value = [];
+      subject.value = NOBODY;
     };
   }, [recording]);
+}
+
+/** As DICOM writes a day, and names composed as they were typed. */
+function told(typed: Subject): Subject {
+  return { ...typed, patient_name: typed.patient_name.normalize("NFC"), birth_date: typed.birth_date.replaceAll("-", "") };
+}
+
+function SubjectFields() {
+  const t = words.value.review.subject;
+  const typed = (name: keyof Subject) => (event: { currentTarget: HTMLInputElement | HTMLSelectElement }): void => {
+    subject.value = { ...subject.value, [name]: event.currentTarget.value };
+  };
+  const now = subject.value;
+  return (
+    <fieldset class="subject">
+      <legend>{t.title}</legend>
+      <label class="field">{t.id}<input value={now.patient_id} maxLength={64} autocomplete="off" onInput={typed("patient_id")} /></label>
+      <label class="field">{t.name}<input value={now.patient_name} maxLength={64} autocomplete="off" onInput={typed("patient_name")} /></label>
+      <label class="field">{t.born}<input type="date" value={now.birth_date} onInput={typed("birth_date")} /></label>
+      <label class="field">
+        {t.sex}
+        <select value={now.sex} onChange={typed("sex")}>
+          {Object.entries(t.sexes).map(([key, word]) => <option key={key} value={key === "none" ? "" : key}>{word}</option>)}
+        </select>
+      </label>
+    </fieldset>
+  );
 }
 
 function Span({ player }: { player: Player }) {

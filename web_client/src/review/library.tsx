@@ -8,12 +8,12 @@ import { adviceOn, codeOf } from "./faults";
 import { clockText } from "./model";
 import type { Entry } from "./model";
 
-const search = signal<Search>({ text: "", staff: "", from: "", to: "" });
+const search = signal<Search>({ text: "", staff: "", room: "", from: "", to: "" });
 const found = signal<Found | null>(null);
 const fault = signal<string | null>(null);
 
 async function find(api: ReviewApi): Promise<void> {
-  const asked = { ...search.value, text: search.value.text.normalize("NFC"), staff: search.value.staff.normalize("NFC") };
+  const asked = { ...search.value, text: search.value.text.normalize("NFC"), staff: search.value.staff.normalize("NFC"), room: search.value.room.normalize("NFC") };
   try {
     found.value = await api.find(asked);
     fault.value = null;
@@ -51,6 +51,7 @@ export function Library({ api, open }: { api: ReviewApi; open: (entry: Entry) =>
       >
         <Field id="search-text" name="text" word={`${t.search} (${t.searchHelp})`} />
         <Field id="search-staff" name="staff" word={t.staff} />
+        {api.ofAllRooms && <Field id="search-room" name="room" word={t.room} />}
         <Field id="search-from" name="from" day word={t.from} />
         <Field id="search-to" name="to" day word={t.to} />
         <button type="submit" class="button main">{t.go}</button>
@@ -60,20 +61,21 @@ export function Library({ api, open }: { api: ReviewApi; open: (entry: Entry) =>
         <>
           <p role="status">{t.found(list.recordings.length)} {list.more && t.more}</p>
           {list.recordings.length === 0 && <div class="empty"><strong>{t.none}</strong><p>{t.noneHelp}</p></div>}
-          <ul class="entries">{list.recordings.map((entry) => <Line key={entry.id} entry={entry} open={open} />)}</ul>
+          <ul class="entries">{list.recordings.map((entry) => <Line key={entry.id} entry={entry} room={api.ofAllRooms} open={open} />)}</ul>
         </>
       )}
     </section>
   );
 }
 
-function Line({ entry, open }: { entry: Entry; open: (entry: Entry) => void }) {
+function Line({ entry, room, open }: { entry: Entry; room: boolean; open: (entry: Entry) => void }) {
   const t = words.value.review;
   const title = entry.title === "" ? t.untitled : entry.title;
   return (
     <li class="card entry" data-recording={entry.id}>
       <h2>{title}</h2>
       <p>
+        {room && <strong>{words.value.roomName(entry.room)} · </strong>}
         <time dateTime={new Date(entry.started_ms).toISOString()} title={new Date(entry.started_ms).toISOString()}>{t.date(entry.started_ms)}</time>
         {entry.seconds !== null && ` · ${clockText(entry.seconds)}`} · {t.states[entry.state] ?? entry.state}
       </p>

@@ -15,7 +15,8 @@ import { ReviewApi } from "./api";
 import { adviceOn, codeOf } from "./faults";
 import { Library } from "./library";
 import { momentOf } from "./model";
-import type { Detail } from "./model";
+import type { Detail, Use } from "./model";
+import { UseQuestion } from "./use";
 import { Watch } from "./watch";
 
 type Step =
@@ -23,6 +24,7 @@ type Step =
   | { kind: "checking" }
   | { kind: "refused"; code: string }
   | { kind: "library"; api: ReviewApi }
+  | { kind: "asking"; api: ReviewApi; recording: string; what: string; seconds: number }
   | { kind: "opening"; api: ReviewApi }
   | { kind: "watching"; api: ReviewApi; detail: Detail; seconds: number }
   | { kind: "fault"; api: ReviewApi; code: string };
@@ -49,7 +51,7 @@ async function check(invitation: string, moment: ReturnType<typeof momentOf>): P
     }
     const api = new ReviewApi(invitation, admission);
     if (moment === null) step.value = { kind: "library", api };
-    else await openRecording(api, moment.recording, moment.seconds);
+    else askUse(api, moment.recording, "", moment.seconds);
   } catch (error) {
     const code = error instanceof JoinRefused ? error.code : "network";
     if (code === "invitation_invalid") forgetInvitation(place);
@@ -57,10 +59,14 @@ async function check(invitation: string, moment: ReturnType<typeof momentOf>): P
   }
 }
 
-async function openRecording(api: ReviewApi, recording: string, seconds: number): Promise<void> {
+function askUse(api: ReviewApi, recording: string, what: string, seconds: number): void {
+  step.value = { kind: "asking", api, recording, what, seconds };
+}
+
+async function openRecording(api: ReviewApi, recording: string, seconds: number, use: Use): Promise<void> {
   step.value = { kind: "opening", api };
   try {
-    step.value = { kind: "watching", api, detail: await api.open(recording), seconds };
+    step.value = { kind: "watching", api, detail: await api.open(recording, use), seconds };
   } catch (error) {
     step.value = { kind: "fault", api, code: codeOf(error) };
   }
@@ -74,7 +80,7 @@ function Page() {
   useEffect(() => {
     document.title = `${t.review.title} – ${t.product}`;
   });
-  const back = now.kind === "watching" || now.kind === "fault";
+  const back = now.kind === "watching" || now.kind === "fault" || now.kind === "asking";
   return (
     <div class="shell review">
       <header class="bar">
@@ -110,7 +116,13 @@ function Body({ now }: { now: Step }) {
     case "library":
       return (
         <main class="review-page">
-          <Library api={now.api} open={(entry) => void openRecording(now.api, entry.id, 0)} />
+          <Library api={now.api} open={(entry) => askUse(now.api, entry.id, entry.title, 0)} />
+        </main>
+      );
+    case "asking":
+      return (
+        <main class="review-page">
+          <UseQuestion what={now.what} choose={(use) => void openRecording(now.api, now.recording, now.seconds, use)} />
         </main>
       );
     case "watching":

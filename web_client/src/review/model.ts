@@ -12,6 +12,10 @@ export interface Entry {
   staff: string[];
 }
 
+/** What a recording is studied or copied for: asked each time, and audited. */
+export const USES = ["care", "quality", "teaching"] as const;
+export type Use = (typeof USES)[number];
+
 export interface Gap {
   start: number;
   end: number;
@@ -61,6 +65,7 @@ export interface Detail {
   bookmarks: Bookmark[];
   rights: string[];
   view_seconds: number;
+  use: Use;
 }
 
 export interface Chapter {

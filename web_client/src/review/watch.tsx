@@ -54,6 +54,7 @@ export function Watch({ opened, seconds, api }: { opened: Detail; seconds: numbe
           <Reception player={player} api={api} />
         </div>
         <div class="side">
+          <p class="quiet">{words.value.review.use.watchedFor(words.value.review.use.uses[player.detail.use])}</p>
           <Bookmarks player={player} detail={detail} api={api} />
           {opened.rights.includes("export") && <Exports player={player} api={api} />}
         </div>

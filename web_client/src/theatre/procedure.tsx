@@ -12,6 +12,8 @@ import { Button } from "../ui/parts";
 /** Undefined until it is known. */
 export const procedure = signal<Procedure | null | undefined>(undefined);
 const fault = signal<string | null>(null);
+/** Nobody is taught, or shown to strangers, in an emergency. */
+const EMERGENCIES: ReadonlySet<Purpose> = new Set(["treatment_link", "recording"]);
 const who = signal("");
 const relation = signal<Relation>("patient");
 const form = signal<Form>("written");
@@ -176,7 +178,7 @@ function ConsentBadge({ state }: { state: PurposeState }) {
 
 function Emergency({ now, api }: { now: Procedure; api: Procedures }) {
   const t = words.value.procedure;
-  const undecided = now.purposes.filter((one) => one.decision === null && !one.permitted);
+  const undecided = now.purposes.filter((one) => EMERGENCIES.has(one.purpose) && one.decision === null && !one.permitted);
   if (undecided.length === 0) return null;
   const open = (purpose: Purpose, button: HTMLElement): void => {
     const field = button.closest("details")?.querySelector("textarea");

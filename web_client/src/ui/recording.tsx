@@ -31,6 +31,20 @@ export function RecordingMark({ session }: { session: Session }) {
   );
 }
 
+/** To those who may record: that the disk is nearly full, or that nothing is being recorded. */
+export function RecordingWarning({ session }: { session: Session }) {
+  const t = words.value.recording;
+  const recording = session.room.value.recording;
+  const left = recording?.minutes_left ?? null;
+  const failing = recording?.failing === true;
+  if (!session.may("record") || recording === null || (left === null && !failing)) return null;
+  return (
+    <p class="link-sentence" role="alert" data-step={failing ? "silent" : "reduced"} data-warning={failing ? "failing" : "disk"}>
+      <Icon name="warning" /> {failing ? t.failing : t.diskLow(left ?? 0)}
+    </p>
+  );
+}
+
 interface Props {
   session: Session;
   /** The room's open procedure; null while there is none. */

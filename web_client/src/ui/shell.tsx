@@ -8,7 +8,7 @@ import { Icon } from "./icons";
 import { LinkQuality, LinkSentence, ownStanding, useStandingNews } from "./link";
 import { Notices } from "./notices";
 import { Button } from "./parts";
-import { RecordingMark } from "./recording";
+import { RecordingMark, RecordingWarning } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
@@ -92,6 +92,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
         </div>
       </header>
       <LinkSentence session={session} />
+      <RecordingWarning session={session} />
       <Notices />
       {children}
     </div>

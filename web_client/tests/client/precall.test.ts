@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { summary } from "../../src/client/precall";
+import { kbitOf, summary, withDownload } from "../../src/client/precall";
 import type { Sample } from "../../src/client/precall";
 import { grade } from "../../src/client/precall_grades";
 import type { Grade, Item, Measured } from "../../src/client/precall_grades";
@@ -86,5 +86,25 @@ describe("grade", () => {
 
   it("says nothing of rates where no picture came through", () => {
     expect(grade({ ...GOOD, path: null }, "specialist").findings.map((f) => f.item)).toEqual(["websocket", "udp"]);
+  });
+});
+
+describe("download", () => {
+  it("takes the rate after the first chunk, whenever that came", () => {
+    expect(kbitOf([{ atMs: 900, bytes: 50_000 }, { atMs: 1_900, bytes: 12_500 }, { atMs: 2_900, bytes: 12_500 }])).toBe(100);
+  });
+
+  it("is no figure when too little came, or all at once", () => {
+    expect(kbitOf([])).toBeNull();
+    expect(kbitOf([{ atMs: 0, bytes: 9_000 }])).toBeNull();
+    expect(kbitOf([{ atMs: 0, bytes: 9_000 }, { atMs: 20, bytes: 9_000 }])).toBeNull();
+  });
+
+  it("tells a weak way down from one that a weak way up kept from being tried", () => {
+    const weak: Measured = { ...GOOD, upKbit: 150, downKbit: 140, downUntried: true };
+    expect(grade(weak, "observer").findings.find((f) => f.item === "down")?.grade).toBe("unknown");
+    expect(grade(withDownload(weak, 190), "observer").grade).toBe("poor");
+    expect(grade(withDownload(weak, 2_900), "observer").grade).toBe("good");
+    expect(withDownload(weak, null)).toBe(weak);
   });
 });

@@ -43,13 +43,21 @@ describe("what is read of a span", () => {
       return Promise.resolve(Response.json({ events: [event(page)], next: page === last ? null : `c${String(page)}` }));
     });
     const api = new OperationsApi("invitation");
-    expect(await api.timeline("R", { fromMs: 7, toMs: 9 })).toEqual({ found: [event(1), event(2), event(3)], more: false });
+    expect(await api.timeline("R", { fromMs: 7, toMs: 9 })).toEqual({
+      found: [event(1), event(2), event(3)], more: false, droppedBeforeMs: null,
+    });
     expect(asked[0]).toContain("from=7&to=9&limit=5000");
     expect(asked[2]).toContain("cursor=c2");
     last = Infinity;
     asked.length = 0;
     expect((await api.timeline("R", {})).more).toBe(true);
     expect(asked).toHaveLength(10);
+  });
+
+  it("says before when a full history has dropped samples", async () => {
+    vi.stubGlobal("fetch", (address: string) =>
+      Promise.resolve(Response.json(address.includes("history") ? { samples: [], next: null, dropped_before_ms: 8 } : { token: "t" })));
+    expect(await new OperationsApi("invitation").samples("R", { fromMs: 1, toMs: 9 })).toEqual({ found: [], more: false, droppedBeforeMs: 8 });
   });
 });
 
@@ -113,7 +121,11 @@ describe("words for what was measured", () => {
     [event(1, "joined", "surgeon"), en.roles.surgeon],
     [event(1, "published", "endoscope"), en.sourceTypes.endoscope],
     [event(1, "layers_changed", "0 1"), "level 0, 1"],
+    [event(1, "layers_changed"), "no picture"],
+    [event(1, "layer_forwarded", "1 link"), "level 1 (the viewer's link carries no more)"],
+    [event(1, "layer_forwarded", "none silent"), "no picture (nothing is heard of the viewer's device)"],
     [event(1, "layer_forwarded"), "no picture"],
+    [event(1, "layer_forwarded", "2"), "level 2"],
     [event(1, "transport", "subscribe interrupted"), "from the server: interrupted"],
     [event(1, "joined", "word of another version"), "word of another version"],
   ])("tell an event more exactly: %o", (of, said) => {

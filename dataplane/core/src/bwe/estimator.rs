@@ -379,9 +379,9 @@ impl Estimator {
         self.phase == Phase::Steady && self.estimate >= self.demand.rate.0 as f64
     }
 
-    /// The phase.
+    /// The phase as others are told: a silent path that is asked anew is silent until it answers.
     pub fn phase(&self) -> Phase {
-        self.phase
+        if self.silence.is_asking() { Phase::Silent } else { self.phase }
     }
 
     /// Whether transport-wide reports have not come though they should have, or never will.
@@ -460,7 +460,7 @@ impl Estimator {
     /// The state for whoever chooses layers: what is told with the estimate.
     pub fn state(&self) -> LinkState {
         LinkState {
-            phase: self.phase,
+            phase: self.phase(),
             queue_delay: self.queue_delay(),
             inherent_loss: self.losses.inherent().max(self.reported.inherent()),
             congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
@@ -474,7 +474,7 @@ impl Estimator {
     pub fn news(&mut self, now: Time) -> bool {
         let Some((at, estimate, link)) = self.told else { return self.tell(now) };
         let (since, grown) = (now.since(at), self.estimate / estimate);
-        if self.phase != link.phase || (since >= URGENT_SPACING && !(0.9..1.1).contains(&grown)) {
+        if self.phase() != link.phase || (since >= URGENT_SPACING && !(0.9..1.1).contains(&grown)) {
             return self.tell(now);
         }
         since >= TELL_SPACING && (!(0.98..1.02).contains(&grown) || self.is_other(&link)) && self.tell(now)

@@ -35,11 +35,13 @@ pub struct Silence {
     heard: Time,
     asked: Time,
     interval: Duration,
+    asking: bool,
 }
 
 impl Default for Silence {
     fn default() -> Silence {
-        Silence { waiting: Waiting::Unheard, heard: Time::ZERO, asked: Time::ZERO, interval: INTERVAL }
+        let (heard, asked) = (Time::ZERO, Time::ZERO);
+        Silence { waiting: Waiting::Unheard, heard, asked, interval: INTERVAL, asking: false }
     }
 }
 
@@ -62,6 +64,7 @@ impl Silence {
             self.interval = (self.interval * 7 + interval) / 8;
         }
         self.heard = now;
+        self.asking = false;
         self.waiting = if pending { Waiting::Next(now) } else { Waiting::Nothing };
     }
 
@@ -75,8 +78,14 @@ impl Silence {
         let asks = now >= self.next_ask();
         if asks {
             self.waiting = Waiting::Nothing;
+            self.asking = true;
         }
         asks
+    }
+
+    /// Whether the path was asked anew and has not answered.
+    pub fn is_asking(&self) -> bool {
+        self.asking
     }
 
     /// Whether any report came so far.

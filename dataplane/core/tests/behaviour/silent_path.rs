@@ -1,5 +1,7 @@
 //! A path that went silent is asked again and again, by sound if there is any and by the lowest layer if there is none.
 
+use loupe_core::io::{Event, Phase};
+
 use crate::support::media::{camera, microphone, picture, sound};
 use crate::support::{World, clean, lossy, millis, outage};
 
@@ -27,6 +29,31 @@ fn pictures_come_back_with_sound_and_without() {
             let back = loupe_core::units::Time::from_millis(11_500);
             let came = world.line(viewer, 0).since(back).count();
             assert!(came > 60, "seed {seed}, sound {with_sound}: {came} packets of pictures in 3.5 s");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_is_asked_in_vain_is_told_to_be_silent_all_the_while() {
+    for seed in 1..5 {
+        for with_sound in [true, false] {
+            let (world, _) = after_outage(seed, with_sound);
+            let told: Vec<_> = world
+                .events
+                .iter()
+                .filter_map(|(at, event)| match event {
+                    Event::Bandwidth { link, .. } => Some((at.0 / 1_000, link.phase)),
+                    _ => None,
+                })
+                .collect();
+            let (began, _) = told.iter().find(|(_, phase)| *phase == Phase::Silent).expect("told at all");
+            assert!(
+                (5_000..6_000).contains(began),
+                "seed {seed}, sound {with_sound}: silent from {began} ms"
+            );
+            let (end, _) =
+                told.iter().find(|(at, phase)| at > began && *phase != Phase::Silent).expect("over");
+            assert!((9_000..10_500).contains(end), "seed {seed}, sound {with_sound}: silent to {end} ms");
         }
     }
 }

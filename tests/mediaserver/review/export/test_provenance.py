@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mediaserver.review.export.provenance import Provenance, moment, trace
+from mediaserver.review.purposes import Use
 from tests.mediaserver.review.recorded import RECORDING, theatre
 
 NOW = datetime(2026, 4, 1, 8, 0, tzinfo=UTC)
@@ -16,7 +17,7 @@ NOW = datetime(2026, 4, 1, 8, 0, tzinfo=UTC)
 
 def test_only_what_the_span_touches_is_named(tmp_path: Path) -> None:
     recording = theatre(tmp_path)
-    made = trace(recording, ["t-cam-a", "t-mic"], 4.5, 7.0, NOW)
+    made = trace(recording, ["t-cam-a", "t-mic"], 4.5, 7.0, NOW, Use.CARE)
     assert [(one.track, one.segment) for one in made.sources] == [("t-cam-a", 1), ("t-mic", 0)]
     for one in made.sources:
         [file] = (tmp_path / RECORDING / "segments" / one.track).glob(f"{one.segment:06d}.*")

@@ -13,6 +13,7 @@ import pytest
 
 from mediaserver.review.export import still
 from mediaserver.review.export.provenance import Provenance, trace
+from mediaserver.review.purposes import Use
 from tests.mediaserver.review.recorded import theatre
 
 LABEL = "Nội soi <đường mật> & gan"
@@ -20,7 +21,7 @@ LABEL = "Nội soi <đường mật> & gan"
 
 @pytest.fixture
 def provenance(tmp_path: Path) -> Provenance:
-    return trace(theatre(tmp_path), ["t-cam-a"], 1.0, 1.0, datetime(2026, 4, 1, tzinfo=UTC))
+    return trace(theatre(tmp_path), ["t-cam-a"], 1.0, 1.0, datetime(2026, 4, 1, tzinfo=UTC), Use.CARE)
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 /** The operations page. */
+import { en as said } from "./said.generated";
 import type { OperationsWords } from "./vi";
 
 const decimal = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 1 });
 
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium" });
+
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 export const operations: OperationsWords = {
   title: "Operations",
@@ -21,12 +24,7 @@ export const operations: OperationsWords = {
     forwarding: "forwarding", switching: "switching", awaiting_keyframe: "awaiting a key frame", nothing_flows: "nothing flows",
     paused_by_viewer: "hidden by the viewer",
   },
-  viewReasons: {
-    full: "the best there is", shown_small: "enough for the size shown", hidden: "hidden by the viewer", muted: "paused at its source",
-    publisher: "its source sends less than usual", no_signal: "its source sends nothing", measuring: "measuring the link",
-    settling: "soon better", priority: "a more important source comes first", link: "the viewer's link carries no more",
-    silent: "nothing is heard of the viewer's device",
-  },
+  viewReasons: said.reasons,
   series: {
     upRate: "Upload", downRate: "Download", upLoss: "Loss of the upload", downLoss: "Loss of the download", upRtt: "Round trip, upload",
     downRtt: "Round trip, download", trackRate: "Rate", trackFrames: "Frames a second", trackLoss: "Loss", trackDelay: "Delay to the screen",
@@ -39,22 +37,7 @@ export const operations: OperationsWords = {
     recording_started: "Recording started", recording_stopped: "Recording stopped", finding_raised: "Trouble found",
     finding_cleared: "Trouble over",
   },
-  measures: {
-    loss_before: "loss before repair", loss_after: "loss after repair", round_trip: "round trip",
-    jitter: "packets arrive unevenly by", queue_delay: "data waiting on the link",
-    concealed: "sound made up for what was lost", freeze: "frozen in each second", dropped_frames: "frames given up",
-    encode_load: "load of the encoder", decode_load: "load of the decoder", frames_missing: "frames missing",
-    source_age: "no new picture for", clock_skew: "clock wrong by", worker_load: "load of the media worker",
-    event_loop_lag: "control delay of the server", forward_delay_p99: "delay in the server (99 % of packets)",
-    send_drops: "packets the server could not send", canary_silence: "test stream silent for",
-    recording_lag: "recording behind by", recording_failed: "cannot record", disk_forecast: "disk full in",
-    disk_free: "disk space left", estimate: "the link carries only", nothing_arrives: "no packet arrives",
-    interrupted: "connection lost", encoder_limited_by_bandwidth: "the sender lowers the picture for want of bandwidth",
-    encoder_limited_by_cpu: "the sender lowers the picture because its computer is overloaded",
-    camera_gives_no_frames: "the camera gives no picture", socket_away: "signalling lost", picture_black: "black picture",
-    picture_over_exposed: "picture too bright", picture_blurred: "blurred picture", picture_corrupt: "corrupt picture",
-    picture_unchanged: "picture does not change", picture_test_pattern: "test pattern",
-  },
+  measures: said.measures,
   phases: { connecting: "connecting", connected: "connected", interrupted: "interrupted", closed: "closed" },
   directions: { publish: "to the server", subscribe: "from the server" },
   levels: (layers) => `level ${layers}`,
@@ -80,9 +63,9 @@ export const operations: OperationsWords = {
   version: (v) => `Version ${v}`,
   load: (worker, ratio) => `Worker ${worker}: ${Math.round(ratio * 100)} %`,
   lag: (s) => `Control lag ${decimal.format(s * 1000)} ms`,
-  diskFull: (s) => `Disk full in ${decimal.format(s / 3600)} h`,
+  diskFull: (s) => `Disk full in ${s < 172_800 ? `${decimal.format(s / 3600)} h` : `${Math.floor(s / 86_400)} days`}`,
   diskFree: (bytes) => `${decimal.format(bytes / 1e9)} GB of disk free`,
-  historyDropped: (n) => `History dropped: ${n}`,
+  historyDropped: (n) => `History: ${n} samples given up (store full, or the disk too slow)`,
   draining: "DRAINING: NOBODY NEW",
   canary: (delay, loss) =>
     `Canary: delay ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, loss ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
@@ -110,6 +93,8 @@ export const operations: OperationsWords = {
     bytes: (v) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v) => `${decimal.format(v)} s`,
     minutes: (v) => `${Math.round(v)} min`, hours: (v) => `${decimal.format(v)} h`,
   },
+  moment: "At",
+  clock: (ms) => clock.format(ms),
   timeline: "Timeline",
   noEvents: "No events in the last ten minutes.",
   findings: "Trouble",
@@ -139,6 +124,7 @@ export const operations: OperationsWords = {
     sealed: (n) => `${n} more whose names this server cannot read: type the whole name and press Enter.`, moment: (ms) => exact.format(ms),
     window: (from, to) => exact.formatRange(from, to), from: "From",
     earlier: "The ten minutes before", later: "The ten minutes after", more: "There is more than is shown here: what stands below is not complete.",
+    dropped: (ms) => `Figures before ${exact.format(ms)} were dropped: the store was full, or their time was over.`,
     nobody: "Nobody was in the room then.", choose: "Choose somebody to see what they saw.",
     at: (ms) => `At ${exact.format(ms)}`, absent: "Nothing is known of this person at that moment.",
     sent: (what) => `Sent ${what}`, saw: (what) => `Watched ${what}`,

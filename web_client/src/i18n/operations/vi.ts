@@ -2,10 +2,13 @@
 import type { SeriesKey } from "../../operations/series";
 import type { LegState } from "../../operations/path";
 import type { BoardRow, Evidence, Finding, LegSample, SourceSample, TimelineEvent, ViewSample } from "../../operations/model.generated";
+import { vi as said } from "./said.generated";
 
 const decimal = new Intl.NumberFormat("vi-VN", { maximumFractionDigits: 1 });
 
 const exact = new Intl.DateTimeFormat("vi-VN", { dateStyle: "short", timeStyle: "medium" });
+
+const clock = new Intl.DateTimeFormat("vi-VN", { timeStyle: "medium" });
 
 const states: Record<BoardRow["state"], string> = {
   hurt: "BỊ ẢNH HƯỞNG", watch: "CẦN THEO DÕI", good: "TỐT", unknown: "CHƯA CÓ DỮ LIỆU",
@@ -22,12 +25,7 @@ const views: Record<ViewSample["state"], string> = {
   forwarding: "đang chuyển", switching: "đang đổi mức", awaiting_keyframe: "chờ khung chính", nothing_flows: "không có gì tới",
   paused_by_viewer: "người xem tạm ẩn",
 };
-const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = {
-  full: "tốt nhất có thể", shown_small: "đủ cho cỡ đang xem", hidden: "người xem đang ẩn", muted: "nguồn đang tạm dừng",
-  publisher: "nguồn gửi ít hơn bình thường", no_signal: "nguồn không gửi gì", measuring: "đang đo đường truyền",
-  settling: "sắp rõ hơn", priority: "nhường cho nguồn quan trọng hơn", link: "đường truyền của người xem không tải hơn được",
-  silent: "không nhận được tin từ máy người xem",
-};
+const viewReasons: Record<NonNullable<ViewSample["reason"]>, string> = said.reasons;
 const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
   downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
@@ -39,22 +37,7 @@ const events: Record<TimelineEvent["kind"], string> = {
   layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
   recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
 };
-const measures: Record<Evidence["measure"], string> = {
-  loss_before: "mất gói trước khi sửa", loss_after: "mất gói sau khi sửa", round_trip: "thời gian khứ hồi",
-  jitter: "gói đến không đều", queue_delay: "dữ liệu chờ trên đường truyền", concealed: "tiếng phải bù vì mất",
-  freeze: "hình đứng trong mỗi giây", dropped_frames: "khung hình bị bỏ", encode_load: "tải của bộ nén hình",
-  decode_load: "tải của bộ giải nén hình", frames_missing: "khung hình bị thiếu", source_age: "không có hình mới đã",
-  clock_skew: "đồng hồ lệch", worker_load: "tải của luồng chuyển hình", event_loop_lag: "trễ điều khiển của máy chủ",
-  forward_delay_p99: "trễ trong máy chủ (99 % số gói)", send_drops: "gói máy chủ không gửi được",
-  canary_silence: "phiên thử im lặng", recording_lag: "việc ghi chậm hơn thực tế", recording_failed: "không ghi được",
-  disk_forecast: "đĩa sẽ đầy sau", disk_free: "đĩa còn trống", estimate: "đường truyền chỉ tải được",
-  nothing_arrives: "không có gói nào tới", interrupted: "mất kết nối",
-  encoder_limited_by_bandwidth: "máy gửi phải giảm hình vì đường truyền yếu",
-  encoder_limited_by_cpu: "máy gửi phải giảm hình vì máy quá tải", camera_gives_no_frames: "máy quay không cho hình",
-  socket_away: "mất kết nối điều khiển", picture_black: "hình đen", picture_over_exposed: "hình quá sáng",
-  picture_blurred: "hình mờ", picture_corrupt: "hình hỏng", picture_unchanged: "hình không đổi",
-  picture_test_pattern: "hình thử",
-};
+const measures: Record<Evidence["measure"], string> = said.measures;
 const phases: Record<LegSample["phase"], string> = {
   connecting: "đang nối", connected: "đã nối", interrupted: "gián đoạn", closed: "đã đóng",
 };
@@ -89,9 +72,10 @@ export const operations = {
   version: (v: string) => `Phiên bản ${v}`,
   load: (worker: number, ratio: number) => `Luồng ${worker}: ${Math.round(ratio * 100)} %`,
   lag: (s: number) => `Trễ điều khiển ${decimal.format(s * 1000)} ms`,
-  diskFull: (s: number) => `Đĩa đầy sau ${decimal.format(s / 3600)} giờ`,
+  diskFull: (s: number) =>
+    `Đĩa đầy sau ${s < 172_800 ? `${decimal.format(s / 3600)} giờ` : `${Math.floor(s / 86_400)} ngày`}`,
   diskFree: (bytes: number) => `Đĩa còn ${decimal.format(bytes / 1e9)} GB`,
-  historyDropped: (n: number) => `Lịch sử bị bỏ: ${n}`,
+  historyDropped: (n: number) => `Lịch sử: ${n} mẫu đã bị bỏ (kho đầy, hoặc đĩa quá chậm)`,
   draining: "ĐANG DỪNG NHẬN NGƯỜI MỚI",
   canary: (delay: number | null, loss: number | null) =>
     `Phiên thử: trễ ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, mất ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
@@ -119,6 +103,8 @@ export const operations = {
     bytes: (v: number) => `${decimal.format(v / 1e9)} GB`, wholeSeconds: (v: number) => `${decimal.format(v)} giây`,
     minutes: (v: number) => `${Math.round(v)} phút`, hours: (v: number) => `${decimal.format(v)} giờ`,
   },
+  moment: "Lúc",
+  clock: (ms: number) => clock.format(ms),
   timeline: "Dòng thời gian",
   noEvents: "Chưa có sự kiện trong mười phút qua.",
   findings: "Sự cố",
@@ -148,6 +134,7 @@ export const operations = {
     sealed: (n: number) => `Còn ${n} phòng mà máy chủ này không đọc được tên: gõ đúng cả tên phòng rồi nhấn Enter.`, moment: (ms: number) => exact.format(ms),
     window: (from: number, to: number) => exact.formatRange(from, to), from: "Xem từ lúc",
     earlier: "Mười phút trước đó", later: "Mười phút sau đó", more: "Có nhiều số liệu hơn mức hiện được: bảng và biểu đồ bên dưới chưa đủ.",
+    dropped: (ms: number) => `Số liệu trước ${exact.format(ms)} đã bị bỏ: kho đầy, hoặc quá hạn giữ.`,
     nobody: "Không có ai trong phòng vào lúc này.", choose: "Chọn một người để xem họ đã thấy gì.",
     at: (ms: number) => `Vào lúc ${exact.format(ms)}`, absent: "Không có số liệu về người này vào lúc đó.",
     sent: (what: string) => `Gửi ${what}`, saw: (what: string) => `Xem ${what}`,
