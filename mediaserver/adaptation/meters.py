@@ -113,10 +113,11 @@ class Meters:
             earlier = before.get(handle)
             if earlier is not None and elapsed > 0:
                 bytes_out, repaired = max(sent - earlier[0], 0), max(repair - earlier[1], 0)
-                protected, probed = max(parity - earlier[2], 0), max(probes - earlier[3], 0)
-                media = max(bytes_out - repaired - protected - probed, 1)
-                rate = bytes_out * 8 / elapsed
-                self._downlinks[handle] = Downlink(rate, repaired / media, protected / media)
+                protected = max(parity - earlier[2], 0)
+                media = max(bytes_out - repaired - protected - max(probes - earlier[3], 0), 1)
+                self._downlinks[handle] = Downlink(
+                    bytes_out * 8 / elapsed, repaired / media, protected / media
+                )
 
     def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
         worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]

@@ -216,6 +216,12 @@ fn leave(
         cause: Cause::Media,
         repeated,
     };
+    if publication.media.kind == Kind::Audio
+        && subscription.media.rtx_ssrc.is_some()
+        && let Some(outgoing) = transport.outgoing.as_deref_mut()
+    {
+        outgoing.sound.note(now, outgoing.sent.next_seq(), subscription.key, seq.wire());
+    }
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
@@ -253,7 +259,7 @@ fn repeat<'a>(
     let Some(outgoing) = outgoing.filter(|it| it.redundancy.is_on() && it.pacer.gate == Gate::Open) else {
         return Repeated::default();
     };
-    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.answer());
+    let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.known());
     let Some(layer) = publication.layers.get(usize::from(layer)) else { return Repeated::default() };
     outgoing.redundancy.repeat(now, (packet, is_repaired), &layer.history, &subscription.seqs)
 }

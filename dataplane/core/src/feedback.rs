@@ -1,6 +1,7 @@
 //! RTCP as it comes in: publishers' clocks, viewers' reports and requests.
 
 use crate::egress::retransmit;
+use crate::io::Kind;
 use crate::pacer::Repair;
 use crate::pacing::is_beyond;
 use crate::plane::Plane;
@@ -114,7 +115,9 @@ impl Plane {
             asked += 1;
             subscription.nacks += 1;
             self.counters.add(Counter::NacksReceived, 1);
-            if let Some(outgoing) = transport.outgoing.as_deref_mut()
+            // Sound is outside the pacer, and so are its repairs.
+            if publication.media.kind == Kind::Video
+                && let Some(outgoing) = transport.outgoing.as_deref_mut()
                 && !outgoing.pacer.admits_repair(now)
             {
                 let repair = Repair { subscription: subscription.key, wire, since: now };
@@ -169,7 +172,26 @@ impl Plane {
         if !self.fates.is_empty() {
             outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
+            self.repair_sound(now, key);
             self.apply_estimate(now, key);
+        }
+    }
+
+    /// Sends sound again that the newest report misses, before the viewer asks for it.
+    fn repair_sound(&mut self, now: Time, key: usize) {
+        let transport = &mut self.transports[key];
+        for fate in self.fates.iter().filter(|fate| fate.received.is_none() && !fate.missed_before) {
+            let outgoing = transport.outgoing.as_deref().filter(|it| !it.pacer.silent);
+            let Some((subscription, wire)) = outgoing.and_then(|it| it.sound.find(now, fate.seq)) else {
+                continue;
+            };
+            let subscription = self.subscriptions.get_mut(subscription).filter(|it| it.transport == key);
+            let Some(subscription) = subscription else { continue };
+            let publication = &self.publications[subscription.publication];
+            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+                Ok(()) => self.counters.add(Counter::RtxOut, 1),
+                Err(reason) => self.counters.drop(reason),
+            }
         }
     }
 

@@ -39,6 +39,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sent_log;
 pub mod seq;
+pub mod sound_log;
 pub mod srtp;
 pub mod stats;
 pub mod stills;

@@ -16,8 +16,8 @@ const WORTH: f64 = 0.006;
 /// What began ends when loss was below this for [`HOLD`].
 const GONE: f64 = 0.0025;
 const HOLD: Duration = Duration::from_secs(5);
-/// Concealment of this share is not heard (design goals: 0.05 to 0.1 %).
-const HARMLESS: f64 = 0.001;
+/// Concealment of this share is not heard.
+const HARMLESS: f64 = 0.0005;
 /// Between two packets of sound as browsers send it, seconds.
 const PACKET: f64 = 0.02;
 /// What speech itself needs of a path, in bits per second; of what is beyond, redundancy may have one part in [`SHARE`].
@@ -31,18 +31,19 @@ const GATHERED: u64 = 160;
 const MAX_AGE: u64 = 120 * 48;
 /// Payload bytes of one packet at most, all blocks together.
 const MAX_PAYLOAD: usize = 1_100;
-/// A request for a packet of sound is answered in time when its answer takes no longer: the gap is seen one packet later, and a
-/// receiver waits 200 ms at most.
-const REPAIRED_WITHIN: Duration = Duration::from_millis(170);
+/// A request for a packet of sound is answered in time when its answer takes no longer: the gap is seen one packet later, a
+/// receiver waits 200 ms at most, and jitter is often more than usual.
+const REPAIRED_WITHIN: Duration = Duration::from_millis(140);
 
 /// How many packets back the repeated ones lie, the more useful first. Losses that last take neighbours together: there
 /// the farther one is worth more.
 type Distances = &'static [u64];
 const NONE: Distances = &[];
-const NEAR: Distances = &[1];
-const FAR: Distances = &[2];
+/// One repeat, the sooner it comes the better; the farthest is [`MAX_AGE`] back.
+const SINGLES: [Distances; 6] = [&[1], &[2], &[3], &[4], &[5], &[6]];
+/// Two: of single losses, and of those that last, the farther first.
 const NEAR_FIRST: Distances = &[1, 2];
-const FAR_FIRST: Distances = &[2, 1];
+const FAR_FIRST: [Distances; 3] = [&[2, 1], &[4, 2], &[6, 3]];
 
 /// Packets that leave again with another, oldest first.
 #[derive(Clone, Copy, Default, Debug)]
@@ -138,23 +139,26 @@ impl Redundancy {
     ) -> Repeated<'a> {
         let mut repeated = Repeated::default();
         let mut bytes = packet.payload().len();
-        for distance in if is_repaired { self.beside } else { self.distances } {
+        let distances = if is_repaired { self.beside } else { self.distances };
+        let nearest = distances.iter().min();
+        for distance in distances {
             let earlier = packet.seq.0.checked_sub(*distance).map(SeqNo).filter(|seq| seqs.knows(*seq));
             let Some(block) = earlier.and_then(|seq| history.get(seq)) else { continue };
             let length = block.payload().len();
             let fits = is_repeatable(packet, block) && bytes + length + red::HEADER <= MAX_PAYLOAD;
             if fits && self.budget.take(now, (length + red::HEADER) as u64) {
                 bytes += length + red::HEADER;
-                repeated.0[usize::from(*distance == 1)] = Some(block);
+                repeated.0[usize::from(Some(distance) == nearest)] = Some(block);
             }
         }
         repeated
     }
 }
 
-/// Whether requests for lost sound are answered in time, so that little has to be repeated unasked.
-pub fn is_repaired_in_time(answer: Option<Duration>) -> bool {
-    answer.is_some_and(|answer| answer <= REPAIRED_WITHIN)
+/// Whether requests for lost sound are answered in time, so that little has to be repeated unasked: a loss that lasts is
+/// only seen when it is over.
+pub fn is_repaired_in_time(known: Known) -> bool {
+    known.answer.is_some_and(|answer| answer + known.lasts <= REPAIRED_WITHIN)
 }
 
 fn is_repeatable(packet: &StoredPacket, earlier: &StoredPacket) -> bool {
@@ -170,17 +174,26 @@ fn unanswered(known: Known) -> f64 {
     known.loss * (2.0 * known.loss).min(1.0).powi(tries)
 }
 
-/// The least that leaves no more than [`HARMLESS`], or the most there is. A packet is missed when all its repeats are
-/// lost as well: with the share `stays` a loss goes on from one packet of sound to the next.
-fn distances(loss: f64, lasts: Duration) -> Distances {
+/// The share of what follows so many packets of sound after a lost one that is lost as well.
+fn lost_too(loss: f64, lasts: Duration, packets: u64) -> f64 {
     let stays = lasts.as_secs_f64() / (lasts.as_secs_f64() + PACKET);
-    let missed = |packets: i32| loss * (loss + (1.0 - loss) * stays.powi(packets));
-    match (missed(1), missed(2)) {
-        (near, _) if near <= HARMLESS => NEAR,
-        (_, far) if far <= HARMLESS => FAR,
-        (near, far) if far < 0.8 * near => FAR_FIRST,
-        _ => NEAR_FIRST,
+    loss + (1.0 - loss) * stays.powi(packets as i32)
+}
+
+/// The least that leaves no more than [`HARMLESS`], and of that the soonest; or what leaves least.
+fn distances(loss: f64, lasts: Duration) -> Distances {
+    // A packet is missed when all its repeats are lost as well.
+    let lost_too = |packets| lost_too(loss, lasts, packets);
+    let single = SINGLES.into_iter().find(|it| loss * lost_too(it[0]) <= HARMLESS);
+    if let Some(single) = single {
+        return single;
     }
+    if lost_too(2) >= 0.8 * lost_too(1) {
+        return NEAR_FIRST;
+    }
+    let missed = |it: &Distances| loss * lost_too(it[1]) * lost_too(it[0] - it[1]);
+    let enough = FAR_FIRST.into_iter().find(|it| missed(it) <= HARMLESS);
+    enough.unwrap_or(FAR_FIRST[FAR_FIRST.len() - 1])
 }
 
 #[cfg(test)]
@@ -196,12 +209,13 @@ mod tests {
     #[test]
     fn distance_follows_how_much_is_lost_and_for_how_long() {
         for (loss, lasts_ms, wanted) in [
-            (0.01, 0, NEAR),
-            (0.02, 0, NEAR),
-            (0.01, 8, FAR),
+            (0.01, 0, SINGLES[0]),
+            (0.02, 0, SINGLES[0]),
+            (0.01, 8, SINGLES[2]),
+            (0.01, 15, SINGLES[3]),
             (0.1, 0, NEAR_FIRST),
-            (0.02, 40, FAR_FIRST),
-            (0.1, 30, FAR_FIRST),
+            (0.02, 40, FAR_FIRST[2]),
+            (0.1, 30, FAR_FIRST[2]),
         ] {
             let mut redundancy = Redundancy::default();
             redundancy.review(Time::ZERO, known(loss, lasts_ms));
@@ -228,19 +242,24 @@ mod tests {
     #[test]
     fn who_asks_in_time_needs_repeats_only_where_requests_get_lost_too() {
         for (loss, answer_ms, wanted) in
-            [(0.01, 150, NONE), (0.02, 150, NONE), (0.05, 150, NEAR), (0.05, 50, NONE), (0.1, 100, NEAR)]
+            [(0.01, 130, 0), (0.02, 60, 0), (0.05, 130, 1), (0.05, 40, 0), (0.1, 130, 1)]
         {
             let mut redundancy = Redundancy::default();
             let answer = Some(Duration::from_millis(answer_ms));
             redundancy.review(Time::ZERO, Known { answer, ..known(loss, 0) });
-            assert_eq!(redundancy.beside, wanted, "{loss} answered in {answer_ms} ms");
+            assert_eq!(redundancy.beside.len(), wanted, "{loss} answered in {answer_ms} ms");
         }
     }
 
     #[test]
     fn only_what_is_answered_soon_is_repaired_by_request() {
-        assert!(!is_repaired_in_time(None));
-        assert!(is_repaired_in_time(Some(Duration::from_millis(60))));
-        assert!(!is_repaired_in_time(Some(Duration::from_millis(200))));
+        let repaired = |lasts_ms, answer_ms: Option<u64>| {
+            is_repaired_in_time(Known {
+                answer: answer_ms.map(Duration::from_millis),
+                ..known(0.01, lasts_ms)
+            })
+        };
+        assert!(!repaired(0, None) && !repaired(0, Some(200)));
+        assert!(repaired(0, Some(130)) && !repaired(40, Some(130)), "a long loss is seen late");
     }
 }

@@ -13,6 +13,7 @@ use crate::pacer::{HEADER_BYTES, Pacer};
 use crate::protection::Protection;
 use crate::redundancy::Redundancy;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
+use crate::sound_log::SoundLog;
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
@@ -134,6 +135,8 @@ pub struct Outgoing {
     pub pacer: Pacer,
     /// Which sound leaves again.
     pub redundancy: Redundancy,
+    /// Sound that left, in case it does not arrive.
+    pub sound: SoundLog,
     /// Whether pictures have parity.
     pub protection: Protection,
     /// Up to which rate more would be useful, where the control plane said so.

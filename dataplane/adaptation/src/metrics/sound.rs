@@ -1,8 +1,11 @@
 //! What the sound was like: concealment and delay.
 
+use std::collections::HashMap;
+
 use super::link::percent;
 use super::statistics::{mean, percentile};
 use super::{View, Window};
+use crate::subscriber::Decoded;
 
 /// Sound of one packet, seconds.
 const PACKET: f64 = 0.02;
@@ -27,6 +30,7 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
         }
     }
     put("concealment_percent", percent(f64::from(concealed), f64::from(all)));
+    causes(view, window, all, put);
     if all > 0 {
         put("concealed_longest_s", Some(f64::from(longest) * PACKET));
         put("concealments_per_minute", Some(f64::from(events) * 60.0 / window.length()));
@@ -40,6 +44,32 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     }
     for percent in [50.0, 95.0, 99.0] {
         put(&format!("audio_delay_p{percent}_ms"), percentile(&delays, percent));
+    }
+}
+
+/// Why sound was concealed, in percent of all: it was not sent, all that brought it was lost on the link, or it came late.
+/// What only left as redundancy of later packets counts as lost.
+fn causes(view: &View<'_>, window: Window, all: u32, put: &mut dyn FnMut(&str, Option<f64>)) {
+    // By line and time of capture, whether anything of it passed the link.
+    let mut passed: HashMap<(usize, u64), bool> = HashMap::new();
+    for (sent, record) in view.observer.sent.iter().zip(&view.records) {
+        if let Some(truth) = sent.truth {
+            *passed.entry((sent.line, truth.capture_us)).or_default() |= record.dropped.is_none();
+        }
+    }
+    let (mut unsent, mut lost, mut late) = (0_u32, 0_u32, 0_u32);
+    for (number, line) in view.lines().iter().enumerate() {
+        let Decoded::Sound(sound) = &line.decoded else { continue };
+        for turn in sound.turns.iter().filter(|turn| turn.concealed && window.holds(turn.at)) {
+            match passed.get(&(number, turn.capture.0)) {
+                None => unsent += 1,
+                Some(false) => lost += 1,
+                Some(true) => late += 1,
+            }
+        }
+    }
+    for (cause, count) in [("unsent", unsent), ("lost", lost), ("late", late)] {
+        put(&format!("concealed_{cause}_percent"), percent(f64::from(count), f64::from(all)));
     }
 }
 
