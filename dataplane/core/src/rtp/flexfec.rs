@@ -172,7 +172,7 @@ mod tests {
     const SOURCE: Ssrc = Ssrc(0xdead_beef);
 
     fn packet(seq: u16, marker: bool, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0x90, 96 | u8::from(marker) << 7];
+        let mut bytes = vec![0x90, if marker { 0xe0 } else { 0x60 }];
         bytes.extend_from_slice(&seq.to_be_bytes());
         bytes.extend_from_slice(&[0, 1, 2, 3, 0xde, 0xad, 0xbe, 0xef]);
         bytes.extend_from_slice(body);
