@@ -64,7 +64,9 @@ async def test_started_shown_and_stopped(recording: House) -> None:
     told = await observer.event("recording")
     assert (told["state"], told["recording"]) == ("recording", taken["recording"])
     _, hello = await recording.join("surgeon")
-    assert hello["room"]["recording"] == {"recording": taken["recording"], "since_ms": taken["since_ms"]}
+    assert hello["room"]["recording"] == {
+        "recording": taken["recording"], "since_ms": taken["since_ms"], "minutes_left": None, "failing": False
+    }  # fmt: skip
     assert (await call(recording, "POST", recording.bearer("staff"), START))[0] == 409
     assert await call(recording, "GET", recording.bearer("moderator")) == (200, taken)
     status, ended = await call(recording, "POST", recording.bearer("staff"), {"action": "stop"})

@@ -250,6 +250,7 @@ APART = {
     **{f"GET {route.path}": "all roles: test_operations.py" for route in operations.routes()},
     **{f"{route.method} {route.path}": "test_operator_actions.py" for route in operator_actions.ROUTES},
     "POST /api/v1/precall": "test_precall_api.py",
+    "GET /api/v1/precall/{room}/download": "test_precall_api.py",
 }
 PUBLIC = {
     "GET /api/openapi.json", "GET /livez", "GET /readyz", "GET /healthz", "GET /", "GET /{path}",
