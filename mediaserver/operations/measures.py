@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -81,29 +81,32 @@ class Measures:
 
     def collect(self) -> Iterator[Metric]:
         """All of them."""
-        round_trips = HistogramMetricFamily(
+        yield _by_direction(
             "loupe_round_trip_time_seconds",
             "Round trips of legs, one observation a leg and second.",
-            labels=["direction"],
+            self._round_trips,
         )
-        for direction, histogram in self._round_trips.items():
-            histogram.show(round_trips, direction)
-        yield round_trips
         jitter = HistogramMetricFamily(
             "loupe_jitter_seconds",
             "Jitter of publications as they arrive, one observation a publication and second.",
         )
         self._jitter.show(jitter)
         yield jitter
-        losses = HistogramMetricFamily(
+        yield _by_direction(
             "loupe_leg_loss_ratio",
             "Packets missing before repair, one observation a leg and second.",
-            labels=["direction"],
+            self._losses,
         )
-        for direction, histogram in self._losses.items():
-            histogram.show(losses, direction)
-        yield losses
         yield from self.freezes.collect()
+
+
+def _by_direction(
+    name: str, documentation: str, histograms: Mapping[str, _Histogram]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, documentation, labels=["direction"])
+    for direction, histogram in histograms.items():
+        histogram.show(family, direction)
+    return family
 
 
 class DeskCollector(Collector):
