@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mediaserver.recording.folder import RecordingFolder, write_whole
-from mediaserver.recording.manifest import Altered
+from mediaserver.recording.manifest import Altered, canonical, sha256_of
 from mediaserver.vault import ChunkReader, ChunkWriter, DataKey, FileBytes, NotAuthentic, Vault
 
 RECEPTION: Final = "reception"
@@ -46,8 +46,8 @@ class Annex:
         writer.close()
         write_whole(self.file, sealed.getvalue())
         about = {"type": self.kind, "previous": head, "sha256": hashlib.sha256(sealed.getvalue()).hexdigest()}
-        signature = vault.sign(_canonical(about), self._context).hex()
-        write_whole(self.line, _canonical({**about, "signature": signature}))
+        signature = vault.sign(canonical(about), self._context).hex()
+        write_whole(self.line, canonical({**about, "signature": signature}))
 
     def open(self, key: DataKey) -> bytes | None:
         """Its content; None where none was sealed. Raises ``NotAuthentic``, ``OSError``."""
@@ -64,13 +64,13 @@ class Annex:
         try:
             line = json.loads(self.line.read_bytes())
             signature = bytes.fromhex(line.pop("signature"))
-            vault.check(signature, _canonical(line), self._context)
+            vault.check(signature, canonical(line), self._context)
         except (NotAuthentic, ValueError, KeyError, AttributeError):
             raise Altered(f"the {self.kind} annex is not as it was signed") from None
         if line["previous"] != head:
             raise Altered(f"the {self.kind} annex does not follow the manifest")
         try:
-            found = hashlib.sha256(self.file.read_bytes()).hexdigest()
+            found = sha256_of(self.file).hex()
         except FileNotFoundError:
             raise Altered(f"the {self.kind} annex is missing") from None
         if found != line["sha256"]:
@@ -79,7 +79,3 @@ class Annex:
     @property
     def _context(self) -> str:
         return f"annex/{self.folder.id}/{self.kind}"
-
-
-def _canonical(line: dict[str, str]) -> bytes:
-    return json.dumps(line, sort_keys=True, separators=(",", ":")).encode()

@@ -54,8 +54,8 @@ class Manifest:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             size, previous = _tail(descriptor)
             chained = {"previous": previous, **line}
-            signature = self._vault.sign(_canonical(chained), _context(self._folder))
-            content = _canonical({**chained, "signature": signature.hex()}) + b"\n"
+            signature = self._vault.sign(canonical(chained), _context(self._folder))
+            content = canonical({**chained, "signature": signature.hex()}) + b"\n"
             # What a crash left of a line is written over.
             os.ftruncate(descriptor, size)
             os.pwrite(descriptor, content, size)
@@ -110,7 +110,7 @@ def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) ->
         if line.get("previous") != previous:
             raise Altered(f"manifest line {count} does not follow the line before")
         try:
-            vault.check(bytes.fromhex(signature), _canonical(content), _context(folder))
+            vault.check(bytes.fromhex(signature), canonical(content), _context(folder))
         except (NotAuthentic, ValueError, TypeError):
             raise Altered(f"manifest line {count} is not as it was signed") from None
         if line["type"] == "segment":
@@ -127,14 +127,15 @@ def _check_segment(folder: RecordingFolder, line: Line, moved: Moved | None) -> 
     name = f"segment {line['number']} of track {line['track']}"
     path = folder.segment_file(line["track"], line["number"], line["suffix"])
     try:
-        found = _sha256(path) if moved is None or path.exists() else moved(path)
+        found = sha256_of(path) if moved is None or path.exists() else moved(path)
     except FileNotFoundError:
         raise Altered(f"{name} is missing") from None
     if found.hex() != line["sha256"]:
         raise Altered(f"{name} was altered")
 
 
-def _sha256(path: Path) -> bytes:
+def sha256_of(path: Path) -> bytes:
+    """Of a file. Raises ``OSError``."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
@@ -143,7 +144,8 @@ def _context(folder: RecordingFolder) -> str:
     return f"manifest/{folder.id}"
 
 
-def _canonical(line: Line) -> bytes:
+def canonical(line: Line) -> bytes:
+    """The bytes of a line: what is signed, and what is written with its signature."""
     return json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
 
 
