@@ -73,13 +73,16 @@ def classify(samples: Sequence[Sample], facts: ServerFacts) -> list[Finding]:
     sources = {source.publication: source for sample in samples for source in sample.sources}
     of_viewers = [one for sample in samples for one in legs.viewing(sample, sources, upstream)]
     of_legs = [*of_publishers, *of_viewers]
-    if of_server is not None:
-        of_legs = [one for one in of_legs if one.cause not in NETWORK]
-    found += of_legs
+    found += [one for one in of_legs if of_server is None or not _of_that(of_server, one)]
     cut = {one.participant for one in of_legs if any(e.measure == "interrupted" for e in one.evidence)}
     for sample in samples:
         found += _client(sample, cut)
     return sorted(found, key=badness)
+
+
+def _of_that(of_server: Finding, of_leg: Finding) -> bool:
+    """Whether a leg's trouble is the server's: what may merely be noticed there makes nothing hurt here."""
+    return of_leg.cause in NETWORK and (of_server.severity == "hurt" or of_leg.severity == "watch")
 
 
 def badness(one: Finding) -> tuple[bool, int, str, str]:

@@ -54,6 +54,14 @@ def test_overload_explains_every_network_and_nothing_else() -> None:
     assert causes([lossy, slow], ServerFacts(worker_load_ratio=1.0)) == ["server_overload", "clock"]
 
 
+def test_a_server_to_be_watched_explains_nothing_that_hurts() -> None:
+    facts = ServerFacts(event_loop_lag_seconds=0.15)
+    uneasy = surgeon(up=leg(loss_before_ratio=0.05))
+    hurt = observer(down=leg(loss_before_ratio=0.3))
+    found = [(one.cause, one.severity) for one in classify([uneasy, hurt], facts)]
+    assert found == [("viewer_downlink", "hurt"), ("server_overload", "watch")]
+
+
 def test_a_hurt_publisher_is_named_once_and_not_by_each_viewer() -> None:
     viewers = [
         observer(participant=f"observer-{index}", views=(view(freeze_seconds=1.0, frames_per_second=0),))
@@ -116,6 +124,8 @@ def test_findings_are_sorted_evident_and_single(one: Sample, other: Sample, fact
     assert all(finding.cause in get_args(Cause) for finding in found)
     keys = [(finding.cause, finding.participant, finding.publication) for finding in found]
     assert len(set(keys)) == len(keys)
-    if any(finding.cause == "server_overload" for finding in found):
-        assert not NETWORK & {finding.cause for finding in found}
+    of_server = {finding.severity for finding in found if finding.cause == "server_overload"}
+    of_ways = {finding.severity for finding in found if finding.cause in NETWORK}
+    assert not (of_server and "watch" in of_ways)
+    assert not ("hurt" in of_server and of_ways)
     assert found == classify([one, other], facts)
