@@ -24,7 +24,6 @@ class ServerFacts:
     event_loop_lag_seconds: float | None = None
     forward_delay_p99_seconds: float | None = None
     send_drops_ratio: float | None = None
-    canary_silent_seconds: float | None = None
     recording: bool = False
     """Somebody records here: only then is the disk this room's trouble."""
     recording_lag_seconds: float | None = None
@@ -41,8 +40,12 @@ def overload(facts: ServerFacts) -> Finding | None:
         above(limits.LOOP_LAG, facts.event_loop_lag_seconds),
         above(limits.FORWARD_DELAY, facts.forward_delay_p99_seconds),
         above(limits.SEND_DROPS, facts.send_drops_ratio),
-        above(limits.CANARY_SILENCE, facts.canary_silent_seconds),
     )
+
+
+def silence(canary_silent_seconds: float | None) -> Finding | None:
+    """The canary's pictures do not come back. The server's alone: of rooms, their own legs tell."""
+    return finding("canary", above(limits.CANARY_SILENCE, canary_silent_seconds))
 
 
 def disk(facts: ServerFacts) -> Finding | None:

@@ -17,7 +17,7 @@ from mediaserver import __version__
 from mediaserver.alerts.alerts import Alerts, News
 from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
-from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
+from mediaserver.cause.classifier import ServerFacts, classify, disk, overload, silence
 from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
@@ -29,7 +29,6 @@ from mediaserver.operations.model import (
     Alert,
     Board,
     CanaryReading,
-    Finding,
     PictureReading,
     RoomDetail,
     ServerState,
@@ -222,7 +221,8 @@ class Desk:
 
     def _of_server(self, at_ms: int) -> None:
         facts = self._facts(None, recording=True)
-        found: list[Finding] = [one for one in (overload(facts), disk(facts)) if one is not None]
+        of_canary = silence(self._canary.silent_seconds if self._canary else None)
+        found = [one for one in (overload(facts), disk(facts), of_canary) if one is not None]
         self._server.second(found, at_ms)
         self._tell(self.alerts.second(None, None, self._server.current(), at_ms))
         self.alerts.forget_quiet(at_ms)
@@ -241,7 +241,6 @@ class Desk:
             event_loop_lag_seconds=self.lag.last_seconds,
             forward_delay_p99_seconds=figure(workers.delay_p99),
             send_drops_ratio=figure(workers.drops),
-            canary_silent_seconds=self._canary.silent_seconds if self._canary else None,
             recording=recording,
             recording_lag_seconds=self.recorder.lag_seconds if self.recorder else None,
             recording_failed=self.recorder is not None and self.recorder.failed,

@@ -161,7 +161,9 @@ Cause = Literal[
     "signalling",
     "recording_disk",
     "clock",
+    "canary",
 ]
+"""All but the last are of legs; ``canary`` is the server's own."""
 Severity = Literal["watch", "hurt"]
 """``watch``: may soon be seen by somebody; ``hurt``: somebody sees or hears it."""
 

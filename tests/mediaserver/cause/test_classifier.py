@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediaserver.cause.classifier import NETWORK, ServerFacts, badness, classify, disk, overload
+from mediaserver.cause.classifier import NETWORK, ServerFacts, badness, classify, disk, overload, silence
 from mediaserver.operations.model import Cause, LegPhase, Sample
 from tests.mediaserver.seconds import leg, observer, source, surgeon, view
 
@@ -30,7 +30,6 @@ def test_a_healthy_room_has_no_findings() -> None:
         ({"event_loop_lag_seconds": 0.4}, "server_overload"),
         ({"forward_delay_p99_seconds": 0.05}, "server_overload"),
         ({"send_drops_ratio": 0.05}, "server_overload"),
-        ({"canary_silent_seconds": 31.0}, "server_overload"),
         ({"recording_lag_seconds": 20.0, "recording": True}, "recording_disk"),
         ({"recording_failed": True, "recording": True}, "recording_disk"),
         ({"disk_forecast_seconds": 600.0, "recording": True}, "recording_disk"),
@@ -46,6 +45,13 @@ def test_a_full_disk_is_a_rooms_trouble_only_while_it_records() -> None:
     assert causes([surgeon()], full) == []
     assert disk(full) is not None
     assert overload(full) is None
+
+
+def test_silence_of_the_canary_is_a_cause_of_its_own() -> None:
+    found = silence(31.0)
+    assert found is not None
+    assert (found.cause, found.severity, found.participant) == ("canary", "hurt", None)
+    assert silence(1.0) is silence(None) is None
 
 
 def test_overload_explains_every_network_and_nothing_else() -> None:

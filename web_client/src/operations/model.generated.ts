@@ -76,6 +76,7 @@ export interface Alert {
  */
 export interface CauseText {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
@@ -189,6 +190,7 @@ export interface BoardRow {
  */
 export interface Finding {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
