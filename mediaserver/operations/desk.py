@@ -18,7 +18,6 @@ from mediaserver.alerts.alerts import Alerts, News
 from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
 from mediaserver.cause.classifier import ServerFacts, classify, disk, overload, silence
-from mediaserver.clinical import ClinicalClass
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
@@ -48,7 +47,6 @@ from mediaserver.tasks import end_tasks
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
 """A board older than this is shown in red."""
-URGENT = (ClinicalClass.SURGERY, ClinicalClass.EMERGENCY)
 HISTORY_FILE = "history.db"
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -289,7 +287,7 @@ class Desk:
     def board(self, allowed: Callable[[str], bool] = lambda _: True) -> Board:
         """All rooms that the asker may see, in the order in which to look at them."""
         live = [one for one in self._live.values() if allowed(one.room.id)]
-        surgeries = [one for one in live if one.used_for in URGENT and not one.room.empty]
+        surgeries = [one for one in live if one.used_for.vital and not one.room.empty]
         return Board(
             at_ms=_now_ms(),
             sampled_at_ms=self._sampled_ms,

@@ -96,6 +96,37 @@ async def test_the_servers_trouble_is_one_alert_and_on_every_board_row(tmp_path:
     await asyncio.to_thread(desk.store.stop)
 
 
+@pytest.mark.parametrize(("kind", "waits"), [(ClinicalClass.SURGERY, True), (ClinicalClass.CONSULT, False)])
+async def test_a_theatre_that_fell_out_of_a_surgery_is_looked_at_until_it_is_back(
+    tmp_path: Path, kind: ClinicalClass, waits: bool
+) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    who = replace(identity(Role.SURGEON), clinical_class=kind)
+    surgeon = server.join(who, "")
+    server.join(identity(Role.SPECIALIST), "")
+    await publish(server, surgeon)
+    connected(server)
+    play(server, desk, 5)
+    server.set_connected(surgeon, False)
+    play(server, desk, 1, 5)
+    server.leave(surgeon)  # as half a minute after the socket
+    play(server, desk, 60, 6)
+    [row] = desk.board().rows
+    assert (row.state, row.worst_role) == (("hurt", Role.SURGEON) if waits else ("unknown", None))
+    assert [one.cause.cause for one in desk.alerts.open()] == ["publisher_uplink"] * waits
+    assert desk.board().live_surgeries == waits
+    again = server.join(who, "")
+    await publish(server, again)
+    connected(server)
+    play(server, desk, 12, 70)
+    assert desk.alerts.open() == []
+    assert desk.board().rows[0].state == "good"
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
 async def test_a_silent_canary_is_the_servers_alert_and_no_rooms_trouble(tmp_path: Path) -> None:
     server, desk = make(tmp_path)
     await server.start()

@@ -130,6 +130,7 @@ export interface Evidence {
     | "picture_over_exposed"
     | "picture_test_pattern"
     | "picture_unchanged"
+    | "publisher_gone"
     | "queue_delay"
     | "recording_failed"
     | "recording_lag"
