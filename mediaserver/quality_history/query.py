@@ -19,18 +19,15 @@ from mediaserver.operations.model import (
     RoomSpanPage,
     Sample,
     SourceSample,
-    TimelineEvent,
     TimelinePage,
     ViewSample,
 )
 from mediaserver.quality_history.database import Database, Row
-from mediaserver.quality_history.store import unpack
+from mediaserver.quality_history.rows import read_alerts, read_events, read_seconds
 
 ROWS_AT_ONCE = 300
 """Room seconds fetched at a time: a page is filled from as many as it needs."""
 
-_event = msgspec.msgpack.Decoder(TimelineEvent)
-_alert = msgspec.msgpack.Decoder(Alert)
 _IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room IN ({rooms})"
 _SPANS = (
     "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
@@ -80,9 +77,9 @@ async def samples(
             (*held, from_ms, to_ms, *place, ROWS_AT_ONCE),
         )
         ended = len(rows) < ROWS_AT_ONCE
-        for at_ms, row, content in rows:
+        for (at_ms, row, _), second in zip(rows, read_seconds([row[2] for row in rows]), strict=True):
             place = (at_ms, row)
-            found += [one for one in unpack(content) if participant in (None, one.participant)]
+            found += [one for one in second if participant in (None, one.participant)]
             if len(found) >= limit:
                 ended = ended and row == rows[-1][1]
                 break
@@ -102,7 +99,7 @@ async def timeline(
         " ORDER BY it.at_ms, it.id LIMIT ?",
         (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
-    return TimelinePage(events=[_event.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
+    return TimelinePage(events=read_events([row[2] for row in rows[:limit]]), next=_next(rows, limit))
 
 
 async def spans(
@@ -153,7 +150,7 @@ async def alerts(
         _ALERTS.format(rooms=marks),
         (from_ms, to_ms, room, *held, place[0], *place, limit + 1),
     )
-    found = [_revealed(database, _alert.decode(row[2])) for row in rows[:limit]]
+    found = [_revealed(database, one) for one in read_alerts([row[2] for row in rows[:limit]])]
     return AlertPage(alerts=found, next=_next(rows, limit))
 
 
