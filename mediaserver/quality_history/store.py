@@ -29,35 +29,39 @@ THIN_ROWS = 2_000
 HOUSEKEEPING_SECONDS = 10.0
 DROP_ROWS = 5_000
 
-SCHEMA = """
-CREATE TABLE span (
+OF_FINDINGS = "instr(content, CAST('finding_' AS BLOB)) > 0"
+"""What tells events of findings from others; the index of them has it so."""
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS span (
     id INTEGER PRIMARY KEY, room TEXT NOT NULL, clinical_class TEXT NOT NULL,
     opened_ms INTEGER NOT NULL, closed_ms INTEGER
 );
-CREATE INDEX span_room ON span (room, opened_ms);
-CREATE INDEX span_opened ON span (opened_ms);
-CREATE TABLE sample (
+CREATE INDEX IF NOT EXISTS span_room ON span (room, opened_ms);
+CREATE INDEX IF NOT EXISTS span_opened ON span (opened_ms);
+CREATE TABLE IF NOT EXISTS sample (
     span INTEGER NOT NULL, at_ms INTEGER NOT NULL, thin INTEGER NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX sample_span ON sample (span, at_ms);
-CREATE INDEX sample_at ON sample (at_ms);
-CREATE INDEX sample_thin ON sample (thin, at_ms);
-CREATE TABLE event (
+CREATE INDEX IF NOT EXISTS sample_span ON sample (span, at_ms);
+CREATE INDEX IF NOT EXISTS sample_at ON sample (at_ms);
+CREATE INDEX IF NOT EXISTS sample_thin ON sample (thin, at_ms);
+CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, span INTEGER NOT NULL, at_ms INTEGER NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX event_span ON event (span, at_ms);
-CREATE INDEX event_at ON event (at_ms);
-CREATE TABLE alert (
+CREATE INDEX IF NOT EXISTS event_span ON event (span, at_ms);
+CREATE INDEX IF NOT EXISTS event_at ON event (at_ms);
+CREATE INDEX IF NOT EXISTS event_finding ON event (span, at_ms) WHERE {OF_FINDINGS};
+CREATE TABLE IF NOT EXISTS alert (
     id TEXT PRIMARY KEY, room TEXT, raised_ms INTEGER NOT NULL, cleared_ms INTEGER, content BLOB NOT NULL
 );
-CREATE INDEX alert_raised ON alert (raised_ms);
-CREATE TABLE dropped (before_ms INTEGER NOT NULL);
-CREATE TABLE delivery (
+CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_ms);
+CREATE TABLE IF NOT EXISTS dropped (before_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS delivery (
     id TEXT NOT NULL, target TEXT NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL,
     due_ms INTEGER NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY (id, target)
 );
 """
-VERSION = 1
+VERSION = 2
 
 
 class HistoryStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,3 +166,18 @@ async def test_a_room_that_stood_at_a_crash_is_closed_at_its_last_sample(tmp_pat
     assert [(one.room, one.closed_ms) for one in spans] == [("again", None), ("r", AT_MS + 4000)]
     assert [one.clinical_class for one in spans] == ["consult", "surgery"]
     second.stop()
+
+
+async def test_a_file_of_the_version_before_gets_what_this_one_needs(tmp_path: Path) -> None:
+    before = made(tmp_path)
+    fill(before, 3)
+    before.database.write("DROP INDEX event_finding", ())
+    before.stop()
+    connection = sqlite3.connect(tmp_path / "history.db")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    history = made(tmp_path)
+    await asyncio.to_thread(history.stop)
+    read = history.database.read_now
+    assert read("SELECT count(*) FROM sqlite_master WHERE name = 'event_finding'") == [(1,)]
+    assert read("SELECT count(*) FROM sample") == [(3,)]
