@@ -168,6 +168,11 @@ class Meters:
         tops += [0] * (publication.encodings - len(tops))
         return tuple(rate if index in source.flowing else 0 for index, rate in enumerate(tops))
 
+    def rate(self, handle: int, index: int) -> float:
+        """Bits per second of one encoding of a publication with all its layers; 0 where unknown."""
+        source = self._sources.get(handle)
+        return source.rates[index][-1] if source is not None and index < len(source.rates) else 0.0
+
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""
         source = self._sources.get(handle)
