@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaserver.ids import TrackId
+from mediaserver.recording.annex import ANNOUNCED
 from mediaserver.recording.depacketise import assembler
 from mediaserver.recording.folder import RecordingFolder, replacing
 from mediaserver.recording.journal import read_journal
@@ -74,7 +75,7 @@ def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
         if line["type"] == "track":
             _Track(order, key, manifest, lines, line, outcome).seal()
     if order.state is not None:
-        manifest.append({"type": "end", "state": order.state})
+        manifest.append({"type": "end", "state": order.state, "announces": list(ANNOUNCED)})
     return outcome
 
 
