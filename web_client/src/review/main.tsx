@@ -11,8 +11,8 @@ import { CodeForm } from "../lobby/code";
 import { mayUse, place } from "../lobby/places";
 import { Button, ErrorCard } from "../ui/parts";
 import { LanguageSwitch } from "../ui/shell";
-import { ReviewApi } from "./api";
-import { adviceOn, codeOf } from "./faults";
+import { codeOf, ReviewApi } from "./api";
+import { adviceOn } from "./faults";
 import { Library } from "./library";
 import { momentOf } from "./model";
 import type { Detail, Use } from "./model";
@@ -126,7 +126,12 @@ function Body({ now }: { now: Step }) {
         </main>
       );
     case "watching":
-      return <Watch opened={now.detail} seconds={now.seconds} api={now.api} />;
+      return (
+        <Watch
+          opened={now.detail} seconds={now.seconds} api={now.api}
+          lost={(code) => (step.value = { kind: "fault", api: now.api, code })}
+        />
+      );
   }
 }
 

@@ -17,6 +17,7 @@ import { Player } from "./player";
 import { Reception } from "./reception";
 import { pinnedTrack, Stage } from "./stage";
 import { Timeline } from "./timeline";
+import { View } from "./view";
 
 const SKIP_SECONDS = 10;
 
@@ -27,19 +28,26 @@ declare global {
   }
 }
 
-export function Watch({ opened, seconds, api }: { opened: Detail; seconds: number; api: ReviewApi }) {
-  const player = useMemo(() => new Player(opened, seconds), [opened]);
+interface Opened {
+  opened: Detail;
+  seconds: number;
+  api: ReviewApi;
+  /** It may not be watched any more, and why. */
+  lost: (code: string) => void;
+}
+
+export function Watch({ opened, seconds, api, lost }: Opened) {
+  const player = useMemo(() => new Player(opened, seconds, new View(api, opened, lost)), [opened]);
   const detail = useMemo(() => signal(opened), [opened]);
   useEffect(() => {
     window.loupeReview = { player };
-    const leave = (): void => api.close(opened.entry.id);
+    const leave = (): void => player.view.close();
     window.addEventListener("pagehide", leave);
     return () => {
       window.removeEventListener("pagehide", leave);
       delete window.loupeReview;
       pinnedTrack.value = null;
       player.close();
-      api.close(opened.entry.id);
     };
   }, [player]);
   useShortcuts(() => shortcuts(player, detail));
