@@ -169,7 +169,7 @@ class Meters:
     def rate(self, handle: int, index: int) -> float:
         """Bits per second of one encoding of a publication with all its layers; 0 where unknown."""
         source = self._sources.get(handle)
-        return source.rates[index][-1] if source is not None and index < len(source.rates) else 0.0
+        return source.rates[index][-1][-1] if source is not None and index < len(source.rates) else 0.0
 
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""

@@ -70,7 +70,11 @@ def test_one_encoding_has_stills_below_it() -> None:
 
 
 def test_a_still_is_of_the_layer_that_its_source_keeps() -> None:
-    for source, spatial, whole in (("endoscope", 0, 150e3), ("monitor", None, 1_700e3)):
+    sources: list[tuple[SourceType, int | None, float]] = [
+        ("endoscope", 0, 150e3),
+        ("monitor", None, 1_700e3),
+    ]
+    for source, spatial, whole in sources:
         demand = replace(picture(source=source), encodings=(Encoding(SVC[0]),))
         still = rungs(demand)[0]
         assert isinstance(still.sending, Still)
