@@ -164,15 +164,18 @@ class Visitor:
 def missing(log: Log) -> float:
     """The share of frame numbers between the first and the last that were not seen."""
     spread = log.frames[-1] - log.frames[0]
-    return (spread + 1 - len(log.frames)) / max(spread, 1)
+    return (spread + 1 - len(set(log.frames))) / max(spread, 1)
 
 
 def assert_live(log: Log, *, loss: float) -> None:
-    """Increasing frame numbers, few missing, young. A change of layers may show one again."""
+    """Frame numbers in order, few missing, young.
+
+    A change of layers may show a frame again, and so may a publisher's browser of which a key frame is asked:
+    it encodes its last picture anew rather than wait for the next.
+    """
+    assert log.frames == sorted(log.frames), log.frames
     shown = list(zip(log.frames, log.sizes, strict=True))
-    assert all(
-        before < after or (before == after and size != next_size)
-        for (before, size), (after, next_size) in itertools.pairwise(shown)
-    ), shown
+    again = [one for one, following in itertools.pairwise(shown) if one == following]
+    assert len(again) <= len(shown) // 15, (again, shown)
     assert missing(log) <= loss, f"{missing(log):.0%} missing of {log.frames}"
     assert max(log.ages_ms) < 1_500, log.ages_ms

@@ -30,17 +30,9 @@ const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
   downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
 };
-const events: Record<TimelineEvent["kind"], string> = {
-  room_opened: "Mở phòng", room_closed: "Đóng phòng", joined: "Vào phòng", left: "Rời phòng", socket_lost: "Mất kết nối điều khiển",
-  socket_back: "Kết nối điều khiển trở lại", published: "Bắt đầu truyền", unpublished: "Ngừng truyền", muted: "Tạm dừng nguồn",
-  unmuted: "Truyền tiếp", frozen: "Hình đứng", flows_again: "Hình chạy lại", layers_changed: "Đổi các mức gửi",
-  layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
-  recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
-};
+const events: Record<TimelineEvent["kind"], string> = said.kinds;
 const measures: Record<Evidence["measure"], string> = said.measures;
-const phases: Record<LegSample["phase"], string> = {
-  connecting: "đang nối", connected: "đã nối", interrupted: "gián đoạn", closed: "đã đóng",
-};
+const phases: Record<LegSample["phase"], string> = said.phases;
 const severities: Record<Finding["severity"], string> = { watch: "theo dõi", hurt: "bị ảnh hưởng" };
 
 export const operations = {
