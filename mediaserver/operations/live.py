@@ -56,6 +56,11 @@ class LiveRoom:
             self.state, self.since_ms = state, at_ms
         return events
 
+    def missed(self, at_ms: int) -> None:
+        """A second that could not be looked at: what was well is not known to be so."""
+        if self.state == "good":
+            self.state, self.since_ms = "unknown", at_ms
+
     def end(self, at_ms: int) -> list[TimelineEvent]:
         """The room is gone."""
         events = happened(self.scene, Scene(), at_ms)
