@@ -216,7 +216,7 @@ def _view(
     choice: Choice | None,
 ) -> ViewSample:
     change = found.subscription(handle)
-    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
+    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id, change.seconds)
     layer = number(change.now, "layer")
     return ViewSample(
         publication=publication.id,
