@@ -79,9 +79,9 @@ export class OperationsApi {
     return this.all(`/operations/rooms/${encodeURIComponent(room)}/timeline`, asQuery(span), "events");
   }
 
-  history(room: string, participant: string, fromMs: number): Promise<HistoryPage> {
-    const query = asQuery({ fromMs }, { participant });
-    return this.get(`/operations/rooms/${encodeURIComponent(room)}/history?${query.toString()}`);
+  /** One participant's samples since a moment. */
+  async history(room: string, participant: string, fromMs: number): Promise<Reading<Sample>> {
+    return this.all(`/operations/rooms/${encodeURIComponent(room)}/history`, asQuery({ fromMs }, { participant }), "samples");
   }
 
   /** Everybody's samples of a span, as far as ten pages hold them. */
