@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,14 +48,15 @@ def verify(
             print(json.dumps(result))
         elif result["whole"]:
             print(f"{result['recording']}: whole, {result['segments']} segments, head {result['head']}")
+            for kind in result["awaited"]:
+                print(f"{result['recording']}: the {kind} annex is not there: not sealed yet, or cut off")
         else:
             print(f"{result['recording']}: {result['reason']}")
     if not all(result["whole"] for result in found):
         raise typer.Exit(1)
 
 
-def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> dict[str, object]:
-    from mediaserver.recording.annex import Annex
+def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> dict[str, Any]:
     from mediaserver.recording.manifest import verify as check
     from mediaserver.store.objects import object_key
 
@@ -66,7 +67,6 @@ def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> 
 
     try:
         result = check(folder, vault, moved)
-        Annex(folder).check(result.head, vault)
     except LoupeError as error:
         return {"recording": folder.id, "whole": False, "reason": error.message}
     except OSError as error:
@@ -77,4 +77,5 @@ def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> 
         "segments": result.segments,
         "ended": result.closed,
         "head": result.head,
+        "awaited": result.awaited,
     }

@@ -38,12 +38,13 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
 async def running(application: web.Application) -> AsyncIterator[None]:
     """The desk runs as long as the application does; then exports and views end, while the store still takes
     what the audit is told."""
-    desk = application[SERVICES].desk
+    services = application[SERVICES]
+    desk = services.desk
     if desk is None:
         yield
         return
-    history = application[SERVICES].operations.store.database
-    reception = KeptReception(desk.roots, desk.vault, history)
+    history, ended = services.operations.store.database, services.server.recordings.ended
+    reception = KeptReception(desk.roots, desk.vault, history, ended)
     works = (desk.run(), desk.follow_consents(), reception.run())
     tasks = [asyncio.create_task(work) for work in works]
     yield

@@ -24,7 +24,6 @@ class ServerFacts:
     event_loop_lag_seconds: float | None = None
     forward_delay_p99_seconds: float | None = None
     send_drops_ratio: float | None = None
-    canary_silent_seconds: float | None = None
     recording: bool = False
     """Somebody records here: only then is the disk this room's trouble."""
     recording_lag_seconds: float | None = None
@@ -41,8 +40,12 @@ def overload(facts: ServerFacts) -> Finding | None:
         above(limits.LOOP_LAG, facts.event_loop_lag_seconds),
         above(limits.FORWARD_DELAY, facts.forward_delay_p99_seconds),
         above(limits.SEND_DROPS, facts.send_drops_ratio),
-        above(limits.CANARY_SILENCE, facts.canary_silent_seconds),
     )
+
+
+def silence(canary_silent_seconds: float | None) -> Finding | None:
+    """The canary's pictures do not come back. The server's alone: of rooms, their own legs tell."""
+    return finding("canary", above(limits.CANARY_SILENCE, canary_silent_seconds))
 
 
 def disk(facts: ServerFacts) -> Finding | None:
@@ -73,13 +76,16 @@ def classify(samples: Sequence[Sample], facts: ServerFacts) -> list[Finding]:
     sources = {source.publication: source for sample in samples for source in sample.sources}
     of_viewers = [one for sample in samples for one in legs.viewing(sample, sources, upstream)]
     of_legs = [*of_publishers, *of_viewers]
-    if of_server is not None:
-        of_legs = [one for one in of_legs if one.cause not in NETWORK]
-    found += of_legs
+    found += [one for one in of_legs if of_server is None or not _of_that(of_server, one)]
     cut = {one.participant for one in of_legs if any(e.measure == "interrupted" for e in one.evidence)}
     for sample in samples:
         found += _client(sample, cut)
     return sorted(found, key=badness)
+
+
+def _of_that(of_server: Finding, of_leg: Finding) -> bool:
+    """Whether a leg's trouble is the server's: what may merely be noticed there makes nothing hurt here."""
+    return of_leg.cause in NETWORK and (of_server.severity == "hurt" or of_leg.severity == "watch")
 
 
 def badness(one: Finding) -> tuple[bool, int, str, str]:

@@ -92,7 +92,7 @@ def _head(report: IncidentReport, words: Words, language: Language) -> str:
 
 def _causes(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
     if not report.causes:
-        return f"<p>{escape(words.nothing_found)}</p>"
+        return f"<p>{escape(words.nothing_found if report.samples else words.nothing_known)}</p>"
 
     def own(text: Text) -> str:
         return text.vi if language == "vi" else text.en

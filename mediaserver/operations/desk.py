@@ -17,8 +17,7 @@ from mediaserver import __version__
 from mediaserver.alerts.alerts import Alerts, News
 from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
-from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
-from mediaserver.clinical import ClinicalClass
+from mediaserver.cause.classifier import ServerFacts, classify, disk, overload, silence
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
@@ -29,7 +28,6 @@ from mediaserver.operations.model import (
     Alert,
     Board,
     CanaryReading,
-    Finding,
     PictureReading,
     RoomDetail,
     ServerState,
@@ -49,7 +47,6 @@ from mediaserver.tasks import end_tasks
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
 """A board older than this is shown in red."""
-URGENT = (ClinicalClass.SURGERY, ClinicalClass.EMERGENCY)
 HISTORY_FILE = "history.db"
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -222,7 +219,8 @@ class Desk:
 
     def _of_server(self, at_ms: int) -> None:
         facts = self._facts(None, recording=True)
-        found: list[Finding] = [one for one in (overload(facts), disk(facts)) if one is not None]
+        of_canary = silence(self._canary.silent_seconds if self._canary else None)
+        found = [one for one in (overload(facts), disk(facts), of_canary) if one is not None]
         self._server.second(found, at_ms)
         self._tell(self.alerts.second(None, None, self._server.current(), at_ms))
         self.alerts.forget_quiet(at_ms)
@@ -241,7 +239,6 @@ class Desk:
             event_loop_lag_seconds=self.lag.last_seconds,
             forward_delay_p99_seconds=figure(workers.delay_p99),
             send_drops_ratio=figure(workers.drops),
-            canary_silent_seconds=self._canary.silent_seconds if self._canary else None,
             recording=recording,
             recording_lag_seconds=self.recorder.lag_seconds if self.recorder else None,
             recording_failed=self.recorder is not None and self.recorder.failed,
@@ -290,7 +287,7 @@ class Desk:
     def board(self, allowed: Callable[[str], bool] = lambda _: True) -> Board:
         """All rooms that the asker may see, in the order in which to look at them."""
         live = [one for one in self._live.values() if allowed(one.room.id)]
-        surgeries = [one for one in live if one.used_for in URGENT and not one.room.empty]
+        surgeries = [one for one in live if one.used_for.vital and not one.room.empty]
         return Board(
             at_ms=_now_ms(),
             sampled_at_ms=self._sampled_ms,
@@ -334,7 +331,7 @@ class Desk:
             disk_free_bytes=self.disk.free_bytes,
             disk_forecast_seconds=self.disk.forecast_seconds,
             history_queue=self.store.database.queued,
-            history_dropped=sum(self.store.database.refused.values()) + self.store.dropped["full"],
+            history_dropped=self.store.lost,
         )
 
 

@@ -151,17 +151,10 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
 # ---- Causes and findings ----
 
 Cause = Literal[
-    "publisher_uplink",
-    "publisher_device",
-    "source_frozen",
-    "server_overload",
-    "viewer_downlink",
-    "viewer_device",
-    "relay",
-    "signalling",
-    "recording_disk",
-    "clock",
-]
+    "publisher_uplink", "publisher_device", "source_frozen", "server_overload", "viewer_downlink",
+    "viewer_device", "relay", "signalling", "recording_disk", "clock", "canary",
+]  # fmt: skip
+"""All but the last are of legs; ``canary`` is the server's own."""
 Severity = Literal["watch", "hurt"]
 """``watch``: may soon be seen by somebody; ``hurt``: somebody sees or hears it."""
 
@@ -213,6 +206,7 @@ Measure = Literal[
     "estimate",
     "nothing_arrives",
     "interrupted",
+    "publisher_gone",
     "path_silent",
     "encoder_limited_by_bandwidth",
     "encoder_limited_by_cpu",
@@ -451,7 +445,7 @@ class AlertPage(Struct, frozen=True, kw_only=True):
 
 
 class CauseSpan(Struct, frozen=True, kw_only=True):
-    """A finding from its beginning to its end within the report."""
+    """A finding; it may have begun before the report, and has no end if it lasts at the report's."""
 
     cause: CauseText
     severity: Severity

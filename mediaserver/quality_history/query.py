@@ -24,14 +24,19 @@ from mediaserver.operations.model import (
     ViewSample,
 )
 from mediaserver.quality_history.database import Database, Row
-from mediaserver.quality_history.store import unpack
+from mediaserver.quality_history.rows import read_alerts, read_events, read_seconds
+from mediaserver.quality_history.store import OF_FINDINGS
 
 ROWS_AT_ONCE = 300
 """Room seconds fetched at a time: a page is filled from as many as it needs."""
 
-_event = msgspec.msgpack.Decoder(TimelineEvent)
-_alert = msgspec.msgpack.Decoder(Alert)
 _IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room IN ({rooms})"
+_FINDINGS = (
+    "SELECT it.span, span.closed_ms, it.content FROM span JOIN event AS it ON it.span = span.id"
+    " WHERE span.room IN ({rooms}) AND span.opened_ms < ? AND coalesce(span.closed_ms, ?) >= ?"
+    " AND it.at_ms < ? AND {of_findings}"
+    " ORDER BY it.at_ms DESC, it.id DESC LIMIT ?"
+)
 _SPANS = (
     "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
     " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({rooms}))"
@@ -80,9 +85,9 @@ async def samples(
             (*held, from_ms, to_ms, *place, ROWS_AT_ONCE),
         )
         ended = len(rows) < ROWS_AT_ONCE
-        for at_ms, row, content in rows:
+        for (at_ms, row, _), second in zip(rows, read_seconds([row[2] for row in rows]), strict=True):
             place = (at_ms, row)
-            found += [one for one in unpack(content) if participant in (None, one.participant)]
+            found += [one for one in second if participant in (None, one.participant)]
             if len(found) >= limit:
                 ended = ended and row == rows[-1][1]
                 break
@@ -102,7 +107,22 @@ async def timeline(
         " ORDER BY it.at_ms, it.id LIMIT ?",
         (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
-    return TimelinePage(events=[_event.decode(row[2]) for row in rows[:limit]], next=_next(rows, limit))
+    return TimelinePage(events=read_events([row[2] for row in rows[:limit]]), next=_next(rows, limit))
+
+
+async def findings(
+    database: Database, room: str, from_ms: int, to_ms: int, *, limit: int
+) -> list[tuple[list[TimelineEvent], int | None]]:
+    """For each standing of the room that reaches into the time asked for: the finding events from its
+    beginning to ``to_ms``, oldest first, and when it ended, if it has. The newest ``limit`` of all."""
+    held, marks = _held(database, room)
+    rows = await database.read(
+        _FINDINGS.format(rooms=marks, of_findings=OF_FINDINGS), (*held, to_ms, to_ms, from_ms, to_ms, limit)
+    )
+    found: dict[tuple[int, int | None], list[bytes]] = {}
+    for span, closed_ms, content in reversed(rows):
+        found.setdefault((span, closed_ms), []).append(content)
+    return [(read_events(contents), closed_ms) for (_, closed_ms), contents in found.items()]
 
 
 async def spans(
@@ -153,7 +173,7 @@ async def alerts(
         _ALERTS.format(rooms=marks),
         (from_ms, to_ms, room, *held, place[0], *place, limit + 1),
     )
-    found = [_revealed(database, _alert.decode(row[2])) for row in rows[:limit]]
+    found = [_revealed(database, one) for one in read_alerts([row[2] for row in rows[:limit]])]
     return AlertPage(alerts=found, next=_next(rows, limit))
 
 

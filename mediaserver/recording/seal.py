@@ -7,6 +7,7 @@ keeps another, or the recording's end, from being sealed.
 
 from __future__ import annotations
 
+from mediaserver.recording.annex import ANNOUNCED
 from mediaserver.recording.journals import keep_all, without_track
 from mediaserver.recording.manifest import Line, Manifest
 from mediaserver.recording.track_round import Order, Outcome, TrackRound
@@ -34,7 +35,7 @@ def _seal(order: Order, key: DataKey, manifest: Manifest) -> Outcome:
             _seal_track(TrackRound(order, key, manifest, lines, line, outcome))
     if order.state is not None:
         _keep_unknown(order, manifest, lines, outcome)
-        manifest.append({"type": "end", "state": order.state})
+        manifest.append({"type": "end", "state": order.state, "announces": list(ANNOUNCED)})
     return outcome
 
 

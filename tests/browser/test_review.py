@@ -21,7 +21,6 @@ from mediaserver.policy import Role
 from mediaserver.recording.annex import Annex
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.indexing import LOOK_SECONDS
-from mediaserver.recording.manifest import Manifest
 from mediaserver.review.kept_reception import ReceptionReport
 from mediaserver.review.reception import Run, Viewer
 from mediaserver.store.database import Database
@@ -97,8 +96,7 @@ def keep_reception(root: Path, vault: Vault) -> None:
         known_from=0.0,
         complete=True,
     )  # fmt: skip
-    head = Manifest(folder, vault).head()
-    Annex(folder).seal(msgspec.json.encode(report), head, folder.open_key(vault), vault)
+    Annex(folder, vault).seal(msgspec.json.encode(report))
 
 
 class Reader(Visitor):

@@ -83,12 +83,59 @@ async def test_the_servers_trouble_is_one_alert_and_on_every_board_row(tmp_path:
     desk.store.start(AT_MS)
     for name in ("a", "b", "c"):
         server.join(identity(Role.SURGEON, name), "")
-    desk.canary_seen(CanaryReading(at_ms=AT_MS, delay_seconds=None, loss_ratio=None, silent_seconds=31.0))
+    desk.lag._recent.append(0.4)
     play(server, desk, 4)
     assert [(row.state, row.cause and row.cause.cause) for row in desk.board().rows] == [
         ("hurt", "server_overload")
     ] * 3
     assert [(one.room, one.cause.cause) for one in desk.alerts.open()] == [(None, "server_overload")]
+    desk.lag._recent.append(0.0)
+    play(server, desk, 10, 4)
+    assert desk.alerts.open() == []
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+@pytest.mark.parametrize(("kind", "waits"), [(ClinicalClass.SURGERY, True), (ClinicalClass.CONSULT, False)])
+async def test_a_theatre_that_fell_out_of_a_surgery_is_looked_at_until_it_is_back(
+    tmp_path: Path, kind: ClinicalClass, waits: bool
+) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    who = replace(identity(Role.SURGEON), clinical_class=kind)
+    surgeon = server.join(who, "")
+    server.join(identity(Role.SPECIALIST), "")
+    await publish(server, surgeon)
+    connected(server)
+    play(server, desk, 5)
+    server.set_connected(surgeon, False)
+    play(server, desk, 1, 5)
+    server.leave(surgeon)  # as half a minute after the socket
+    play(server, desk, 60, 6)
+    [row] = desk.board().rows
+    assert (row.state, row.worst_role) == (("hurt", Role.SURGEON) if waits else ("unknown", None))
+    assert [one.cause.cause for one in desk.alerts.open()] == ["publisher_uplink"] * waits
+    assert desk.board().live_surgeries == waits
+    again = server.join(who, "")
+    await publish(server, again)
+    connected(server)
+    play(server, desk, 12, 70)
+    assert desk.alerts.open() == []
+    assert desk.board().rows[0].state == "good"
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_a_silent_canary_is_the_servers_alert_and_no_rooms_trouble(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    server.join(replace(identity(Role.SURGEON), clinical_class=ClinicalClass.SURGERY), "")
+    desk.canary_seen(CanaryReading(at_ms=AT_MS, delay_seconds=None, loss_ratio=None, silent_seconds=31.0))
+    play(server, desk, 4)
+    assert [row.findings for row in desk.board().rows] == [[]]
+    assert [(one.room, one.cause.cause) for one in desk.alerts.open()] == [(None, "canary")]
     desk.canary_seen(None)
     play(server, desk, 10, 4)
     assert desk.alerts.open() == []

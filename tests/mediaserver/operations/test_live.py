@@ -66,9 +66,11 @@ def test_participants_come_with_their_own_findings() -> None:
     assert (one.role, other.viewer) == (Role.SURGEON, True)
 
 
-def test_worst_first_then_class_then_who_waits_longest() -> None:
-    def row(state: RoomState, kind: ClinicalClass, since_ms: int) -> LiveRoom:
+def test_worst_first_then_class_then_who_waits_longest_and_tests_below() -> None:
+    def row(state: RoomState, kind: ClinicalClass, since_ms: int, *, empty: bool = False) -> LiveRoom:
         live = room(f"{state}-{kind}-{since_ms}")
+        if empty:
+            live.room.members.clear()
         live.state, live.clinical_class, live.since_ms = state, kind, since_ms
         return live
 
@@ -77,9 +79,13 @@ def test_worst_first_then_class_then_who_waits_longest() -> None:
         row("hurt", ClinicalClass.TEACHING, 1),
         row("hurt", ClinicalClass.TEACHING, 9),
         row("watch", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.TEACHING, 1),
         row("good", ClinicalClass.SURGERY, 1),
         row("good", ClinicalClass.CONSULT, 1),
-        row("unknown", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.SURGERY, 1, empty=True),
+        row("hurt", ClinicalClass.TEST, 1),
+        row("good", ClinicalClass.TEST, 1),
     ]
     rows = [live.row() for live in order]
     backwards = list(reversed(rows))

@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mediaserver.ids import RecordingId, TrackId
+from mediaserver.recording.annex import ANNOUNCED
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import Manifest
 from mediaserver.recording.reader import Recording
@@ -103,7 +104,7 @@ class Writer:
         self.manifest.append({"type": "event", "at": at, "name": name, **details})
 
     def end(self) -> None:
-        self.manifest.append({"type": "end", "state": "sealed", "recovered": False})
+        self.manifest.append({"type": "end", "state": "sealed", "announces": list(ANNOUNCED)})
 
 
 def level(seconds: float) -> int:

@@ -76,6 +76,7 @@ export interface Alert {
  */
 export interface CauseText {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
@@ -129,6 +130,7 @@ export interface Evidence {
     | "picture_over_exposed"
     | "picture_test_pattern"
     | "picture_unchanged"
+    | "publisher_gone"
     | "queue_delay"
     | "recording_failed"
     | "recording_lag"
@@ -189,6 +191,7 @@ export interface BoardRow {
  */
 export interface Finding {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
@@ -243,7 +246,7 @@ export interface CauseList {
   causes: CauseText[];
 }
 /**
- * A finding from its beginning to its end within the report.
+ * A finding; it may have begun before the report, and has no end if it lasts at the report's.
  */
 export interface CauseSpan {
   cause: CauseText;
