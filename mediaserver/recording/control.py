@@ -334,6 +334,8 @@ class Recordings:
             _log.error("journal damaged", recording=message["recording"], chunks=message["damaged"])
         if message["unreadable"]:
             _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
+        if message["unsealable"]:
+            _log.error("recording not sealable", recording=message["recording"], spans=message["unsealable"])
         if message["state"] is not None:
             recording = RecordingId(message["recording"])
             self._recovery.sealed(recording)

@@ -276,7 +276,7 @@ async def test_what_was_left_of_a_procedure_is_marked_when_its_consent_is_gone(w
     world.taking.withdraw(P1, actor=ACTOR)
     done = {
         "event": "sealed", "recording": "rleft", "state": "withdrawn", "failure": None, "room": None,
-        "damaged": 0, "unreadable": 0,
+        "damaged": 0, "unreadable": 0, "unsealable": 0,
     }  # fmt: skip
     world.taking._received(done)
     world.taking.withdraw(P1, actor=ACTOR)
@@ -295,7 +295,7 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
     figures = world.taking.figures
     assert (figures.free_bytes, figures.written_bytes, figures.seconds_left) == (5, 3, 90)
     assert figures.trouble == {"full": 1}
-    lost = {"damaged": 0, "unreadable": 0}
+    lost = {"damaged": 0, "unreadable": 0, "unsealable": 0}
     room = world.taking._vault.seal_field("theatre-1", "recording/r1/room").hex()
     done = {
         "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "room": room,
@@ -311,9 +311,9 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
 async def test_what_sealing_found_damaged_is_logged_and_counted(world: World) -> None:
     done = {"event": "sealed", "recording": "r1", "state": None, "failure": None}
     with structlog.testing.capture_logs() as lines:
-        world.taking._received({**done, "damaged": 2, "unreadable": 0})
-        world.taking._received({**done, "damaged": 0, "unreadable": 3})
-        world.taking._received({**done, "damaged": 0, "unreadable": 0})
+        world.taking._received({**done, "damaged": 2, "unreadable": 0, "unsealable": 0})
+        world.taking._received({**done, "damaged": 0, "unreadable": 3, "unsealable": 0})
+        world.taking._received({**done, "damaged": 0, "unreadable": 0, "unsealable": 0})
     told = [(line["event"], line.get("chunks", line.get("journals"))) for line in lines]
     assert told == [("journal damaged", 2), ("journals unreadable", 3)]
     figures = world.taking.figures
