@@ -105,6 +105,7 @@ class Recordings:
             consents,
             self._process.send,
             lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
+            None if rows is None else rows.finalised,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._revocations = 0
@@ -346,7 +347,7 @@ class Recordings:
                 sealed = bytes.fromhex(message["room"])
                 room = RoomId(self._vault.open_field(sealed, f"recording/{recording}/room"))
                 procedure = ProcedureId(message["procedure"])
-            details = {"state": message["state"]}
+            details = message.get("end") or {"state": message["state"]}
             self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording, details=details)
 
     def _brief(self) -> None:
