@@ -186,7 +186,11 @@ async def join(request: web.Request) -> web.Response:
     if Right.REVIEW not in invited.rights:  # who may study recordings needs a token for that, too
         parts.server.audience.check(RoomId(invited.claims.room), invited.role, invited.claims.clinical)
     wish = await body.read_json(request, parts.limits, JoinRequest)
-    token, claims = parts.authenticator.exchange(invitation, clean(wish.name, messages.MAX_NAME_CHARACTERS))
+    token, claims = parts.authenticator.exchange(
+        invitation,
+        clean(wish.name, messages.MAX_NAME_CHARACTERS),
+        parts.server.audience.serves(RoomId(invited.claims.room)),
+    )
     return json_response(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
 
 
@@ -224,6 +228,7 @@ async def issue_token(request: web.Request) -> web.Response:
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
             clinical=clinical,
+            procedure=parts.server.audience.serves(RoomId(wish.room)) or holder.claims.procedure,
         )
     )
     parts.audit.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -22,7 +22,7 @@ from mediaserver.adaptation.uplinks import Looking, Uplinks
 from mediaserver.adaptation.viewer import Viewer
 from mediaserver.events import Quality, SendingWanted
 from mediaserver.ids import ParticipantId, PublicationId
-from mediaserver.layers import Choice, Decision, Demand, Pause
+from mediaserver.layers import Choice, Decision, Demand, Forward, Pause
 from mediaserver.room import Effect, Publication, Room, Tell
 from mediaserver.session import Registry, Session
 from mediaserver.transport.transport import Transport
@@ -110,8 +110,30 @@ class Adaptation:
         for gone in self._viewers.keys() - self._registry.sessions.keys():
             del self._viewers[gone]
         self._uplinks.forget(self._registry.publications)
-        for handle in self._meters.read(self._registry.plane.stats(), now):
-            self._registry.unsettle(handle)
+        self._rates_changed(set(self._meters.read(self._registry.plane.stats(), now)))
+
+    def _rates_changed(self, publications: Collection[int]) -> None:
+        """Looks at those who are sent one of these, unless their link has room for it as it is now."""
+        watching = {
+            session: self._viewers.get(session.participant.id)
+            for session, _, source in self._registry.subscriptions.values()
+            if source in publications
+        }
+        for session, viewer in watching.items():
+            if viewer is None or viewer.takes(self._spent(viewer)):
+                self._registry.unsettled.add(session)
+
+    def _spent(self, viewer: Viewer) -> float:
+        """What they are sent, at the rates of this second where those are higher than the smoothed ones."""
+        spent = 0.0
+        for demand, choice in _decided(viewer):
+            entry = self._registry.subscriptions.get(demand.key)
+            if entry is not None and isinstance(choice.sending, Forward):
+                metered = self._meters.rate(entry[2], choice.sending.option.encoding)
+                spent += max(choice.rate, metered)
+            else:
+                spent += choice.rate
+        return spent
 
     def _viewer(self, session: Session, transport: Transport) -> Viewer:
         viewer = self._viewers.get(session.participant.id)

@@ -34,6 +34,8 @@ class Viewer:
     demands: Sequence[Demand] = ()
     decision: Decision | None = None
     decided_by: Link = field(default_factory=Link)
+    spent: float = 0.0
+    """What they are sent takes, in bits per second."""
     due: float = 0.0
     """When to decide again at the latest."""
     wishes: Wishes = field(default_factory=Wishes)
@@ -60,6 +62,12 @@ class Viewer:
         )
         return not (self._is_comfortable() or self._is_as_decided())
 
+    def takes(self, spent: float) -> bool:
+        """What they are sent takes so much now; whether a decision could follow from it."""
+        self.spent = spent
+        silent = self.link.phase == self.decided_by.phase == "silent"
+        return not (silent or self._is_comfortable())
+
     def decide(self, demands: Sequence[Demand], link: Link, now: float) -> Decision:
         """Chooses anew; ``link`` is the plane's word with what was measured beside it."""
         self.link = self.decided_by = link
@@ -68,6 +76,7 @@ class Viewer:
             self.began = now
         decision = self.decision = decide(now, link, demands, self.state)
         self.state = decision.state
+        self.spent = sum(choice.rate for choice in decision.choices.values())
         self.unhindered = standing(decision.step, decision.choices.values(), server_busy=False) == Standing()
         self.due = NEVER if self._is_comfortable() else decision.ask_again_at
         self.look_at = now
@@ -107,8 +116,7 @@ class Viewer:
             return False
         if any(_waits(demand, decision) for demand in self.demands):
             return False
-        spent = sum(choice.rate for choice in decision.choices.values())
-        return link.estimate * (1.0 - min(link.inherent_loss, 0.5)) >= COMFORT * spent
+        return link.estimate * (1.0 - min(link.inherent_loss, 0.5)) >= COMFORT * self.spent
 
     def _is_as_decided(self) -> bool:
         """Nothing to speak of happened since the last decision, which may only wait for time to pass."""

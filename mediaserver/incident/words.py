@@ -27,6 +27,7 @@ class Words:
     dropped: str
     causes: str
     nothing_found: str
+    nothing_known: str
     cause: str
     severity: str
     who: str
@@ -86,6 +87,7 @@ VI = Words(
     dropped="Số liệu trước {time} đã bị bỏ vì kho đầy hoặc quá hạn giữ: phần đó của báo cáo không đủ.",
     causes="Nguyên nhân",
     nothing_found="Không ghi nhận vấn đề nào trong khoảng thời gian này.",
+    nothing_known="Không còn lưu số liệu nào của khoảng thời gian này.",
     cause="Nguyên nhân",
     severity="Mức độ",
     who="Người tham gia",
@@ -179,6 +181,7 @@ EN = Words(
     "that part is not complete.",
     causes="Causes",
     nothing_found="Nothing was found wrong in this span of time.",
+    nothing_known="Nothing is kept of this span of time.",
     cause="Cause",
     severity="Severity",
     who="Participant",

@@ -64,7 +64,7 @@ class Decision:
     want: int
     """Up to this rate more would be useful."""
     ask_again_at: float
-    """At this moment at the latest the outcome may be another, though nothing changes."""
+    """At this moment at the latest the outcome may be another, though nothing changes; ``inf``: never."""
     step: Step
     state: State
 
@@ -265,8 +265,11 @@ def _wanted(asked: Sequence[Rung], share: float) -> int | None:
 
 
 def _next(now: float, division: Division, trial_until: float, silent_since: float | None) -> float:
+    if silent_since is not None:
+        # Time teaches nothing of a silent path: it stays so until the plane hears of it.
+        called = silent_since + SILENT_SECONDS
+        return called if called > now else math.inf
     moments = [now + ASK_AGAIN_SECONDS]
     if division.proven < now + ASK_AGAIN_SECONDS:
         moments.append(max(division.proven, now + _SOONEST_SECONDS))
-    called = trial_until if silent_since is None else silent_since + SILENT_SECONDS
-    return min(*moments, called) if called > now else min(moments)
+    return min(*moments, trial_until) if trial_until > now else min(moments)

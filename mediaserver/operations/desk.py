@@ -337,7 +337,7 @@ class Desk:
             disk_free_bytes=self.disk.free_bytes,
             disk_forecast_seconds=self.disk.forecast_seconds,
             history_queue=self.store.database.queued,
-            history_dropped=sum(self.store.database.refused.values()) + self.store.dropped["full"],
+            history_dropped=self.store.lost,
         )
 
 

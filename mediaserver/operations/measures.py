@@ -208,10 +208,10 @@ class DeskCollector(Collector):
             lost.add_metric([reason], store.database.refused[reason])
         yield lost
         dropped = CounterMetricFamily(
-            "loupe_history_rows_dropped", "Samples taken away: past their keeping, or for want of room.",
+            "loupe_history_rows_dropped", "Samples taken away: old, for want of room, or unreadable.",
             labels=["reason"],
         )  # fmt: skip
-        for reason in ("expired", "full"):
+        for reason in ("expired", "full", "unreadable"):
             dropped.add_metric([reason], store.dropped[reason])
         yield dropped
         sent = CounterMetricFamily("loupe_webhook_deliveries", "Webhooks by result.", labels=["result"])

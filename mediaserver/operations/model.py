@@ -448,7 +448,7 @@ class AlertPage(Struct, frozen=True, kw_only=True):
 
 
 class CauseSpan(Struct, frozen=True, kw_only=True):
-    """A finding from its beginning to its end within the report."""
+    """A finding; it may have begun before the report, and has no end if it lasts at the report's."""
 
     cause: CauseText
     severity: Severity

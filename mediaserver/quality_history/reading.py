@@ -221,7 +221,7 @@ def _view(
     return ViewSample(
         publication=publication.id,
         kind=publication.kind,
-        state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
+        state=cast("ViewState", change.now.get("state") or "awaiting_keyframe"),
         reason=None if choice is None else choice.reason,
         layer=None if layer is None else int(layer),
         still_seconds=choice.sending.interval_seconds

@@ -1,7 +1,7 @@
 //! What the policy of a run is told, and what is done of what it wishes.
 
 use loupe_core::io::{Command, Handle, Kind, Phase};
-use loupe_core::publication::MAX_TEMPORAL;
+use loupe_core::publication::{MAX_SPATIAL, MAX_TEMPORAL};
 use loupe_core::stats::Figure;
 use loupe_core::units::Bitrate;
 
@@ -91,7 +91,7 @@ impl Run<'_> {
         Situation { t_us: self.world.now.0, events, transports, publications, subscriptions }
     }
 
-    /// `rates` are the plane's own; what each spatial layer of one encoding takes it does not know.
+    /// `rates` are the plane's own; of spatial layers it tells what they take with those below, the run what each takes alone.
     fn publication_view(&self, number: usize, rates: Option<&Figure>) -> PublicationView {
         let publication = &self.publications[number];
         let video = publication.kind == Kind::Video;
@@ -103,7 +103,8 @@ impl Run<'_> {
                 let bit = if scalable { 0 } else { layer };
                 let rate = |temporal: u8| match rates {
                     Some(Figure::List(rates)) if !scalable => {
-                        let place = usize::from(layer) * MAX_TEMPORAL + usize::from(temporal);
+                        let whole = (usize::from(layer) + 1) * MAX_SPATIAL - 1;
+                        let place = whole * MAX_TEMPORAL + usize::from(temporal);
                         rates.get(place).copied().unwrap_or(0)
                     }
                     _ => self.world.rates.up_to(self.world.now, number, layer, temporal).0,

@@ -95,6 +95,26 @@ async def test_a_comfortable_viewer_costs_nothing_until_something_changes(room: 
     assert state.decision is not decided
 
 
+async def test_a_rate_that_changed_matters_to_those_whose_link_has_no_room_for_it(
+    room: Theatre, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ample, narrow = await room.enter(), await room.enter()
+    for _ in range(30):
+        room.heard(ample, 8_000_000)
+        room.heard(narrow, 2_600_000)
+        room.turn(0.2, 0.2)
+    assert [room.viewer(one).due for one in (ample, narrow)] == [math.inf, math.inf]
+    before = [room.viewer(one).decision for one in (ample, narrow)]
+    rates = (*(200_000.0,) * 12, *(700_000.0,) * 12, *(3_000_000.0,) * 12)
+    figures = {"packets": 1, "layers": (0, 1, 2), "wire_rates": rates}
+    snapshot = Snapshot(publications={room.picture.handle: figures})
+    monkeypatch.setattr(room.server.registry.plane, "stats", lambda: snapshot)
+    room.turn(2.0)
+    after = [room.viewer(one).decision for one in (ample, narrow)]
+    assert after[0] is before[0]
+    assert after[1] is not before[1]
+
+
 async def test_quality_is_told_when_it_changed_and_at_most_once_a_second(room: Theatre) -> None:
     viewer = await room.enter()
     room.settle(viewer, 4_000_000)

@@ -59,6 +59,25 @@ def test_where_nothing_is_to_spare_a_small_change_matters_not() -> None:
     assert heard(viewer, 805_000, Word(queue_delay_seconds=0.2))
 
 
+def test_a_dearer_picture_matters_when_the_link_has_no_room_for_it() -> None:
+    viewer = watching(4 * ALL)
+    assert not viewer.takes(2 * ALL)
+    assert not heard(viewer, 3 * ALL)
+    assert heard(viewer, 2 * ALL), "less than what is sent now leaves to spare"
+    assert viewer.takes(3.5 * ALL)
+
+
+def test_who_is_silent_is_decided_about_once_and_when_heard_again() -> None:
+    viewer, silent = watching(4 * ALL), Word(phase="silent")
+    assert heard(viewer, 4 * ALL, silent)
+    viewer.decide([voice(), picture()], viewer.link, 7.0)
+    assert viewer.decide([voice(), picture()], viewer.link, 8.0).step == Step.SILENT
+    assert viewer.due == math.inf
+    assert not viewer.takes(9 * ALL)
+    assert not heard(viewer, 4 * ALL, silent)
+    assert heard(viewer, 4 * ALL)
+
+
 def test_what_is_said_and_whose_trouble_it_is() -> None:
     viewer = watching(60_000)
     said, changed = viewer.stands(10.0, server_busy=False, upload_broken=False)

@@ -248,7 +248,7 @@ export interface CauseList {
   causes: CauseText[];
 }
 /**
- * A finding from its beginning to its end within the report.
+ * A finding; it may have begun before the report, and has no end if it lasts at the report's.
  */
 export interface CauseSpan {
   cause: CauseText;
