@@ -76,6 +76,24 @@ class Claim(Struct, frozen=True, kw_only=True):
     views: tuple[ViewClaim, ...] = ()
 
 
+class _Frozen:
+    """What was told of one view's freezes and not taken yet: ``rate`` in seconds a second."""
+
+    __slots__ = ("count", "rate", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self.rate = 0.0
+
+    def add(self, view: ViewClaim, interval: float) -> _Frozen:
+        """What a message told of the seconds since the one before."""
+        self.count = min(MAX_FREEZES, self.count + view.freezes)
+        self.seconds = min(60.0, self.seconds + view.freeze_ms / 1000)
+        self.rate = self.seconds / interval
+        return self
+
+
 class Claims:
     """The last claim of one participant. ``now`` is any steady clock, in seconds."""
 
@@ -86,7 +104,7 @@ class Claims:
         self._latest: Claim | None = None
         self._taken_at = 0.0
         self._skew_seconds: float | None = None
-        self._freezes: dict[str, tuple[int, float]] = {}
+        self._freezes: dict[str, _Frozen] = {}
         self._relayed: dict[Direction, bool] = {}
 
     def take(self, claim: Claim, now: float, server_ms: int, told: Counter[str]) -> None:
@@ -95,20 +113,20 @@ class Claims:
             told["too_often"] += 1
             raise LimitReached("statistics every two seconds are enough")
         told["taken"] += 1
+        # Of the first nobody knows how long it took.
+        interval = EVERY_SECONDS if self._latest is None else now - self._taken_at
+        interval = min(max(interval, 1 / MESSAGES_PER_SECOND), STALE_SECONDS)
         self._latest, self._taken_at = claim, now
         self._skew_seconds = (claim.clock_ms - server_ms) / 1000
         for direction in get_args(Direction):
             link: LinkClaim | None = getattr(claim, direction)
             if link is not None and link.relayed is not None:
                 self._relayed[direction] = link.relayed
-        kept: dict[str, tuple[int, float]] = {}
+        before, self._freezes = self._freezes, {}
         for view in claim.views:
-            count, seconds = self._freezes.get(view.publication, (0, 0.0))
-            kept[view.publication] = (
-                min(MAX_FREEZES, count + view.freezes),
-                min(60.0, seconds + view.freeze_ms / 1000),
-            )
-        self._freezes = kept
+            known = before.get(view.publication)
+            if known is not None or view.freezes or view.freeze_ms:
+                self._freezes[view.publication] = (known or _Frozen()).add(view, interval)
 
     def age(self, now: float) -> float | None:
         """Seconds since the last claim; None before the first."""
@@ -128,6 +146,15 @@ class Claims:
         """Their clock against the server's; what the message was under way counts as behind."""
         return self._skew_seconds
 
-    def take_freezes(self, publication: str) -> tuple[int, float]:
-        """Freezes (number, seconds) that were told and not taken yet."""
-        return self._freezes.pop(publication, (0, 0.0))
+    def take_freezes(self, publication: str, elapsed: float) -> tuple[int, float]:
+        """Freezes that were told and not taken yet: their number, and of their seconds the share of the
+        ``elapsed`` ones, as a message tells of several."""
+        told = self._freezes.get(publication)
+        if told is None:
+            return 0, 0.0
+        count, seconds = told.count, round(min(told.seconds, told.rate * elapsed), 3)
+        told.count = 0
+        told.seconds -= seconds
+        if told.seconds < 0.001:
+            del self._freezes[publication]
+        return count, seconds

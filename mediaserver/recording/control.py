@@ -108,6 +108,7 @@ class Recordings:
             consents,
             self._process.send,
             lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
+            None if rows is None else rows.finalised,
         )
         self._supervision = Supervision()
         self._revocations = 0
@@ -357,7 +358,7 @@ class Recordings:
             if message["room"] is not None:
                 room = self._room(recording, message["room"])
                 procedure = ProcedureId(message["procedure"])
-            details = {"state": message["state"]}
+            details = message.get("end") or {"state": message["state"]}
             self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording, details=details)
 
     def _room(self, recording: RecordingId, sealed: str) -> RoomId | None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from mediaserver.audit import Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
@@ -175,6 +175,13 @@ class Consents:
             lambda connection: self.holding(connection, procedure, purpose).consent
         )
         return standing is not None and standing.decision is Decision.GIVEN
+
+    async def declined(self, procedure: ProcedureId, purpose: Purpose) -> bool:
+        """Whether the newest decision refuses it or takes it back; False where nobody decided."""
+        standing = await self.database.read(
+            lambda connection: self.holding(connection, procedure, purpose).consent
+        )
+        return standing is not None and standing.decision is not Decision.GIVEN
 
     async def revoked_since(self, procedure: ProcedureId, purpose: Purpose, since: datetime) -> bool:
         """Whether the purpose was refused or taken back at that moment or later, or is so now; False where
@@ -394,6 +401,18 @@ class Consents:
             reviewed_by=row.reviewed_by,
             finding=None if finding is None else Redacted(self.vault.open_field(finding, f"{place}/finding")),
         )
+
+
+def declined(purpose: Purpose) -> Select[tuple[str]]:
+    """Procedures whose newest decision about a purpose refuses it or takes it back."""
+    newest = (
+        select(func.max(consents.c.id))
+        .where(consents.c.purpose == purpose.value)
+        .group_by(consents.c.procedure)
+    )
+    return select(consents.c.procedure).where(
+        consents.c.id.in_(newest), consents.c.decision != Decision.GIVEN.value
+    )
 
 
 class _Seen(NamedTuple):

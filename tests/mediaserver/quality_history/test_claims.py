@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from mediaserver.cause.thresholds import FREEZE
 from mediaserver.errors import LimitReached
 from mediaserver.quality_history.claims import (
     MAX_FREEZES,
@@ -64,12 +65,26 @@ def test_freezes_add_up_until_they_are_taken() -> None:
     for at in (0.0, 2.0):
         view = ViewClaim(publication="p", freezes=2, freeze_ms=500)
         claims.take(Claim(clock_ms=0, views=(view,)), at, 0, Counter())
-    assert claims.take_freezes("p") == (4, 1.0)
-    assert claims.take_freezes("p") == (0, 0.0)
+    assert claims.take_freezes("p", 1.0) == (4, 0.5)
+    assert claims.take_freezes("p", 1.0) == (0, 0.5)
+    assert claims.take_freezes("p", 1.0) == (0, 0.0)
     for at in range(3, 8):
         view = ViewClaim(publication="p", freezes=MAX_FREEZES)
         claims.take(Claim(clock_ms=0, views=(view,)), at, 0, Counter())
-    assert claims.take_freezes("p")[0] == MAX_FREEZES
+    assert claims.take_freezes("p", 1.0)[0] == MAX_FREEZES
+
+
+def test_a_freeze_is_spread_over_the_seconds_that_its_message_tells_of() -> None:
+    """0.6 of two seconds are 0.3 of each: to be watched, and no picture that is gone."""
+    claims = Claims()
+    taken: list[float] = []
+    for second in range(20):
+        if second % 2 == 0:
+            view = ViewClaim(publication="p", freezes=1, freeze_ms=600)
+            claims.take(Claim(clock_ms=0, views=(view,)), float(second), 0, Counter())
+        taken.append(claims.take_freezes("p", 1.0)[1])
+    assert taken == pytest.approx([0.3] * 20)
+    assert all(FREEZE.watch < one < FREEZE.hurt for one in taken)
 
 
 def test_a_path_that_broke_went_where_it_last_did() -> None:

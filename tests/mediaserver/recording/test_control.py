@@ -300,7 +300,7 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
     room = world.taking._vault.seal_field("theatre-1", "recording/r1/room").hex()
     done = {
         "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "room": room,
-        "procedure": P1, **lost,
+        "procedure": P1, "end": {"state": "sealed", "head": "ab", "segments": 3}, **lost,
     }  # fmt: skip
     world.taking._received(done)
     world.taking._received({**done, "failure": "OSError"})

@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mediaserver.ids import RecordingId
+from mediaserver.recording.manifest import verify
 from mediaserver.recording.recorder import Recorder
 from mediaserver.recording.sealer import ENDED, Sealer
 from tests.recorded import Shelf, Source, encoded
@@ -50,6 +52,7 @@ def test_rounds_are_done_and_told(shelf: Shelf, tmp_path: Path) -> None:
         (done,) = outcomes(sealer)
         assert (done["state"], done["failure"], len(done["segments"])) == ("sealed", None, 1)
         assert done["procedure"] == shelf.open().procedure
+        assert done["end"] == asdict(verify(shelf.folder, shelf.vault).end or pytest.fail("no end"))
         assert done["room"] == shelf.manifest.lines()[0]["room"]
         idle.append(sealer.idle)
         assert idle == [False, True]

@@ -125,8 +125,13 @@ export const operations: OperationsWords = {
     charts: "Charts of these ten minutes", noEvents: "Nothing happened in these ten minutes.",
   },
   csv: "Figures (CSV table)",
-  fileFailed: (code) =>
-    code === "network" ? "It could not be had: the server does not answer. Try again." : `It could not be had. Tell the administrator the code ${code}.`,
+  openReport: "Open the report",
+  fileFailed: (code) => {
+    if (code === "network") return "It could not be had: the server does not answer. Try again.";
+    if (code === "timeout") return "The server takes too long. Try again, or choose a shorter span of time.";
+    if (code === "limit_reached") return "Others are making reports. Try again in a minute.";
+    return `It could not be had. Tell the administrator the code ${code}.`;
+  },
   noPictures: "This page never shows patients' pictures.",
   access: "You cannot see this page",
   accessHelp: ["It needs an operator's invitation.", "Ask the administrator: loupe token --room '*' --role operator --invitation"],
