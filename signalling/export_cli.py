@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -264,7 +264,8 @@ def send(
     except ValueError as error:
         _fail(str(error), 2)
     try:
-        store(where, files, lambda number: print(f"stored {number} of {len(files)}"))
+        objects = [partial(nullcontext, file) for file in files]
+        store(where, objects, lambda number: print(f"stored {number} of {len(files)}"))
     except LoupeError as error:
         _fail(error.message)
 

@@ -251,6 +251,12 @@ async def open_view(request: web.Request) -> web.Response:
     return response
 
 
+async def show_view(request: web.Request) -> web.Response:
+    """Whether the view that the cookie names stands; a page that is told it does not shows no more of it."""
+    viewing(request)
+    return web.Response(status=204)
+
+
 async def close_view(request: web.Request) -> web.Response:
     """Ends the view that the query names and its cookie opens."""
     at = desk(request)
@@ -426,6 +432,10 @@ ROUTES: tuple[Route, ...] = (
         method="POST", path=f"{BASE}/{{recording}}/views", handler=open_view,
         summary="Opens a recording; sets the cookie by which its media are read.",
         request=ViewRequest, response=RecordingDetail, rights=_REVIEW, problems=(400, 401, 403, 404, 429),
+    ),
+    Route(
+        method="GET", path=f"{BASE}/{{recording}}/views", handler=show_view, summary="Whether a view stands.",
+        query=VIEW_QUERY, response=None, bearer=None, rights=_VIEW, problems=(401,),
     ),
     Route(
         method="DELETE", path=f"{BASE}/{{recording}}/views", handler=close_view, summary="Ends a view.",

@@ -63,7 +63,7 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         }
         for line in outcome.segments
     ]
-    answer["damaged"], answer["unreadable"] = outcome.damaged, outcome.unreadable
+    answer |= {name: getattr(outcome, name) for name in ("damaged", "unreadable", "unsealable")}
     if order["state"] is not None:
         answer |= {name: outcome.begin.get(name) for name in ("room", "procedure")}
         answer["end"] = None if end is None else asdict(end)

@@ -101,9 +101,9 @@ async def index(house: House) -> None:
     await Indexing(desk.roots, desk.vault, house.store.recordings).step()
 
 
-async def reviewed(open_house: OpenHouse) -> Reviewed:
+async def reviewed(open_house: OpenHouse, settings: dict[str, Any] | None = None) -> Reviewed:
     """Everything real: vault, database, audit, folders, HTTP."""
-    house = await open_house()
+    house = await open_house(settings)
     desk = house.parts.desk
     assert desk is not None
     theatre(desk.roots[0], desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)

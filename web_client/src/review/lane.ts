@@ -135,7 +135,7 @@ export class Lane {
     this.#failures += 1;
     // Not asked again at once: a server that refuses would be asked many times a second.
     const { segment } = holder;
-    void this.#view.check(this.#view.segment(this.track.id, segment.number));
+    void this.#view.check();
     setTimeout(() => {
       if (holder.segment === segment) holder.segment = null;
     }, 1000 * Math.min(10, this.#failures));

@@ -72,6 +72,11 @@ async function openRecording(api: ReviewApi, recording: string, seconds: number,
   }
 }
 
+/** What is watched may go on no longer, which is said. */
+function lost(api: ReviewApi, code: string): void {
+  step.value = { kind: "fault", api, code: code === "teaching_not_consented" ? "teaching_withdrawn" : code };
+}
+
 function Page() {
   const t = words.value;
   const now = step.value;
@@ -127,10 +132,7 @@ function Body({ now }: { now: Step }) {
       );
     case "watching":
       return (
-        <Watch
-          opened={now.detail} seconds={now.seconds} api={now.api}
-          lost={(code) => (step.value = { kind: "fault", api: now.api, code })}
-        />
+        <Watch opened={now.detail} seconds={now.seconds} api={now.api} lost={(code) => lost(now.api, code)} />
       );
   }
 }

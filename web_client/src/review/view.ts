@@ -8,6 +8,8 @@ import type { Detail } from "./model";
 
 /** Of its time. The old one stands until its own end: what plays goes on without a seam. */
 const RENEWED_AT = 0.9;
+/** How often it is asked whether this may still be watched. */
+const STANDING_MS = 2_000;
 const AGAIN_MS = 30_000;
 /** What may be otherwise in a while; whatever else refuses a view refuses it for good. */
 const PASSING: ReadonlySet<string> = new Set(["network", "limit_reached", "rate_limited", "database_failed"]);
@@ -15,21 +17,23 @@ const PASSING: ReadonlySet<string> = new Set(["network", "limit_reached", "rate_
 export class View {
   readonly recording: string;
   readonly #use: Detail["use"];
-  readonly #api: Pick<ReviewApi, "open" | "close">;
+  readonly #api: Pick<ReviewApi, "open" | "stands" | "close">;
   readonly #lost: (code: string) => void;
   #ids: string[];
   #timer: ReturnType<typeof setTimeout>;
+  readonly #watching: ReturnType<typeof setInterval>;
   #opening: Promise<void> | null = null;
   #closed = false;
 
   /** `lost` is told why it cannot be opened any more. */
-  constructor(api: Pick<ReviewApi, "open" | "close">, detail: Detail, lost: (code: string) => void) {
+  constructor(api: Pick<ReviewApi, "open" | "stands" | "close">, detail: Detail, lost: (code: string) => void) {
     this.#api = api;
     this.recording = detail.entry.id;
     this.#use = detail.use;
     this.#lost = lost;
     this.#ids = [detail.view];
     this.#timer = this.#renewIn(detail.view_seconds * RENEWED_AT * 1000);
+    this.#watching = setInterval(() => void this.check(), STANDING_MS);
   }
 
   segment(track: string, number: number): string {
@@ -44,16 +48,17 @@ export class View {
     return this.#address(`exports/${exported}/files/${name}`);
   }
 
-  /** Media did not come from this address: the view is opened anew if that is because it has ended. */
-  async check(address: string): Promise<void> {
-    const answer = await fetch(address, { headers: { range: "bytes=0-0" }, cache: "no-store" }).catch(() => null);
-    if (answer?.status === 401) await this.#renew();
+  /** Opens it anew if it stands no more. */
+  async check(): Promise<void> {
+    const stands = await this.#api.stands(this.recording, this.#ids[0] ?? "").catch(() => true);
+    if (!stands) await this.#renew();
   }
 
   /** Also while the page is being closed. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#watching);
     for (const id of this.#ids) this.#api.close(this.recording, id);
     this.#ids = [];
   }
