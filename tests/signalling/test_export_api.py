@@ -43,6 +43,15 @@ async def steps(here: Reviewed, id: str) -> list[tuple[str, str, str | None]]:
     return [(of["step"], one.outcome, one.procedure) for of, one in told if of["export"] == id]
 
 
+async def told_of(here: Reviewed, id: str, count: int) -> None:
+    """The audit hears of an end once its process is over: a moment after who asks for the state."""
+
+    async def told() -> bool:
+        return len(await steps(here, id)) >= count
+
+    await until(told, 30, "the audit")
+
+
 async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) -> None:
     begun = await (await here.ask("POST", EXPORTS, json=SMALL)).json()
     assert begun["state"] in ("waiting", "running")
@@ -126,6 +135,7 @@ async def test_an_export_that_fails_says_why(here: Reviewed) -> None:
 
     await until(over, 30, "the failure")
     assert (await state(here, begun["id"]))["code"] == "cannot_export"
+    await told_of(here, begun["id"], 2)
     assert (await steps(here, begun["id"]))[1:] == [("failed", "failed", PROCEDURE)]
 
 
@@ -202,6 +212,7 @@ async def test_an_archive_that_is_not_there_is_told_of_and_may_be_asked_again(op
     for _ in range(2):
         assert await sent(here, id) == {"state": "failed", "percent": 0.0, "code": "archive_unreachable"}
     told = [("sending", "success", PROCEDURE), ("not_stored", "failed", PROCEDURE)]
+    await told_of(here, id, 2 + len(told * 2))
     assert (await steps(here, id))[2:] == told * 2
 
 

@@ -231,6 +231,7 @@ APART = {
         for method, path in (
             ("GET", ""),
             ("POST", "/{recording}/views"),
+            ("GET", "/{recording}/views"),
             ("DELETE", "/{recording}/views"),
             ("GET", "/{recording}/reception"),
             ("GET", "/{recording}/tracks/{track}/segments/{number}"),
@@ -241,6 +242,7 @@ APART = {
             ("GET", "/{recording}/exports"),
             ("GET", "/{recording}/exports/{export}"),
             ("DELETE", "/{recording}/exports/{export}"),
+            ("POST", "/{recording}/exports/{export}/archive"),
             ("GET", "/{recording}/exports/{export}/files/{file}"),
         )
     },
