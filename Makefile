@@ -16,6 +16,9 @@ WEB_SOURCES := $(shell find web_client -type f -not -path '*/node_modules/*' -no
 JOBS ?= 2
 # What is installed there comes first: Node.js too, where the system's is missing or too old.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A server starts over a thousand modules: compiled once, whatever the surroundings say.
+export PYTHONDONTWRITEBYTECODE :=
+export UV_COMPILE_BYTECODE := 1
 # One line per step, with what it took.
 step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2>&1 \
        || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"

@@ -81,7 +81,7 @@ def measure(times: int) -> list[float]:
             assert process is not None, "it was heard"
             os.kill(process, signal.SIGSTOP)
             try:
-                found.append(until(lambda: "server_overload" in operator.alerts()))
+                found.append(until(lambda: "canary" in operator.alerts()))
             finally:
                 os.kill(process, signal.SIGCONT)
             print(f"alert {found[-1]:.1f} s after the last picture", flush=True)

@@ -271,8 +271,8 @@ class Stats:
     @property
     def publications(self) -> FiguresByHandle:
         """Per publication handle: packets, bytes, lost, repaired, nacks_sent, plis_sent, keyframes, bitrate, jitter_seconds,
-        age_ms, layers, wire_rates (what each layer takes of a viewer's link: four numbers for each, cumulative over its
-        temporal layers, in bits per second)."""
+        age_ms, layers, wire_rates (what each layer takes of a viewer's link, in bits per second: three rows of four numbers
+        for each, by spatial and by temporal layer, cumulative in both)."""
 
     @property
     def subscriptions(self) -> FiguresByHandle:

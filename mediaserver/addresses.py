@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 from mediaserver.config import Media
@@ -13,13 +14,28 @@ def media_addresses(settings: Media) -> list[str]:
 
 
 def default_address() -> str:
-    """The address of the default route; loopback without one.
+    """The address of the default route; loopback without one."""
+    return _leaves_from("192.0.2.1") or "127.0.0.1"
+
+
+def is_own(host: str) -> bool:
+    """Whether what is sent to this address never leaves the machine; False for what is no address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or _leaves_from(host) == str(address)
+
+
+def _leaves_from(host: str) -> str | None:
+    """This machine's address on the way to another; None without a way.
 
     Nothing is sent: a UDP connect only looks up the way.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
+            probe.connect((host, 9))
         except OSError:
-            return "127.0.0.1"
+            return None
+        return str(probe.getsockname()[0])

@@ -19,6 +19,11 @@ class ClinicalClass(StrEnum):
         """0 for the least urgent."""
         return len(ClinicalClass) - 1 - list(ClinicalClass).index(self)
 
+    @property
+    def vital(self) -> bool:
+        """Somebody may be under the knife: nothing here is interrupted without a reason."""
+        return self in (ClinicalClass.SURGERY, ClinicalClass.EMERGENCY)
+
 
 USUAL = ClinicalClass.CONSULT
 """Of a room that nobody's token says anything of."""

@@ -158,6 +158,21 @@ class Storage(Section):
         return value
 
 
+ApplicationTitle: TypeAlias = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-~]{0,15}$")]
+"""Of a DICOM application entity (PS3.5 section 6.2): 1 to 16 characters, no backslash."""
+
+
+class Archive(Section):
+    """The hospital's DICOM archive (PACS), where the review page may send DICOM objects to; without ``host``
+    nowhere."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    port: Port = 104
+    title: ApplicationTitle = "PACS"
+    own_title: ApplicationTitle = "LOUPE"
+    """Ours, as the archive's operator has to know it."""
+
+
 class Limits(Section):
     """Bounds on what clients may ask for (06-reliability 4.2)."""
 
@@ -305,6 +320,7 @@ class Settings(BaseSettings):
     recording: Recording = Recording()
     retention: Retention = Retention()
     storage: Storage = Storage()
+    archive: Archive = Archive()
     limits: Limits = Limits()
     tokens: Tokens = Tokens()
     history: History = History()

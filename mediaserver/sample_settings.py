@@ -37,6 +37,12 @@ SAMPLE: Final = """\
 # region = "us-east-1"
 # access_key_id = "loupe"         # secret_access_key better as a secret file
 
+[archive]
+# host = "192.0.2.7"    # of the hospital's DICOM archive (PACS); absent: the review page offers none
+# port = 104
+# title = "PACS"        # the archive's application entity title
+# own_title = "LOUPE"   # ours, to be made known to the archive
+
 [retention]
 # clinical_days = 3650
 # teaching_days = 365

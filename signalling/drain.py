@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import time
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from msgspec import Struct
 
+from mediaserver.addresses import is_own
 from mediaserver.config import Settings
 from mediaserver.policy import Role
 from signalling import keys, tokens
@@ -60,13 +60,10 @@ async def ask(settings: Settings, url: str, override: str = "") -> Answer:
 
 
 def trust(url: str) -> ssl.SSLContext | bool:
-    """On loopback nobody stands between: a certificate for the public name is good enough there."""
+    """Within this machine nobody stands between: any certificate is good enough there, one for the public
+    name as well as one that the server signed itself. ``own_url`` gives such an address."""
     host = urlsplit(url).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if host != "localhost" and not is_own(host):
         return True
     context = ssl.create_default_context()
     context.check_hostname = False

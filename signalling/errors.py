@@ -167,6 +167,7 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.WorkerGone: 503,
     review.CannotExport: 422,
     review.NotAccepted: 502,
+    review.NoArchive: 404,
     review.ReviewOff: 404,
     NothingToMark: 409,
     errors.RecordingOff: 503,

@@ -14,6 +14,7 @@ from mediaserver.policy import Right, require
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
 from mediaserver.review.export.order import Order, cameras, span
+from mediaserver.review.export.sending import Sending, Stored
 from mediaserver.review.export.worker import Failed, Finished, Progress
 from mediaserver.review.purposes import stated
 from mediaserver.store.recordings import UnknownRecording
@@ -30,6 +31,15 @@ _TYPES = {
 }  # fmt: skip
 
 
+class ArchiveState(Struct, frozen=True, kw_only=True):
+    """How far the sending of an export's DICOM objects to the archive is."""
+
+    state: Literal["sending", "stored", "failed"]
+    percent: float = 0.0
+    code: str = ""
+    """Of the error, when it failed."""
+
+
 class ExportState(Struct, frozen=True, kw_only=True):
     """How far an export is. Rate: seconds of film per second."""
 
@@ -42,12 +52,16 @@ class ExportState(Struct, frozen=True, kw_only=True):
     files: list[str] = []
     code: str = ""
     """Of the error, when it failed."""
+    archive: ArchiveState | None = None
+    """None: it was not sent there."""
 
 
 class ExportList(Struct, frozen=True, kw_only=True):
     """Of one recording, oldest first."""
 
     exports: list[ExportState]
+    archive: str | None
+    """Title of the archive (PACS) that DICOM objects may be sent to; None: none is configured."""
 
 
 def _state(job: Job) -> ExportState:
@@ -64,13 +78,30 @@ def _state(job: Job) -> ExportState:
                 rate=round(running.rate, 2), left_seconds=running.left_seconds,
             )  # fmt: skip
         case Finished(files=files):
-            return ExportState(id=id, form=form, state="finished", percent=100.0, files=files)
+            return ExportState(
+                id=id, form=form, state="finished", percent=100.0, files=files,
+                archive=_archived(job),
+            )  # fmt: skip
         case Failed(code=code):
             return ExportState(id=id, form=form, state="failed", code=code)
         case Cancelled():
             return ExportState(id=id, form=form, state="cancelled")
         case _:
             assert_never(job.state)
+
+
+def _archived(job: Job) -> ArchiveState | None:
+    match job.sending:
+        case None:
+            return None
+        case Sending(done_bytes=done, all_bytes=of):
+            return ArchiveState(state="sending", percent=round(100 * done / of, 1) if of else 0.0)
+        case Stored():
+            return ArchiveState(state="stored", percent=100.0)
+        case Failed(code=code):
+            return ArchiveState(state="failed", code=code)
+        case _:
+            assert_never(job.sending)
 
 
 def _outcome(job: Job) -> str:
@@ -95,7 +126,7 @@ async def start_export(request: web.Request) -> web.Response:
     recording = await at.open(entry.id)
     cameras(order, recording)
     span(order, recording)
-    await at.teaching.check(order.use, recording.procedure)
+    await at.will.check(asking.role, order.use, recording.procedure)
     job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub, recording.procedure)
     details = {
         "form": order.form, "from": order.start_seconds, "to": order.end_seconds, "use": order.use.value,
@@ -121,7 +152,8 @@ async def _job(request: web.Request) -> tuple[Desk, Job]:
 async def list_exports(request: web.Request) -> web.Response:
     """All of a recording that are kept."""
     at, _, entry = await permitted(request, Right.EXPORT)
-    return json_response(ExportList(exports=[_state(job) for job in at.jobs.of(entry.id)]))
+    exports = [_state(job) for job in at.jobs.of(entry.id)]
+    return json_response(ExportList(exports=exports, archive=at.jobs.archive))
 
 
 async def show_export(request: web.Request) -> web.Response:
@@ -134,6 +166,36 @@ async def cancel_export(request: web.Request) -> web.Response:
     at, job = await _job(request)
     await at.jobs.remove(job.id)
     return web.Response(status=204)
+
+
+async def send_export(request: web.Request) -> web.Response:
+    """Sends its DICOM objects to the archive; asked again while that is under way or done, says how far."""
+    at, asking, entry = await permitted(request, Right.EXPORT)
+    job = (await _job(request))[1]
+    before = job.sending_task
+    task = at.jobs.send(job.id).sending_task
+    if task is not None and task is not before:
+        note = partial(
+            at.audit.append, Event.RECORDING_EXPORT, actor=asking.claims.sub, room=entry.room,
+            procedure=job.procedure, subject=entry.id,
+        )  # fmt: skip
+        note(details={"export": job.id, "step": "sending", "objects": len(job.objects)})
+        task.add_done_callback(lambda _: note(outcome=_sent(job), details=_arrived(job)))
+    return json_response(_state(job))
+
+
+def _sent(job: Job) -> str:
+    return "success" if isinstance(job.sending, Stored) else "failed"
+
+
+def _arrived(job: Job) -> dict[str, str | int]:
+    match job.sending:
+        case Stored(objects=objects):
+            return {"export": job.id, "step": "stored", "objects": objects}
+        case Failed(code=code):
+            return {"export": job.id, "step": "not_stored", "code": code}
+        case _:
+            return {"export": job.id, "step": "not_stored", "code": "cancelled"}
 
 
 async def take_file(request: web.Request) -> web.StreamResponse:
@@ -189,6 +251,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="DELETE", path=f"{BASE}/{{recording}}/exports/{{export}}", handler=cancel_export,
         summary="Cancels an export, or removes its files.", response=None, rights=_EXPORT, problems=_PROBLEMS,
+    ),
+    Route(
+        method="POST", path=f"{BASE}/{{recording}}/exports/{{export}}/archive", handler=send_export,
+        summary="Sends an export's DICOM objects to the archive.", response=ExportState, rights=_EXPORT,
+        problems=(*_PROBLEMS, 422),
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/exports/{{export}}/files/{{file}}", handler=take_file,

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -126,10 +126,12 @@ def export(
 def _check_use(store: Store, recording: Recording, order: Order) -> None:
     import asyncio
 
-    from mediaserver.review.purposes import Teaching
+    from mediaserver.policy import Role
+    from mediaserver.review.purposes import PatientsWill
 
     try:
-        asyncio.run(Teaching(store.consents).check(order.use, recording.procedure))
+        # Whoever has the command line is of the house.
+        asyncio.run(PatientsWill(store.consents).check(Role.STAFF, order.use, recording.procedure))
     except LoupeError as error:
         _fail(error.message)
 
@@ -262,7 +264,8 @@ def send(
     except ValueError as error:
         _fail(str(error), 2)
     try:
-        store(where, files, lambda number: print(f"stored {number} of {len(files)}"))
+        objects = [partial(nullcontext, file) for file in files]
+        store(where, objects, lambda number: print(f"stored {number} of {len(files)}"))
     except LoupeError as error:
         _fail(error.message)
 

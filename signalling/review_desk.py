@@ -11,7 +11,7 @@ from mediaserver.config import Settings
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.kept_reception import KeptReception
-from mediaserver.review.purposes import Teaching
+from mediaserver.review.purposes import PatientsWill
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
@@ -31,19 +31,20 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
         audit=store.audit,
         jobs=Jobs(settings, now=now),
         views=Views(now),
-        teaching=Teaching(store.consents),
+        will=PatientsWill(store.consents),
     )
 
 
 async def running(application: web.Application) -> AsyncIterator[None]:
     """The desk runs as long as the application does; then exports and views end, while the store still takes
     what the audit is told."""
-    desk = application[SERVICES].desk
+    services = application[SERVICES]
+    desk = services.desk
     if desk is None:
         yield
         return
-    history = application[SERVICES].operations.store.database
-    reception = KeptReception(desk.roots, desk.vault, history)
+    history, ended = services.operations.store.database, services.server.recordings.ended
+    reception = KeptReception(desk.roots, desk.vault, history, ended)
     works = (desk.run(), desk.follow_consents(), reception.run())
     tasks = [asyncio.create_task(work) for work in works]
     yield

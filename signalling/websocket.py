@@ -11,7 +11,7 @@ import logging
 import time
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from mediaserver import errors
 from mediaserver.bucket import TokenBucket
@@ -62,6 +62,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
     ws = web.WebSocketResponse(
         protocols=(messages.PROTOCOL,),
         compress=False,
+        autoclose=False,
         autoping=False,
         timeout=parts.limits.close_seconds,
         # aiohttp refuses a message of exactly this size.
@@ -126,6 +127,11 @@ class Socket:
         finally:
             self._listening = None
         self._heard = asyncio.get_running_loop().time()
+        if message.type is WSMsgType.CLOSE:
+            # aiohttp takes 1006, which nobody may send (RFC 6455 section 7.4.1).
+            forbidden = message.data == WSCloseCode.ABNORMAL_CLOSURE
+            code = WSCloseCode.PROTOCOL_ERROR if forbidden else WSCloseCode.OK
+            await self._ws.close(code=code, drain=False)
         ended = message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
         return None if ended else message
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from mediaserver._dataplane import Figures as PlaneFigures
 from mediaserver._dataplane import FiguresByHandle, Stats
 from mediaserver.layers import Encoding
-from mediaserver.layers.rates import SPEECH, nominal
+from mediaserver.layers.rates import SPEECH, Matrix, nominal
 from mediaserver.layers.rungs import USUAL_HEIGHT
 from mediaserver.room import Publication
 
-TEMPORAL_LAYERS = 4
-"""Figures for each encoding in the plane's ``wire_rates``."""
+SPATIAL_LAYERS, TEMPORAL_LAYERS = 3, 4
+"""Rows for each encoding in the plane's ``wire_rates``, and figures in a row."""
 SETTLED_SECONDS = 2.0
 """A meter averages over a second and is read once a second."""
 NOTICEABLE = 0.25
@@ -22,7 +22,6 @@ NOTICEABLE = 0.25
 BUSY = 0.9
 """A worker that works for this share of the time forwards late."""
 
-Row: TypeAlias = tuple[float, ...]
 Figures: TypeAlias = PlaneFigures | Mapping[str, Any]
 _SENT = ("bytes_out", "repair_bytes", "parity_bytes", "probe_bytes")
 
@@ -53,7 +52,7 @@ class Downlink(NamedTuple):
 class _Source:
     """What is remembered of one publication."""
 
-    rates: tuple[Row, ...] = ()
+    rates: tuple[Matrix, ...] = ()
     noticed: tuple[float, ...] = ()
     """By encoding: its rate when viewers were last told to look at it."""
     unrestrained: dict[int, float] = field(default_factory=dict)
@@ -99,10 +98,10 @@ class Meters:
         changed = []
         for handle, found in figures.items():
             source = self._sources.setdefault(handle, _Source())
-            source.rates = _rows(found.get("wire_rates", ()))
+            source.rates = _matrices(found.get("wire_rates", ()))
             source.uplink = _uplink(source, found)
             _flow(source, found.get("layers", ()), now)
-            tops = tuple(row[-1] for row in source.rates)
+            tops = tuple(rows[-1][-1] for rows in source.rates)
             if _differ(tops, source.noticed):
                 source.noticed = tops
                 changed.append(handle)
@@ -128,10 +127,9 @@ class Meters:
         found = []
         for index in range(min(max(source.seen, 1), count)):
             since = source.flowing.get(index)
-            row = source.rates[index] if index < len(source.rates) else ()
             found.append(
                 Encoding(
-                    rates=(row,) if row else (),
+                    rates=source.rates[index] if index < len(source.rates) else (),
                     flows=since is not None,
                     settled=since is not None and now - since >= SETTLED_SECONDS,
                     dormant=since is None and active is not None and not active[index],
@@ -154,21 +152,21 @@ class Meters:
         source = self._sources.get(publication.handle)
         if source is None:
             return (0,) * publication.encodings
-        tops = [int(row[-1]) for row in source.rates[: publication.encodings]]
+        tops = [int(rows[-1][-1]) for rows in source.rates[: publication.encodings]]
         tops += [0] * (publication.encodings - len(tops))
         return tuple(rate if index in source.flowing else 0 for index, rate in enumerate(tops))
 
     def rate(self, handle: int, index: int) -> float:
         """Bits per second of one encoding of a publication with all its layers; 0 where unknown."""
         source = self._sources.get(handle)
-        return source.rates[index][-1] if source is not None and index < len(source.rates) else 0.0
+        return source.rates[index][-1][-1] if source is not None and index < len(source.rates) else 0.0
 
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""
         source = self._sources.get(handle)
         if source is None or index >= len(source.rates) or index not in source.flowing:
             return
-        rate = source.rates[index][-1]
+        rate = source.rates[index][-1][-1]
         if rate > 0 and now - source.flowing[index] >= SETTLED_SECONDS:
             source.unrestrained[index] = rate
 
@@ -193,12 +191,20 @@ class Meters:
         return worker in self._busy
 
 
-def _rows(flat: Sequence[float]) -> tuple[Row, ...]:
-    count = len(flat) // TEMPORAL_LAYERS
-    return tuple(
-        tuple(float(rate) for rate in flat[index * TEMPORAL_LAYERS : (index + 1) * TEMPORAL_LAYERS])
-        for index in range(count)
-    )
+def _matrices(flat: Sequence[float]) -> tuple[Matrix, ...]:
+    rows = [
+        tuple(float(rate) for rate in flat[at : at + TEMPORAL_LAYERS])
+        for at in range(0, len(flat), TEMPORAL_LAYERS)
+    ]
+    return tuple(_told_apart(rows[at : at + SPATIAL_LAYERS]) for at in range(0, len(rows), SPATIAL_LAYERS))
+
+
+def _told_apart(rows: Sequence[tuple[float, ...]]) -> Matrix:
+    """Without spatial layers that add nothing: most encodings have one."""
+    count = len(rows)
+    while count > 1 and rows[count - 2][-1] >= rows[count - 1][-1]:
+        count -= 1
+    return tuple(rows[:count])
 
 
 def _flow(source: _Source, flowing: Sequence[int], now: float) -> None:

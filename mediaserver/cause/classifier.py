@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mediaserver.cause import legs
 from mediaserver.cause import thresholds as limits
 from mediaserver.cause.texts import RANK
 from mediaserver.cause.thresholds import above, below, finding, true
 from mediaserver.operations.model import Cause, Finding, Sample
+from mediaserver.policy import Role
 
 NETWORK: frozenset[Cause] = frozenset({"publisher_uplink", "viewer_downlink", "relay"})
 """What an overloaded server looks like from its legs."""
+
+_PLACES = {None: 0, Role.SURGEON: 1, Role.SPECIALIST: 2, Role.STAFF: 2, Role.MODERATOR: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,6 @@ class ServerFacts:
     event_loop_lag_seconds: float | None = None
     forward_delay_p99_seconds: float | None = None
     send_drops_ratio: float | None = None
-    canary_silent_seconds: float | None = None
     recording: bool = False
     """Somebody records here: only then is the disk this room's trouble."""
     recording_lag_seconds: float | None = None
@@ -41,8 +45,12 @@ def overload(facts: ServerFacts) -> Finding | None:
         above(limits.LOOP_LAG, facts.event_loop_lag_seconds),
         above(limits.FORWARD_DELAY, facts.forward_delay_p99_seconds),
         above(limits.SEND_DROPS, facts.send_drops_ratio),
-        above(limits.CANARY_SILENCE, facts.canary_silent_seconds),
     )
+
+
+def silence(canary_silent_seconds: float | None) -> Finding | None:
+    """The canary's pictures do not come back. The server's alone: of rooms, their own legs tell."""
+    return finding("canary", above(limits.CANARY_SILENCE, canary_silent_seconds))
 
 
 def disk(facts: ServerFacts) -> Finding | None:
@@ -73,18 +81,31 @@ def classify(samples: Sequence[Sample], facts: ServerFacts) -> list[Finding]:
     sources = {source.publication: source for sample in samples for source in sample.sources}
     of_viewers = [one for sample in samples for one in legs.viewing(sample, sources, upstream)]
     of_legs = [*of_publishers, *of_viewers]
-    if of_server is not None:
-        of_legs = [one for one in of_legs if one.cause not in NETWORK]
-    found += of_legs
+    found += [one for one in of_legs if of_server is None or not _of_that(of_server, one)]
     cut = {one.participant for one in of_legs if any(e.measure == "interrupted" for e in one.evidence)}
     for sample in samples:
         found += _client(sample, cut)
-    return sorted(found, key=badness)
+    if not found:
+        return []
+    roles = {sample.participant: sample.role for sample in samples}
+    whose = [replace(one, role=roles[one.participant]) if one.participant else one for one in found]
+    return sorted(whose, key=badness)
 
 
-def badness(one: Finding) -> tuple[bool, int, str, str]:
-    """A sort key: the worst finding first."""
-    return one.severity != "hurt", RANK[one.cause], one.participant or "", one.publication or ""
+def _of_that(of_server: Finding, of_leg: Finding) -> bool:
+    """Whether a leg's trouble is the server's: what may merely be noticed there makes nothing hurt here."""
+    return of_leg.cause in NETWORK and (of_server.severity == "hurt" or of_leg.severity == "watch")
+
+
+def badness(one: Finding) -> tuple[bool, int, int, str, str]:
+    """A sort key: the worst finding first, of two alike that of the more important."""
+    place = place_of(one.role)
+    return one.severity != "hurt", place, RANK[one.cause], one.participant or "", one.publication or ""
+
+
+def place_of(role: Role | None) -> int:
+    """Whose trouble comes first: the server's own (0), the surgeon's, who works with them, all others'."""
+    return _PLACES.get(role, len(_PLACES))
 
 
 def _upstream(samples: Sequence[Sample], of_publishers: list[Finding]) -> set[str]:

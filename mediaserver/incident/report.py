@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from msgspec.structs import replace
+
 from mediaserver import __version__, _dataplane
 from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
@@ -18,7 +20,6 @@ from mediaserver.operations.model import (
     LegSample,
     LegSummary,
     Sample,
-    Severity,
     TimelineEvent,
 )
 from mediaserver.quality_history import query
@@ -29,6 +30,8 @@ MAX_SAMPLES = 20_000
 MAX_READ = 500_000
 """Looked at for one report: thirteen hours of ten people."""
 MAX_EVENTS = 5_000
+MAX_FINDINGS = 20_000
+"""Beginnings and ends of findings, from before the report too."""
 
 
 async def gather(
@@ -36,26 +39,36 @@ async def gather(
 ) -> IncidentReport:
     """Everything known of a room between two moments."""
     reduction, more_samples, dropped_before_ms = await _samples(database, room, from_ms, to_ms)
-    samples = reduction.samples()
     page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
+    standings = await query.findings(database, room, from_ms, to_ms, limit=MAX_FINDINGS)
     stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
-    return IncidentReport(
-        room=room,
-        clinical_class=stood.spans[0].clinical_class if stood.spans else None,
-        from_ms=from_ms,
-        to_ms=to_ms,
-        made_ms=time.time_ns() // 1_000_000,
-        version=__version__,
-        native_version=_dataplane.__version__,
-        configuration=told(settings),
-        causes=cause_spans(page.events),
-        legs=summaries(samples),
-        timeline=page.events,
-        samples=samples,
-        resolution_seconds=reduction.resolution_seconds,
-        truncated=more_samples or page.next is not None,
-        dropped_before_ms=dropped_before_ms,
-    )
+
+    def made() -> IncidentReport:
+        samples = reduction.samples()
+        return IncidentReport(
+            room=room,
+            clinical_class=stood.spans[0].clinical_class if stood.spans else None,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            made_ms=time.time_ns() // 1_000_000,
+            version=__version__,
+            native_version=_dataplane.__version__,
+            configuration=told(settings),
+            causes=[
+                cause
+                for events, ended_ms in standings
+                for cause in cause_spans(events, ended_ms, from_ms, to_ms)
+            ],
+            legs=summaries(samples),
+            timeline=page.events,
+            samples=samples,
+            resolution_seconds=reduction.resolution_seconds,
+            truncated=more_samples or page.next is not None,
+            dropped_before_ms=dropped_before_ms,
+        )
+
+    # Rooms are live meanwhile: the event loop waits for nothing of this.
+    return await asyncio.to_thread(made)
 
 
 async def _samples(
@@ -68,7 +81,6 @@ async def _samples(
     read = 0
     while True:
         page = await query.samples(database, room, from_ms, to_ms, cursor=cursor)
-        # Rooms are live meanwhile: the event loop does not wait for it.
         await asyncio.to_thread(reduction.add, page.samples)
         read += len(page.samples)
         cursor = page.next
@@ -76,36 +88,57 @@ async def _samples(
             return reduction, cursor is not None, page.dropped_before_ms
 
 
-def cause_spans(events: Iterable[TimelineEvent]) -> list[CauseSpan]:
-    """Findings from raising to clearing; one that began or ended outside has that end open."""
+def cause_spans(
+    events: Iterable[TimelineEvent], ended_ms: int | None, from_ms: int, to_ms: int
+) -> list[CauseSpan]:
+    """Findings of one standing of a room that lasted at some moment between ``from_ms`` and ``to_ms``.
+
+    ``events`` from the standing's beginning, ``ended_ms`` its end. What still goes on at ``to_ms`` has no
+    end; what was cleared and never seen raised began before anything that is known.
+    """
     standing: dict[tuple[str, str | None, str | None], CauseSpan] = {}
     spans: list[CauseSpan] = []
     for event in events:
-        if event.kind not in ("finding_raised", "finding_cleared"):
+        found = _finding(event)
+        if found is None:
             continue
-        cause, _, word = event.detail.partition(" ")
-        severity: Severity = "hurt" if word == "hurt" else "watch"
-        text = next((known for known in CAUSES.values() if known.cause == cause), None)
-        if text is None:
-            continue
-        key = (cause, event.participant, event.publication)
+        key = (found.cause.cause, event.participant, event.publication)
         before = standing.pop(key, None)
-        began = event.at_ms if before is None else before.began_ms
-        raised = event.kind == "finding_raised"
-        worst: Severity = "hurt" if severity == "hurt" or (before and before.severity == "hurt") else "watch"
-        span = CauseSpan(
-            cause=text,
-            severity=worst,
-            evidence=event.evidence or (() if before is None else before.evidence),
-            participant=event.participant,
-            began_ms=began,
-            ended_ms=None if raised else event.at_ms,
-        )
-        if raised:
-            standing[key] = span
+        if event.kind == "finding_raised":
+            standing[key] = found if before is None else _worse(before, found)
         else:
-            spans.append(span)
-    return sorted([*spans, *standing.values()], key=lambda one: one.began_ms)
+            known = replace(found, began_ms=min(from_ms, event.at_ms)) if before is None else before
+            spans.append(replace(known, ended_ms=event.at_ms))
+    # With a room that is gone everything ended, also where a crash kept it from saying so.
+    over_ms = ended_ms if ended_ms is not None and ended_ms < to_ms else None
+    spans += [replace(one, ended_ms=over_ms) for one in standing.values()]
+    lasted = [one for one in spans if one.ended_ms is None or one.ended_ms >= from_ms]
+    return sorted(lasted, key=lambda one: one.began_ms)
+
+
+def _finding(event: TimelineEvent) -> CauseSpan | None:
+    """What one event says; None for other events, and for causes that this version does not know."""
+    cause, _, word = event.detail.partition(" ")
+    text = next((known for known in CAUSES.values() if known.cause == cause), None)
+    if event.kind not in ("finding_raised", "finding_cleared") or text is None:
+        return None
+    return CauseSpan(
+        cause=text,
+        severity="hurt" if word == "hurt" else "watch",
+        evidence=event.evidence,
+        participant=event.participant,
+        began_ms=event.at_ms,
+        ended_ms=None,
+    )
+
+
+def _worse(before: CauseSpan, now: CauseSpan) -> CauseSpan:
+    """Raised again, as when it grew worse: since the first time, as bad as ever, by the newest evidence."""
+    return replace(
+        before,
+        severity="hurt" if "hurt" in (before.severity, now.severity) else "watch",
+        evidence=now.evidence or before.evidence,
+    )
 
 
 def summaries(samples: Sequence[Sample]) -> list[LegSummary]:

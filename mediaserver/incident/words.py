@@ -27,6 +27,7 @@ class Words:
     dropped: str
     causes: str
     nothing_found: str
+    nothing_known: str
     cause: str
     severity: str
     who: str
@@ -86,6 +87,7 @@ VI = Words(
     dropped="Số liệu trước {time} đã bị bỏ vì kho đầy hoặc quá hạn giữ: phần đó của báo cáo không đủ.",
     causes="Nguyên nhân",
     nothing_found="Không ghi nhận vấn đề nào trong khoảng thời gian này.",
+    nothing_known="Không còn lưu số liệu nào của khoảng thời gian này.",
     cause="Nguyên nhân",
     severity="Mức độ",
     who="Người tham gia",
@@ -153,8 +155,8 @@ VI = Words(
         "socket_back": "Có lại kết nối điều khiển",
         "published": "Bắt đầu phát nguồn",
         "unpublished": "Dừng phát nguồn",
-        "muted": "Tắt nguồn",
-        "unmuted": "Bật lại nguồn",
+        "muted": "Tạm dừng nguồn",
+        "unmuted": "Nguồn truyền tiếp",
         "frozen": "Hình đứng",
         "flows_again": "Hình chạy lại",
         "layers_changed": "Đổi các lớp hình được phát",
@@ -163,8 +165,8 @@ VI = Words(
         "path_changed": "Đổi mạng",
         "recording_started": "Bắt đầu ghi",
         "recording_stopped": "Dừng ghi",
-        "finding_raised": "Phát hiện vấn đề",
-        "finding_cleared": "Hết vấn đề",
+        "finding_raised": "Phát hiện sự cố",
+        "finding_cleared": "Hết sự cố",
     },
 )
 EN = Words(
@@ -179,6 +181,7 @@ EN = Words(
     "that part is not complete.",
     causes="Causes",
     nothing_found="Nothing was found wrong in this span of time.",
+    nothing_known="Nothing is kept of this span of time.",
     cause="Cause",
     severity="Severity",
     who="Participant",
@@ -242,22 +245,22 @@ EN = Words(
         "room_closed": "Room closed",
         "joined": "Joined",
         "left": "Left",
-        "socket_lost": "Signalling lost",
-        "socket_back": "Signalling back",
-        "published": "Source published",
-        "unpublished": "Source ended",
-        "muted": "Source muted",
-        "unmuted": "Source unmuted",
+        "socket_lost": "Control connection lost",
+        "socket_back": "Control connection back",
+        "published": "Began to send",
+        "unpublished": "Stopped sending",
+        "muted": "Source paused",
+        "unmuted": "Source resumed",
         "frozen": "Picture frozen",
-        "flows_again": "Picture flows again",
-        "layers_changed": "Layers sent changed",
-        "layer_forwarded": "Layer watched changed",
+        "flows_again": "Picture moves again",
+        "layers_changed": "Sent layers changed",
+        "layer_forwarded": "Forwarded layer changed",
         "transport": "Transport",
         "path_changed": "Network path changed",
         "recording_started": "Recording started",
         "recording_stopped": "Recording stopped",
-        "finding_raised": "Finding raised",
-        "finding_cleared": "Finding cleared",
+        "finding_raised": "Trouble found",
+        "finding_cleared": "Trouble over",
     },
 )
 WORDS: dict[Language, Words] = {"vi": VI, "en": EN}

@@ -154,17 +154,18 @@ def _with_stills(
 
     A picture that must be legible is taken still and sharp rather than moving and small.
     """
-    index = flowing[-1] if demand.source_type in _KEEPS_SHARPNESS else flowing[0]
-    bits = figures(rates, demand, index)[-1][-1] * KEY_FRAME_SECONDS
+    sharp = demand.source_type in _KEEPS_SHARPNESS
+    index = flowing[-1] if sharp else flowing[0]
+    rows = figures(rates, demand, index)
+    spatial = None if sharp or len(rows) == 1 else 0
+    bits = rows[-1 if spatial is None else spatial][-1] * KEY_FRAME_SECONDS
     intervals = (RARE_STILL_SECONDS, STILL_SECONDS) if chosen and not demand.shared else (RARE_STILL_SECONDS,)
-    if demand.source_type in _KEEPS_SHARPNESS:
+    if sharp:
         # Their worth is their height.
-        sharp = [rung for rung in moving if rung.worth >= LEGIBLE_HEIGHT]
-        moving = sharp or moving[-1:]
+        moving = [rung for rung in moving if rung.worth >= LEGIBLE_HEIGHT] or moving[-1:]
+    option = Option(index, spatial)
     stills = [
-        Rung(
-            Still(Option(index), interval), bits / min(interval, STILL_SENT_SECONDS), -interval, (_STILLS, 0)
-        )
+        Rung(Still(option, interval), bits / min(interval, STILL_SENT_SECONDS), -interval, (_STILLS, 0))
         for interval in intervals
     ]
     return [still for still in stills if not moving or still.rate < moving[0].rate] + moving

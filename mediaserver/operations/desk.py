@@ -17,19 +17,18 @@ from mediaserver import __version__
 from mediaserver.alerts.alerts import Alerts, News
 from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
-from mediaserver.cause.classifier import ServerFacts, classify, disk, overload
-from mediaserver.clinical import ClinicalClass
+from mediaserver.cause.classifier import ServerFacts, classify, disk, overload, silence
 from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
 from mediaserver.operations.facts import Disk, LoopLag, Workers
+from mediaserver.operations.interlock import live_surgeries
 from mediaserver.operations.live import LiveRoom, first_alert, first_look
 from mediaserver.operations.measures import Measures
 from mediaserver.operations.model import (
     Alert,
     Board,
     CanaryReading,
-    Finding,
     PictureReading,
     RoomDetail,
     ServerState,
@@ -49,7 +48,6 @@ from mediaserver.tasks import end_tasks
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
 """A board older than this is shown in red."""
-URGENT = (ClinicalClass.SURGERY, ClinicalClass.EMERGENCY)
 HISTORY_FILE = "history.db"
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -154,7 +152,13 @@ class Desk:
         ]:
             self._end(self._live.pop(id), at_ms)
         for room in list(self._registry.rooms.values()):
-            self._room(room, sessions.get(room.id, []), found, now, at_ms)
+            try:
+                self._room(room, sessions.get(room.id, []), found, now, at_ms)
+            except Exception:
+                # One room's trouble blinds nobody to the others.
+                _log.exception("a room's second was lost", room=room.id)
+                if (live := self._live.get(room.id)) is not None:
+                    live.missed(at_ms)
         self._of_server(at_ms)
         self._sampled_ms = at_ms
         self.store.keep_house(now, at_ms)
@@ -222,7 +226,8 @@ class Desk:
 
     def _of_server(self, at_ms: int) -> None:
         facts = self._facts(None, recording=True)
-        found: list[Finding] = [one for one in (overload(facts), disk(facts)) if one is not None]
+        of_canary = silence(self._canary.silent_seconds if self._canary else None)
+        found = [one for one in (overload(facts), disk(facts), of_canary) if one is not None]
         self._server.second(found, at_ms)
         self._tell(self.alerts.second(None, None, self._server.current(), at_ms))
         self.alerts.forget_quiet(at_ms)
@@ -241,7 +246,6 @@ class Desk:
             event_loop_lag_seconds=self.lag.last_seconds,
             forward_delay_p99_seconds=figure(workers.delay_p99),
             send_drops_ratio=figure(workers.drops),
-            canary_silent_seconds=self._canary.silent_seconds if self._canary else None,
             recording=recording,
             recording_lag_seconds=self.recorder.lag_seconds if self.recorder else None,
             recording_failed=self.recorder is not None and self.recorder.failed,
@@ -290,13 +294,12 @@ class Desk:
     def board(self, allowed: Callable[[str], bool] = lambda _: True) -> Board:
         """All rooms that the asker may see, in the order in which to look at them."""
         live = [one for one in self._live.values() if allowed(one.room.id)]
-        surgeries = [one for one in live if one.used_for in URGENT and not one.room.empty]
         return Board(
             at_ms=_now_ms(),
             sampled_at_ms=self._sampled_ms,
             stale_after_seconds=STALE_AFTER_SECONDS,
             rows=sorted((one.row() for one in live), key=first_look),
-            live_surgeries=len(surgeries),
+            live_surgeries=live_surgeries(room for id, room in self._registry.rooms.items() if allowed(id)),
             open_alerts=len(self.open_alerts(allowed)),
             server=self._state(),
             canary=self._canary,
@@ -334,7 +337,7 @@ class Desk:
             disk_free_bytes=self.disk.free_bytes,
             disk_forecast_seconds=self.disk.forecast_seconds,
             history_queue=self.store.database.queued,
-            history_dropped=sum(self.store.database.refused.values()) + self.store.dropped["full"],
+            history_dropped=self.store.lost,
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from mediaserver.alerts.lasting import Change, Lasting, Raised
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import USUAL, ClinicalClass
+from mediaserver.operations.missing import Missing
 from mediaserver.operations.model import (
     Alert,
     BoardRow,
@@ -20,7 +21,7 @@ from mediaserver.operations.model import (
 from mediaserver.operations.timeline import Scene, happened
 from mediaserver.room import Room
 
-_STATES: tuple[RoomState, ...] = ("hurt", "watch", "good", "unknown")
+_STATES: tuple[RoomState, ...] = ("hurt", "watch", "unknown", "good")
 
 
 @dataclass(slots=True)
@@ -37,19 +38,28 @@ class LiveRoom:
     state: RoomState = "unknown"
     since_ms: int = 0
     lasting: Lasting = field(default_factory=Lasting)
+    missing: Missing = field(default_factory=Missing)
 
     def second(
         self, samples: list[Sample], findings: Sequence[Finding], scene: Scene, at_ms: int
     ) -> list[TimelineEvent]:
         """Takes what was seen in this second; what happened since the one before."""
         events = happened(self.scene, scene, at_ms)
-        events += [_of_change(change, at_ms) for change in self.lasting.second(findings, at_ms)]
+        self.missing.second(self.scene, scene, at_ms)
+        awaited = self.missing.findings(at_ms) if self.used_for.vital else []
+        changes = self.lasting.second([*findings, *awaited], at_ms)
+        events += [_of_change(change, at_ms) for change in changes]
         self.scene, self.samples = scene, samples
         self.joined_ms = {id: self.joined_ms.get(id, at_ms) for id in scene.seats}
         state = self._judge()
         if state != self.state or self.since_ms == 0:
             self.state, self.since_ms = state, at_ms
         return events
+
+    def missed(self, at_ms: int) -> None:
+        """A second that could not be looked at: what was well is not known to be so."""
+        if self.state == "good":
+            self.state, self.since_ms = "unknown", at_ms
 
     def end(self, at_ms: int) -> list[TimelineEvent]:
         """The room is gone."""
@@ -75,15 +85,14 @@ class LiveRoom:
         """The board's row."""
         findings = self.lasting.current()
         members = self.room.members.values()
-        worst = findings[0].participant if findings else None
         return BoardRow(
             room=self.room.id,
             clinical_class=self.used_for,
             state=self.state,
             since_ms=self.since_ms,
             cause=CAUSES[findings[0].cause] if findings else None,
-            worst_participant=worst,
-            worst_role=next((member.role for member in members if member.id == worst), None),
+            worst_participant=findings[0].participant if findings else None,
+            worst_role=findings[0].role if findings else None,
             findings=findings,
             participants=sum(1 for member in members if not member.viewer),
             viewers=sum(1 for member in members if member.viewer),
@@ -109,9 +118,15 @@ class LiveRoom:
         ]
 
 
-def first_look(row: BoardRow) -> tuple[int, int, int]:
-    """A sort key: worst state, then clinical class, then who has waited longest."""
-    return _STATES.index(row.state), -row.clinical_class.urgency, row.since_ms
+def first_look(row: BoardRow) -> tuple[bool, int, int, int]:
+    """A sort key: whoever waits before tests, worst state, clinical class, then who has waited longest.
+
+    Where nobody can tell how people are that are there, one looks before where all is well.
+    """
+    place = _STATES.index(row.state)
+    if row.state == "unknown" and not row.participants + row.viewers:
+        place = len(_STATES)
+    return row.clinical_class is ClinicalClass.TEST, place, -row.clinical_class.urgency, row.since_ms
 
 
 def first_alert(alert: Alert) -> tuple[bool, int, int]:

@@ -153,6 +153,11 @@ class DeskCollector(Collector):
         for raised, count in sorted(self._desk.alerts.raised.items()):
             alerts.add_metric(list(raised), count)
         yield alerts
+        yield CounterMetricFamily(
+            "loupe_alerts_withheld",
+            "Alerts that were told to nobody, as there were too many.",
+            value=self._desk.alerts.withheld,
+        )
 
     def _of_server(self) -> Iterator[Metric]:
         load = GaugeMetricFamily(
@@ -203,10 +208,10 @@ class DeskCollector(Collector):
             lost.add_metric([reason], store.database.refused[reason])
         yield lost
         dropped = CounterMetricFamily(
-            "loupe_history_rows_dropped", "Samples taken away: past their keeping, or for want of room.",
+            "loupe_history_rows_dropped", "Samples taken away: old, for want of room, or unreadable.",
             labels=["reason"],
         )  # fmt: skip
-        for reason in ("expired", "full"):
+        for reason in ("expired", "full", "unreadable"):
             dropped.add_metric([reason], store.dropped[reason])
         yield dropped
         sent = CounterMetricFamily("loupe_webhook_deliveries", "Webhooks by result.", labels=["result"])

@@ -151,17 +151,10 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
 # ---- Causes and findings ----
 
 Cause = Literal[
-    "publisher_uplink",
-    "publisher_device",
-    "source_frozen",
-    "server_overload",
-    "viewer_downlink",
-    "viewer_device",
-    "relay",
-    "signalling",
-    "recording_disk",
-    "clock",
-]
+    "publisher_uplink", "publisher_device", "source_frozen", "server_overload", "viewer_downlink",
+    "viewer_device", "relay", "signalling", "recording_disk", "clock", "canary",
+]  # fmt: skip
+"""All but the last are of legs; ``canary`` is the server's own."""
 Severity = Literal["watch", "hurt"]
 """``watch``: may soon be seen by somebody; ``hurt``: somebody sees or hears it."""
 
@@ -213,6 +206,7 @@ Measure = Literal[
     "estimate",
     "nothing_arrives",
     "interrupted",
+    "publisher_gone",
     "path_silent",
     "encoder_limited_by_bandwidth",
     "encoder_limited_by_cpu",
@@ -242,7 +236,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """One hurt leg, source or view and its cause.
 
-    ``participant`` is whose; absent for the server's own causes.
+    ``participant`` is whose, ``role`` theirs; absent for the server's own causes.
     """
 
     cause: Cause
@@ -250,6 +244,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...]
     participant: str | None = None
     publication: str | None = None
+    role: Role | None = None
     since_ms: int = 0
 
 
@@ -438,6 +433,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     raised_ms: int
     cleared_ms: int | None
     repeats: int = 0
+    role: Role | None = None
+    """Of ``participant``, the most important whom it hurts."""
 
 
 class AlertPage(Struct, frozen=True, kw_only=True):
@@ -451,7 +448,7 @@ class AlertPage(Struct, frozen=True, kw_only=True):
 
 
 class CauseSpan(Struct, frozen=True, kw_only=True):
-    """A finding from its beginning to its end within the report."""
+    """A finding; it may have begun before the report, and has no end if it lasts at the report's."""
 
     cause: CauseText
     severity: Severity

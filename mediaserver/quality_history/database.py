@@ -7,6 +7,7 @@ weight: when the disk does not keep up, what comes then is refused and counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -31,6 +32,8 @@ MAX_WEIGHT = 500_000
 """Of all writes that are not committed: about 100 MB, when a unit of weight is 200 bytes."""
 COMMIT_SECONDS = 1.0
 MAX_TOGETHER = 5_000
+STOP_SECONDS = 20.0
+"""A disk that has not taken the last writes by then keeps no server from ending."""
 BUSY_MS = 5_000
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -91,11 +94,16 @@ class Database:
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what waits, then closes. Blocks; idempotent."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
+        """Writes what waits, then closes. Blocks, for ``STOP_SECONDS`` at most; idempotent."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        until = time.monotonic() + STOP_SECONDS
+        with contextlib.suppress(queue.Full):
+            self._queue.put(None, timeout=STOP_SECONDS)
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            _log.error("history ended before everything was written", waiting=self.queued)
 
     # ---- Reading and writing ----
 
@@ -215,6 +223,10 @@ class Database:
             except sqlite3.Error as error:
                 self.refused["failed"] += 1
                 _log.error("history write failed", reason=str(error))
+            except Exception:
+                # Whatever one work is wrong about, those after it are written.
+                self.refused["failed"] += 1
+                _log.exception("history write failed")
         try:
             if connection.in_transaction:
                 connection.execute("COMMIT")

@@ -7,9 +7,7 @@ says from when on the history is whole.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-import zlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ import msgspec
 from mediaserver.clinical import USUAL, ClinicalClass
 from mediaserver.operations.model import Alert, Sample, TimelineEvent
 from mediaserver.quality_history.database import Database
+from mediaserver.quality_history.rows import UNREADABLE, encode, pack, read_alerts, unpack
 from mediaserver.quality_history.thinning import thinned
 from mediaserver.store.rooms import RoomNames
 
@@ -30,49 +29,39 @@ THIN_ROWS = 2_000
 HOUSEKEEPING_SECONDS = 10.0
 DROP_ROWS = 5_000
 
-SCHEMA = """
-CREATE TABLE span (
+OF_FINDINGS = "instr(content, CAST('finding_' AS BLOB)) > 0"
+"""What tells events of findings from others; the index of them has it so."""
+
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS span (
     id INTEGER PRIMARY KEY, room TEXT NOT NULL, clinical_class TEXT NOT NULL,
     opened_ms INTEGER NOT NULL, closed_ms INTEGER
 );
-CREATE INDEX span_room ON span (room, opened_ms);
-CREATE INDEX span_opened ON span (opened_ms);
-CREATE TABLE sample (
+CREATE INDEX IF NOT EXISTS span_room ON span (room, opened_ms);
+CREATE INDEX IF NOT EXISTS span_opened ON span (opened_ms);
+CREATE TABLE IF NOT EXISTS sample (
     span INTEGER NOT NULL, at_ms INTEGER NOT NULL, thin INTEGER NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX sample_span ON sample (span, at_ms);
-CREATE INDEX sample_at ON sample (at_ms);
-CREATE INDEX sample_thin ON sample (thin, at_ms);
-CREATE TABLE event (
+CREATE INDEX IF NOT EXISTS sample_span ON sample (span, at_ms);
+CREATE INDEX IF NOT EXISTS sample_at ON sample (at_ms);
+CREATE INDEX IF NOT EXISTS sample_thin ON sample (thin, at_ms);
+CREATE TABLE IF NOT EXISTS event (
     id INTEGER PRIMARY KEY, span INTEGER NOT NULL, at_ms INTEGER NOT NULL, content BLOB NOT NULL
 );
-CREATE INDEX event_span ON event (span, at_ms);
-CREATE INDEX event_at ON event (at_ms);
-CREATE TABLE alert (
+CREATE INDEX IF NOT EXISTS event_span ON event (span, at_ms);
+CREATE INDEX IF NOT EXISTS event_at ON event (at_ms);
+CREATE INDEX IF NOT EXISTS event_finding ON event (span, at_ms) WHERE {OF_FINDINGS};
+CREATE TABLE IF NOT EXISTS alert (
     id TEXT PRIMARY KEY, room TEXT, raised_ms INTEGER NOT NULL, cleared_ms INTEGER, content BLOB NOT NULL
 );
-CREATE INDEX alert_raised ON alert (raised_ms);
-CREATE TABLE dropped (before_ms INTEGER NOT NULL);
-CREATE TABLE delivery (
+CREATE INDEX IF NOT EXISTS alert_raised ON alert (raised_ms);
+CREATE TABLE IF NOT EXISTS dropped (before_ms INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS delivery (
     id TEXT NOT NULL, target TEXT NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL,
     due_ms INTEGER NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY (id, target)
 );
 """
-VERSION = 1
-
-_samples = msgspec.msgpack.Decoder(list[Sample])
-_alert = msgspec.msgpack.Decoder(Alert)
-_encoder = msgspec.msgpack.Encoder()
-
-
-def pack(samples: Sequence[Sample]) -> bytes:
-    """A room's second as a row holds it."""
-    return zlib.compress(_encoder.encode(samples), 1)
-
-
-def unpack(content: bytes) -> list[Sample]:
-    """The same back."""
-    return _samples.decode(zlib.decompress(content))
+VERSION = 2
 
 
 class HistoryStore:
@@ -88,7 +77,7 @@ class HistoryStore:
     ) -> None:
         self.database = Database(path, SCHEMA, VERSION, rooms)
         self.dropped: Counter[str] = Counter()
-        """Rows taken away before their time or at it: ``full``, ``expired``."""
+        """Rows taken away before their time or at it: ``full``, ``expired``, ``unreadable``."""
         self._max_bytes = max_bytes
         self._keep_ms = int(keep_days * DAY_MS)
         self._next_span = 1
@@ -115,11 +104,7 @@ class HistoryStore:
         read = self.database.read_now
         last_ms = read("SELECT max(at_ms) FROM sample")[0][0] or 0
         rows = read("SELECT content FROM alert WHERE cleared_ms IS NULL AND raised_ms <= ?", (now_ms,))
-        left: list[Alert] = []
-        for (content,) in rows:
-            # One that another version wrote must not keep the server from starting.
-            with contextlib.suppress(msgspec.DecodeError):
-                left.append(_alert.decode(content))
+        left = read_alerts([content for (content,) in rows])
         return [
             msgspec.structs.replace(
                 one,
@@ -132,6 +117,12 @@ class HistoryStore:
     def stop(self) -> None:
         """Writes what waits; blocks. Idempotent."""
         self.database.stop()
+
+    @property
+    def lost(self) -> int:
+        """Writes that were not done, and rows taken away before their time."""
+        before_time = sum(gone for reason, gone in self.dropped.items() if reason != "expired")
+        return sum(self.database.refused.values()) + before_time
 
     # ---- What is written ----
 
@@ -167,7 +158,7 @@ class HistoryStore:
         if events:
             self.database.write(
                 "INSERT INTO event (span, at_ms, content) VALUES (?, ?, ?)",
-                *((span, event.at_ms, _encoder.encode(event)) for event in events),
+                *((span, event.at_ms, encode(event)) for event in events),
             )
 
     def put_alert(self, alert: Alert) -> None:
@@ -175,7 +166,7 @@ class HistoryStore:
         kept = msgspec.structs.replace(alert, room=self.database.rooms.kept(alert.room))
         self.database.write(
             "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?)",
-            (alert.id, kept.room, alert.raised_ms, alert.cleared_ms, _encoder.encode(kept)),
+            (alert.id, kept.room, alert.raised_ms, alert.cleared_ms, encode(kept)),
         )
 
     # ---- What is taken away ----
@@ -204,15 +195,19 @@ class HistoryStore:
             rows = [row for row in rows if row[2] // THIN_STEP_MS < last] or rows
         windows: dict[tuple[int, int], list[list[Sample]]] = {}
         for _, span, at_ms, content in rows:
-            windows.setdefault((span, at_ms // THIN_STEP_MS), []).append(unpack(content))
+            try:
+                samples = unpack(content)
+            except UNREADABLE:
+                # It goes, or every housekeeping would fail at it.
+                self.dropped["unreadable"] += 1
+                continue
+            windows.setdefault((span, at_ms // THIN_STEP_MS), []).append(samples)
+        thin = [
+            (span, window * THIN_STEP_MS, pack(_each_thinned(seconds)))
+            for (span, window), seconds in windows.items()
+        ]
         connection.executemany("DELETE FROM sample WHERE rowid = ?", [(row[0],) for row in rows])
-        connection.executemany(
-            "INSERT INTO sample VALUES (?, ?, 1, ?)",
-            [
-                (span, window * THIN_STEP_MS, pack(_each_thinned(seconds)))
-                for (span, window), seconds in windows.items()
-            ],
-        )
+        connection.executemany("INSERT INTO sample VALUES (?, ?, 1, ?)", thin)
 
     def _expire(self, connection: sqlite3.Connection, before_ms: int) -> None:
         gone = connection.execute("DELETE FROM sample WHERE at_ms < ?", (before_ms,)).rowcount

@@ -1,24 +1,23 @@
-"""What is sealed with a recording after its end: further signed lines that follow on the manifest's last.
+"""What is sealed with a recording after its end, and named by a line of its manifest behind the end.
 
-The manifest ends with its end and stays as it was sealed. An annex carries its chain on in files of its own:
-the first line holds the hash of the manifest's last one, and each names the SHA-256 of an encrypted file.
+The line that ends a recording announces its annexes, so that one cut off with its line is missed too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from mediaserver.recording.folder import RecordingFolder, write_whole
-from mediaserver.recording.manifest import Altered, canonical, sha256_of
-from mediaserver.vault import ChunkReader, ChunkWriter, DataKey, FileBytes, NotAuthentic, Vault
+from mediaserver.recording.manifest import Manifest
+from mediaserver.vault import ChunkReader, ChunkWriter, FileBytes, Vault
 
 RECEPTION: Final = "reception"
 """What each viewer got, and when."""
+ANNOUNCED: Final = (RECEPTION,)
+"""By every recording's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,55 +25,36 @@ class Annex:
     """Of one recording, one kind."""
 
     folder: RecordingFolder
+    vault: Vault
     kind: str = RECEPTION
 
-    @property
-    def file(self) -> Path:
-        """Encrypted under the recording's key."""
-        return self.folder.path / f"{self.kind}.enc"
+    def seal(self, content: bytes | None) -> None:
+        """Encrypts under the recording's key, then names it; None: there is nothing to seal, which is said
+        too. Raises ``NotAuthentic``, ``OSError``."""
+        sha256 = None if content is None else self._write(content)
+        manifest = Manifest(self.folder, self.vault)
+        manifest.append({"type": "annex", "kind": self.kind, "sha256": sha256})
 
-    @property
-    def line(self) -> Path:
-        """The signed line about it."""
-        return self.folder.path / f"{self.kind}.annex"
+    def settled(self) -> bool:
+        """Whether the manifest says what became of it. Raises ``OSError``."""
+        return Manifest(self.folder, self.vault).annex(self.kind) is not None
 
-    def seal(self, content: bytes, head: str, key: DataKey, vault: Vault) -> None:
-        """Encrypts, then signs; ``head`` is the hash of the manifest's last line. Raises ``OSError``."""
-        sealed = io.BytesIO()
-        writer = ChunkWriter(sealed, key, self._context)
-        writer.write(content)
-        writer.close()
-        write_whole(self.file, sealed.getvalue())
-        about = {"type": self.kind, "previous": head, "sha256": hashlib.sha256(sealed.getvalue()).hexdigest()}
-        signature = vault.sign(canonical(about), self._context).hex()
-        write_whole(self.line, canonical({**about, "signature": signature}))
-
-    def open(self, key: DataKey) -> bytes | None:
+    def open(self) -> bytes | None:
         """Its content; None where none was sealed. Raises ``NotAuthentic``, ``OSError``."""
-        if not self.line.exists():
+        line = Manifest(self.folder, self.vault).annex(self.kind)
+        if line is None or line["sha256"] is None:
             return None
-        with FileBytes(self.file) as source:
-            reader = ChunkReader(source, key, self._context)
+        with FileBytes(self.folder.annex(self.kind)) as source:
+            reader = ChunkReader(source, self.folder.open_key(self.vault), self._context)
             return reader.read(0, reader.size)
 
-    def check(self, head: str, vault: Vault) -> None:
-        """That it is as it was sealed, behind this manifest. Raises ``Altered``, ``OSError``."""
-        if not self.line.exists():
-            return
-        try:
-            line = json.loads(self.line.read_bytes())
-            signature = bytes.fromhex(line.pop("signature"))
-            vault.check(signature, canonical(line), self._context)
-        except (NotAuthentic, ValueError, KeyError, AttributeError):
-            raise Altered(f"the {self.kind} annex is not as it was signed") from None
-        if line["previous"] != head:
-            raise Altered(f"the {self.kind} annex does not follow the manifest")
-        try:
-            found = sha256_of(self.file).hex()
-        except FileNotFoundError:
-            raise Altered(f"the {self.kind} annex is missing") from None
-        if found != line["sha256"]:
-            raise Altered(f"the {self.kind} annex was altered")
+    def _write(self, content: bytes) -> str:
+        sealed = io.BytesIO()
+        writer = ChunkWriter(sealed, self.folder.open_key(self.vault), self._context)
+        writer.write(content)
+        writer.close()
+        write_whole(self.folder.annex(self.kind), sealed.getvalue())
+        return hashlib.sha256(sealed.getvalue()).hexdigest()
 
     @property
     def _context(self) -> str:

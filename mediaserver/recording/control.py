@@ -1,20 +1,17 @@
-"""Recording as the server knows it: who may, what is being taken, and the taps behind it.
+"""Recording as the server knows it: who may, what is being taken, and what became of it.
 
 No file comes into being without consent to recording for the procedure: consent is asked for here, before the
-recorder hears anything. Taps are pairs of sockets whose reading ends stay open here too, so a recorder that
-ended is started again and goes on reading where the other stopped.
+recorder hears anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -23,34 +20,25 @@ from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
 from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
 from mediaserver.events import RecordingChanged
-from mediaserver.ids import (
-    ParticipantId,
-    ProcedureId,
-    PublicationId,
-    RecordingId,
-    RoomId,
-    TrackId,
-    new_recording_id,
-    new_track_id,
-)
+from mediaserver.ids import ProcedureId, RecordingId, RoomId, new_recording_id
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
-from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.figures import Figures
 from mediaserver.recording.leftovers import Recovery
 from mediaserver.recording.process import Message, RecorderProcess
-from mediaserver.room import Publication, Room
+from mediaserver.recording.supervision import Supervision
+from mediaserver.recording.taking import State, Taking, Tapping
+from mediaserver.room import Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
 from mediaserver.store.store import recording_roots
-from mediaserver.tasks import end_tasks
-from mediaserver.vault import Vault
+from mediaserver.vault import NotAuthentic, Vault
 
 END_SECONDS: Final = 15.0
 """How long the recorder may take to seal at the server's end; the next start does the rest."""
-
-State = Literal["recording", "sealed", "withdrawn"]
+MAX_ENDED: Final = 10_000
+"""Ends that wait to be heard of: more than a restart after a crash may find."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -68,40 +56,14 @@ class Consents(Protocol):
         """Whether a consent was refused or taken back since then, or is so now."""
 
 
-@dataclass(slots=True)
-class TakenTrack:
-    """One source of a recording, over its publisher's reconnects."""
-
-    id: TrackId
-    source: dict[str, Any]
-    identity: tuple[str, str, str]
-    publication: PublicationId | None = None
-    tap: socket.socket | None = None
-    """The reading end, for the next recorder."""
-
-
-@dataclass(slots=True)
-class Taking:
-    """A room that is being recorded."""
-
-    id: RecordingId
-    room: RoomId
-    procedure: ProcedureId
-    begin: dict[str, Any]
-    tracks: list[TakenTrack] = field(default_factory=list)
-    members: set[ParticipantId] = field(default_factory=set)
-    state: State = "recording"
-    risk: tuple[int | None, bool] = (None, False)
-    """Minutes left on the disk, and whether it fails."""
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def event(self) -> RecordingChanged:
-        """As the room is told."""
-        return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000, *self.risk)
-
-
 class NoRecordings:
     """Where nothing is recorded: the server has no master key."""
+
+    supervised = True
+    """There is nothing to hear."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Queue[RecordingId] = asyncio.Queue(MAX_ENDED)
 
     def start_recorder(self) -> None:
         """There is none."""
@@ -139,24 +101,28 @@ class Recordings:
         self._taking: dict[RoomId, Taking] = {}
         self._ending: dict[RecordingId, Taking] = {}
         self._process = RecorderProcess(recorder_arguments(registry.settings))
+        self._tapping = Tapping(registry, vault, self._process.send)
         self._recovery = Recovery(
             recording_roots(registry.settings),
             vault,
             consents,
             self._process.send,
             lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
+            None if rows is None else rows.finalised,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervision = Supervision()
         self._revocations = 0
         """How many were heard of."""
         self.figures = Figures()
+        self.ended: asyncio.Queue[RecordingId] = asyncio.Queue(MAX_ENDED)
+        """Recordings sealed to their end, for whoever adds to them; full, the next start finds the rest."""
 
     # ---- Life ----
 
     def start_recorder(self) -> None:
         """Starts the recorder process, which is told to seal what an earlier one left."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
+        self._supervision.begin("recorder", self._process.messages, self._received)
+        self._supervision.begin("consents", self._revoked, self._heard)
 
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals.
@@ -168,8 +134,7 @@ class Recordings:
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
         await self._recovery.end()
         await self._process.end(END_SECONDS)
-        tasks, self._tasks = self._tasks, []
-        await end_tasks(tasks)
+        await self._supervision.end()
 
     # ---- What is known of it ----
 
@@ -191,6 +156,11 @@ class Recordings:
     def failed(self) -> bool:
         """Something that should be recorded is not."""
         return bool(self._taking) and (self._process.pid is None or self.figures.failed())
+
+    @property
+    def supervised(self) -> bool:
+        """The recorder and decisions about consents are heard."""
+        return self._supervision.whole
 
     @property
     def recorder_pid(self) -> int | None:
@@ -273,7 +243,7 @@ class Recordings:
         self._ending[taking.id] = taking
         taking.state = state
         if state == "withdrawn":
-            self._tell_event(taking, "consent_withdrawn", {})
+            self._tapping.note(taking, "consent_withdrawn", {})
         self._process.send({"do": "stop", "recording": taking.id, "state": state})
         self._note(
             Audited.RECORDING_STOP, actor, taking.room, taking.procedure, taking.id, details={"state": state}
@@ -283,8 +253,7 @@ class Recordings:
             room.recording = None
             self._tell_room(room, taking.event())
         # At last: the recorder ends whatever becomes of its taps.
-        for track in taking.tracks:
-            self._untap(track)
+        self._tapping.release(taking)
         return taking.event()
 
     async def start_by(self, participant: Participant, procedure: ProcedureId) -> None:
@@ -315,72 +284,26 @@ class Recordings:
         taking = self._taking.get(room.id)
         if taking is None:
             return
-        present = {id for id, member in room.members.items() if not member.viewer}
-        for id in present - taking.members:
-            self._tell_event(taking, "joined", {"value": id})
-        for id in taking.members - present:
-            self._tell_event(taking, "left", {"value": id})
-        taking.members = present
-        for track in taking.tracks:
-            if track.publication is not None and track.publication not in room.publications:
-                # Its tap ends by itself once the plane has handed over the last of it.
-                track.publication = None
-        known = {track.publication for track in taking.tracks}
-        for publication in room.publications.values():
-            if publication.id not in known and publication.codec.name.upper() in RECORDABLE:
-                self._tap(taking, publication)
+        self._tapping.follow(taking, room)
         if room.empty:
             self._stop(taking, "sealed", actor=SYSTEM)
 
-    def _tap(self, taking: Taking, publication: Publication) -> None:
-        identity = (publication.kind, publication.source_type, publication.label)
-        free = [t for t in taking.tracks if t.identity == identity and t.publication is None]
-        track = next((t for t in free if t.source["codec"] == publication.codec.name), None)
-        if track is None:
-            track = TakenTrack(new_track_id(), {}, identity)
-            track.source = {
-                "kind": publication.kind,
-                "codec": publication.codec.name,
-                "clock_rate": publication.codec.clock_rate,
-                "source_type": publication.source_type,
-                "participant": publication.participant,
-                "label": self._vault.seal_field(publication.label, f"track/{track.id}/label").hex(),
-            }
-            taking.tracks.append(track)
-        track.publication = publication.id
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._registry.plane.tap(publication.handle, "recorder", theirs.fileno())
-        publication.recorded = True
-        self._registry.unsettle(publication.handle)
-        if track.tap is not None:
-            track.tap.close()
-        track.tap = ours
-        self._hand_over(taking, track)
-
-    def _untap(self, track: TakenTrack) -> None:
-        for handle, (room, publication) in self._registry.publications.items():
-            if publication == track.publication:
-                self._registry.plane.untap(handle, "recorder")
-                room.publication(publication).recorded = False
-                self._registry.unsettle(handle)
-
-    def _hand_over(self, taking: Taking, track: TakenTrack) -> None:
-        if track.tap is not None:
-            order = {"do": "track", "recording": taking.id, "track": track.id, "source": track.source}
-            self._process.send(order, [track.tap.fileno()])
-
     # ---- The recorder ----
 
-    async def _listen(self) -> None:
-        async for message in self._process.messages():
-            self._received(message)
-
-    async def _watch_consents(self) -> None:
+    async def _revoked(self) -> AsyncIterator[Revoked]:
+        """What was decided while nobody listened comes first."""
+        for taking in list(self._taking.values()):
+            if not await self._permitted(taking.procedure, taking.room):
+                since = datetime.fromtimestamp(taking.begin["unix_micros"] / 1_000_000, UTC)
+                taken_back = await self._consents.revoked_since(taking.procedure, Purpose.RECORDING, since)
+                yield Revoked(taking.procedure, Purpose.RECORDING, closed=not taken_back)
         async for revoked in self._consents.revoked():
-            if revoked.purpose == Purpose.RECORDING:
-                state: State = "sealed" if revoked.closed else "withdrawn"
-                self._revoke(revoked.procedure, state, actor=SYSTEM)
+            yield revoked
+
+    def _heard(self, revoked: Revoked) -> None:
+        if revoked.purpose == Purpose.RECORDING:
+            state: State = "sealed" if revoked.closed else "withdrawn"
+            self._revoke(revoked.procedure, state, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
         self.figures.take(message)
@@ -414,10 +337,7 @@ class Recordings:
         if taking is None:
             return
         self.figures.forget(recording)
-        for track in taking.tracks:
-            if track.tap is not None:
-                track.tap.close()
-        taking.stopped.set()
+        taking.end()
 
     def _sealed(self, message: Message) -> None:
         if message["failure"] is not None:
@@ -427,31 +347,35 @@ class Recordings:
             _log.error("journal damaged", recording=message["recording"], chunks=message["damaged"])
         if message["unreadable"]:
             _log.error("journals unreadable", recording=message["recording"], journals=message["unreadable"])
+        if message["unsealable"]:
+            _log.error("recording not sealable", recording=message["recording"], spans=message["unsealable"])
         if message["state"] is not None:
             recording = RecordingId(message["recording"])
             self._recovery.sealed(recording)
+            with contextlib.suppress(asyncio.QueueFull):
+                self.ended.put_nowait(recording)
             room = procedure = None
             if message["room"] is not None:
-                sealed = bytes.fromhex(message["room"])
-                room = RoomId(self._vault.open_field(sealed, f"recording/{recording}/room"))
+                room = self._room(recording, message["room"])
                 procedure = ProcedureId(message["procedure"])
-            details = {"state": message["state"]}
+            details = message.get("end") or {"state": message["state"]}
             self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording, details=details)
+
+    def _room(self, recording: RecordingId, sealed: str) -> RoomId | None:
+        """As its manifest says; None where somebody altered that."""
+        try:
+            return RoomId(self._vault.open_field(bytes.fromhex(sealed), f"recording/{recording}/room"))
+        except (NotAuthentic, ValueError):
+            _log.error("manifest altered", recording=recording)
+            return None
 
     def _brief(self) -> None:
         """A recorder that just started learns what is being taken, and gets the taps again."""
         self._recovery.begin()
         for taking in (*self._taking.values(), *self._ending.values()):
-            self._process.send({"do": "start", "recording": taking.id, "begin": taking.begin})
-            for track in taking.tracks:
-                self._hand_over(taking, track)
+            self._tapping.brief(taking)
         for taking in self._ending.values():
             self._process.send({"do": "stop", "recording": taking.id, "state": taking.state})
-
-    def _tell_event(self, taking: Taking, name: str, details: dict[str, Any]) -> None:
-        micros = time.monotonic_ns() // 1000
-        order = {"do": "event", "recording": taking.id, "name": name, "monotonic_micros": micros}
-        self._process.send({**order, "details": details})
 
     def _tell_room(self, room: Room, event: RecordingChanged) -> None:
         for id in room.members:

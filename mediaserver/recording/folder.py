@@ -70,6 +70,10 @@ class RecordingFolder:
         """Signed lines; the truth about the recording."""
         return self.path / "manifest"
 
+    def annex(self, kind: str) -> Path:
+        """What was sealed after the end. Raises ``ValueError`` for what is no name of ours."""
+        return self.path / f"{checked(kind)}.enc"
+
     # ---- Key ----
 
     def create_key(self, vault: Vault) -> DataKey:

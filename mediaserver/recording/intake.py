@@ -80,11 +80,11 @@ class Intake:
             return None
         return Chunk(self.track, self._journal, self._number, bytes(self._pending))
 
-    def wrote(self, journal: Journal) -> None:
-        """The last chunk is in this journal."""
+    def wrote(self, journal: Journal, number: int) -> None:
+        """The last chunk is in this journal, whose number is this or was before."""
         if journal is not self._journal:
             self._journal = journal
-            self._number += 1
+            self._number = number + 1
         self.let_go()
 
     def let_go(self) -> None:
@@ -97,9 +97,13 @@ class Intake:
         journal, self._journal = self._journal, None
         return journal
 
-    def close(self) -> Journal | None:
-        """Closes the taps; the journal is complete. Idempotent."""
+    def end_taps(self) -> None:
+        """Closes them; what was taken still waits. Idempotent."""
         for tap in self._sockets:
             tap.close()
         self._sockets.clear()
+
+    def close(self) -> Journal | None:
+        """Closes the taps; the journal is complete. Idempotent."""
+        self.end_taps()
         return self.roll()

@@ -37,6 +37,7 @@ class Journal:
     def __init__(self, path: Path, key: DataKey) -> None:
         """A new file. Raises ``OSError``."""
         self.path = path
+        self._descriptor = -1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(path, flags, FILE_MODE)
         header = _HEADER.pack(_MAGIC, secrets.token_bytes(16), secrets.token_bytes(4))
@@ -70,6 +71,10 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        # One that a stalled disk opened at last, when nobody waited for it any more.
+        self.close()
 
     def _write(self, content: bytes) -> None:
         view = memoryview(content)

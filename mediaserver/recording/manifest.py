@@ -22,7 +22,7 @@ from mediaserver.vault import NotAuthentic, Vault
 _FIRST: Final = "0" * 64
 MAX_LINE_BYTES: Final = 1024 * 1024
 END_BYTES: Final = 4096
-"""More than the line that ends a recording has."""
+"""More than the lines from the end of a recording on have."""
 
 Line = dict[str, Any]
 Moved = Callable[[Path], bytes]
@@ -37,6 +37,16 @@ class Altered(NotAuthentic):
 
     code = "altered"
     default = "the recording was altered"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What the audit is told when a recording has ended, so that nothing can be cut off it unseen."""
+
+    state: str
+    head: str
+    """Hash of the line that ends it."""
+    segments: int
 
 
 class Manifest:
@@ -54,8 +64,8 @@ class Manifest:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             size, previous = _tail(descriptor)
             chained = {"previous": previous, **line}
-            signature = self._vault.sign(canonical(chained), _context(self._folder))
-            content = canonical({**chained, "signature": signature.hex()}) + b"\n"
+            signature = self._vault.sign(_canonical(chained), _context(self._folder))
+            content = _canonical({**chained, "signature": signature.hex()}) + b"\n"
             # What a crash left of a line is written over.
             os.ftruncate(descriptor, size)
             os.pwrite(descriptor, content, size)
@@ -64,22 +74,34 @@ class Manifest:
             os.close(descriptor)
 
     def ended(self) -> bool:
-        """Whether its last whole line is the end; the others are not read. Raises ``OSError``."""
+        """Whether the end is among its last lines; the others are not read. Raises ``OSError``."""
+        return any(line.get("type") == "end" for line in self._last())
+
+    def end(self) -> End | None:
+        """Its end, once it has one; all lines are read, unchecked. Raises ``OSError``."""
+        segments = 0
+        for line, raw in _parsed(self._folder.manifest):
+            segments += line["type"] == "segment"
+            if line["type"] == "end":
+                return _end(line, raw, segments)
+        return None
+
+    def annex(self, kind: str) -> Line | None:
+        """Of the lines behind the end, the one about this kind; None while there is none. Raises
+        ``OSError``."""
+        annexes = (line for line in self._last() if line.get("type") == "annex")
+        return next((line for line in annexes if line.get("kind") == kind), None)
+
+    def _last(self) -> Iterator[Line]:
         with self._folder.manifest.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(0, size - END_BYTES))
             *lines, _ = stream.read().split(b"\n")
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            return bool(lines) and json.loads(lines[-1])["type"] == "end"
-        return False
-
-    def head(self) -> str:
-        """Hash of its last whole line. Raises ``OSError``."""
-        descriptor = os.open(self._folder.manifest, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return _tail(descriptor)[1]
-        finally:
-            os.close(descriptor)
+        for raw in lines:
+            with contextlib.suppress(ValueError):  # the first may be cut
+                line = json.loads(raw)
+                if isinstance(line, dict):
+                    yield line
 
     def lines(self) -> list[Line]:
         """All whole lines, unchecked. Raises ``OSError``."""
@@ -94,47 +116,78 @@ class Verified:
     segments: int
     head: str
     """Hash of the last line: kept elsewhere it shows later that nothing was cut off."""
-    closed: bool
-    """The last line says that the recording ended."""
+    end: End | None
+    """What the line says that ended the recording."""
+    awaited: tuple[str, ...]
+    """Annexes that the end announces and no line is about: not sealed yet, or cut off."""
+
+    @property
+    def closed(self) -> bool:
+        """A line says that the recording ended."""
+        return self.end is not None
 
 
 def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) -> Verified:
-    """Checks chain, signatures and every segment's hash; asks ``moved`` for those that lie here no more.
+    """Checks chain, signatures and the hash of every segment and annex; asks ``moved`` for segments that lie
+    here no more.
 
-    Raises ``Altered`` that names the first altered line or segment, ``OSError``.
+    Raises ``Altered`` that names the first altered line or file, ``OSError``.
     """
-    previous, segments, count, closed = _FIRST, 0, 0, False
+    previous, segments, count = _FIRST, 0, 0
+    end: End | None = None
+    awaited: list[str] = []
     for count, (line, raw) in enumerate(_parsed(folder.manifest, strict=True), 1):
         signature = line.get("signature", "")
         content = {name: value for name, value in line.items() if name != "signature"}
         if line.get("previous") != previous:
             raise Altered(f"manifest line {count} does not follow the line before")
         try:
-            vault.check(bytes.fromhex(signature), canonical(content), _context(folder))
+            vault.check(bytes.fromhex(signature), _canonical(content), _context(folder))
         except (NotAuthentic, ValueError, TypeError):
             raise Altered(f"manifest line {count} is not as it was signed") from None
-        if line["type"] == "segment":
-            _check_segment(folder, line, moved)
-            segments += 1
-        closed = line["type"] == "end"
+        match line["type"]:
+            case "segment":
+                _check_segment(folder, line, moved)
+                segments += 1
+            case "end":
+                end, awaited = _end(line, raw, segments), list(line.get("announces", ()))
+            case "annex":
+                _check_annex(folder, line)
+                awaited = [kind for kind in awaited if kind != line["kind"]]
         previous = hashlib.sha256(raw).hexdigest()
     if not count:
         raise Altered("the manifest is empty")
-    return Verified(count, segments, previous, closed)
+    return Verified(count, segments, previous, end, tuple(awaited))
+
+
+def _end(line: Line, raw: bytes, segments: int) -> End:
+    return End(line["state"], hashlib.sha256(raw).hexdigest(), segments)
 
 
 def _check_segment(folder: RecordingFolder, line: Line, moved: Moved | None) -> None:
     name = f"segment {line['number']} of track {line['track']}"
     path = folder.segment_file(line["track"], line["number"], line["suffix"])
     try:
-        found = sha256_of(path) if moved is None or path.exists() else moved(path)
+        found = _sha256_of(path) if moved is None or path.exists() else moved(path)
     except FileNotFoundError:
         raise Altered(f"{name} is missing") from None
     if found.hex() != line["sha256"]:
         raise Altered(f"{name} was altered")
 
 
-def sha256_of(path: Path) -> bytes:
+def _check_annex(folder: RecordingFolder, line: Line) -> None:
+    if line["sha256"] is None:
+        return  # there was nothing to seal
+    name = f"the {line['kind']} annex"
+    try:
+        found = _sha256_of(folder.annex(line["kind"]))
+    except FileNotFoundError:
+        raise Altered(f"{name} is missing") from None
+    if found.hex() != line["sha256"]:
+        raise Altered(f"{name} was altered")
+
+
+def _sha256_of(path: Path) -> bytes:
     """Of a file. Raises ``OSError``."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
@@ -144,7 +197,7 @@ def _context(folder: RecordingFolder) -> str:
     return f"manifest/{folder.id}"
 
 
-def canonical(line: Line) -> bytes:
+def _canonical(line: Line) -> bytes:
     """The bytes of a line: what is signed, and what is written with its signature."""
     return json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
 

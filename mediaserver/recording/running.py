@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,17 @@ from mediaserver.recording.journal import Journal
 from mediaserver.recording.location import Location, Stalled
 from mediaserver.recording.manifest import Line, Manifest
 from mediaserver.vault import DataKey, Vault
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a recording ends."""
+
+    state: str
+    deadline: float
+    """When its taps are waited for no longer."""
+    noted: bool = False
+    """Its manifest has been given the line."""
 
 
 @dataclass(slots=True)
@@ -32,8 +44,8 @@ class Running:
     """Tracks that the manifest has."""
     next_seal: float = 0.0
     next_roll: float = 0.0
-    ending: tuple[str, float] | None = None
-    """The state it ends with, and when its taps are waited for no longer."""
+    ending: Ending | None = None
+    """Since it was told to stop."""
     intakes: dict[TrackId, Intake] = field(default_factory=dict)
     _notes: deque[Line] = field(default_factory=deque)
     """Lines of the manifest that wait for its disk."""
@@ -98,32 +110,49 @@ class Running:
             if isinstance(result, OSError):
                 failure = result
                 continue
-            if result is not chunk.journal:
-                self.where.syncer.watch(result)
+            journal, number = result
+            if journal is not chunk.journal:
+                self.where.syncer.watch(journal)
             written += len(chunk.content)
-            intake.wrote(result)
+            intake.wrote(journal, number)
         if failure is not None:
             raise failure
         return written
 
-    def _put(self, root: Path, chunk: Chunk) -> Journal | OSError:
-        journal = chunk.journal
+    def _put(self, root: Path, chunk: Chunk) -> tuple[Journal, int] | OSError:
+        """The journal it went into, and that one's number."""
+        if chunk.journal is not None:
+            try:
+                chunk.journal.append(chunk.content)
+            except OSError as error:
+                return error
+            return chunk.journal, chunk.number
         try:
-            if journal is None:
-                journal = self._open(root, chunk)
+            journal, number = self._open(root, chunk)
+        except OSError as error:
+            return error
+        try:
             journal.append(chunk.content)
         except OSError as error:
-            if chunk.journal is None and journal is not None:
-                journal.close()
+            journal.close()
+            with contextlib.suppress(OSError):
+                journal.path.unlink()
             return error
-        return journal
+        return journal, number
 
-    def _open(self, root: Path, chunk: Chunk) -> Journal:
+    def _open(self, root: Path, chunk: Chunk) -> tuple[Journal, int]:
+        """A new file under the chunk's number, or the next that is free: a disk that stalled may have made
+        that file after all, when nobody waited for it any more."""
         folder = RecordingFolder.of(root, self.id)
         folder.make()
-        journal = Journal(folder.journal(chunk.track, chunk.number), self.key)
+        number = chunk.number
+        try:
+            journal = Journal(folder.journal(chunk.track, number), self.key)
+        except FileExistsError:
+            number = folder.journals()[chunk.track][-1][0] + 1
+            journal = Journal(folder.journal(chunk.track, number), self.key)
         sync_folder(journal.path.parent)
-        return journal
+        return journal, number
 
     def let_go(self) -> None:
         """Of what can be written nowhere."""
@@ -139,6 +168,11 @@ class Running:
         """Journals are written there from now on."""
         self.roll()
         self.where = where
+
+    def end_taps(self) -> None:
+        """What was not taken from them is not waited for."""
+        for intake in self.intakes.values():
+            intake.end_taps()
 
     def close(self) -> None:
         """Closes taps and files. Idempotent."""

@@ -13,11 +13,25 @@ class CannotExport(LoupeError):
 
 
 class NotAccepted(LoupeError):
-    """An archive refused an object, or cannot be reached."""
+    """An archive refused an object, or broke off."""
 
     code = "archive_refused"
     retryable = True
     default = "the archive did not take the object"
+
+
+class NotReached(NotAccepted):
+    """There is no association with the archive."""
+
+    code = "archive_unreachable"
+    default = "the archive cannot be reached, or does not know these titles"
+
+
+class NoArchive(LoupeError):
+    """The operator named none."""
+
+    code = "no_archive"
+    default = "no archive is configured: archive.title, archive.host, archive.port"
 
 
 class ReviewOff(LoupeError):

@@ -4,7 +4,9 @@ forgets, and the recording has it as long as it is kept itself."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -64,63 +66,64 @@ async def gather(database: Database, room: str, from_ms: int, to_ms: int) -> Rec
 
 def sealed(folder: RecordingFolder, vault: Vault) -> ReceptionReport | None:
     """What was sealed with the recording; None: nothing (yet). Raises ``NotAuthentic``, ``OSError``."""
-    content = Annex(folder).open(folder.open_key(vault))
+    content = Annex(folder, vault).open()
     return None if content is None else msgspec.json.decode(content, type=ReceptionReport)
 
 
 @dataclass(slots=True)
 class KeptReception:
-    """Seals what the history knows of each recording soon after its end, whatever was between: a crash, a
-    restart. Where the history knows nothing any more, nothing is sealed."""
+    """Seals what the history knows of each recording soon after its end, and that it knows nothing where it
+    does. What a crash kept from it, the next start finds."""
 
     roots: tuple[Path, ...]
     vault: Vault
     history: Database
-    _done: set[RecordingId] = field(default_factory=set)
+    ended: asyncio.Queue[RecordingId]
+    """Those that were sealed to their end since."""
+    _waiting: set[RecordingId] = field(default_factory=set)
 
     async def run(self) -> None:
         """Until cancelled."""
+        await self.find()
         while True:
+            with contextlib.suppress(TimeoutError):
+                timeout = LOOK_SECONDS if self._waiting else None
+                self._waiting.add(await asyncio.wait_for(self.ended.get(), timeout))
             await self.step()
-            await asyncio.sleep(LOOK_SECONDS)
+
+    async def find(self) -> None:
+        """Looks once at all that lie there for those that have ended without it."""
+        self._waiting |= await asyncio.to_thread(lambda: set(self._left()))
 
     async def step(self) -> int:
         """How many were sealed."""
         count = 0
-        for folder in await asyncio.to_thread(lambda: list(folders(*self.roots))):
-            if folder.id in self._done:
-                continue
+        for id in list(self._waiting):
             try:
-                count += await self._take(folder)
+                done = await self._take(RecordingFolder.find(self.roots, id))
             except (LoupeError, OSError, KeyError, ValueError) as error:
                 # One that cannot be read must not keep the others waiting; the next start looks again.
-                self._done.add(folder.id)
-                _log.warning("reception not sealed", recording=folder.id, reason=type(error).__name__)
+                self._waiting.discard(id)
+                _log.warning("reception not sealed", recording=id, reason=type(error).__name__)
+            else:
+                count += done
+                self._waiting -= {id} if done else set()
         return count
 
+    def _left(self) -> Iterator[RecordingId]:
+        for folder in folders(*self.roots):
+            # One that cannot be read is told of by whoever reads recordings.
+            with contextlib.suppress(OSError):
+                if Manifest(folder, self.vault).ended() and not Annex(folder, self.vault).settled():
+                    yield folder.id
+
     async def _take(self, folder: RecordingFolder) -> bool:
-        if Annex(folder).line.exists():
-            self._done.add(folder.id)
-            return False
-        recording = await asyncio.to_thread(self._ended, folder)
-        if recording is None:
-            return False
+        recording = await asyncio.to_thread(Recording.open, folder.path, self.vault, folder.elsewhere)
         from_ms = round(recording.started_at.timestamp() * 1000)
         to_ms = from_ms + round(recording.duration_seconds * 1000)
         if time.time() * 1000 < to_ms + SETTLED_SECONDS * 1000:
             return False
         report = await gather(self.history, recording.room, from_ms, to_ms)
-        self._done.add(folder.id)
-        if report.known_from is None:
-            return False
-        await asyncio.to_thread(self._seal, folder, report)
+        content = None if report.known_from is None else msgspec.json.encode(report)
+        await asyncio.to_thread(Annex(folder, self.vault).seal, content)
         return True
-
-    def _ended(self, folder: RecordingFolder) -> Recording | None:
-        if not Manifest(folder, self.vault).ended():
-            return None
-        return Recording.open(folder.path, self.vault, folder.elsewhere)
-
-    def _seal(self, folder: RecordingFolder, report: ReceptionReport) -> None:
-        head = Manifest(folder, self.vault).head()
-        Annex(folder).seal(msgspec.json.encode(report), head, folder.open_key(self.vault), self.vault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("chromium"),
 ]
+RUNS = re.compile(r"^0:00:(0[2-9]|[1-5]\d)$")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,8 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
     for visitor, words in ((theatre, "ĐANG GHI HÌNH"), (observer, "RECORDING")):
         mark = visitor.page.locator(".recording")
         await expect(mark).to_contain_text(words)
-        await expect(mark.get_by_role("timer")).to_have_text("0:00:02", timeout=8_000)
+        # A busy machine may let any one second pass unseen.
+        await expect(mark.get_by_role("timer")).to_have_text(RUNS, timeout=8_000)
         ground = await mark.evaluate("element => getComputedStyle(element).backgroundColor")
         red, green, blue = (int(part) for part in ground[4:-1].split(","))
         assert red > 2 * max(green, blue), ground

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
+import pydicom
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -21,7 +23,6 @@ from mediaserver.policy import Role
 from mediaserver.recording.annex import Annex
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.indexing import LOOK_SECONDS
-from mediaserver.recording.manifest import Manifest
 from mediaserver.review.kept_reception import ReceptionReport
 from mediaserver.review.reception import Run, Viewer
 from mediaserver.store.database import Database
@@ -30,6 +31,7 @@ from mediaserver.vault import Vault, make_master_key
 from tests.browser.test_accessibility import axe as checker
 from tests.browser.test_accessibility import violations
 from tests.browser.visitor import NARROW, WIDE, Visitor
+from tests.mediaserver.review.export.test_archive import archive_at, free_port
 from tests.mediaserver.review.recorded import MARKED, minutes
 from tests.running import CONFIGURATION, Server
 from tests.signalling.reviewing import add_procedure
@@ -42,6 +44,7 @@ pytestmark = [
 axe = checker
 ROOM = "review-room"
 LONG = RecordingId("rLong-1")
+ARCHIVE_PORT = free_port()
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,7 @@ def reviewing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     key = folder / "master.key"
     make_master_key(key)
     text = f'{CONFIGURATION}[recording]\nmaster_key_file = "{key}"\n'
+    text += f'[archive]\nhost = "127.0.0.1"\nport = {ARCHIVE_PORT}\n'
     running = Server.start(folder, configuration=text)
     given = {"data": {"folder": running.data}, "recording": {"master_key_file": key}}
     vault = Vault.open(config.load(given, None))
@@ -97,8 +101,7 @@ def keep_reception(root: Path, vault: Vault) -> None:
         known_from=0.0,
         complete=True,
     )  # fmt: skip
-    head = Manifest(folder, vault).head()
-    Annex(folder).seal(msgspec.json.encode(report), head, folder.open_key(vault), vault)
+    Annex(folder, vault).seal(msgspec.json.encode(report))
 
 
 class Reader(Visitor):
@@ -259,6 +262,67 @@ async def test_an_export_runs_beside_it(reader: Reader) -> None:
     content = await asyncio.to_thread(Path(await (await started.value).path()).read_bytes)
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert "Nội soi".encode() in content
+
+
+async def test_a_dicom_object_names_whom_was_typed_and_goes_to_the_archive(
+    reader: Reader, tmp_path: Path
+) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+    await reader.seek(20.0)
+    await page.select_option("#export-form", "dicom-still")
+    subject = page.locator(".subject")
+    await subject.get_by_label("Mã người bệnh").fill("BN-2026-17")
+    await subject.get_by_label("Họ và tên").fill("Nguyễn Thị Ánh Đào")
+    await subject.get_by_label("Ngày sinh").fill("1970-01-02")
+    await subject.get_by_label("Giới tính").select_option("F")
+    await page.click(".exports .button.main")
+    send = page.locator(".exports li[data-export=finished] .button:has-text('Gửi tới kho ảnh (PACS: PACS)')")
+    await send.click(timeout=30_000)
+    fault = page.locator(".exports .fault")
+    await fault.wait_for(timeout=30_000)
+    assert "Không nối được tới kho ảnh" in await fault.inner_text()
+    assert "archive_unreachable" in await fault.inner_text()
+    await fault.scroll_into_view_if_needed()
+    await reader.picture("review-archive-unreachable")
+    with archive_at(ARCHIVE_PORT, tmp_path / "archive"):
+        await page.click(".exports .button:has-text('Gửi lại tới kho ảnh')")
+        await page.wait_for_selector(".exports .stored:has-text('Kho ảnh đã nhận và lưu')", timeout=30_000)
+    (arrived,) = map(pydicom.dcmread, (tmp_path / "archive").iterdir())
+    assert (str(arrived.PatientName), arrived.PatientID) == ("Nguyễn Thị Ánh Đào", "BN-2026-17")
+    assert (arrived.PatientBirthDate, arrived.PatientSex) == ("19700102", "F")
+    await reader.picture("review-archive-stored")
+
+
+async def test_a_class_ends_in_words_when_its_patient_takes_the_consent_back(
+    reader: Reader, reviewing: Server
+) -> None:
+    async def decide(decision: str) -> None:
+        wish = {
+            "purpose": "teaching", "decision": decision, "by": "Người bệnh", "relation": "patient",
+            "form": "written", "text_version": "1", "language": "vi",
+        }  # fmt: skip
+        async with aiohttp.ClientSession() as http:
+            path = f"{reviewing.url}/api/v1/procedures/proc-1/consents"
+            answer = await http.post(path, json=wish, headers=reviewing.bearer(ROOM, Role.STAFF))
+            assert answer.status == 200, await answer.text()
+
+    page = reader.page
+    await decide("given")
+    await page.click(".entry .button.main")
+    await page.click("[data-use=teaching]")
+    await reader.watching()
+    await page.keyboard.press("Space")
+    await decide("withdrawn")
+    card = page.locator(".card.error")
+    await card.wait_for(timeout=15_000)
+    assert "đã rút lại đồng ý giảng dạy" in await card.inner_text()
+    assert await page.locator("video").count() == 0, "no picture stays"
+    await reader.picture("review-withdrawn")
+    await page.click(".languages [lang=en]")
+    assert "taken back the consent to teaching" in await card.inner_text()
+    reader.problems[:] = [one for one in reader.problems if "401" not in one and "403" not in one]
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

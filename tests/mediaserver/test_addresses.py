@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from mediaserver.addresses import default_address, media_addresses
+from mediaserver.addresses import default_address, is_own, media_addresses
 from mediaserver.config import Media
 
 
@@ -17,6 +17,11 @@ def test_configured_addresses_win() -> None:
 def test_without_any_it_is_that_of_the_default_route() -> None:
     assert socket.inet_aton(default_address())
     assert media_addresses(Media()) == [default_address()]
+
+
+def test_what_leaves_the_machine_is_not_its_own() -> None:
+    assert [is_own(host) for host in ("127.0.0.1", "127.1.2.3", "::1", default_address())] == [True] * 4
+    assert [is_own(host) for host in ("192.0.2.1", "2001:db8::1", "loupe.example", "")] == [False] * 4
 
 
 def test_it_needs_no_native_plane() -> None:

@@ -20,6 +20,10 @@ def test_surgery_comes_first_and_tests_last() -> None:
     assert [one.value for one in by_urgency] == ["surgery", "emergency", "consult", "teaching", "test"]
 
 
+def test_only_where_somebody_may_be_under_the_knife_is_it_vital() -> None:
+    assert [one.value for one in ClinicalClass if one.vital] == ["surgery", "emergency"]
+
+
 @given(st.lists(NAMED, max_size=6))
 def test_a_room_is_never_taken_for_less_than_a_token_said(tokens: list[ClinicalClass | None]) -> None:
     known: ClinicalClass | None = None

@@ -60,11 +60,12 @@ class Reviewed:
         *,
         role: Role | str | None = Role.SURGEON,
         room: str = "7QK2",
+        procedure: str | None = PROCEDURE,
         **more: Any,
     ) -> aiohttp.ClientResponse:
         headers = dict(more.pop("headers", {}))
         if role is not None:
-            headers |= self.house.bearer(role, room)
+            headers |= self.house.bearer(role, room, procedure=procedure)
         response = await self.house.http.request(
             method, f"{self.house.url}{BASE}{path}", headers=headers, **more
         )
@@ -94,9 +95,9 @@ async def index(house: House) -> None:
     await Indexing(desk.roots, desk.vault, house.store.recordings).step()
 
 
-async def reviewed(open_house: OpenHouse) -> Reviewed:
+async def reviewed(open_house: OpenHouse, settings: dict[str, Any] | None = None) -> Reviewed:
     """Everything real: vault, database, audit, folders, HTTP."""
-    house = await open_house()
+    house = await open_house(settings)
     desk = house.parts.desk
     assert desk is not None
     theatre(desk.roots[0], desk.vault, RecordingId(RECORDING), procedure=PROCEDURE)

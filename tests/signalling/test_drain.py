@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import ssl
+from pathlib import Path
 
+import pytest
+from aiohttp import web
+
+from mediaserver.addresses import default_address
 from mediaserver.config import Settings, load
-from signalling import drain
+from signalling import drain, tls
 from tests.signalling.conftest import House
 from tests.signalling.test_operator_actions import Stopped, live_surgery, stopped
 
@@ -40,3 +45,35 @@ async def test_a_refusal_is_told_in_the_servers_words(house: House, stopped: Sto
 )
 def test_the_own_address(given: dict[str, object], expected: str) -> None:
     assert drain.own_url(load(given)) == expected
+
+
+@pytest.mark.parametrize("url", ["https://localhost:1", "https://127.0.0.2:1", "https://[::1]:1"])
+def test_within_the_machine_any_certificate_will_do(url: str) -> None:
+    context = drain.trust(url)
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_NONE
+
+
+@pytest.mark.parametrize("url", ["https://192.0.2.1", "https://hospital.example", "https://[2001:db8::1]"])
+def test_elsewhere_the_systems_trust_is_needed(url: str) -> None:
+    assert drain.trust(url) is True
+
+
+async def test_a_server_on_an_address_of_this_machine_is_reached_though_it_signed_for_itself(
+    tmp_path: Path,
+) -> None:
+    host = default_address()
+    application = web.Application()
+    application.router.add_post("/api/v1/operations/drain", done)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, 0, ssl_context=tls.context(tls.self_made(tmp_path, [host]))).start()
+        here = load({"data": {"folder": str(tmp_path)}, "listen": {"host": host}, "tls": {"self_made": True}})
+        assert (await drain.ask(here, drain.own_url(here, runner.addresses[0][1]))).done
+    finally:
+        await runner.cleanup()
+
+
+async def done(_: web.Request) -> web.Response:
+    return web.Response(status=204)

@@ -11,7 +11,9 @@ import av
 import pytest
 
 from mediaserver.policy import Role
+from mediaserver.review.export.archive import Archive
 from mediaserver.store.audit import AuditTrail, find
+from tests.mediaserver.review.export.test_archive import free_port, scp  # noqa: F401 - a fixture
 from tests.mediaserver.review.recorded import RECORDING
 from tests.running import until
 from tests.signalling.conftest import OpenHouse
@@ -19,6 +21,7 @@ from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
 
 EXPORTS = f"/{RECORDING}/exports"
 SMALL = {"form": "mp4", "tracks": ["t-cam-a"], "width": 320, "height": 240, "frames_per_second": 10}
+DICOM_STILL = {"form": "dicom-still", "tracks": ["t-cam-a"], "start_seconds": 1.0}
 
 
 @pytest.fixture
@@ -142,3 +145,64 @@ async def test_exports_end_with_the_server(open_house: OpenHouse, tmp_path: Path
     await here.house.listener.close()
     assert job.process.returncode is not None
     assert not (tmp_path / "data" / "exports").exists()
+
+
+async def made(here: Reviewed) -> str:
+    """A DICOM still: its export's id."""
+    begun = await (await here.ask("POST", EXPORTS, json=DICOM_STILL)).json()
+    assert (await here.ask("POST", f"{EXPORTS}/{begun['id']}/archive")).status == 422, "it is not made yet"
+
+    async def finished() -> bool:
+        return bool((await state(here, begun["id"]))["state"] == "finished")
+
+    await until(finished, 30, "the export")
+    return str(begun["id"])
+
+
+async def sent(here: Reviewed, id: str) -> dict[str, Any]:
+    """Asks for its sending, and waits for what became of it."""
+    asked = await here.ask("POST", f"{EXPORTS}/{id}/archive")
+    assert (await asked.json())["archive"]["state"] == "sending"
+    assert (await here.ask("POST", f"{EXPORTS}/{id}/archive")).status == 200, "asked twice it is sent once"
+
+    async def over() -> bool:
+        return bool((await state(here, id))["archive"]["state"] != "sending")
+
+    await until(over, 30, "the archive's answer")
+    found: dict[str, Any] = (await state(here, id))["archive"]
+    return found
+
+
+async def test_objects_are_sent_to_the_archive_of_the_configuration(
+    open_house: OpenHouse,
+    scp: tuple[Archive, Path],  # noqa: F811
+) -> None:
+    to, arrived = scp
+    here = await reviewed(open_house, {"archive": {"title": to.title, "host": to.host, "port": to.port}})
+    id = await made(here)
+    assert (await here.ask("POST", f"{EXPORTS}/{id}/archive", role=Role.STAFF)).status == 403
+    assert (await sent(here, id))["state"] == "stored"
+    assert len(list(arrived.iterdir())) == 1
+    assert (await steps(here, id))[2:] == [
+        ("sending", "success", PROCEDURE),
+        ("stored", "success", PROCEDURE),
+    ]
+    assert (await (await here.ask("GET", EXPORTS)).json())["archive"] == "PACS"
+
+
+async def test_an_archive_that_is_not_there_is_told_of_and_may_be_asked_again(open_house: OpenHouse) -> None:
+    here = await reviewed(
+        open_house, {"archive": {"title": "PACS", "host": "127.0.0.1", "port": free_port()}}
+    )
+    id = await made(here)
+    for _ in range(2):
+        assert await sent(here, id) == {"state": "failed", "percent": 0.0, "code": "archive_unreachable"}
+    told = [("sending", "success", PROCEDURE), ("not_stored", "failed", PROCEDURE)]
+    assert (await steps(here, id))[2:] == told * 2
+
+
+async def test_without_an_archive_there_is_nothing_to_send_to(here: Reviewed) -> None:
+    begun = await (await here.ask("POST", EXPORTS, json=DICOM_STILL)).json()
+    response = await here.ask("POST", f"{EXPORTS}/{begun['id']}/archive")
+    assert (response.status, (await response.json())["code"]) == (404, "no_archive")
+    assert (await (await here.ask("GET", EXPORTS)).json())["archive"] is None

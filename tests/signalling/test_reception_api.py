@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from mediaserver.policy import Role
@@ -68,6 +70,8 @@ async def test_what_was_sealed_with_the_recording_outlives_the_history(
     await remember(here, "7QK2")
     first = await (await here.ask("GET", PATH)).json()
     history = here.house.parts.operations.store.database
-    assert await KeptReception(here.desk.roots, here.desk.vault, history).step() == 1
+    keeping = KeptReception(here.desk.roots, here.desk.vault, history, asyncio.Queue())
+    await keeping.find()
+    assert await keeping.step() == 1
     monkeypatch.setattr(reception_api, "gather", None)
     assert await (await here.ask("GET", PATH)).json() == first

@@ -1,7 +1,7 @@
 //! What the policy of a run is told, and what is done of what it wishes.
 
 use loupe_core::io::{Command, Handle, Kind, Phase};
-use loupe_core::publication::MAX_TEMPORAL;
+use loupe_core::publication::{MAX_SPATIAL, MAX_TEMPORAL};
 use loupe_core::stats::Figure;
 use loupe_core::units::Bitrate;
 
@@ -36,16 +36,16 @@ impl Run<'_> {
         let Some(known) = self.subscriptions.iter_mut().find(|it| it.handle == subscription) else { return };
         let scalable = self.publications[known.publication].layering == Layering::Svc;
         let (_, wish) = wanted.wish(scalable);
-        let paused = known.wanted.is_some_and(|before| before.paused);
+        let held = known.wanted.is_some_and(|before| before.is_held());
         if known.wanted.replace(wanted) == Some(wanted) {
             return;
         }
         let joined = self.subscribers[known.subscriber];
-        if paused != wanted.paused
+        if held != wanted.is_held()
             && let Some(peer) = joined.and_then(|joined| self.world.peers.get_mut(joined.peer))
             && let Role::Subscriber { observer, .. } = &mut peer.role
         {
-            observer.pauses.push((self.world.now, wanted.paused));
+            observer.holds.push((self.world.now, wanted.is_held()));
         }
         self.world.command(Command::Prefer { subscription, wish });
     }
@@ -91,7 +91,7 @@ impl Run<'_> {
         Situation { t_us: self.world.now.0, events, transports, publications, subscriptions }
     }
 
-    /// `rates` are the plane's own; what each spatial layer of one encoding takes it does not know.
+    /// `rates` are the plane's own; of spatial layers it tells what they take with those below, the run what each takes alone.
     fn publication_view(&self, number: usize, rates: Option<&Figure>) -> PublicationView {
         let publication = &self.publications[number];
         let video = publication.kind == Kind::Video;
@@ -103,7 +103,8 @@ impl Run<'_> {
                 let bit = if scalable { 0 } else { layer };
                 let rate = |temporal: u8| match rates {
                     Some(Figure::List(rates)) if !scalable => {
-                        let place = usize::from(layer) * MAX_TEMPORAL + usize::from(temporal);
+                        let whole = (usize::from(layer) + 1) * MAX_SPATIAL - 1;
+                        let place = whole * MAX_TEMPORAL + usize::from(temporal);
                         rates.get(place).copied().unwrap_or(0)
                     }
                     _ => self.world.rates.up_to(self.world.now, number, layer, temporal).0,

@@ -288,7 +288,7 @@ fn keep(
     }
     let descriptor = extensions.dependency_descriptor.map(|span| span.of(bytes)).unwrap_or_default();
     let mark = layer.marks.read(codec, payload, descriptor);
-    layer.note_wire_bytes(now, mark.temporal, bytes.len());
+    layer.note_wire_bytes(now, mark, bytes.len());
     let entry = StoredPacket {
         seq,
         time,

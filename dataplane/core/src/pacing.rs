@@ -8,9 +8,10 @@ use crate::io::{Event, Kind, Phase};
 use crate::outbox::Outbox;
 use crate::pacer::{Gate, Repair, STALE, Step, Waiting};
 use crate::plane::Plane;
-use crate::publication::{Fresh, Layer, MAX_TEMPORAL, Publication};
+use crate::publication::{Fresh, Layer, Publication, WireRates};
 use crate::stats::{Counter, Drop};
 use crate::stills::{PATIENCE, Stills};
+use crate::sublayers::Limits;
 use crate::subscription::Subscription;
 use crate::transport::Outgoing;
 use crate::units::{Bitrate, Time};
@@ -38,7 +39,7 @@ impl Plane {
         let gate = bandwidth.gate();
         let settled = gate == Gate::Open && outgoing.pacer.gate == Gate::Open;
         outgoing.pacer.gate = gate;
-        outgoing.pacer.silent = bandwidth.is_silent(now);
+        outgoing.pacer.set_silent(now, bandwidth.is_silent(now));
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
         outgoing.redundancy.review(now, bandwidth.known());
         outgoing.protection.review(now, bandwidth.known(), outgoing.bytes - outgoing.parity_bytes);
@@ -89,14 +90,11 @@ impl Plane {
             }
             let highest = publication.active.ilog2() as u8;
             let layer = publication.layers.get(usize::from(highest));
-            let rates = layer.map_or([0; MAX_TEMPORAL], |layer| layer.usual_rates);
-            let whole = rates[MAX_TEMPORAL - 1];
-            wanted += whole;
-            let wish = subscription.switch.wish();
-            let thinned =
-                wish.temporal.is_some_and(|it| rates.get(usize::from(it)).is_some_and(|it| *it < whole));
+            let rates = layer.map_or(WireRates::default(), |layer| layer.usual_rates);
+            wanted += rates.whole();
+            let thinned = rates.up_to(subscription.wished_limits()) < rates.whole();
             let lower = subscription.switch.forwarded().is_some_and(|layer| layer < highest);
-            more |= lower || thinned || wish.spatial.is_some();
+            more |= lower || thinned || subscription.switch.wish().spatial.is_some();
         }
         let room = if more { WANTED_ROOM } else { SENT_ROOM };
         Demand { rate: Bitrate((wanted as f64 * room) as u64), more, begins, stills }
@@ -125,11 +123,7 @@ impl Plane {
     /// pacer wakes.
     pub(crate) fn next_keyframe_request(&self, now: Time, key: usize) -> Time {
         let subscription = &self.subscriptions[key];
-        let (publication, viewer) = (subscription.publication, subscription.transport);
-        let room = subscription
-            .switch
-            .requested()
-            .is_some_and(|it| self.has_room_for(now, viewer, publication, it, subscription.stills.is_some()));
+        let room = subscription.switch.requested().is_some_and(|it| self.has_room_for(now, key, it));
         let request = if room { subscription.switch.next_timeout() } else { Time::NEVER };
         let due = subscription.stills.as_deref().filter(|_| !self.holds_still(key)).map(Stills::next);
         request.min(due.filter(|due| *due > now).unwrap_or(Time::NEVER))
@@ -149,18 +143,21 @@ impl Plane {
         }
     }
 
-    /// Whether a viewer's path has room for a key frame of this layer, so that asking for one makes sense. A `still` may
+    /// Whether a subscription's path has room for a key frame of this layer, so that asking for one makes sense. A still may
     /// take its time.
-    fn has_room_for(&self, now: Time, key: usize, publication: usize, layer: u8, still: bool) -> bool {
-        let Some(outgoing) = self.transports[key].outgoing.as_deref() else { return true };
-        let layer = self.publications[publication].layers.get(usize::from(layer));
+    fn has_room_for(&self, now: Time, key: usize, layer: u8) -> bool {
+        let subscription = &self.subscriptions[key];
+        let Some(outgoing) = self.transports[subscription.transport].outgoing.as_deref() else { return true };
+        let layer = self.publications[subscription.publication].layers.get(usize::from(layer));
         match outgoing.pacer.gate {
             Gate::Open => true,
             Gate::Base => {
                 // One that came too soon would wait here until it is stale.
                 let soon = outgoing.pacer.carried() <= now + KEYFRAME_LEAD;
-                let fits = |layer: &Layer| layer.wire_rate(now) <= outgoing.bandwidth.estimate();
-                soon && (still || layer.is_none_or(fits))
+                let taken = Limits { temporal: u8::MAX, ..subscription.wished_limits() };
+                let fits =
+                    |layer: &Layer| layer.wire_rates(now).up_to(taken) <= outgoing.bandwidth.estimate().0;
+                soon && (subscription.stills.is_some() || layer.is_none_or(fits))
             }
             Gate::Sound => false,
         }
@@ -414,7 +411,8 @@ impl Plane {
 pub(crate) fn is_beyond(outgoing: &Outgoing, publication: &Publication, subscription: &Subscription) -> bool {
     let index = subscription.switch.forwarded().or(subscription.last_sent.map(|(_, layer, _)| layer));
     let layer = index.and_then(|layer| publication.layers.get(usize::from(layer)));
-    let least = layer.map_or(0, |layer| layer.usual_rates[0]);
+    let base = Limits { temporal: 0, ..subscription.wished_limits() };
+    let least = layer.map_or(0, |layer| layer.usual_rates.up_to(base));
     let known = outgoing.bandwidth.phase() != Phase::Start && subscription.stills.is_none();
     known && least > outgoing.bandwidth.estimate().0
 }

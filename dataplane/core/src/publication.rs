@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frame_mark::MarkReader;
+use crate::frame_mark::{FrameMark, MarkReader};
 use crate::history::History;
 use crate::io::{Codec, Event, Handle, InboundMedia, Kind};
 use crate::keyframe_request::KeyframeRequests;
@@ -11,6 +11,7 @@ use crate::meter::{Jitter, RateMeter};
 use crate::picture::PictureUnwrapper;
 use crate::seq::{SeqUnwrapper, TimestampUnwrapper};
 use crate::stats::{Figure, Figures};
+use crate::sublayers::Limits;
 use crate::tap::Tap;
 use crate::units::{Bitrate, MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
@@ -27,6 +28,8 @@ const LAPSED_HOLD: Duration = Duration::from_secs(3);
 const STALL_STEPS_MS: [u32; 2] = [500, 1_000];
 /// Temporal layers told apart; VP8 has four, and nobody sends more.
 pub const MAX_TEMPORAL: usize = 4;
+/// Spatial layers of one encoding told apart; browsers send three at most.
+pub const MAX_SPATIAL: usize = 3;
 /// Bytes that a packet takes beyond its own: IPv4 and UDP headers and the SRTP tag.
 const WIRE_BYTES: usize = 28 + 16;
 /// The longest frame interval that counts as the source's own pace.
@@ -80,10 +83,10 @@ pub struct Layer {
     pub sender_info: Option<SenderInfo>,
     /// Its rate.
     pub meter: RateMeter,
-    /// What each temporal layer would take of a viewer's link, headers and tag counted.
-    pub temporal_meters: [RateMeter; MAX_TEMPORAL],
+    /// What each spatial and temporal layer would take of a viewer's link, headers and tag counted.
+    pub wire_meters: [[RateMeter; MAX_TEMPORAL]; MAX_SPATIAL],
     /// [`Layer::wire_rates`] of the last full second, told anew ten times a second: for what reads it often.
-    pub usual_rates: [u64; MAX_TEMPORAL],
+    pub usual_rates: WireRates,
     /// Its jitter.
     pub jitter: Jitter,
     /// When its last packet came.
@@ -121,24 +124,18 @@ impl Layer {
     }
 
     /// Notes a packet of `length` bytes for what the layer takes of a viewer's link.
-    pub fn note_wire_bytes(&mut self, now: Time, temporal: u8, length: usize) {
-        let meter = usize::from(temporal).min(MAX_TEMPORAL - 1);
-        if self.temporal_meters[meter].begins_bucket(now) {
-            self.usual_rates =
-                cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate_before(now)));
+    pub fn note_wire_bytes(&mut self, now: Time, mark: FrameMark, length: usize) {
+        let spatial = usize::from(mark.spatial).min(MAX_SPATIAL - 1);
+        let temporal = usize::from(mark.temporal).min(MAX_TEMPORAL - 1);
+        if self.wire_meters[spatial][temporal].begins_bucket(now) {
+            self.usual_rates = WireRates::gather(&self.wire_meters, |meter| meter.rate_before(now));
         }
-        self.temporal_meters[meter].add(now, length + WIRE_BYTES);
+        self.wire_meters[spatial][temporal].add(now, length + WIRE_BYTES);
     }
 
-    /// What a viewer's link carries of the layer up to each temporal layer, in bits per second: cumulative, headers and
-    /// tag counted.
-    pub fn wire_rates(&self, now: Time) -> [u64; MAX_TEMPORAL] {
-        cumulative(self.temporal_meters.each_ref().map(|meter| meter.rate(now)))
-    }
-
-    /// The whole of [`Layer::wire_rates`].
-    pub fn wire_rate(&self, now: Time) -> Bitrate {
-        Bitrate(self.wire_rates(now)[MAX_TEMPORAL - 1])
+    /// What a viewer's link carries of the layer now.
+    pub fn wire_rates(&self, now: Time) -> WireRates {
+        WireRates::gather(&self.wire_meters, |meter| meter.rate(now))
     }
 
     /// The encoder began anew under another source: the old one's numbers and clock mean nothing for it.
@@ -158,13 +155,42 @@ impl Layer {
     }
 }
 
-/// Each rate with all before it.
-fn cumulative(rates: [Bitrate; MAX_TEMPORAL]) -> [u64; MAX_TEMPORAL] {
-    let mut sum = 0;
-    rates.map(|rate| {
-        sum += rate.0;
-        sum
-    })
+/// What a viewer's link carries of one encoding up to each spatial and temporal layer, in bits per second: cumulative in
+/// both, headers and tag counted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct WireRates([[u64; MAX_TEMPORAL]; MAX_SPATIAL]);
+
+impl WireRates {
+    fn gather(
+        meters: &[[RateMeter; MAX_TEMPORAL]; MAX_SPATIAL],
+        read: impl Fn(&RateMeter) -> Bitrate,
+    ) -> WireRates {
+        let mut below = [0; MAX_TEMPORAL];
+        WireRates(meters.each_ref().map(|row| {
+            let mut sum = 0;
+            for (rate, meter) in below.iter_mut().zip(row) {
+                sum += read(meter).0;
+                *rate += sum;
+            }
+            below
+        }))
+    }
+
+    /// Up to these layers; what is above the highest told apart counts with it.
+    pub fn up_to(&self, limits: Limits) -> u64 {
+        let spatial = usize::from(limits.spatial).min(MAX_SPATIAL - 1);
+        self.0[spatial][usize::from(limits.temporal).min(MAX_TEMPORAL - 1)]
+    }
+
+    /// All of it.
+    pub fn whole(&self) -> u64 {
+        self.0[MAX_SPATIAL - 1][MAX_TEMPORAL - 1]
+    }
+
+    /// Row after row.
+    pub fn flat(self) -> impl Iterator<Item = u64> {
+        self.0.into_iter().flatten()
+    }
 }
 
 /// A packet that has not been forwarded yet.
@@ -355,7 +381,7 @@ impl Publication {
         let sum = |field: fn(&Layer) -> u64| Figure::Count(self.layers.iter().map(field).sum());
         let rate: u64 = self.layers.iter().map(|layer| layer.meter.rate(now).0).sum();
         let jitter = self.layers.iter().map(|layer| layer.jitter.ticks()).max().unwrap_or(0);
-        let wire = self.layers.iter().flat_map(|layer| layer.wire_rates(now));
+        let wire = self.layers.iter().flat_map(|layer| layer.wire_rates(now).flat());
         let active = (0..self.layers.len() as u64).filter(|index| self.active & (1 << index) != 0);
         vec![
             ("packets", sum(|layer| layer.packets)),
@@ -369,9 +395,44 @@ impl Publication {
             ("age_ms", self.age_ms(now).map_or(Figure::Unknown, Figure::Count)),
             ("frame_interval_seconds", Figure::Measure(self.frame_interval.as_secs_f64())),
             ("layers", Figure::List(active.collect())),
-            // What a viewer's link carries of each layer: cumulative over its temporal layers, layer after layer.
+            // Layer after layer.
             ("wire_rates", Figure::List(wire.collect())),
             ("subscriptions", Figure::Count(self.subscriptions.len() as u64)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame_mark::MarkReader;
+
+    #[test]
+    fn each_spatial_and_temporal_layer_is_metered() {
+        let mut layer = Layer::default();
+        let vp9 = |spatial: u8, temporal: u8| {
+            MarkReader::default().read(
+                Codec::Vp9,
+                &[0xac, 0x81, 2, temporal << 5 | spatial << 1, 200, 0xaa],
+                &[],
+            )
+        };
+        // One second of packets of 81 to 956 bytes, 125 on the wire being 1 kbit/s each.
+        for ms in 0..1_000 {
+            let now = Time::from_millis(ms);
+            for (spatial, temporal, length) in
+                [(0, 0, 81), (0, 1, 206), (1, 0, 331), (2, 1, 456), (3, 6, 956)]
+            {
+                layer.note_wire_bytes(now, vp9(spatial, temporal), length);
+            }
+        }
+        let rates = layer.wire_rates(Time::from_millis(999));
+        let expected: Vec<u64> = [1, 3, 3, 3, 4, 6, 6, 6, 4, 10, 10, 18].map(|it| it * 1_000_000).into();
+        assert_eq!(rates.flat().collect::<Vec<_>>(), expected);
+        let up_to = |spatial, temporal| rates.up_to(Limits { spatial, temporal });
+        assert_eq!([up_to(1, 0), up_to(0, u8::MAX), rates.whole()], [4_000_000, 3_000_000, 18_000_000]);
+        assert_eq!(up_to(u8::MAX, u8::MAX), rates.whole());
+        layer.note_wire_bytes(Time::from_millis(1_000), vp9(0, 0), 81);
+        assert_eq!(layer.usual_rates, rates, "of the second that is over");
     }
 }

@@ -8,13 +8,16 @@ use crate::units::MediaTime;
 pub struct Sublayers {
     spatial: u8,
     temporal: u8,
+    /// The first picture of the present spatial layer, and the layer before it: of a picture that waits, or is sent again,
+    /// it must be told alike each time where it ends.
+    rescaled: Option<(MediaTime, u8)>,
     /// The frame judged last, and how: all packets of a frame share one fate.
     judged: Option<(MediaTime, u8, bool)>,
 }
 
 impl Default for Sublayers {
     fn default() -> Sublayers {
-        Sublayers { spatial: u8::MAX, temporal: u8::MAX, judged: None }
+        Sublayers { spatial: u8::MAX, temporal: u8::MAX, rescaled: None, judged: None }
     }
 }
 
@@ -30,7 +33,7 @@ pub struct Limits {
 impl Sublayers {
     /// A key frame begins: everything wanted begins with it.
     pub fn restart(&mut self, limits: Limits) {
-        *self = Sublayers { spatial: limits.spatial, temporal: limits.temporal, judged: None };
+        *self = Sublayers { spatial: limits.spatial, temporal: limits.temporal, ..Sublayers::default() };
     }
 
     /// Frames from the temporal layer `temporal` on were lost: they can be taken up again only where they begin.
@@ -48,9 +51,9 @@ impl Sublayers {
         }
         let newer = self.judged.is_none_or(|(judged, _, _)| time >= judged);
         if newer {
-            self.adapt(mark, limits);
+            self.adapt(time, mark, limits);
         }
-        let passes = mark.temporal <= self.temporal && mark.spatial <= self.spatial;
+        let passes = mark.temporal <= self.temporal && mark.spatial <= self.spatial_at(time);
         if newer {
             self.judged = Some((time, mark.spatial, passes));
         }
@@ -58,13 +61,22 @@ impl Sublayers {
     }
 
     /// Whether a packet is the last that a viewer gets of its picture, though higher spatial layers follow.
-    pub fn ends_picture(&self, mark: FrameMark) -> bool {
-        mark.ends() && mark.spatial == self.spatial
+    pub fn ends_picture(&self, time: MediaTime, mark: FrameMark) -> bool {
+        mark.ends() && mark.spatial == self.spatial_at(time)
     }
 
-    fn adapt(&mut self, mark: FrameMark, limits: Limits) {
-        self.temporal = self.temporal.min(limits.temporal);
-        self.spatial = self.spatial.min(limits.spatial);
+    fn spatial_at(&self, time: MediaTime) -> u8 {
+        self.rescaled.filter(|(first, _)| time < *first).map_or(self.spatial, |(_, before)| before)
+    }
+
+    fn adapt(&mut self, time: MediaTime, mark: FrameMark, limits: Limits) {
+        if self.judged.is_none_or(|(judged, _, _)| time > judged) {
+            // Not within a picture: its end was told already, or never would be.
+            self.temporal = self.temporal.min(limits.temporal);
+            if limits.spatial < self.spatial {
+                self.rescale(time, limits.spatial);
+            }
+        }
         let next_temporal = self.temporal < limits.temporal && mark.temporal == self.temporal + 1;
         if next_temporal && mark.starts() && mark.begins_temporal() {
             self.temporal = mark.temporal;
@@ -73,8 +85,15 @@ impl Sublayers {
         }
         let next_spatial = self.spatial < limits.spatial && mark.spatial == self.spatial + 1;
         if next_spatial && mark.starts() && mark.begins_spatial() {
-            self.spatial = mark.spatial;
+            self.rescale(time, mark.spatial);
         }
+    }
+
+    fn rescale(&mut self, time: MediaTime, spatial: u8) {
+        if self.rescaled.is_none_or(|(first, _)| first != time) {
+            self.rescaled = Some((time, self.spatial));
+        }
+        self.spatial = spatial;
     }
 }
 
@@ -127,12 +146,37 @@ mod tests {
         assert!(
             layers.judge(MediaTime(1), vp9(0, true), low) && !layers.judge(MediaTime(1), vp9(1, true), low)
         );
-        assert!(layers.ends_picture(vp9(0, true)));
+        assert!(layers.ends_picture(MediaTime(1), vp9(0, true)));
         assert!(
             layers.judge(MediaTime(2), vp9(0, false), ALL) && !layers.judge(MediaTime(2), vp9(1, false), ALL)
         );
         assert!(
             layers.judge(MediaTime(3), vp9(0, true), ALL) && layers.judge(MediaTime(3), vp9(1, true), ALL)
+        );
+    }
+
+    #[test]
+    fn a_picture_ends_where_it_was_said_to_end() {
+        let low = Limits { spatial: 0, temporal: u8::MAX };
+        let mut layers = Sublayers::default();
+        layers.restart(ALL);
+        layers.judge(MediaTime(1), vp9(0, true), ALL);
+        assert!(
+            layers.judge(MediaTime(1), vp9(1, true), low),
+            "the lower layer went without saying that it is all"
+        );
+        assert!(
+            layers.judge(MediaTime(2), vp9(0, false), low) && !layers.judge(MediaTime(2), vp9(1, false), low)
+        );
+        assert!(layers.ends_picture(MediaTime(2), vp9(0, false)));
+        assert!(!layers.ends_picture(MediaTime(1), vp9(0, true)), "sent again it is as it was");
+        assert!(layers.judge(MediaTime(1), vp9(1, true), low), "what comes late belongs to what left");
+        assert!(
+            layers.judge(MediaTime(3), vp9(0, true), ALL) && layers.judge(MediaTime(3), vp9(1, true), ALL)
+        );
+        assert!(
+            layers.ends_picture(MediaTime(2), vp9(0, false))
+                && !layers.ends_picture(MediaTime(3), vp9(0, true))
         );
     }
 

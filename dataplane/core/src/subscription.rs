@@ -148,11 +148,17 @@ impl Subscription {
         }
     }
 
+    /// The highest spatial and temporal layers that are wished for.
+    pub fn wished_limits(&self) -> Limits {
+        let wish = self.switch.wish();
+        Limits { spatial: wish.spatial.unwrap_or(u8::MAX), temporal: wish.temporal.unwrap_or(u8::MAX) }
+    }
+
     /// The highest temporal and spatial layers of `codec` that it may send now.
     pub fn limits(&self, gate: Gate, codec: Codec) -> Limits {
-        let wish = self.switch.wish();
-        let temporal = if gate == Gate::Open { wish.temporal.unwrap_or(u8::MAX) } else { 0 };
-        let spatial = if self.cannot_tell_layers(codec) { 0 } else { wish.spatial.unwrap_or(u8::MAX) };
+        let wished = self.wished_limits();
+        let temporal = if gate == Gate::Open { wished.temporal } else { 0 };
+        let spatial = if self.cannot_tell_layers(codec) { 0 } else { wished.spatial };
         Limits { spatial, temporal }
     }
 
@@ -165,7 +171,7 @@ impl Subscription {
     /// Whether a packet is the last that it sends of a picture.
     #[inline]
     pub fn ends_picture(&self, packet: &StoredPacket) -> bool {
-        packet.marker || self.sublayers.ends_picture(packet.mark)
+        packet.marker || self.sublayers.ends_picture(packet.time, packet.mark)
     }
 
     /// A wish, to be decided upon next. What follows stills lacks what it refers to, so it waits for a key frame.

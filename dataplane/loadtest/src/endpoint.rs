@@ -9,8 +9,9 @@ use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
+use crate::burst::Burst;
 use crate::profile::Profile;
-use crate::wire::{self, Batch, MAX_SEGMENTS};
+use crate::wire::{self, Batch};
 
 /// How often counters such as sent NACKs are asked for.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
@@ -48,16 +49,7 @@ pub struct Endpoint {
     /// The media that this endpoint offered: video, audio.
     pub offered: Option<(Mid, Mid)>,
     local: SocketAddr,
-    run: Run,
-}
-
-/// Outgoing datagrams of one size to one address, sent together.
-#[derive(Debug, Default)]
-struct Run {
-    bytes: Vec<u8>,
-    segment: usize,
-    to: Option<SocketAddr>,
-    complete: bool,
+    burst: Burst,
 }
 
 impl Endpoint {
@@ -75,7 +67,7 @@ impl Endpoint {
             .build(Instant::now());
         let candidate = Candidate::host(local, "udp").map_err(|error| error.to_string())?;
         rtc.add_local_candidate(candidate);
-        Ok(Self { rtc, socket, traffic: Traffic::default(), offered: None, local, run: Run::default() })
+        Ok(Self { rtc, socket, traffic: Traffic::default(), offered: None, local, burst: Burst::default() })
     }
 
     /// An offer of one video and one audio, both in `direction`; `finish` takes the answer.
@@ -148,32 +140,22 @@ impl Endpoint {
         }
     }
 
-    /// Adds a datagram to the run, sending the run first when the datagram does not fit it.
+    /// Adds a datagram to the burst, sending the burst first when the datagram does not fit it.
     fn queue(&mut self, transmit: &Transmit) {
-        let len = transmit.contents.len();
-        let fits = self.run.to == Some(transmit.destination)
-            && !self.run.complete
-            && len <= self.run.segment
-            && self.run.bytes.len() / self.run.segment < MAX_SEGMENTS - 1;
-        if !fits {
+        if !self.burst.takes(transmit.destination, transmit.contents.len()) {
             self.flush();
-            self.run.to = Some(transmit.destination);
-            self.run.segment = len;
         }
-        self.run.bytes.extend_from_slice(&transmit.contents);
-        // Only the last datagram of a run may be shorter.
-        self.run.complete = len < self.run.segment;
+        self.burst.add(transmit.destination, &transmit.contents);
         self.traffic.sent += 1;
     }
 
     fn flush(&mut self) {
-        let Some(to) = self.run.to.take() else { return };
-        let sent = wire::send_run(&self.socket, to, &self.run.bytes, self.run.segment);
+        let Some(to) = self.burst.to else { return };
+        let sent = wire::send_run(&self.socket, to, &self.burst.bytes, self.burst.segment);
         if sent.is_err_and(|error| error.kind() != io::ErrorKind::ConnectionRefused) {
             self.traffic.send_failed += 1;
         }
-        self.run.bytes.clear();
-        self.run.complete = false;
+        self.burst.clear();
     }
 }
 

@@ -6,6 +6,7 @@
 //! order, loss and delay without decoding anything.
 
 pub mod args;
+pub mod burst;
 pub mod endpoint;
 pub mod http;
 pub mod janus;

@@ -44,6 +44,8 @@ pub struct Findings<'a> {
     pub window: Window,
     /// RTP packets viewers threw away on purpose.
     pub discarded: u64,
+    /// Sends of this client that the kernel refused: whatever was in them never left.
+    pub send_failed: u64,
 }
 
 impl Findings<'_> {
@@ -81,6 +83,7 @@ impl Findings<'_> {
             "frames_complete": sum(|viewer| viewer.frames.complete),
             "frames_incomplete": sum(|viewer| viewer.frames.incomplete()),
             "discarded": self.discarded,
+            "sends_failed": self.send_failed,
             "nacks_sent": sum(|viewer| viewer.nacks),
             "keyframe_requests_sent": sum(|viewer| viewer.keyframe_requests),
             "publishers": self.publishers.iter().map(|publisher| json!({
@@ -130,6 +133,9 @@ impl Findings<'_> {
             "requests      {} NACKs, {} key frames",
             of["nacks_sent"], of["keyframe_requests_sent"]
         );
+        if self.send_failed > 0 {
+            let _ = writeln!(text, "failed        {} of this client's own sends", self.send_failed);
+        }
         for failure in self.failures {
             let _ = writeln!(text, "failed        {failure}");
         }

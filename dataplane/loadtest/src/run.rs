@@ -288,6 +288,7 @@ impl Load {
             delays: &self.delays,
             window,
             discarded: self.members.iter().map(|member| member.endpoint.traffic.discarded).sum(),
+            send_failed: self.members.iter().map(|member| member.endpoint.traffic.send_failed).sum(),
         };
         let (saw, report, text) = (findings.all_saw_media(), findings.to_json(), findings.to_text());
         if self.args.json {

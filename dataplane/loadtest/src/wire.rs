@@ -14,8 +14,6 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use nix::sys::time::TimeValLike;
 
-/// The kernel refuses more segments than this in one send (`UDP_MAX_SEGMENTS` of older kernels).
-pub const MAX_SEGMENTS: usize = 64;
 /// Room for a frame's burst at 400 viewers' pace, so that a slow turn of the loop does not look like loss.
 const SOCKET_BUFFER: usize = 1 << 20;
 /// A coalesced read is at most one IP datagram's worth.

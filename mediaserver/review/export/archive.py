@@ -6,12 +6,13 @@ Needs the extra ``dicom``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from mediaserver.errors import InvalidSettings
-from mediaserver.review.errors import NotAccepted
+from mediaserver.review.errors import NotAccepted, NotReached
 
 OWN_TITLE: Final = "LOUPE"
 MAX_PDU_BYTES: Final = 1024 * 1024
@@ -27,6 +28,11 @@ class Archive:
     title: str
     host: str
     port: int
+    own_title: str = OWN_TITLE
+
+
+OpenObject: TypeAlias = Callable[[], AbstractContextManager[Path]]
+"""A DICOM object as a file that can be opened by its path as long as the block lasts."""
 
 
 def parse(text: str) -> Archive:
@@ -40,32 +46,43 @@ def parse(text: str) -> Archive:
     return Archive(title, host.strip("[]"), int(port))
 
 
-def store(archive: Archive, files: Sequence[Path], tell: Callable[[int], None] = lambda _: None) -> None:
-    """Sends the objects one by one over one association; ``tell`` hears how many are stored.
+def store(
+    archive: Archive,
+    objects: Sequence[OpenObject],
+    tell: Callable[[int], None] = lambda _: None,
+    sent: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Sends the objects one by one over one association; ``tell`` hears how many are stored, ``sent`` of
+    bytes that left.
 
-    Raises ``NotAccepted`` at the first that is not.
+    Raises ``NotReached``, and ``NotAccepted`` at the first object that is not taken.
     """
     try:
         import pynetdicom
         from pydicom import dcmread
     except ImportError:
         raise InvalidSettings("DICOM needs the extra 'dicom': pip install 'loupe[dicom]'") from None
-    # Films are read from the disk as they are sent: none is held in memory.
+    # Films are read as they are sent: the library holds none in memory.
     pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # the library's documented switch
-    entity = pynetdicom.AE(ae_title=OWN_TITLE)
+    entity = pynetdicom.AE(ae_title=archive.own_title)
     entity.connection_timeout, entity.dimse_timeout, entity.network_timeout = (
         CONNECT_SECONDS, ANSWER_SECONDS, ANSWER_SECONDS,
     )  # fmt: skip
     entity.maximum_pdu_size = MAX_PDU_BYTES
-    for file in files:
-        meta: Any = dcmread(file, stop_before_pixels=True).file_meta
+    for open_object in objects:
+        with open_object() as file:
+            meta: Any = dcmread(file, stop_before_pixels=True).file_meta
         entity.add_requested_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
-    association = entity.associate(archive.host, archive.port, ae_title=archive.title, max_pdu=MAX_PDU_BYTES)
+    association = entity.associate(
+        archive.host, archive.port, ae_title=archive.title, max_pdu=MAX_PDU_BYTES,
+        evt_handlers=[(pynetdicom.evt.EVT_DATA_SENT, lambda event: sent(len(event.data)))],
+    )  # fmt: skip
     if not association.is_established:
-        raise NotAccepted("the archive cannot be reached, or does not know this title")
+        raise NotReached
     try:
-        for number, file in enumerate(files, 1):
-            _send(association, file)
+        for number, open_object in enumerate(objects, 1):
+            with open_object() as file:
+                _send(association, file)
             tell(number)
     finally:
         association.release()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,18 +20,27 @@ from mediaserver.config import Settings, Storage
 from mediaserver.errors import LimitReached
 from mediaserver.ids import ProcedureId, Redacted
 from mediaserver.recording.folder import RecordingFolder
-from mediaserver.review.errors import CannotExport
+from mediaserver.review.errors import CannotExport, NoArchive, NotAccepted
+from mediaserver.review.export.archive import Archive
 from mediaserver.review.export.order import Order
+from mediaserver.review.export.process import working
+from mediaserver.review.export.run import MAX_PART_BYTES
+from mediaserver.review.export.sending import (
+    MAX_OBJECT_BYTES,
+    Consignment,
+    Sending,
+    SendingReport,
+    Stored,
+)
 from mediaserver.review.export.worker import Failed, Finished, Progress, Report, Work, context
 from mediaserver.review.purposes import Use
 from mediaserver.store.recordings import UnknownRecording
+from mediaserver.tasks import end_tasks
 from mediaserver.vault import ChunkReader, DataKey, FileBytes
 
 MAX_JOBS: Final = 20
 """Kept at once, done ones included."""
 KEPT_SECONDS: Final = 24 * 3600
-CANCEL_SECONDS: Final = 5.0
-"""To end by itself before it is killed."""
 ID_BYTES: Final = 12
 
 
@@ -78,6 +86,15 @@ class Job:
     state: State = field(default_factory=Waiting)
     process: asyncio.subprocess.Process | None = None
     task: asyncio.Task[None] | None = None
+    sending: SendingReport | None = None
+    """To the archive; None: it was not asked for."""
+    sending_task: asyncio.Task[None] | None = None
+
+    @property
+    def objects(self) -> list[str]:
+        """The DICOM objects that were made."""
+        files = self.state.files if isinstance(self.state, Finished) else []
+        return [name for name in files if name.endswith(".dcm")]
 
     def open(self, name: str) -> tuple[FileBytes, ChunkReader]:
         """A file that was made; whoever opens closes. Raises ``UnknownRecording``."""
@@ -164,9 +181,7 @@ class Jobs:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _end(self, job: Job) -> None:
-        if job.task is not None and not job.task.done():
-            job.task.cancel()
-            await asyncio.wait([job.task])
+        await end_tasks([task for task in (job.task, job.sending_task) if task is not None])
         if not isinstance(job.state, Finished | Failed):
             job.state = Cancelled()
         shutil.rmtree(job.folder, ignore_errors=True)
@@ -179,21 +194,20 @@ class Jobs:
                 shutil.rmtree(job.folder, ignore_errors=True)
 
     async def _run(self, job: Job, source: RecordingFolder) -> None:
-        async with self._turn:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mediaserver.review.export",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+        async with self._turn, working(msgspec.json.encode(self._work(job, source))) as process:
             job.process = process
-            try:
-                await self._follow(job, process, source)
-            finally:
-                await _stop(process)
+            assert process.stdout is not None, "piped"
+            began = self._now()
+            async for line in process.stdout:
+                report = msgspec.json.decode(line, type=Report)
+                job.state = _state(report, self._now() - began)
+            if not isinstance(job.state, Finished | Failed):
+                job.state = Failed(
+                    code=CannotExport.code, message="the export process ended before it was done"
+                )
 
-    async def _follow(self, job: Job, process: asyncio.subprocess.Process, source: RecordingFolder) -> None:
-        assert process.stdin is not None, "piped"
-        assert process.stdout is not None, "piped"
-        work = Work(
+    def _work(self, job: Job, source: RecordingFolder) -> Work:
+        return Work(
             order=job.order,
             recording=str(source.path),
             elsewhere=[str(place) for place in source.elsewhere],
@@ -202,15 +216,42 @@ class Jobs:
             storage=_revealed(self._settings.storage),
             folder=str(job.folder),
             key=job.key.reveal().raw.hex(),
+            max_part_bytes=MAX_PART_BYTES if self.archive is None else MAX_OBJECT_BYTES,
         )
-        began = self._now()
-        process.stdin.write(msgspec.json.encode(work) + b"\n")
-        await process.stdin.drain()
-        async for line in process.stdout:
-            report = msgspec.json.decode(line, type=Report)
-            job.state = _state(report, self._now() - began)
-        if not isinstance(job.state, Finished | Failed):
-            job.state = Failed(code=CannotExport.code, message="the export process ended before it was done")
+
+    # ---- Archive ----
+
+    @property
+    def archive(self) -> str | None:
+        """The title of the archive that objects may be sent to."""
+        archive = self._settings.archive
+        return None if archive.host is None else archive.title
+
+    def send(self, id: str) -> Job:
+        """Sends its DICOM objects to the archive, unless that is under way or done.
+
+        Raises ``UnknownRecording``, ``NoArchive``; ``CannotExport`` for what has no DICOM objects (yet).
+        """
+        job, archive = self.get(id), self._settings.archive
+        if archive.host is None:
+            raise NoArchive
+        if not job.objects:
+            raise CannotExport("this export has no DICOM objects")
+        if not isinstance(job.sending, Sending | Stored):
+            job.sending = Sending()
+            to = Archive(archive.title, archive.host, archive.port, archive.own_title)
+            job.sending_task = asyncio.get_running_loop().create_task(self._send(job, to))
+        return job
+
+    async def _send(self, job: Job, to: Archive) -> None:
+        key = job.key.reveal().raw.hex()
+        work = Consignment(folder=str(job.folder), key=key, files=job.objects, archive=to)
+        async with working(msgspec.json.encode(work), "send") as process:
+            assert process.stdout is not None, "piped"
+            async for line in process.stdout:
+                job.sending = msgspec.json.decode(line, type=SendingReport)
+            if isinstance(job.sending, Sending):
+                job.sending = Failed(code=NotAccepted.code, message="sending ended before it was done")
 
 
 def _text(path: Path | None) -> str | None:
@@ -231,15 +272,3 @@ def _state(report: Report, elapsed: float) -> State:
             return Running(done, of, done / elapsed if elapsed > 0 else 0.0)
         case _:
             return report
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    """Its input ends, and with it the process. Killed if it does not."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(CANCEL_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

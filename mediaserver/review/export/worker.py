@@ -25,7 +25,7 @@ from mediaserver.errors import LoupeError
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.review.export.faststart import Sink
 from mediaserver.review.export.order import Order
-from mediaserver.review.export.run import Cancelled, Export, OpenSink
+from mediaserver.review.export.run import MAX_PART_BYTES, Cancelled, Export, OpenSink
 from mediaserver.review.labels import labels
 from mediaserver.review.opening import open_recording
 from mediaserver.store.objects import Objects
@@ -53,6 +53,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Where the files go, sealed; scratch files too."""
     key: str
     """Hex; seals the files. Never on a command line, which others can read."""
+    max_part_bytes: int = MAX_PART_BYTES
+    """Of media in one DICOM object."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
@@ -140,8 +142,10 @@ def perform(work: Work, teller: _Teller, over: threading.Event) -> Report:
         recording = open_recording(source, vault, objects)
         order = msgspec.structs.replace(work.order, labels={**labels(recording, vault), **work.order.labels})
         with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
-            export = Export(order, recording, open_sink, teller.progress, over.is_set, scratch=folder)
-            files = export.run()
+            files = Export(
+                order, recording, open_sink, teller.progress, over.is_set,
+                scratch=folder, max_part_bytes=work.max_part_bytes,
+            ).run()  # fmt: skip
     except LoupeError as error:
         return Failed(code=error.code, message=error.message, field=error.field)
     except OSError as error:

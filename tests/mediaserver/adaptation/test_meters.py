@@ -12,7 +12,8 @@ from mediaserver.adaptation.meters import Meters, Uplink
 from mediaserver.layers.rates import nominal
 from tests.mediaserver.adaptation.watching import Snapshot, publication, theatre
 
-FLAT = [100.0, 160.0, 160.0, 160.0, 300.0, 500.0, 500.0, 500.0, 0.0, 0.0, 0.0, 0.0]
+LOW, MIDDLE = [100.0, 160.0, 160.0, 160.0], [300.0, 500.0, 500.0, 500.0]
+FLAT = [*LOW * 3, *MIDDLE * 3, *[0.0] * 12]
 
 
 def read(meters: Meters, now: float, **snapshot: Any) -> list[int]:
@@ -28,6 +29,15 @@ def test_rates_belong_to_encodings_and_temporal_layers() -> None:
     assert low.flows
     assert not low.settled
     assert meters.encodings(publication(), (0, 1), None, 3.5)[0].settled
+
+
+def test_spatial_layers_are_told_apart_while_they_add_something() -> None:
+    meters = Meters()
+    scalable = publication(encodings=1)
+    for now, top, expected in ((1.0, MIDDLE, [LOW, MIDDLE]), (2.0, [600.0] * 4, [LOW, MIDDLE, [600.0] * 4])):
+        read(meters, now, publications={7: {"wire_rates": [*LOW, *MIDDLE, *top], "layers": [0]}})
+        assert meters.encodings(scalable, (0,), None, now)[0].rates == tuple(map(tuple, expected))
+        assert meters.rates(scalable) == (int(top[-1]),)
 
 
 def test_what_flowed_before_anybody_watched_is_known_when_they_come() -> None:
@@ -68,7 +78,7 @@ def test_what_an_encoder_takes_is_measured_while_nothing_restrains_it() -> None:
 def test_only_a_noticeable_change_of_a_rate_is_told() -> None:
     meters = Meters()
     for now, rate, noticed in ((1.0, 100.0, [7]), (2.0, 120.0, []), (3.0, 134.0, [7]), (4.0, 99.0, [7])):
-        assert read(meters, now, publications={7: {"wire_rates": [rate] * 4}}) == noticed
+        assert read(meters, now, publications={7: {"wire_rates": [rate] * 12}}) == noticed
 
 
 def test_loss_on_the_way_in_is_that_of_the_last_second() -> None:
@@ -117,7 +127,7 @@ async def test_the_planes_own_snapshot_has_what_is_read() -> None:
         stats = room.server.registry.plane.stats()
         figures = stats.publications[room.picture.handle]
         assert {"packets", "repaired", "unrepaired", "jitter_seconds", "wire_rates"} <= set(figures)
-        assert len(cast("list[int]", figures["wire_rates"])) == 4 * room.picture.encodings
+        assert len(cast("list[int]", figures["wire_rates"])) == 3 * 4 * room.picture.encodings
         transports = [one for _, one in stats.transports.items()]
         viewers = [one for one in transports if "bytes_out" in one]
         assert viewers

@@ -30,7 +30,7 @@ async def test_what_flows_is_told_by_place_in_the_offer() -> None:
     async with theatre() as room:
         viewer = await watch(room)
         room.server.adaptation._meters.read(
-            Snapshot({room.picture.handle: {"wire_rates": [100.0] * 4 + [400.0] * 4, "layers": (0,)}}),  # type: ignore[arg-type]
+            Snapshot({room.picture.handle: {"wire_rates": [100.0] * 12 + [400.0] * 12, "layers": (0,)}}),  # type: ignore[arg-type]
             room.now,
         )
         found = room.server.watched_layers.of(viewer)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediaserver.cause.classifier import NETWORK, ServerFacts, badness, classify, disk, overload
+from mediaserver.cause.classifier import NETWORK, ServerFacts, badness, classify, disk, overload, silence
 from mediaserver.operations.model import Cause, LegPhase, Sample
+from mediaserver.policy import Role
 from tests.mediaserver.seconds import leg, observer, source, surgeon, view
 
 GOOD = ServerFacts(worker_load_ratio=0.2, event_loop_lag_seconds=0.001, disk_free_bytes=10**12)
@@ -30,7 +31,6 @@ def test_a_healthy_room_has_no_findings() -> None:
         ({"event_loop_lag_seconds": 0.4}, "server_overload"),
         ({"forward_delay_p99_seconds": 0.05}, "server_overload"),
         ({"send_drops_ratio": 0.05}, "server_overload"),
-        ({"canary_silent_seconds": 31.0}, "server_overload"),
         ({"recording_lag_seconds": 20.0, "recording": True}, "recording_disk"),
         ({"recording_failed": True, "recording": True}, "recording_disk"),
         ({"disk_forecast_seconds": 600.0, "recording": True}, "recording_disk"),
@@ -48,10 +48,25 @@ def test_a_full_disk_is_a_rooms_trouble_only_while_it_records() -> None:
     assert overload(full) is None
 
 
+def test_silence_of_the_canary_is_a_cause_of_its_own() -> None:
+    found = silence(31.0)
+    assert found is not None
+    assert (found.cause, found.severity, found.participant) == ("canary", "hurt", None)
+    assert silence(1.0) is silence(None) is None
+
+
 def test_overload_explains_every_network_and_nothing_else() -> None:
     lossy = surgeon(up=leg(loss_before_ratio=0.3), clock_skew_seconds=90.0)
     slow = observer(down=leg(loss_before_ratio=0.3))
     assert causes([lossy, slow], ServerFacts(worker_load_ratio=1.0)) == ["server_overload", "clock"]
+
+
+def test_a_server_to_be_watched_explains_nothing_that_hurts() -> None:
+    facts = ServerFacts(event_loop_lag_seconds=0.15)
+    uneasy = surgeon(up=leg(loss_before_ratio=0.05))
+    hurt = observer(down=leg(loss_before_ratio=0.3))
+    found = [(one.cause, one.severity) for one in classify([uneasy, hurt], facts)]
+    assert found == [("viewer_downlink", "hurt"), ("server_overload", "watch")]
 
 
 def test_a_hurt_publisher_is_named_once_and_not_by_each_viewer() -> None:
@@ -60,6 +75,13 @@ def test_a_hurt_publisher_is_named_once_and_not_by_each_viewer() -> None:
         for index in range(5)
     ]
     assert causes([surgeon(sources=(source(captured_per_second=0),)), *viewers]) == ["source_frozen"]
+
+
+def test_of_two_alike_the_more_important_comes_first() -> None:
+    lossy = leg(loss_before_ratio=0.3)
+    mentor = observer(participant="z", role=Role.SPECIALIST, down=lossy)
+    found = classify([surgeon(), observer(participant="a", down=lossy), mentor], GOOD)
+    assert [(one.participant, one.role) for one in found] == [("z", Role.SPECIALIST), ("a", Role.OBSERVER)]
 
 
 def test_a_lost_socket_is_signalling_only_while_media_flows() -> None:
@@ -116,6 +138,8 @@ def test_findings_are_sorted_evident_and_single(one: Sample, other: Sample, fact
     assert all(finding.cause in get_args(Cause) for finding in found)
     keys = [(finding.cause, finding.participant, finding.publication) for finding in found]
     assert len(set(keys)) == len(keys)
-    if any(finding.cause == "server_overload" for finding in found):
-        assert not NETWORK & {finding.cause for finding in found}
+    of_server = {finding.severity for finding in found if finding.cause == "server_overload"}
+    of_ways = {finding.severity for finding in found if finding.cause in NETWORK}
+    assert not (of_server and "watch" in of_ways)
+    assert not ("hurt" in of_server and of_ways)
     assert found == classify([one, other], facts)

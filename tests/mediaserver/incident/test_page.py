@@ -120,3 +120,9 @@ def test_the_policy_allows_this_style_and_nothing_else() -> None:
     digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
     assert f"'sha256-{digest}'" in POLICY
     assert "default-src 'none'" in POLICY
+
+
+def test_nothing_wrong_is_said_only_where_something_was_measured() -> None:
+    well = replace(REPORT, causes=[])
+    assert WORDS["en"].nothing_found in render(well, "en")
+    assert WORDS["en"].nothing_known in render(replace(well, samples=[]), "en")

@@ -22,25 +22,69 @@ def event(second: int, kind: TimelineKind, detail: str, participant: str = "p") 
     return TimelineEvent(at_ms=AT_MS + second * 1000, kind=kind, participant=participant, detail=detail)
 
 
+SEVEN = [
+    event(1, "finding_raised", "clock watch"),
+    event(2, "finding_raised", "viewer_downlink watch", "q"),
+    event(3, "finding_raised", "viewer_downlink hurt", "q"),
+    event(4, "joined", "observer"),
+    event(5, "finding_cleared", "viewer_downlink hurt", "q"),
+    event(8, "finding_cleared", "relay watch", "r"),
+    event(9, "finding_raised", "no_such_cause hurt"),
+]
+
+
+def told(
+    events: list[TimelineEvent], from_second: int, to_second: int, ended: int | None = None
+) -> list[tuple[str, str, int, int | None]]:
+    def second(at_ms: int | None) -> int | None:
+        return None if at_ms is None else (at_ms - AT_MS) // 1000
+
+    ended_ms = None if ended is None else AT_MS + ended * 1000
+    found = cause_spans(events, ended_ms, AT_MS + from_second * 1000, AT_MS + to_second * 1000)
+    return [(one.cause.cause, one.severity, second(one.began_ms) or 0, second(one.ended_ms)) for one in found]
+
+
 def test_causes_run_from_raising_to_clearing_and_may_be_open() -> None:
-    events = [
-        event(1, "finding_raised", "clock watch"),
-        event(2, "finding_raised", "viewer_downlink watch", "q"),
-        event(3, "finding_raised", "viewer_downlink hurt", "q"),
-        event(4, "joined", "observer"),
-        event(5, "finding_cleared", "viewer_downlink hurt", "q"),
-        event(6, "finding_cleared", "relay watch", "r"),
-        event(7, "finding_raised", "no_such_cause hurt"),
+    assert told(SEVEN, 0, 10) == [
+        ("relay", "watch", 0, 8),
+        ("clock", "watch", 1, None),
+        ("viewer_downlink", "hurt", 2, 5),
     ]
-    spans = [
-        (one.cause.cause, one.severity, one.participant, (one.began_ms - AT_MS) // 1000, one.ended_ms)
-        for one in cause_spans(events)
+
+
+def test_what_began_before_the_report_is_in_it_and_what_ended_before_is_not() -> None:
+    assert told(SEVEN, 4, 10)[1:] == [("viewer_downlink", "hurt", 2, 5), ("relay", "watch", 4, 8)]
+    assert told(SEVEN[:3], 6, 7) == [("clock", "watch", 1, None), ("viewer_downlink", "hurt", 2, None)]
+    assert [cause for cause, *_ in told(SEVEN, 6, 10)] == ["clock", "relay"]
+
+
+def test_with_the_room_everything_ends() -> None:
+    assert told(SEVEN, 6, 10, ended=9)[0] == ("clock", "watch", 1, 9)
+    assert told(SEVEN[:3], 4, 6, ended=9)[0] == ("clock", "watch", 1, None), "after the report"
+    assert told(SEVEN[:3], 6, 8, ended=5) == []
+
+
+async def test_a_report_in_the_middle_of_a_fault_names_it_however_much_happened(tmp_path: Path) -> None:
+    store = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
+    store.start(AT_MS)
+    gone = store.open_span("r", ClinicalClass.SURGERY, AT_MS - 9_000)
+    store.add_events(gone, [event(-9, "finding_raised", "relay hurt")])
+    store.close_span(gone, AT_MS - 5_000)
+    span = store.open_span("r", ClinicalClass.SURGERY, AT_MS)
+    other = store.open_span("other", ClinicalClass.SURGERY, AT_MS)
+    store.add_events(other, [event(0, "finding_raised", "clock hurt")])
+    store.add_events(span, [event(0, "finding_raised", "viewer_downlink hurt")])
+    store.add_events(span, [event(60, "layer_forwarded", "0")] * (report_module.MAX_EVENTS + 1))
+    store.add_events(span, [event(300, "finding_raised", "publisher_uplink watch")])
+    store.add_events(span, [event(900, "finding_cleared", "viewer_downlink hurt")])
+    await store.database.flush()
+    report = await gather(store.database, settings(), "r", AT_MS + 60_000, AT_MS + 600_000)
+    await asyncio.to_thread(store.stop)
+    assert [(one.cause.cause, one.began_ms, one.ended_ms) for one in report.causes] == [
+        ("viewer_downlink", AT_MS, None),
+        ("publisher_uplink", AT_MS + 300_000, None),
     ]
-    assert spans == [
-        ("clock", "watch", "p", 1, None),
-        ("viewer_downlink", "hurt", "q", 2, AT_MS + 5000),
-        ("relay", "watch", "r", 6, AT_MS + 6000),
-    ]
+    assert (report.truncated, {one.kind for one in report.timeline}) == (True, {"layer_forwarded"})
 
 
 def test_legs_are_summed_up() -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from mediaserver.events import SourceType
-from mediaserver.layers import Demand, Encoding, Forward, Still
+from mediaserver.layers import Demand, Encoding, Forward, Option, Still
 from mediaserver.layers.rates import smooth
 from mediaserver.layers.rungs import RARE_STILL_SECONDS, STILL_SECONDS, Rung, is_clinical, ladder, most, rank
 from tests.mediaserver.layers.viewing import LADDER, picture, voice
@@ -67,6 +67,18 @@ def test_one_encoding_has_stills_below_it() -> None:
     steps = rungs(picture(ladder=((2_000e3,),)))
     assert [type(step.sending) for step in steps] == [Still, Still, Forward]
     assert steps[1].rate == 2_000e3 / 4 / STILL_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("source", "spatial", "whole"), [("endoscope", 0, 150e3), ("monitor", None, 1_700e3)]
+)
+def test_a_still_is_of_the_layer_that_its_source_keeps(
+    source: SourceType, spatial: int | None, whole: float
+) -> None:
+    still = rungs(replace(picture(source=source), encodings=(Encoding(SVC[0]),)))[0]
+    assert isinstance(still.sending, Still)
+    assert still.sending.option == Option(0, spatial)
+    assert still.rate == whole / 4 / 3
 
 
 def test_stills_that_others_pay_for_are_rare_and_faces_have_none() -> None:

@@ -23,12 +23,13 @@ from mediaserver.ids import PublicationId
 from mediaserver.incident.details import detail
 from mediaserver.layers import Reason
 from mediaserver.operations import desk as module
-from mediaserver.operations.model import CanaryReading
+from mediaserver.operations.model import CanaryReading, Sample
 from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
 from mediaserver.quality_history.reading import watched
 from mediaserver.quality_history.store import HistoryStore
+from mediaserver.session import Session
 from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
@@ -83,12 +84,59 @@ async def test_the_servers_trouble_is_one_alert_and_on_every_board_row(tmp_path:
     desk.store.start(AT_MS)
     for name in ("a", "b", "c"):
         server.join(identity(Role.SURGEON, name), "")
-    desk.canary_seen(CanaryReading(at_ms=AT_MS, delay_seconds=None, loss_ratio=None, silent_seconds=31.0))
+    desk.lag._recent.append(0.4)
     play(server, desk, 4)
     assert [(row.state, row.cause and row.cause.cause) for row in desk.board().rows] == [
         ("hurt", "server_overload")
     ] * 3
     assert [(one.room, one.cause.cause) for one in desk.alerts.open()] == [(None, "server_overload")]
+    desk.lag._recent.append(0.0)
+    play(server, desk, 10, 4)
+    assert desk.alerts.open() == []
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+@pytest.mark.parametrize(("kind", "waits"), [(ClinicalClass.SURGERY, True), (ClinicalClass.CONSULT, False)])
+async def test_a_theatre_that_fell_out_of_a_surgery_is_looked_at_until_it_is_back(
+    tmp_path: Path, kind: ClinicalClass, waits: bool
+) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    who = replace(identity(Role.SURGEON), clinical_class=kind)
+    surgeon = server.join(who, "")
+    server.join(identity(Role.SPECIALIST), "")
+    await publish(server, surgeon)
+    connected(server)
+    play(server, desk, 5)
+    server.set_connected(surgeon, False)
+    play(server, desk, 1, 5)
+    server.leave(surgeon)  # as half a minute after the socket
+    play(server, desk, 60, 6)
+    [row] = desk.board().rows
+    assert (row.state, row.worst_role) == (("hurt", Role.SURGEON) if waits else ("unknown", None))
+    assert [one.cause.cause for one in desk.alerts.open()] == ["publisher_uplink"] * waits
+    assert desk.board().live_surgeries == waits
+    again = server.join(who, "")
+    await publish(server, again)
+    connected(server)
+    play(server, desk, 12, 70)
+    assert desk.alerts.open() == []
+    assert desk.board().rows[0].state == "good"
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+
+
+async def test_a_silent_canary_is_the_servers_alert_and_no_rooms_trouble(tmp_path: Path) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    server.join(replace(identity(Role.SURGEON), clinical_class=ClinicalClass.SURGERY), "")
+    desk.canary_seen(CanaryReading(at_ms=AT_MS, delay_seconds=None, loss_ratio=None, silent_seconds=31.0))
+    play(server, desk, 4)
+    assert [row.findings for row in desk.board().rows] == [[]]
+    assert [(one.room, one.cause.cause) for one in desk.alerts.open()] == [(None, "canary")]
     desk.canary_seen(None)
     play(server, desk, 10, 4)
     assert desk.alerts.open() == []
@@ -213,6 +261,36 @@ async def test_a_second_that_fails_is_followed_by_the_next(
     assert {line["event"] for line in lines if line["log_level"] == "error"} == {
         "a second of the history was lost"
     }
+
+
+async def test_a_room_that_fails_blinds_nobody_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    for name in ("a", "b", "c"):
+        await publish(server, server.join(identity(Role.SURGEON, name), ""))
+    connected(server)
+    play(server, desk, 2)
+    assert {row.state for row in desk.board().rows} == {"good"}
+    failing = desk._live["b"]
+    real = module.sample
+
+    def sample(session: Session, *args: object, **more: object) -> Sample:
+        if session.room is failing.room:
+            raise RuntimeError("of this room")
+        return real(session, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "sample", sample)
+    with structlog.testing.capture_logs() as lines:
+        play(server, desk, 1, 2)
+    board = desk.board()
+    assert {row.room: row.state for row in board.rows} == {"a": "good", "b": "unknown", "c": "good"}
+    assert board.sampled_at_ms == AT_MS + 2000
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["a room's second was lost"]
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
 
 
 async def test_an_alert_that_a_crash_left_open_is_closed_and_told(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mediaserver.cause.texts import CAUSES
-from mediaserver.cause.thresholds import finding, true
+from mediaserver.cause.thresholds import true
 from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.operations.live import LiveRoom, first_alert, first_look
@@ -14,7 +14,13 @@ from mediaserver.room import Member, Room
 from tests.mediaserver.seconds import AT_MS, surgeon
 
 SEAT = Seat("surgeon", True, {}, 0, {})
-LOSS = finding("viewer_downlink", true("interrupted", "hurt"), participant="p")
+LOSS = Finding(
+    cause="viewer_downlink",
+    severity="hurt",
+    evidence=(true("interrupted", "hurt")[1],),
+    participant="p",
+    role=Role.SURGEON,
+)
 
 
 def room(name: str = "r") -> LiveRoom:
@@ -28,7 +34,7 @@ def play(live: LiveRoom, letters: str) -> list[str]:
     """``h``: a hurt second. What the timeline says of findings."""
     said: list[str] = []
     for index, letter in enumerate(letters):
-        found: list[Finding] = [LOSS] if letter == "h" and LOSS is not None else []
+        found: list[Finding] = [LOSS] if letter == "h" else []
         events = live.second([surgeon()], found, Scene({"p": SEAT}), AT_MS + 1000 * index)
         said += [f"{event.kind} {event.detail}" for event in events if event.kind.startswith("finding")]
     return said
@@ -66,9 +72,11 @@ def test_participants_come_with_their_own_findings() -> None:
     assert (one.role, other.viewer) == (Role.SURGEON, True)
 
 
-def test_worst_first_then_class_then_who_waits_longest() -> None:
-    def row(state: RoomState, kind: ClinicalClass, since_ms: int) -> LiveRoom:
+def test_worst_first_then_class_then_who_waits_longest_and_tests_below() -> None:
+    def row(state: RoomState, kind: ClinicalClass, since_ms: int, *, empty: bool = False) -> LiveRoom:
         live = room(f"{state}-{kind}-{since_ms}")
+        if empty:
+            live.room.members.clear()
         live.state, live.clinical_class, live.since_ms = state, kind, since_ms
         return live
 
@@ -77,9 +85,13 @@ def test_worst_first_then_class_then_who_waits_longest() -> None:
         row("hurt", ClinicalClass.TEACHING, 1),
         row("hurt", ClinicalClass.TEACHING, 9),
         row("watch", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.TEACHING, 1),
         row("good", ClinicalClass.SURGERY, 1),
         row("good", ClinicalClass.CONSULT, 1),
-        row("unknown", ClinicalClass.SURGERY, 1),
+        row("unknown", ClinicalClass.SURGERY, 1, empty=True),
+        row("hurt", ClinicalClass.TEST, 1),
+        row("good", ClinicalClass.TEST, 1),
     ]
     rows = [live.row() for live in order]
     backwards = list(reversed(rows))

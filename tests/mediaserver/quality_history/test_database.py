@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mediaserver.errors import HistoryUnavailable
+from mediaserver.quality_history import database as database_module
 from mediaserver.quality_history.database import Database
 
 SCHEMA = "CREATE TABLE thing (value INTEGER UNIQUE)"
@@ -44,6 +45,38 @@ async def test_a_write_that_fails_is_counted_and_hurts_no_other(database: Databa
     await database.flush()
     assert await database.read("SELECT value FROM thing") == [(1,), (2,)]
     assert database.refused["failed"] == 2
+
+
+async def test_a_work_that_is_wrong_is_counted_and_the_writer_goes_on(database: Database) -> None:
+    def wrong(_: sqlite3.Connection) -> None:
+        raise ValueError
+
+    database.run(wrong)
+    database.write("INSERT INTO thing VALUES (?)", (1,))
+    await asyncio.wait_for(database.flush(), 10)
+    assert await database.read("SELECT value FROM thing") == [(1,)]
+    assert database.refused["failed"] == 1
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "STOP_SECONDS", 0.05)
+    database = Database(tmp_path / "a.db", SCHEMA, 1, max_queued=2)
+    database.start()
+    held, go = threading.Event(), threading.Event()
+
+    def stall(_: sqlite3.Connection) -> None:
+        held.set()
+        go.wait()
+
+    database.run(stall)
+    assert held.wait(10)
+    for value in range(5):
+        database.run(partial(insert, value))
+    database.stop()
+    database.stop()
+    go.set()
 
 
 def test_a_full_queue_refuses_and_never_waits(tmp_path: Path) -> None:

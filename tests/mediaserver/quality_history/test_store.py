@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import TimelineEvent
 from mediaserver.quality_history import query, store
 from mediaserver.quality_history.database import MAX_WEIGHT
-from mediaserver.quality_history.store import DAY_MS, HistoryStore, pack, unpack
+from mediaserver.quality_history.rows import pack
+from mediaserver.quality_history.store import DAY_MS, HistoryStore
 from tests.mediaserver.alerts.test_webhooks import alert
 from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon, view
+
+OTHER_VERSION = zlib.compress(
+    msgspec.msgpack.encode([to_builtins(surgeon()) | {"role": "a-role-of-tomorrow"}])
+)
 
 
 def made(folder: Path, max_bytes: int = 1 << 30, keep_days: float = 30) -> HistoryStore:
@@ -57,11 +66,6 @@ async def test_alerts_left_open_by_the_process_before_are_given_cleared(tmp_path
     assert {one.room for one in given} == {"theatre-1"}
 
 
-def test_a_rooms_second_packs_and_unpacks() -> None:
-    seconds = [surgeon(), observer()]
-    assert unpack(pack(seconds)) == seconds
-
-
 def test_a_large_room_weighs_more_while_nothing_is_written(tmp_path: Path) -> None:
     history = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
     many = [observer(AT_MS, views=(view(),)) for _ in range(1000)]
@@ -79,6 +83,19 @@ async def test_a_day_later_ten_seconds_are_one(history: HistoryStore) -> None:
     assert len(page.samples) == 2 * 6
     assert sum(one.views[0].freezes for one in page.samples if one.views) == 60
     assert history.dropped["expired"] == 0
+
+
+@pytest.mark.parametrize("content", [pack([surgeon()])[:-9], OTHER_VERSION])
+async def test_a_row_that_cannot_be_read_goes_and_is_counted(history: HistoryStore, content: bytes) -> None:
+    span = fill(history, 20)
+    history.database.write("INSERT INTO sample VALUES (?, ?, 0, ?)", (span, AT_MS + 500, content))
+    await history.database.flush()
+    assert len((await query.samples(history.database, "r", 0, AT_MS + 60_000)).samples) == 40
+    for turn in range(2):
+        history.keep_house(100.0 * (turn + 1), AT_MS + DAY_MS + 600_000)
+    await history.database.flush()
+    assert len((await query.samples(history.database, "r", 0, AT_MS + 60_000)).samples) == 4
+    assert (history.dropped["unreadable"], history.lost) == (1, 1)
 
 
 async def test_the_last_day_is_not_thinned(history: HistoryStore) -> None:
@@ -149,3 +166,18 @@ async def test_a_room_that_stood_at_a_crash_is_closed_at_its_last_sample(tmp_pat
     assert [(one.room, one.closed_ms) for one in spans] == [("again", None), ("r", AT_MS + 4000)]
     assert [one.clinical_class for one in spans] == ["consult", "surgery"]
     second.stop()
+
+
+async def test_a_file_of_the_version_before_gets_what_this_one_needs(tmp_path: Path) -> None:
+    before = made(tmp_path)
+    fill(before, 3)
+    before.database.write("DROP INDEX event_finding", ())
+    before.stop()
+    connection = sqlite3.connect(tmp_path / "history.db")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    history = made(tmp_path)
+    await asyncio.to_thread(history.stop)
+    read = history.database.read_now
+    assert read("SELECT count(*) FROM sqlite_master WHERE name = 'event_finding'") == [(1,)]
+    assert read("SELECT count(*) FROM sample") == [(3,)]

@@ -1,17 +1,16 @@
-"""What is sealed after a recording's end: readable by its key alone, and bound to its manifest."""
+"""What is sealed after a recording's end: readable by its key alone, and missed when it is gone."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mediaserver.recording.annex import Annex
+from mediaserver.recording.annex import RECEPTION, Annex
 from mediaserver.recording.folder import RecordingFolder
-from mediaserver.recording.manifest import Altered, Manifest, verify
+from mediaserver.recording.manifest import Altered, verify
 from mediaserver.vault import Vault
 from tests.mediaserver.review.recorded import theatre
 
@@ -25,26 +24,26 @@ def vault() -> Vault:
 
 @pytest.fixture
 def annex(tmp_path: Path, vault: Vault) -> Annex:
-    """Sealed behind a recording that has ended."""
-    folder = RecordingFolder(tmp_path / theatre(tmp_path, vault).id)
-    made = Annex(folder)
-    made.seal(CONTENT, Manifest(folder, vault).head(), folder.open_key(vault), vault)
-    return made
+    """Of a recording that has ended."""
+    return Annex(RecordingFolder(tmp_path / theatre(tmp_path, vault).id), vault)
 
 
-def test_it_follows_the_manifest_which_stays_as_it_was(annex: Annex, vault: Vault) -> None:
-    found = verify(annex.folder, vault)
-    assert found.closed
-    annex.check(found.head, vault)
-    assert annex.open(annex.folder.open_key(vault)) == CONTENT
-    assert CONTENT not in annex.file.read_bytes()
-    assert annex.file.stat().st_mode & 0o777 == 0o600
+def test_the_manifest_names_what_follows_its_end(annex: Annex, vault: Vault) -> None:
+    before = verify(annex.folder, vault)
+    assert (before.closed, before.awaited, annex.settled(), annex.open()) == (True, (RECEPTION,), False, None)
+    annex.seal(CONTENT)
+    after = verify(annex.folder, vault)
+    assert (after.closed, after.awaited, annex.settled(), annex.open()) == (True, (), True, CONTENT)
+    assert after.head != before.head
+    file = annex.folder.annex(RECEPTION)
+    assert CONTENT not in file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_without_one_there_is_nothing_to_check(tmp_path: Path, vault: Vault) -> None:
-    folder = RecordingFolder(tmp_path / theatre(tmp_path, vault).id)
-    assert Annex(folder).open(folder.open_key(vault)) is None
-    Annex(folder).check("any", vault)
+def test_that_there_is_nothing_is_said_too(annex: Annex, vault: Vault) -> None:
+    annex.seal(None)
+    assert (verify(annex.folder, vault).awaited, annex.settled(), annex.open()) == ((), True, None)
+    assert not annex.folder.annex(RECEPTION).exists()
 
 
 def flip(path: Path) -> None:
@@ -53,24 +52,33 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def forge(annex: Annex) -> None:
+    """Names another file than was signed."""
+    manifest = annex.folder.manifest
+    head, name, digest = manifest.read_bytes().rpartition(b'"sha256":"')
+    manifest.write_bytes(head + name + bytes([digest[0] ^ 1]) + digest[1:])
+
+
 @pytest.mark.parametrize(
     ("alter", "said"),
     [
-        (lambda one: flip(one.file), "was altered"),
-        (lambda one: one.file.unlink(), "is missing"),
-        (lambda one: flip(one.line), "not as it was signed"),
-        (lambda one: one.line.write_bytes(json.dumps({"signature": "00"}).encode()), "not as it was signed"),
+        (lambda one: flip(one.folder.annex(RECEPTION)), "was altered"),
+        (lambda one: one.folder.annex(RECEPTION).unlink(), "is missing"),
+        (forge, "not as it was signed"),
     ],
 )
 def test_what_is_altered_is_named(
     annex: Annex, vault: Vault, alter: Callable[[Annex], None], said: str
 ) -> None:
-    head = Manifest(annex.folder, vault).head()
+    annex.seal(CONTENT)
     alter(annex)
     with pytest.raises(Altered, match=said):
-        annex.check(head, vault)
+        verify(annex.folder, vault)
 
 
-def test_it_belongs_to_one_manifest(annex: Annex, vault: Vault) -> None:
-    with pytest.raises(Altered, match="does not follow"):
-        annex.check("0" * 64, vault)
+def test_one_that_is_cut_off_with_its_line_is_missed(annex: Annex, vault: Vault) -> None:
+    annex.seal(CONTENT)
+    lines = annex.folder.manifest.read_bytes().splitlines(keepends=True)
+    annex.folder.manifest.write_bytes(b"".join(lines[:-1]))
+    annex.folder.annex(RECEPTION).unlink()
+    assert verify(annex.folder, vault).awaited == (RECEPTION,)

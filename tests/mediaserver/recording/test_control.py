@@ -15,12 +15,13 @@ import structlog.testing
 
 from mediaserver.audit import Actor
 from mediaserver.config import Data
-from mediaserver.errors import AlreadyRecording, NotPermitted, NotRecording
+from mediaserver.errors import NotPermitted, NotRecording
 from mediaserver.events import RecordingChanged
 from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.plane import open_plane
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
+from mediaserver.recording.taking import Tapping
 from mediaserver.server import Server
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.consents import ConsentMissing, Consents, Purpose, Revoked
@@ -101,6 +102,7 @@ class World:
         self.taking = Recordings(self.server.registry, Vault([bytes(range(32))]), self.register, self.audit)
         self.taking._process = self.listener  # type: ignore[assignment]
         self.taking._recovery.order = self.listener.send
+        self.taking._tapping = Tapping(self.server.registry, self.taking._vault, self.listener.send)
 
     async def recovered(self) -> None:
         task = self.taking._recovery._task
@@ -160,38 +162,6 @@ async def test_who_has_no_right_is_refused_and_audited(world: World) -> None:
     assert world.audit.entries == [("recording.start", "denied"), ("recording.stop", "denied")]
 
 
-async def test_what_is_published_is_tapped_before_and_after_the_start(world: World) -> None:
-    surgeon = world.server.join(identity(Role.SURGEON), "An")
-    other = world.server.join(identity(Role.STAFF), "Binh")
-    await publish(world.server, surgeon)
-    await world.taking.start_by(surgeon, P1)
-    assert [order["source"]["kind"] for order in world.listener.did("track")] == ["audio", "video"]
-    await publish(world.server, other)
-    assert len(world.listener.did("track")) == 4
-    assert len(world.listener.descriptors) == 4
-    names = [order["name"] for order in world.listener.did("event")]
-    assert names == ["joined", "joined"]
-    sent = repr(world.listener.orders)
-    assert "'scope'" not in sent
-    assert "theatre-1" not in sent
-    assert [event.state for event in told(other) if isinstance(event, RecordingChanged)] == ["recording"]
-    with pytest.raises(AlreadyRecording):
-        await world.taking.start_by(surgeon, P1)
-
-
-async def test_a_publisher_that_comes_back_continues_its_track(world: World) -> None:
-    surgeon = world.server.join(identity(Role.SURGEON), "An")
-    moderator = world.server.join(identity(Role.MODERATOR), "M")
-    await publish(world.server, surgeon)
-    await world.taking.start_by(moderator, P1)
-    world.server.leave(surgeon)
-    back = world.server.join(identity(Role.SURGEON), "An")
-    await publish(world.server, back)
-    tracks = [order["track"] for order in world.listener.did("track")]
-    assert tracks[:2] == tracks[2:]
-    assert [order["name"] for order in world.listener.did("event")] == ["joined", "joined", "left", "joined"]
-
-
 async def test_stopping_and_withdrawing(world: World) -> None:
     surgeon = world.server.join(identity(Role.SURGEON), "An")
     room = world.server.rooms[surgeon.room]
@@ -221,7 +191,7 @@ async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
     procedures, consents = Procedures(database, vault, trail), Consents(database, vault, trail)
     world.taking._consents = consents
     surgeon = world.server.join(identity(Role.SURGEON), "An")
-    watching = asyncio.create_task(world.taking._watch_consents())
+    world.taking._supervision.begin("consents", world.taking._revoked, world.taking._heard)
     recorded = []
     for reference in ("BN-1", "BN-2"):
         procedure = (await procedures.open(surgeon.room, reference, "", (), ACTOR)).id
@@ -236,8 +206,8 @@ async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
                 await asyncio.sleep(0.001)
     assert [order["state"] for order in world.listener.did("stop")] == ["sealed", "sealed"]
     assert recorded[0] != recorded[1]
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    assert world.taking.supervised
+    await world.taking._supervision.end()
     database.close()
 
 
@@ -258,8 +228,9 @@ async def test_a_tap_that_cannot_be_closed_keeps_nothing_recorded(
 
     monkeypatch.setattr(world.register, "revoked", revoked)
     with monkeypatch.context() as broken:
-        broken.setattr(world.taking, "_untap", untap)
-        await world.taking._watch_consents()
+        broken.setattr(Tapping, "release", untap)
+        async for one in world.taking._revoked():
+            world.taking._heard(one)
     assert [order["state"] for order in world.listener.did("stop")] == ["withdrawn", "withdrawn"]
     assert world.taking.of(room.id) is None
     assert room.recording is None
@@ -306,7 +277,7 @@ async def test_what_was_left_of_a_procedure_is_marked_when_its_consent_is_gone(w
     world.taking.withdraw(P1, actor=ACTOR)
     done = {
         "event": "sealed", "recording": "rleft", "state": "withdrawn", "failure": None, "room": None,
-        "damaged": 0, "unreadable": 0,
+        "damaged": 0, "unreadable": 0, "unsealable": 0,
     }  # fmt: skip
     world.taking._received(done)
     world.taking.withdraw(P1, actor=ACTOR)
@@ -325,24 +296,25 @@ async def test_what_the_recorder_tells_of_its_disk(world: World) -> None:
     figures = world.taking.figures
     assert (figures.free_bytes, figures.written_bytes, figures.seconds_left) == (5, 3, 90)
     assert figures.trouble == {"full": 1}
-    lost = {"damaged": 0, "unreadable": 0}
+    lost = {"damaged": 0, "unreadable": 0, "unsealable": 0}
     room = world.taking._vault.seal_field("theatre-1", "recording/r1/room").hex()
     done = {
         "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "room": room,
-        "procedure": P1, **lost,
+        "procedure": P1, "end": {"state": "sealed", "head": "ab", "segments": 3}, **lost,
     }  # fmt: skip
     world.taking._received(done)
     world.taking._received({**done, "failure": "OSError"})
     assert world.audit.entries == [("recording.finalise", "success")]
     assert world.audit.of == [("theatre-1", P1)]
+    assert (world.taking.ended.get_nowait(), world.taking.ended.empty()) == ("r1", True)
 
 
 async def test_what_sealing_found_damaged_is_logged_and_counted(world: World) -> None:
     done = {"event": "sealed", "recording": "r1", "state": None, "failure": None}
     with structlog.testing.capture_logs() as lines:
-        world.taking._received({**done, "damaged": 2, "unreadable": 0})
-        world.taking._received({**done, "damaged": 0, "unreadable": 3})
-        world.taking._received({**done, "damaged": 0, "unreadable": 0})
+        world.taking._received({**done, "damaged": 2, "unreadable": 0, "unsealable": 0})
+        world.taking._received({**done, "damaged": 0, "unreadable": 3, "unsealable": 0})
+        world.taking._received({**done, "damaged": 0, "unreadable": 0, "unsealable": 0})
     told = [(line["event"], line.get("chunks", line.get("journals"))) for line in lines]
     assert told == [("journal damaged", 2), ("journals unreadable", 3)]
     figures = world.taking.figures
@@ -361,3 +333,23 @@ async def test_what_operators_ask(world: World) -> None:
     world.taking.stop(surgeon.room, actor=ACTOR)
     world.taking._received({"event": "stopped", "recording": changed.recording})
     assert not world.taking.failed
+
+
+async def test_an_altered_manifest_is_no_reason_not_to_hear_the_recorder(world: World) -> None:
+    done = {
+        "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "procedure": P1,
+        "room": "01" + "00" * 60, "damaged": 0, "unreadable": 0, "unsealable": 0,
+    }  # fmt: skip
+    world.taking._received(done)
+    assert world.audit.entries == [("recording.finalise", "success")]
+    assert world.audit.of == [(None, P1)]
+
+
+async def test_what_was_decided_while_nobody_listened_is_heard(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await world.taking.start_by(surgeon, P1)
+    world.register.given = False
+    heard = [one async for one in world.taking._revoked()]
+    assert heard == [Revoked(P1, Purpose.RECORDING, closed=False)]
+    world.taking._heard(heard[0])
+    assert world.taking.count == 0

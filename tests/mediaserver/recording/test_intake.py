@@ -33,7 +33,7 @@ def write(intake: Intake, folder: Path) -> None:
     if chunk is not None:
         journal = chunk.journal or Journal(folder / f"{chunk.track}.{chunk.number}.journal", KEY)
         journal.append(chunk.content)
-        intake.wrote(journal)
+        intake.wrote(journal, chunk.number)
 
 
 def test_a_tick_is_one_chunk_and_a_roll_a_new_file(tmp_path: Path, intake: Intake) -> None:

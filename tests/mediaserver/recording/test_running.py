@@ -107,6 +107,52 @@ def test_what_a_stalled_disk_holds_is_written_elsewhere_and_its_late_answer_chan
     assert world.lines() == ["begin", "track", "event"]
 
 
+def test_a_journal_that_a_stalled_disk_opened_too_late_keeps_nothing_from_being_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    hangs, append = threading.Event(), Journal.append
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "STALL_SECONDS", 0.1)
+
+        def stall(journal: Journal, content: bytes) -> None:
+            hangs.wait()
+            append(journal, content)
+
+        patch.setattr(Journal, "append", stall)
+        world.send(b"one")
+        with pytest.raises(Stalled):
+            world.running.write()
+    hangs.set()
+    while world.running.where.stalled:
+        pass
+    world.send(b"two")
+    assert world.running.write() == 6
+    assert world.records(0) == [b"one", b"onetwo"], "sealing takes every packet once"
+    world.running.roll()
+    world.send(b"three")
+    assert world.running.write() == 5
+    assert world.records(0)[-1] == b"three"
+
+
+def test_a_disk_that_was_full_when_a_journal_began_is_written_to_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+
+        def full(*_: Any) -> None:
+            raise OSError(28, "full")
+
+        patch.setattr(Journal, "append", full)
+        world.send(b"one")
+        for _ in range(3):
+            with pytest.raises(OSError, match="full"):
+                world.running.write()
+    assert world.running.write() == 3
+    assert world.records(0) == [b"one"]
+
+
 def test_another_recorder_goes_on_where_one_ended(world: World) -> None:
     again = Running.open(ID, BEGIN, world.locations.all[0], VAULT)
     assert again.key.raw == world.running.key.raw

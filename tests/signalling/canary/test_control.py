@@ -115,7 +115,7 @@ async def test_its_silence_is_an_alert_within_thirty_seconds(open_house: OpenHou
     [alert] = desk.alerts.open()
     assert raised is not None
     assert CANARY_SILENCE.hurt < raised < 30
-    assert (alert.cause.cause, alert.severity) == ("server_overload", "hurt")
+    assert (alert.cause.cause, alert.severity) == ("canary", "hurt")
     assert [one.measure for one in alert.evidence] == ["canary_silence"]
     # A process that still speaks and gets nothing back is as silent as one that hangs.
     canary._told(Told(None, None, float(raised)), begun + last + raised)

@@ -57,6 +57,10 @@ export const review: ReviewWords = {
   exportStates: { waiting: "Waiting", running: "Exporting", finished: "Done", failed: "Could not be exported", cancelled: "Cancelled" },
   progress: (percent, rate) => `${decimal.format(percent)} %, ${decimal.format(rate)} times real time`,
   left: (s) => (s < 90 ? `${Math.ceil(s)} s left` : `${Math.ceil(s / 60)} min left`),
+  archive: {
+    send: (title) => `Send to the archive (PACS: ${title})`, again: (title) => `Send to the archive again (PACS: ${title})`,
+    sending: (percent) => `Sending to the archive: ${decimal.format(percent)} %`, stored: "Stored in the archive",
+  },
   download: (name) => `Download ${name}`, remove: "Remove the export", stop: "Cancel the export",
   derived: "An export is a copy. The sealed original does not change.",
   marked: "This moment is marked", markNow: "Mark", markKey: "Mark this moment",
@@ -82,6 +86,19 @@ export const review: ReviewWords = {
     teaching_not_consented: {
       title: "The patient has not agreed to teaching with this case",
       steps: ["It cannot be opened for teaching.", "If the patient agrees, the theatre writes it down under “Procedure”."],
+    },
+    teaching_withdrawn: {
+      title: "The patient has taken back the consent to teaching",
+      steps: ["Watching has ended, and it cannot be opened for teaching again.", "Exports made for teaching are gone from the server, too."],
+    },
+    archive_unreachable: {
+      title: "The archive (PACS) cannot be reached", steps: ["Try again later.", "If it fails again, tell the administrator: address, port and AE titles of the configuration."],
+    },
+    archive_refused: { title: "The archive (PACS) did not take the file", steps: ["Try again.", "If it fails again, tell whoever runs the archive."] },
+    no_archive: { title: "This server has no archive (PACS)", steps: ["Tell the administrator."] },
+    treatment_link_declined: {
+      title: "The patient has declined doctors elsewhere taking part",
+      steps: ["Specialists elsewhere cannot open recordings of this case.", "Telephone the theatre if you need to talk."],
     },
     unknown_recording: { title: "There is no such recording", steps: ["Check the link.", "Your invitation may be for another room."] },
     review_off: { title: "This server keeps no recordings", steps: ["Ask the administrator about the recording's master key."] },

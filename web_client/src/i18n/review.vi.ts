@@ -65,6 +65,10 @@ export const review = {
   withSound: "Kèm tiếng", startExport: "Bắt đầu xuất", exportStates,
   progress: (percent: number, rate: number) => `${decimal.format(percent)} %, nhanh gấp ${decimal.format(rate)} lần thời gian thật`,
   left: (s: number) => (s < 90 ? `còn ${Math.ceil(s)} giây` : `còn ${Math.ceil(s / 60)} phút`),
+  archive: {
+    send: (title: string) => `Gửi tới kho ảnh (PACS: ${title})`, again: (title: string) => `Gửi lại tới kho ảnh (PACS: ${title})`,
+    sending: (percent: number) => `Đang gửi tới kho ảnh: ${decimal.format(percent)} %`, stored: "Kho ảnh đã nhận và lưu",
+  },
   download: (name: string) => `Tải ${name}`, remove: "Xóa bản xuất", stop: "Hủy xuất",
   derived: "Bản xuất là bản sao. Bản gốc đã niêm phong không thay đổi.",
   marked: "Đã đánh dấu lúc này", markNow: "Đánh dấu", markKey: "Đánh dấu lúc này",
@@ -90,6 +94,19 @@ export const review = {
     teaching_not_consented: {
       title: "Người bệnh chưa đồng ý dùng ca này để giảng dạy",
       steps: ["Không mở được để giảng dạy.", "Nếu người bệnh đồng ý, phòng mổ ghi nhận ở mục “Ca bệnh”."],
+    },
+    teaching_withdrawn: {
+      title: "Người bệnh đã rút lại đồng ý giảng dạy",
+      steps: ["Buổi xem đã dừng và không mở lại được để giảng dạy.", "Các bản xuất cho giảng dạy cũng đã bị xóa khỏi máy chủ."],
+    },
+    archive_unreachable: {
+      title: "Không nối được tới kho ảnh PACS", steps: ["Thử lại sau.", "Nếu vẫn lỗi, báo người quản trị: địa chỉ, cổng và tên AE trong cấu hình."],
+    },
+    archive_refused: { title: "Kho ảnh PACS không nhận tệp", steps: ["Thử lại.", "Nếu vẫn lỗi, báo người quản trị kho ảnh."] },
+    no_archive: { title: "Máy chủ này chưa có kho ảnh PACS", steps: ["Báo người quản trị."] },
+    treatment_link_declined: {
+      title: "Người bệnh không đồng ý cho bác sĩ ở nơi khác tham gia",
+      steps: ["Bản ghi của ca này không mở cho chuyên gia ở nơi khác.", "Hãy gọi điện cho phòng mổ nếu cần trao đổi."],
     },
     unknown_recording: { title: "Không có ca ghi này", steps: ["Kiểm tra liên kết.", "Lời mời của bạn có thể dành cho phòng khác."] },
     review_off: { title: "Máy chủ này không giữ ca ghi nào", steps: ["Hỏi người quản trị về khóa chính của phần ghi."] },

@@ -70,12 +70,14 @@ export interface Alert {
   raised_ms: number;
   cleared_ms: number | null;
   repeats?: number;
+  role?: Role | null;
 }
 /**
  * A cause for people: what it is called and what to do about it.
  */
 export interface CauseText {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
@@ -129,6 +131,7 @@ export interface Evidence {
     | "picture_over_exposed"
     | "picture_test_pattern"
     | "picture_unchanged"
+    | "publisher_gone"
     | "queue_delay"
     | "recording_failed"
     | "recording_lag"
@@ -185,10 +188,11 @@ export interface BoardRow {
 /**
  * One hurt leg, source or view and its cause.
  *
- *     ``participant`` is whose; absent for the server's own causes.
+ *     ``participant`` is whose, ``role`` theirs; absent for the server's own causes.
  */
 export interface Finding {
   cause:
+    | "canary"
     | "clock"
     | "publisher_device"
     | "publisher_uplink"
@@ -203,6 +207,7 @@ export interface Finding {
   evidence: Evidence[];
   participant?: string | null;
   publication?: string | null;
+  role?: Role | null;
   since_ms?: number;
 }
 /**
@@ -243,7 +248,7 @@ export interface CauseList {
   causes: CauseText[];
 }
 /**
- * A finding from its beginning to its end within the report.
+ * A finding; it may have begun before the report, and has no end if it lasts at the report's.
  */
 export interface CauseSpan {
   cause: CauseText;

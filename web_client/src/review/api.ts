@@ -31,6 +31,20 @@ export interface ExportState {
   left_seconds: number | null;
   files: string[];
   code: string;
+  archive: ArchiveState | null;
+}
+
+/** Where the sending of an export's DICOM objects to the archive is; null: nobody asked for it. */
+export interface ArchiveState {
+  state: "sending" | "stored" | "failed";
+  percent: number;
+  code: string;
+}
+
+/** Of one recording; `archive` is the title of the archive (PACS) that objects may be sent to. */
+export interface ExportList {
+  exports: ExportState[];
+  archive: string | null;
 }
 
 /** Whom a DICOM object is about; empty fields name nobody. */
@@ -91,6 +105,11 @@ export class ReviewApi {
     return this.#ask<Received>("GET", `${BASE}/${recording}/reception`);
   }
 
+  /** Whether the server still lets this browser read it; a server that cannot be reached has not said no. */
+  async stands(recording: string): Promise<boolean> {
+    return (await this.#send("GET", `${BASE}/${recording}/views`, undefined)).status !== 401;
+  }
+
   /** Also while the page is being closed. */
   close(recording: string): void {
     void fetch(`${BASE}/${recording}/views`, { method: "DELETE", keepalive: true }).catch(() => undefined);
@@ -108,8 +127,12 @@ export class ReviewApi {
     return this.#ask<ExportState>("POST", `${BASE}/${recording}/exports`, order);
   }
 
-  async exports(recording: string): Promise<ExportState[]> {
-    return (await this.#ask<{ exports: ExportState[] }>("GET", `${BASE}/${recording}/exports`)).exports;
+  exports(recording: string): Promise<ExportList> {
+    return this.#ask<ExportList>("GET", `${BASE}/${recording}/exports`);
+  }
+
+  sendExport(recording: string, id: string): Promise<ExportState> {
+    return this.#ask<ExportState>("POST", `${BASE}/${recording}/exports/${id}/archive`);
   }
 
   removeExport(recording: string, id: string): Promise<void> {

@@ -4,8 +4,8 @@ import { useEffect } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
 import { fileUrl } from "./api";
-import type { ExportState, ReviewApi, Subject } from "./api";
-import { failed } from "./faults";
+import type { ExportList, ExportState, ReviewApi, Subject } from "./api";
+import { adviceOn, failed } from "./faults";
 import { clockText } from "./model";
 import type { Player } from "./player";
 import { nameOf } from "./stage";
@@ -21,6 +21,8 @@ const withSound = signal(true);
 const NOBODY: Subject = { patient_id: "", patient_name: "", birth_date: "", sex: "" };
 const subject = signal(NOBODY);
 const exports = signal<readonly ExportState[]>([]);
+/** Title of the hospital's archive, where there is one. */
+const archive = signal<string | null>(null);
 
 export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
   const t = words.value.review;
@@ -66,13 +68,21 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
   );
 }
 
+function isOpen(one: ExportState): boolean {
+  return one.state === "waiting" || one.state === "running" || one.archive?.state === "sending";
+}
+
+function take(news: ExportList): void {
+  exports.value = news.exports;
+  archive.value = news.archive;
+}
+
 function useExportNews(api: ReviewApi, recording: string): void {
   useEffect(() => {
     const ask = (): void => {
-      const open = exports.value.some((one) => one.state === "waiting" || one.state === "running");
-      if (open) api.exports(recording).then((news) => (exports.value = news), failed);
+      if (exports.value.some(isOpen)) api.exports(recording).then(take, failed);
     };
-    api.exports(recording).then((news) => (exports.value = news), failed);
+    api.exports(recording).then(take, failed);
     const timer = setInterval(ask, ASK_MS);
     return () => {
       clearInterval(timer);
@@ -143,6 +153,7 @@ function Export({ one, recording, api }: { one: ExportState; recording: string; 
         </>
       )}
       {one.state === "failed" && <span class="fault">{words.value.errorCode(one.code)}</span>}
+      <Archived one={one} recording={recording} api={api} />
       <div class="actions">
         {one.files.map((name) => (
           <a key={name} class="button" href={fileUrl(recording, one.id, name)} download>{t.download(name)}</a>
@@ -150,5 +161,43 @@ function Export({ one, recording, api }: { one: ExportState; recording: string; 
         <Button icon="close" word={busy ? t.stop : t.remove} onPress={remove} />
       </div>
     </li>
+  );
+}
+
+/** DICOM objects go to the hospital's archive, where the operator named one. */
+function Archived({ one, recording, api }: { one: ExportState; recording: string; api: ReviewApi }) {
+  const t = words.value.review.archive;
+  const title = archive.value;
+  const sent = one.archive;
+  if (title === null || !one.files.some((name) => name.endsWith(".dcm"))) return null;
+  if (sent?.state === "stored") return <p class="stored" role="status">{t.stored}</p>;
+  if (sent?.state === "sending") {
+    return (
+      <>
+        <progress max={100} value={sent.percent} aria-label={t.send(title)} />
+        <span>{t.sending(sent.percent)}</span>
+      </>
+    );
+  }
+  const send = (): void => {
+    const put = (news: ExportState): void => {
+      exports.value = exports.value.map((other) => (other.id === news.id ? news : other));
+    };
+    api.sendExport(recording, one.id).then(put, failed);
+  };
+  return (
+    <>
+      {sent?.state === "failed" && <Fault code={sent.code} />}
+      <Button icon="on" word={sent === null ? t.send(title) : t.again(title)} onPress={send} />
+    </>
+  );
+}
+
+function Fault({ code }: { code: string }) {
+  const advice = adviceOn(code);
+  return (
+    <p class="fault" role="alert">
+      <strong>{advice.title}.</strong> {advice.steps.join(" ")} {words.value.errorCode(code)}
+    </p>
   );
 }

@@ -72,6 +72,20 @@ async function openRecording(api: ReviewApi, recording: string, seconds: number,
   }
 }
 
+/** A view ends with its time, and is opened again unseen; or because it may go on no longer, which is said. */
+async function watchOn(api: ReviewApi, { entry, use }: Detail): Promise<void> {
+  const recording = entry.id;
+  if (await api.stands(recording)) return;
+  try {
+    await api.open(recording, use);
+  } catch (error) {
+    const code = codeOf(error);
+    const gone = step.value.kind !== "watching" || step.value.detail.entry.id !== recording;
+    if (code === "network" || gone) return;
+    step.value = { kind: "fault", api, code: code === "teaching_not_consented" ? "teaching_withdrawn" : code };
+  }
+}
+
 function Page() {
   const t = words.value;
   const now = step.value;
@@ -126,7 +140,7 @@ function Body({ now }: { now: Step }) {
         </main>
       );
     case "watching":
-      return <Watch opened={now.detail} seconds={now.seconds} api={now.api} />;
+      return <Watch opened={now.detail} seconds={now.seconds} api={now.api} watchOn={watchOn} />;
   }
 }
 

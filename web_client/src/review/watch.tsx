@@ -19,6 +19,8 @@ import { pinnedTrack, Stage } from "./stage";
 import { Timeline } from "./timeline";
 
 const SKIP_SECONDS = 10;
+/** How often it is asked whether this may still be watched. */
+const STANDING_MS = 2_000;
 
 declare global {
   interface Window {
@@ -27,7 +29,14 @@ declare global {
   }
 }
 
-export function Watch({ opened, seconds, api }: { opened: Detail; seconds: number; api: ReviewApi }) {
+interface Watched {
+  opened: Detail;
+  seconds: number;
+  api: ReviewApi;
+  watchOn: (api: ReviewApi, opened: Detail) => Promise<void>;
+}
+
+export function Watch({ opened, seconds, api, watchOn }: Watched) {
   const player = useMemo(() => new Player(opened, seconds), [opened]);
   const detail = useMemo(() => signal(opened), [opened]);
   useEffect(() => {
@@ -42,6 +51,10 @@ export function Watch({ opened, seconds, api }: { opened: Detail; seconds: numbe
       api.close(opened.entry.id);
     };
   }, [player]);
+  useEffect(() => {
+    const timer = setInterval(() => void watchOn(api, opened).catch(() => undefined), STANDING_MS);
+    return () => clearInterval(timer);
+  }, [opened]);
   useShortcuts(() => shortcuts(player, detail));
   return (
     <>

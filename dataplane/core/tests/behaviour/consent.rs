@@ -99,6 +99,8 @@ fn forged_checks_refresh_nothing_and_draw_one_answer_a_second() {
         let (outcome, answer) =
             peer.give(Time::from_millis(milli), path(66), &forgeries[(milli % 3) as usize]);
         assert!(matches!(outcome, Err(Drop::StunIntegrity | Drop::StunRateLimited)));
+        // ASVS 17.1: whoever forges a source gains nothing to aim with.
+        assert!(answer.len() * 2 <= forgeries[(milli % 3) as usize].len() * 3, "{} bytes", answer.len());
         if !answer.is_empty() {
             answers.push((milli, answer));
         }
@@ -180,6 +182,7 @@ fn success_answers_name_the_address_and_verify() {
     let bytes = request(5, USER, &[], Integrity::Key(&password()));
     let (outcome, answer) = peer.give(seconds(1.0), path(7), &bytes);
     assert!(outcome.is_ok());
+    assert!(answer.len() * 2 <= bytes.len() * 3, "{} bytes for {}", answer.len(), bytes.len());
     let parsed = StunMessage::parse(&answer).unwrap();
     assert_eq!(parsed.kind, StunKind::BindingSuccess);
     assert_eq!(parsed.transaction.0[8..], 5_u32.to_be_bytes());

@@ -121,8 +121,9 @@ fn repairs_are_recorded_as_the_packets_they_repeat() {
     assert!(held >= 0.999, "{held}");
 }
 
-#[test]
-fn what_is_too_late_for_viewers_is_still_asked_for_and_recorded_alone() {
+/// 40 ms of packets are lost, and their publisher answers no request until `silent` ms after. What came by repair then,
+/// and how many packets of the time are still missing, in the recording and at a viewer.
+fn repaired_after(silent: u64) -> (Vec<Record>, usize, usize) {
     let mut world = World::new(3);
     let publisher = world.join();
     let viewer = world.join();
@@ -131,25 +132,45 @@ fn what_is_too_late_for_viewers_is_still_asked_for_and_recorded_alone() {
     world.subscribe(publication, viewer, picture(2_000));
     tap(&mut world, publication);
     world.run(millis(2_000));
-    // One packet is lost, and its publisher answers nothing for two and a half seconds.
     world.peer(publisher).publisher.repairing = false;
     world.ends[publisher].up = loupe_netem::Link::new(
         lossy(10, Loss::Schedule(std::iter::once(2_300_000..2_340_000).collect())),
         3,
         loupe_netem::Direction::Forward,
     );
-    world.run(millis(2_500));
-    let before = packets(&world).len();
-    let seen = world.line(viewer, 0).received.len();
-    assert!(before > 0);
+    world.run(millis(silent));
+    let (recorded, seen) = (packets(&world).len(), world.line(viewer, 0).received.len());
+    assert!(recorded > 0);
     world.peer(publisher).publisher.repairing = true;
     let missing = world.line(viewer, 0).holes().len();
+    assert!(missing > 0, "the viewer lost nothing");
     world.run(millis(1_000));
-    let late: Vec<_> = packets(&world).into_iter().filter(|packet| packet.flags & REPAIRED != 0).collect();
-    assert!(!late.is_empty() && late.iter().all(|packet| packet.at >= Time::from_millis(4_800)));
     let line = world.line(viewer, 0);
     assert_eq!(line.holes().len(), missing, "viewers get nothing so late");
     assert!(line.received.len() > seen);
+    let all = packets(&world);
+    let mut seqs = loupe_core::seq::SeqUnwrapper::default();
+    let number = |packet: &Record| u16::from_be_bytes([packet.body[2], packet.body[3]]);
+    let numbers: BTreeSet<u64> = all.iter().map(|packet| seqs.unwrap(number(packet)).0).collect();
+    let span = numbers.last().unwrap() - numbers.first().unwrap() + 1;
+    let holes = span as usize - numbers.len();
+    (all.into_iter().filter(|packet| packet.flags & REPAIRED != 0).collect(), holes, missing)
+}
+
+#[test]
+fn what_is_too_late_for_viewers_is_still_asked_for_and_recorded_alone() {
+    for silent in [2_500, 5_000] {
+        let (late, holes, missing) = repaired_after(silent);
+        assert_eq!((late.len(), holes), (missing, 0), "after {silent} ms");
+        let asked_again = Time::from_millis(2_300 + silent);
+        assert!(late.iter().all(|packet| packet.at >= asked_again), "after {silent} ms");
+    }
+}
+
+#[test]
+fn nothing_is_asked_for_without_end() {
+    let (late, holes, missing) = repaired_after(7_000);
+    assert_eq!((late.len(), holes), (0, missing));
 }
 
 #[test]

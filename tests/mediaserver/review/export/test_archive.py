@@ -8,12 +8,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pydicom
 import pytest
 
-from mediaserver.review.errors import NotAccepted
+from mediaserver.review.errors import NotReached
 from mediaserver.review.export.archive import Archive, parse, store
 from mediaserver.review.export.order import Order
 from tests.mediaserver.review.export.test_dicom import export
@@ -25,14 +27,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def scp(tmp_path: Path) -> Iterator[tuple[Archive, Path]]:
-    """An archive that takes every transfer syntax it knows."""
+@contextmanager
+def archive_at(port: int, folder: Path) -> Iterator[Archive]:
+    """One that takes every transfer syntax it knows, into a folder."""
     # Debian's, not that of pynetdicom, which a virtual environment puts before it.
     program = shutil.which("storescp", path=os.defpath)
     if program is None:
         pytest.skip("no storescp: install Debian's package dcmtk")
-    folder, port = tmp_path / "archive", free_port()
     folder.mkdir()
     process = subprocess.Popen([program, "+xa", "-od", str(folder), "-aet", "PACS", str(port)])
     try:
@@ -41,10 +42,17 @@ def scp(tmp_path: Path) -> Iterator[tuple[Archive, Path]]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.02)
-        yield Archive("PACS", "127.0.0.1", port), folder
+        yield Archive("PACS", "127.0.0.1", port)
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture
+def scp(tmp_path: Path) -> Iterator[tuple[Archive, Path]]:
+    """An archive, and where it puts what it is sent."""
+    with archive_at(free_port(), tmp_path / "archive") as archive:
+        yield archive, tmp_path / "archive"
 
 
 def test_films_and_stills_arrive_as_they_were_made(scp: tuple[Archive, Path], tmp_path: Path) -> None:
@@ -57,8 +65,12 @@ def test_films_and_stills_arrive_as_they_were_made(scp: tuple[Archive, Path], tm
         *export(still, Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0)),
     ]
     told: list[int] = []
-    store(archive, files, told.append)
+    sent: list[int] = []
+    store(archive, [partial(nullcontext, file) for file in files], told.append, sent.append)
     assert told == [1, 2]
+    assert sum(sent) >= sum(file.stat().st_size for file in files) - 2000, (
+        "less a preamble and file meta each"
+    )
     arrived = {str(one.SOPInstanceUID): one for one in map(pydicom.dcmread, folder.iterdir())}
     for file in files:
         sent = pydicom.dcmread(file)
@@ -68,8 +80,8 @@ def test_films_and_stills_arrive_as_they_were_made(scp: tuple[Archive, Path], tm
 
 def test_an_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
     files = export(tmp_path, Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0))
-    with pytest.raises(NotAccepted, match="reached"):
-        store(Archive("PACS", "127.0.0.1", free_port()), files)
+    with pytest.raises(NotReached, match="reached"):
+        store(Archive("PACS", "127.0.0.1", free_port()), [partial(nullcontext, file) for file in files])
 
 
 def test_addresses() -> None:

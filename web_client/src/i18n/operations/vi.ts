@@ -30,17 +30,9 @@ const series: Record<SeriesKey, string> = {
   upRate: "Gửi lên", downRate: "Nhận về", upLoss: "Mất gói khi gửi", downLoss: "Mất gói khi nhận", upRtt: "Khứ hồi khi gửi",
   downRtt: "Khứ hồi khi nhận", trackRate: "Tốc độ", trackFrames: "Hình mỗi giây", trackLoss: "Mất gói", trackDelay: "Trễ tới màn hình",
 };
-const events: Record<TimelineEvent["kind"], string> = {
-  room_opened: "Mở phòng", room_closed: "Đóng phòng", joined: "Vào phòng", left: "Rời phòng", socket_lost: "Mất kết nối điều khiển",
-  socket_back: "Kết nối điều khiển trở lại", published: "Bắt đầu truyền", unpublished: "Ngừng truyền", muted: "Tạm dừng nguồn",
-  unmuted: "Truyền tiếp", frozen: "Hình đứng", flows_again: "Hình chạy lại", layers_changed: "Đổi các mức gửi",
-  layer_forwarded: "Đổi mức chuyển", transport: "Đường truyền", path_changed: "Đổi đường mạng", recording_started: "Bắt đầu ghi",
-  recording_stopped: "Ngừng ghi", finding_raised: "Phát hiện sự cố", finding_cleared: "Hết sự cố",
-};
+const events: Record<TimelineEvent["kind"], string> = said.kinds;
 const measures: Record<Evidence["measure"], string> = said.measures;
-const phases: Record<LegSample["phase"], string> = {
-  connecting: "đang nối", connected: "đã nối", interrupted: "gián đoạn", closed: "đã đóng",
-};
+const phases: Record<LegSample["phase"], string> = said.phases;
 const severities: Record<Finding["severity"], string> = { watch: "theo dõi", hurt: "bị ảnh hưởng" };
 
 export const operations = {
@@ -125,6 +117,8 @@ export const operations = {
     reconnect: (who: string) => `${who} bị ngắt và tự vào lại ngay; hình và tiếng mất vài giây.`,
     remove: (who: string) => `${who} bị đưa ra khỏi phòng và không tự vào lại.`,
     drain: "Máy chủ không nhận người mới, báo mọi người chuyển đi, rồi dừng.",
+    unexcused: "Đang có ca mổ hoặc cấp cứu trong phòng này: việc này làm gián đoạn ca.",
+    reason: "Lý do (ít nhất 10 ký tự, được lưu vào nhật ký kiểm tra)",
     interlock: (n: number) => `${n} ca mổ đang trực tiếp: từ chối khởi động lại.`,
     failed: (code: string) => `Không thực hiện được (mã: ${code}).`,
   },
@@ -142,8 +136,13 @@ export const operations = {
     charts: "Biểu đồ của mười phút này", noEvents: "Không có sự kiện trong mười phút này.",
   },
   csv: "Số liệu (bảng CSV)",
-  fileFailed: (code: string) =>
-    code === "network" ? "Không lấy được: máy chủ không trả lời. Hãy thử lại." : `Không lấy được. Báo người quản trị mã ${code}.`,
+  openReport: "Mở báo cáo",
+  fileFailed: (code: string) => {
+    if (code === "network") return "Không lấy được: máy chủ không trả lời. Hãy thử lại.";
+    if (code === "timeout") return "Máy chủ làm quá lâu. Hãy thử lại, hoặc chọn khoảng thời gian ngắn hơn.";
+    if (code === "limit_reached") return "Nhiều người đang lấy báo cáo. Hãy thử lại sau một phút.";
+    return `Không lấy được. Báo người quản trị mã ${code}.`;
+  },
   noPictures: "Trang này không bao giờ hiện hình người bệnh.",
   access: "Không xem được trang này",
   accessHelp: ["Cần liên kết mời vai trò vận hành.", "Xin người quản trị: loupe token --room '*' --role operator --invitation"],
