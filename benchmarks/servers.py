@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +83,16 @@ def _await_line(process: subprocess.Popen[str], start: str, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def ours(place: Place, extra: tuple[str, ...] = ()) -> Iterator[Running]:
-    """Our server with one worker."""
+def ours(
+    place: Place, extra: tuple[str, ...] = (), program: Sequence[str] | None = None
+) -> Iterator[Running]:
+    """Our server with one worker. ``program``: another that takes ``loupe``'s arguments."""
     with tempfile.TemporaryDirectory(prefix="loupe-bench-") as folder:
         data, log = Path(folder) / "data", Path(folder) / "log"
         listen = f"{place.server_address}:{HTTP_PORT}"
         command = [
             *place.server_prefix,
-            *loupe(),
+            *(program or loupe()),
             "serve",
             "--listen",
             listen,

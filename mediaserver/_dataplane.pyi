@@ -5,8 +5,8 @@ Python callable is ever given to the data plane. Commands are queued and never b
 events. A command for a handle that is gone has no effect.
 """
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias, final
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, TypeAlias, final
 
 __version__: str
 
@@ -230,6 +230,32 @@ Event: TypeAlias = (
 )
 
 @final
+class Figures:
+    """Named figures of one thing, each made an object when it is asked for."""
+
+    def get(self, name: str, default: object = None, /) -> Any:
+        """A figure, or ``default``; ``None`` while it is not known."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+@final
+class FiguresByHandle:
+    """Figures of all things of one kind."""
+
+    def get(self, handle: int, default: Any = None, /) -> Any:
+        """The figures of a thing, or ``default``."""
+
+    def items(self) -> list[tuple[int, Figures]]:
+        """Handles with their figures, in no order."""
+
+    def __getitem__(self, handle: int, /) -> Figures: ...
+    def __contains__(self, handle: int, /) -> bool: ...
+    def __len__(self) -> int: ...
+
+@final
 class Stats:
     """One snapshot of all workers, at most a second old. All counters only grow while their owner lives."""
 
@@ -239,17 +265,17 @@ class Stats:
         cumulative counts, sum), ``transports``, ``publications``, ``subscriptions`` (numbers alive), ``busy_seconds``."""
 
     @property
-    def transports(self) -> dict[int, dict[str, float | int | None]]:
+    def transports(self) -> FiguresByHandle:
         """Per transport handle: rtt_seconds, packets_in, bytes_in, packets_out, bytes_out, loss_out_ratio, ..."""
 
     @property
-    def publications(self) -> dict[int, dict[str, object]]:
+    def publications(self) -> FiguresByHandle:
         """Per publication handle: packets, bytes, lost, repaired, nacks_sent, plis_sent, keyframes, bitrate, jitter_seconds,
         age_ms, layers, wire_rates (what each layer takes of a viewer's link, in bits per second: three rows of four numbers
         for each, by spatial and by temporal layer, cumulative in both)."""
 
     @property
-    def subscriptions(self) -> dict[int, dict[str, object]]:
+    def subscriptions(self) -> FiguresByHandle:
         """Per subscription handle: packets, bytes, retransmitted, nacks_received, plis_received, layer, reason."""
 
 @final

@@ -130,6 +130,11 @@ class Audience:
         if served is not None and _teaching((known,), served) is not None:
             raise TeachingNotConsented
 
+    def serves(self, room: RoomId) -> ProcedureId | None:
+        """The case that a room is about now."""
+        served = self._served.get(room)
+        return None if served is None else served.procedure
+
     def _class_of(self, room: RoomId) -> ClinicalClass | None:
         standing = self.registry.rooms.get(room)
         return None if standing is None else standing.clinical_class

@@ -156,6 +156,7 @@ async def show_room(request: web.Request) -> web.Response:
 async def close_room(request: web.Request) -> web.Response:
     """Ends the session of everyone in a room."""
     room = _room(request, Right.INSPECT, Right.MODERATE)
+    await operator_actions.interlock(request, "close_room", room, room.members)
     services(request).server.actions.close_room(room.id, bearer(request).claims.sub)
     return web.Response(status=204)
 
@@ -171,9 +172,9 @@ async def list_participants(request: web.Request) -> web.Response:
 async def remove_participant(request: web.Request) -> web.Response:
     """Ends a participant's session; the room is told."""
     room = _room(request, Right.INSPECT, Right.MODERATE)
-    services(request).server.expel(
-        room.id, ParticipantId(request.match_info["participant"]), bearer(request).claims.sub
-    )
+    participant = ParticipantId(request.match_info["participant"])
+    await operator_actions.interlock(request, "remove", room, [participant])
+    services(request).server.expel(room.id, participant, bearer(request).claims.sub)
     return web.Response(status=204)
 
 
@@ -185,7 +186,11 @@ async def join(request: web.Request) -> web.Response:
     if Right.REVIEW not in invited.rights:  # who may study recordings needs a token for that, too
         parts.server.audience.check(RoomId(invited.claims.room), invited.role, invited.claims.clinical)
     wish = await body.read_json(request, parts.limits, JoinRequest)
-    token, claims = parts.authenticator.exchange(invitation, clean(wish.name, messages.MAX_NAME_CHARACTERS))
+    token, claims = parts.authenticator.exchange(
+        invitation,
+        clean(wish.name, messages.MAX_NAME_CHARACTERS),
+        parts.server.audience.serves(RoomId(invited.claims.room)),
+    )
     return json_response(JoinToken(token=token, room=claims.room, role=claims.role, expires_at=claims.exp))
 
 
@@ -223,6 +228,7 @@ async def issue_token(request: web.Request) -> web.Response:
             rights=None if wish.rights is None else frozenset(wish.rights),
             ancestors=descent(holder),
             clinical=clinical,
+            procedure=parts.server.audience.serves(RoomId(wish.room)) or holder.claims.procedure,
         )
     )
     parts.audit.append(
@@ -304,10 +310,11 @@ ROUTES: tuple[Route, ...] = (
         method="DELETE",
         path="/api/v1/rooms/{room}",
         handler=close_room,
-        summary="Ends the session of everyone in a room.",
+        summary="Ends the session of everyone in a room; operators end a surgery only with a reason.",
+        request=operator_actions.Interruption,
         response=None,
         rights=_MODERATE,
-        problems=(401, 403, 404),
+        problems=(401, 403, 404, 409),
     ),
     Route(
         method="GET",
@@ -322,10 +329,11 @@ ROUTES: tuple[Route, ...] = (
         method="DELETE",
         path="/api/v1/rooms/{room}/participants/{participant}",
         handler=remove_participant,
-        summary="Removes a participant.",
+        summary="Removes a participant; operators take nobody out of a surgery without a reason.",
+        request=operator_actions.Interruption,
         response=None,
         rights=_MODERATE,
-        problems=(401, 403, 404),
+        problems=(401, 403, 404, 409),
     ),
     Route(
         method="POST",

@@ -35,6 +35,7 @@ from signalling import (
 from signalling.admission import Admission
 from signalling.auth import Authenticator
 from signalling.context import SERVICES, Services
+from signalling.exports import Exports
 from signalling.holders import Holders
 from signalling.keys import TokenKeys
 from signalling.limits import Connections, HttpLimits, from_settings
@@ -108,6 +109,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application.on_shutdown.append(_stop_tests)
     application[whep_layers.STREAMS] = {}
     application[operations.READINGS] = Readings()
+    application[operations.EXPORTS] = Exports()
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])
     application.add_routes(whip.routes())

@@ -112,8 +112,9 @@ class Authenticator:
         if self.is_revoked(claims):
             raise Unauthorized("the token was withdrawn; ask for a new link or token")
 
-    def exchange(self, invitation: str, name: str | None) -> tuple[str, Claims]:
-        """A fresh join token for the holder of an invitation. Raises ``Unauthorized``."""
+    def exchange(self, invitation: str, name: str | None, procedure: str | None = None) -> tuple[str, Claims]:
+        """A fresh join token for the holder of an invitation, of the procedure that the room serves unless
+        they were invited to one. Raises ``Unauthorized``."""
         invited = self.check(invitation, Audience.INVITE).claims
         return self.issue(
             tokens.new_claims(
@@ -127,6 +128,7 @@ class Authenticator:
                 rights=None if invited.rights is None else frozenset(invited.rights),
                 ancestors=(*invited.inv, invited.jti),
                 clinical=invited.clinical,
+                procedure=invited.procedure or procedure,
             )
         )
 

@@ -244,6 +244,7 @@ def token(
             "--class", help="What the room is for: surgery, emergency, consult (as usual), teaching or test."
         ),
     ] = None,
+    procedure: Annotated[str | None, typer.Option(help="Whose recordings a specialist may study.")] = None,
 ) -> None:
     """Print a token and nothing else. Works whether or not the server runs.
 
@@ -274,6 +275,7 @@ def token(
             rights=frozenset(_one_of(Right, right, "--right") for right in rights) if rights else None,
             reusable=not (invitation or single_use),
             clinical=None if clinical is None else _one_of(ClinicalClass, clinical, "--class"),
+            procedure=procedure,
         )
     except ValueError as error:
         _fail(str(error), 2)

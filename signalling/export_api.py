@@ -126,7 +126,7 @@ async def start_export(request: web.Request) -> web.Response:
     recording = await at.open(entry.id)
     cameras(order, recording)
     span(order, recording)
-    await at.teaching.check(order.use, recording.procedure)
+    await at.will.check(asking.role, order.use, recording.procedure)
     job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub, recording.procedure)
     details = {
         "form": order.form, "from": order.start_seconds, "to": order.end_seconds, "use": order.use.value,

@@ -6,14 +6,17 @@ Every path needs the right ``inspect``. Who reads a room's past is audited, once
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import msgspec
 from aiohttp import web
 
 from mediaserver.audit import Event
 from mediaserver.cause.texts import CAUSES
+from mediaserver.config import Settings
 from mediaserver.errors import NotPermitted
 from mediaserver.incident import page, report
 from mediaserver.incident.words import Language
@@ -29,10 +32,12 @@ from mediaserver.operations.model import (
 )
 from mediaserver.policy import Right
 from mediaserver.quality_history import query
+from mediaserver.quality_history.database import Database
 from signalling.auditing import actor
 from signalling.auth import Bearer
 from signalling.context import SERVICES, bearer, services
 from signalling.errors import MalformedMessage
+from signalling.exports import Exports
 from signalling.openapi import Route, json_response, served
 from signalling.readings import Readings
 from signalling.tokens import ANY_ROOM, ROOM_PATTERN
@@ -45,6 +50,7 @@ MAX_CSV_MS = 3600 * 1000
 MAX_REPORT_MS = DAY_MS
 MAX_TIME_MS = 1 << 53
 READINGS: web.AppKey[Readings] = web.AppKey("readings", Readings)
+EXPORTS: web.AppKey[Exports] = web.AppKey("exports", Exports)
 
 
 # ---- Who asks, and for what ----
@@ -98,6 +104,16 @@ def _only_room(request: web.Request, holder: Bearer) -> str | None:
     return asked or own
 
 
+async def _large(found: HistoryPage | IncidentReport) -> web.Response:
+    """Written in a thread, sample by sample: one call for all would stop every other thread until its end."""
+
+    def written() -> web.Response:
+        samples = b",".join(msgspec.json.encode(one) for one in found.samples)
+        return json_response(msgspec.structs.asdict(found) | {"samples": msgspec.Raw(b"[%b]" % samples)})
+
+    return await asyncio.to_thread(written)
+
+
 # ---- Now ----
 
 
@@ -143,7 +159,7 @@ async def history(request: web.Request) -> web.Response:
         participant=request.query.get("participant"),
         **paging,
     )
-    return json_response(found)
+    return await _large(found)
 
 
 async def history_csv(request: web.Request) -> web.StreamResponse:
@@ -160,22 +176,23 @@ async def history_csv(request: web.Request) -> web.StreamResponse:
             "Cache-Control": "no-store",
         }
     )
-    await response.prepare(request)
-    async for part in _csv(request, name, from_ms, to_ms):
-        await response.write(part.encode())
-    await response.write_eof()
+    async with request.config_dict[EXPORTS].turn():
+        await response.prepare(request)
+        async for part in _csv(request, name, from_ms, to_ms):
+            await response.write(part)
+        await response.write_eof()
     return response
 
 
-async def _csv(request: web.Request, name: str, from_ms: int, to_ms: int) -> AsyncIterator[str]:
+async def _csv(request: web.Request, name: str, from_ms: int, to_ms: int) -> AsyncIterator[bytes]:
     database = services(request).operations.store.database
     participant, cursor = request.query.get("participant"), None
-    yield query.csv_head()
+    yield query.csv_head().encode()
     while True:
         part = await query.samples(
             database, name, from_ms, to_ms, participant=participant, limit=1000, cursor=cursor
         )
-        yield query.csv_lines(part.samples)
+        yield (await asyncio.to_thread(query.csv_lines, part.samples)).encode()
         cursor = part.next
         if cursor is None:
             return
@@ -206,31 +223,38 @@ async def alerts(request: web.Request) -> web.Response:
 
 async def incident(request: web.Request) -> web.Response:
     """The incident report as data."""
-    return json_response(await _report(request))
+    asked = _report_asked(request)
+    async with request.config_dict[EXPORTS].turn():
+        return await _large(await report.gather(*asked))
 
 
 async def incident_page(request: web.Request) -> web.Response:
     """The incident report to read and print."""
+    _operator(request)
     language = request.query.get("language", "vi")
     if language not in ("vi", "en"):
         raise MalformedMessage("vi or en", field="language")
-    found = await _report(request)
+    asked = _report_asked(request)
+    async with request.config_dict[EXPORTS].turn():
+        found = await report.gather(*asked)
+        text = await asyncio.to_thread(page.render, found, cast("Language", language))
     return web.Response(
-        text=page.render(found, cast("Language", language)),
+        text=text,
         content_type="text/html",
         charset="utf-8",
         headers={"Cache-Control": "no-store", "Content-Security-Policy": page.POLICY},
     )
 
 
-async def _report(request: web.Request) -> IncidentReport:
+def _report_asked(request: web.Request) -> tuple[Database, Settings, str, int, int]:
+    """What to gather a report from, for those who may."""
     holder = _operator(request)
     parts, name = services(request), request.match_info["room"]
     from_ms, to_ms = _span(request, RECENT_MS)
     if to_ms - from_ms > MAX_REPORT_MS:
         raise MalformedMessage("a report covers a day at most", field="from")
     _audit(request, holder, "report")
-    return await report.gather(parts.operations.store.database, parts.settings, name, from_ms, to_ms)
+    return parts.operations.store.database, parts.settings, name, from_ms, to_ms
 
 
 _RIGHTS = "the right `inspect` for this room, or for all"

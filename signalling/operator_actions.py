@@ -1,13 +1,13 @@
 """``/api/v1/operations``, what changes something: key frame, mute, top layer, reconnect, drain.
 
 Every path needs the right ``inspect``; every action is audited, done, refused, malformed or in vain.
-None shows a picture.
+None shows a picture. What interrupts a live surgery or emergency needs a reason, which is audited.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated
 
 from aiohttp import web
@@ -16,7 +16,9 @@ from msgspec import Meta, Struct
 from mediaserver import errors
 from mediaserver.audit import Details, Event
 from mediaserver.ids import ParticipantId, PublicationId, RoomId
+from mediaserver.operations.interlock import interrupts, live_surgeries
 from mediaserver.policy import Right
+from mediaserver.room import Room
 from mediaserver.store.audit import reason_place
 from signalling import body
 from signalling.auditing import actor
@@ -33,26 +35,31 @@ MAX_ID_CHARACTERS = 64
 """Of a name in a path that the audit keeps: one that somebody made up may be longer."""
 
 
+Override = Annotated[str, Meta(max_length=500)]
+
+
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """An empty object."""
+
+
+class Interruption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``override`` is the reason for which a surgery is interrupted; it is audited."""
+
+    override: Override = ""
 
 
 class Muted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the source is forwarded to nobody."""
 
     muted: bool
+    override: Override = ""
+    """As of ``Interruption``."""
 
 
 class TopLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The highest layer that anybody gets, lowest 0; null: no limit."""
 
     layer: Annotated[int, Meta(ge=0, le=3)] | None
-
-
-class Drain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``override`` is the reason for which surgeries are interrupted; it is audited."""
-
-    override: Annotated[str, Meta(max_length=500)] = ""
 
 
 def _operator(request: web.Request) -> Bearer:
@@ -101,6 +108,39 @@ def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, str]:
     return {"sealed_reason": vault.seal_field(reason, reason_place(holder.claims.sub)).hex()}
 
 
+def _reason(parts: Services, holder: Bearer, override: str, refusal: str) -> dict[str, str]:
+    """What the audit keeps of it. Raises ``LiveSurgeries`` where none worth the name is given."""
+    reason = override.strip()
+    if len(reason) < MIN_REASON_CHARACTERS:
+        raise LiveSurgeries(refusal)
+    return _sealed(parts, holder, reason)
+
+
+def _interlock(
+    parts: Services, holder: Bearer, room: Room, people: Collection[ParticipantId], override: str
+) -> dict[str, str]:
+    """Lets these people be interrupted, and what to audit of it. Raises ``LiveSurgeries``."""
+    if not interrupts(room, people):
+        return {}
+    return _reason(parts, holder, override, "a surgery or emergency is live here: this needs a reason")
+
+
+async def interlock(request: web.Request, action: str, room: Room, people: Collection[ParticipantId]) -> None:
+    """Before an operator does what a room's moderators may do, too: those know why, and are not asked.
+
+    Raises ``LiveSurgeries``, and what ``body.read_json`` raises.
+    """
+    holder = bearer(request)
+    parts = services(request)
+    if Right.MODERATE in holder.rights or not interrupts(room, people):
+        return
+    with _acting(request, holder, action) as details:
+        wish = Interruption()
+        if request.body_exists:
+            wish = await body.read_json(request, parts.limits, Interruption)
+        details.update(_interlock(parts, holder, room, people, wish.override))
+
+
 def _source(request: web.Request) -> tuple[RoomId, PublicationId]:
     return RoomId(request.match_info["room"]), PublicationId(request.match_info["publication"])
 
@@ -122,7 +162,12 @@ async def mute(request: web.Request) -> web.Response:
     with _acting(request, holder, "mute") as details:
         wish = await body.read_json(request, parts.limits, Muted)
         details["muted"] = wish.muted
-        parts.server.actions.mute(*_source(request), wish.muted)
+        room, publication = _source(request)
+        if wish.muted:
+            found = parts.server.registry.room(room)
+            publisher = found.publication(publication).participant
+            details.update(_interlock(parts, holder, found, [publisher], wish.override))
+        parts.server.actions.mute(room, publication, wish.muted)
     return web.Response(status=204)
 
 
@@ -142,9 +187,12 @@ async def reconnect(request: web.Request) -> web.Response:
     holder = _operator(request)
     parts = services(request)
     participant = ParticipantId(request.match_info["participant"])
-    with _acting(request, holder, "reconnect"):
-        await body.read_json(request, parts.limits, Nothing)
-        parts.server.actions.reconnect(RoomId(request.match_info["room"]), participant)
+    room = RoomId(request.match_info["room"])
+    with _acting(request, holder, "reconnect") as details:
+        wish = await body.read_json(request, parts.limits, Interruption)
+        if (found := parts.server.rooms.get(room)) is not None:
+            details.update(_interlock(parts, holder, found, [participant], wish.override))
+        parts.server.actions.reconnect(room, participant)
     return web.Response(status=204)
 
 
@@ -153,13 +201,12 @@ async def drain(request: web.Request) -> web.Response:
     holder = _operator(request)
     parts = services(request)
     with _acting(request, holder, "drain") as details:
-        wish = await body.read_json(request, parts.limits, Drain)
-        reason = wish.override.strip()
-        if live := parts.operations.board().live_surgeries:
+        wish = await body.read_json(request, parts.limits, Interruption)
+        # By the rooms themselves: what was sampled of them may be old.
+        if live := live_surgeries(parts.server.rooms.values()):
             details["live_surgeries"] = live
-            if len(reason) < MIN_REASON_CHARACTERS:
-                raise LiveSurgeries(f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused")
-            details.update(_sealed(parts, holder, reason))
+            refusal = f"{live} {'surgery' if live == 1 else 'surgeries'} live: restart refused"
+            details.update(_reason(parts, holder, wish.override, refusal))
     parts.stop()
     return web.Response(status=204)
 
@@ -181,11 +228,11 @@ ROUTES: tuple[Route, ...] = (
         method="PUT",
         path=f"{_PUBLICATION}/muted",
         handler=mute,
-        summary="Stops or resumes forwarding a source.",
+        summary="Stops or resumes forwarding a source; in a surgery it is stopped only with a reason.",
         request=Muted,
         response=None,
         rights=_RIGHTS,
-        problems=(401, 403, 404),
+        problems=(401, 403, 404, 409),
     ),
     Route(
         method="PUT",
@@ -201,18 +248,18 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path=f"{PREFIX}/rooms/{{room}}/participants/{{participant}}/reconnect",
         handler=reconnect,
-        summary="Has a participant leave and come back at once.",
-        request=Nothing,
+        summary="Has a participant leave and come back at once; in a surgery only with a reason.",
+        request=Interruption,
         response=None,
         rights=_RIGHTS,
-        problems=(401, 403, 404),
+        problems=(401, 403, 404, 409),
     ),
     Route(
         method="POST",
         path=f"{PREFIX}/drain",
         handler=drain,
         summary="Drains and ends the server; refused while a surgery is live, unless a reason is given.",
-        request=Drain,
+        request=Interruption,
         response=None,
         rights="the right `inspect` for all rooms",
         problems=(401, 403, 409),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from mediaserver.incident.page import STYLE_SOURCE
 from signalling.tokens import ANY_ROOM, is_room_name
 
 log = logging.getLogger("loupe.signalling")
@@ -23,9 +24,11 @@ STATIC = Path(__file__).parent / "static"
 ROOM_PAGES = ("theatre", "consult", "observe", "review")
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
-CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002 - one directive a line
+CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self'",
+        # A tab in which the operations page shows a report inherits this policy.
+        f"style-src 'self' {STYLE_SOURCE}",
         "connect-src 'self'",
         "img-src 'self' data: blob:",
         "media-src 'self' blob:",

@@ -12,7 +12,10 @@ import typer
 from mediaserver.errors import LoupeError
 
 if TYPE_CHECKING:
+    from mediaserver.config import Settings
+    from mediaserver.ids import RecordingId
     from mediaserver.recording.folder import RecordingFolder
+    from mediaserver.store.expected import Expected
     from mediaserver.store.objects import Objects
     from mediaserver.vault import Vault
 
@@ -38,11 +41,15 @@ def verify(
         settings = configuration.load({"data": {"folder": data}} if data is not None else {}, config)
         vault = Vault.open(settings)
         roots, objects = recording_roots(settings), Objects.open(settings.storage)
+        known = _known(settings)  # before the folders: what is written meanwhile is not missed
         asked = [RecordingFolder.find(roots, RecordingId(id)) for id in recordings or ()]
     except (LoupeError, ValueError) as error:
         print(f"loupe: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    found = [_checked(folder, vault, objects) for folder in asked or folders(*roots)]
+    looked = asked or list(folders(*roots))
+    found = [_checked(folder, vault, objects, known.get(folder.id)) for folder in looked]
+    if not asked:
+        found += [_missing(id) for id in sorted(known.keys() - {folder.id for folder in looked})]
     for result in found:
         if as_json:
             print(json.dumps(result))
@@ -56,7 +63,32 @@ def verify(
         raise typer.Exit(1)
 
 
-def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> dict[str, Any]:
+def _known(settings: Settings) -> dict[RecordingId, Expected]:
+    """What the database says must be there; nothing without one. Raises ``DatabaseFailed``."""
+    from mediaserver.store.database import Database
+    from mediaserver.store.expected import expected
+    from mediaserver.store.schema import FILE_NAME, MIGRATIONS
+
+    file = settings.data.folder / FILE_NAME
+    if not file.exists():
+        print("loupe: there is no database here: what was cut off or removed is not seen", file=sys.stderr)
+        return {}
+    database = Database.open(file, MIGRATIONS)
+    try:
+        return database.read_now(expected)
+    finally:
+        database.close()
+
+
+def _missing(recording: RecordingId) -> dict[str, Any]:
+    reason = "is missing: the database knows it, and nobody deleted it"
+    return {"recording": recording, "whole": False, "reason": reason}
+
+
+def _checked(
+    folder: RecordingFolder, vault: Vault, objects: Objects | None, known: Expected | None
+) -> dict[str, Any]:
+    from mediaserver.recording.manifest import Manifest
     from mediaserver.recording.manifest import verify as check
     from mediaserver.store.objects import object_key
 
@@ -67,6 +99,8 @@ def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> 
 
     try:
         result = check(folder, vault, moved)
+        if known is not None:
+            known.check(Manifest(folder, vault).lines(), result.end)
     except LoupeError as error:
         return {"recording": folder.id, "whole": False, "reason": error.message}
     except OSError as error:
@@ -76,6 +110,7 @@ def _checked(folder: RecordingFolder, vault: Vault, objects: Objects | None) -> 
         "whole": True,
         "segments": result.segments,
         "ended": result.closed,
+        "end_in_audit": known is not None and known.end is not None,
         "head": result.head,
         "awaited": result.awaited,
     }

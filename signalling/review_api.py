@@ -10,9 +10,10 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from mediaserver.audit import Event
-from mediaserver.policy import Right, require
+from mediaserver.ids import RoomId
+from mediaserver.policy import Right, Role, require
 from mediaserver.recording.reader import Recording, Track
-from mediaserver.review.desk import Desk
+from mediaserver.review.desk import Asker, Desk
 from mediaserver.review.errors import ReviewOff
 from mediaserver.review.purposes import Use, stated
 from mediaserver.review.thumbnails import thumbnail
@@ -160,7 +161,18 @@ async def permitted(request: web.Request, right: Right) -> tuple[Desk, Bearer, E
     """The desk, the asker and the recording of the URL. Raises as ``holder``, and ``UnknownRecording``."""
     asking = holder(request, right)
     at = desk(request)
-    return at, asking, await at.entry(request.match_info["recording"], asking.may_see_room)
+    return at, asking, await at.entry(request.match_info["recording"], asker(request, asking))
+
+
+def asker(request: web.Request, asking: Bearer) -> Asker:
+    """Whose recordings the holder may study: of the room, and a specialist's of the case they were invited
+    to, or that the room serves; unless their token was made to study the room."""
+    claims = asking.claims
+    room = None if claims.room == tokens.ANY_ROOM else RoomId(claims.room)
+    if claims.role is not Role.SPECIALIST or claims.studies:
+        return Asker(claims.role, room)
+    serves = None if room is None else services(request).server.audience.serves(room)
+    return Asker(claims.role, room, frozenset(filter(None, [claims.procedure or serves])))
 
 
 # ---- The library ----
@@ -180,19 +192,21 @@ async def find_recordings(request: web.Request) -> web.Response:
     """Recordings of every room that the asker may see; text is found with and without diacritics."""
     asking = holder(request, Right.REVIEW)
     at = desk(request)
-    room = None if asking.claims.room == tokens.ANY_ROOM else asking.claims.room
-    found = await at.library.search(
+    mine = asker(request, asking)
+    found = await at.search(
+        mine,
         library.Query(
-            room=room,
             text=clean(request.query.get("text", ""), MAX_LABEL_CHARACTERS),
             staff=clean(request.query.get("staff", ""), MAX_LABEL_CHARACTERS),
             room_text=clean(request.query.get("room", ""), MAX_LABEL_CHARACTERS),
             first_day=_day(request, "from"),
             last_day=_day(request, "to"),
-        )
+        ),
     )
     shown = [_entry(one) for one in found[: library.MAX_FOUND]]
-    at.audit.append(Event.RECORDING_SEARCH, actor=asking.claims.sub, room=room, details={"found": len(shown)})
+    at.audit.append(
+        Event.RECORDING_SEARCH, actor=asking.claims.sub, room=mine.room, details={"found": len(shown)}
+    )
     return json_response(RecordingList(recordings=shown, more=len(found) >= library.MAX_FOUND))
 
 
@@ -219,8 +233,8 @@ async def open_view(request: web.Request) -> web.Response:
     use = stated(wish.use, asking.claims.clinical)
     at.end_expired()
     recording = await at.open(entry.id)
-    await at.teaching.check(use, recording.procedure)
-    view = at.views.open(asking.claims, asking.claims.sub, entry.room, recording, use)
+    await at.will.check(asking.role, use, recording.procedure)
+    view = at.views.open(asking.claims, asking.claims.sub, asking.role, entry.room, recording, use)
     at.audit.append(
         Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
         subject=entry.id, details={"view": view.id, "use": use.value},

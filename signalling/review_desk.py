@@ -11,7 +11,7 @@ from mediaserver.config import Settings
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.kept_reception import KeptReception
-from mediaserver.review.purposes import Teaching
+from mediaserver.review.purposes import PatientsWill
 from mediaserver.review.views import Views
 from mediaserver.store.objects import Objects
 from mediaserver.store.store import Store
@@ -31,7 +31,7 @@ def open_desk(settings: Settings, store: Store | None, now: Callable[[], float])
         audit=store.audit,
         jobs=Jobs(settings, now=now),
         views=Views(now),
-        teaching=Teaching(store.consents),
+        will=PatientsWill(store.consents),
     )
 
 

@@ -81,6 +81,8 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     """Opens any number of WHIP and WHEP sessions while it lives: `loupe token` alone makes such."""
     clinical: ClinicalClass | None = None
     """What the room is used for; the most urgent of all tokens counts."""
+    procedure: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    """The case that its holder was invited to: what a specialist may study afterwards."""
 
     def __repr__(self) -> str:
         return f"Claims(aud={self.aud.value}, role={self.role.value})"
@@ -93,6 +95,11 @@ class Claims(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     def granted(self) -> frozenset[Right]:
         """The role's rights, narrowed; never more than the role has."""
         return granted(self.role, self.rights)
+
+    @property
+    def studies(self) -> bool:
+        """It was narrowed to studying recordings, on purpose."""
+        return self.rights is not None and frozenset(self.rights) <= STUDY
 
     def hangs_on(self, jti: str) -> bool:
         """Whether this token is the one of that id, or came of it."""
@@ -129,6 +136,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
     ancestors: tuple[str, ...] = (),
     reusable: bool = False,
     clinical: ClinicalClass | None = None,
+    procedure: str | None = None,
 ) -> Claims:
     """Claims of a token that starts now.
 
@@ -159,6 +167,7 @@ def new_claims(  # noqa: PLR0913 - a token says this much
         inv=ancestors,
         reusable=reusable,
         clinical=clinical,
+        procedure=procedure,
     )
 
 

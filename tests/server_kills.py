@@ -23,8 +23,10 @@ from signalling.demo import marks
 from tests.media import FRAMES_PER_SECOND, MarkedTrack
 from tests.member import Member
 from tests.recording_room import RecordingServer, procedure
-from tests.running import Client, until
+from tests.running import Client, descendants, is_running, until
 
+ORPHANED_SECONDS = 10.0
+"""So long what a killed server had begun may take to notice."""
 FIRST_SECONDS, MOST_SECONDS = 1.0, 2.5
 """A server is killed so long after its recording began."""
 
@@ -108,6 +110,8 @@ class Chain:
                 before = {folder.id for folder in server.recordings()}
                 await surgeon.do("start_recording", procedure=await procedure(http, room))
                 await asyncio.sleep(self.chance.uniform(FIRST_SECONDS, MOST_SECONDS))
+                helpers = descendants(server.process.pid)
+                assert server.recorder in helpers
                 server.process.send_signal(signal.SIGKILL)
                 sent = track.sent_by(time.monotonic())
                 await asyncio.to_thread(server.process.wait)
@@ -115,6 +119,7 @@ class Chain:
         server.process.stdout.close()
         begun = time.monotonic()
         await self.start()
+        await until(lambda: not any(map(is_running, helpers)), ORPHANED_SECONDS, "no orphan is left")
         (left,) = [folder for folder in self.server.recordings() if folder.id not in before]
         reader = await self._sealed(left)
         elapsed = time.monotonic() - begun

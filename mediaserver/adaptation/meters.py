@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from mediaserver._dataplane import Stats
+from mediaserver._dataplane import Figures as PlaneFigures
+from mediaserver._dataplane import FiguresByHandle, Stats
 from mediaserver.layers import Encoding
 from mediaserver.layers.rates import SPEECH, Matrix, nominal
 from mediaserver.layers.rungs import USUAL_HEIGHT
@@ -21,7 +22,8 @@ NOTICEABLE = 0.25
 BUSY = 0.9
 """A worker that works for this share of the time forwards late."""
 
-Figures: TypeAlias = Mapping[str, Any]
+Figures: TypeAlias = PlaneFigures | Mapping[str, Any]
+_SENT = ("bytes_out", "repair_bytes", "parity_bytes", "probe_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,10 @@ class Meters:
 
     def __init__(self) -> None:
         self._sources: dict[int, _Source] = {}
-        self._counted: dict[int, tuple[int, int, int, int]] = {}
-        self._downlinks: dict[int, Downlink] = {}
+        self._seconds = 0.0
+        """Between the last two snapshots."""
+        self._transports: FiguresByHandle | Mapping[int, Figures] = {}
+        self._transports_before: FiguresByHandle | Mapping[int, Figures] = {}
         self._worked: list[float] = []
         self._busy: frozenset[int] = frozenset()
         self._read_at: float | None = None
@@ -82,12 +86,13 @@ class Meters:
         elapsed = now - self._read_at if self._read_at is not None else 0.0
         self._read_at = now
         changed = self._read_publications(stats.publications, now)
-        self._read_transports(stats.transports, elapsed)
+        self._seconds = elapsed
+        self._transports_before, self._transports = self._transports, stats.transports
         self._read_workers(stats.workers, elapsed)
         return changed
 
-    def _read_publications(self, figures: Mapping[int, Figures], now: float) -> list[int]:
-        for handle in self._sources.keys() - figures.keys():
+    def _read_publications(self, figures: FiguresByHandle | Mapping[int, Figures], now: float) -> list[int]:
+        for handle in [one for one in self._sources if one not in figures]:
             # One that began a moment ago is not in the snapshot yet; it begins again then.
             del self._sources[handle]
         changed = []
@@ -103,22 +108,7 @@ class Meters:
         self.worst_upload = max((one.uplink.unrepaired for one in self._sources.values()), default=0.0)
         return changed
 
-    def _read_transports(self, figures: Mapping[int, Figures], elapsed: float) -> None:
-        before, self._counted, self._downlinks = self._counted, {}, {}
-        for handle, found in figures.items():
-            sent, repair = found.get("bytes_out") or 0, found.get("repair_bytes") or 0
-            parity, probes = found.get("parity_bytes") or 0, found.get("probe_bytes") or 0
-            self._counted[handle] = (sent, repair, parity, probes)
-            earlier = before.get(handle)
-            if earlier is not None and elapsed > 0:
-                bytes_out, repaired = max(sent - earlier[0], 0), max(repair - earlier[1], 0)
-                protected = max(parity - earlier[2], 0)
-                media = max(bytes_out - repaired - protected - max(probes - earlier[3], 0), 1)
-                self._downlinks[handle] = Downlink(
-                    bytes_out * 8 / elapsed, repaired / media, protected / media
-                )
-
-    def _read_workers(self, figures: Sequence[Figures], elapsed: float) -> None:
+    def _read_workers(self, figures: Sequence[Mapping[str, Any]], elapsed: float) -> None:
         worked = [float(worker.get("busy_seconds") or 0.0) for worker in figures]
         if len(worked) == len(self._worked) and elapsed > 0:
             pairs = enumerate(zip(worked, self._worked, strict=True))
@@ -169,7 +159,7 @@ class Meters:
     def rate(self, handle: int, index: int) -> float:
         """Bits per second of one encoding of a publication with all its layers; 0 where unknown."""
         source = self._sources.get(handle)
-        return source.rates[index][-1] if source is not None and index < len(source.rates) else 0.0
+        return source.rates[index][-1][-1] if source is not None and index < len(source.rates) else 0.0
 
     def note_unrestrained(self, handle: int, index: int, now: float) -> None:
         """Nothing restrains this encoding's encoder: what it takes now is what it would."""
@@ -186,8 +176,15 @@ class Meters:
         return Uplink() if source is None else source.uplink
 
     def downlink(self, transport: int) -> Downlink:
-        """Of a viewer's transport."""
-        return self._downlinks.get(transport, Downlink())
+        """Of a viewer's transport: counted when somebody asks, which for most viewers is seldom."""
+        now, before = self._transports.get(transport), self._transports_before.get(transport)
+        if now is None or before is None or self._seconds <= 0:
+            return Downlink()
+        bytes_out, repair, parity, probes = (
+            max((now.get(name) or 0) - (before.get(name) or 0), 0) for name in _SENT
+        )
+        media = max(bytes_out - repair - parity - probes, 1)
+        return Downlink(bytes_out * 8 / self._seconds, repair / media, parity / media)
 
     def is_busy(self, worker: int) -> bool:
         """Whether this worker had hardly a pause in the last second."""

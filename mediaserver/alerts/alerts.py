@@ -1,17 +1,20 @@
 """Lasting findings as alerts: at most one a cause and room in five minutes, whoever it hurts. Pure.
 
-One that could be noticed and comes to hurt is told once more, as the same alert.
+One that could be noticed and comes to hurt is told once more, as the same alert; one that comes to hurt
+somebody more important begins anew, when the five minutes are over. What happens in a test is nobody's alert.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from mediaserver.cause.classifier import place_of
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import Alert, Cause, Finding
@@ -20,6 +23,9 @@ QUIET_MS = 5 * 60 * 1000
 """Within this of an alert's beginning, the same cause in the same room is no news."""
 WATCH_MS = 30_000
 """What merely may be noticed must last this long; what hurts is told as soon as it lasts."""
+MAX_TOLD = 60
+"""Raised alerts told in ``QUIET_MS``, over all rooms: nobody reads more. Surgeries, emergencies and the
+server itself are always told; of the others, the board and the history have what is not."""
 
 Key: TypeAlias = tuple[str | None, Cause]
 
@@ -46,6 +52,9 @@ class Alerts:
         self._standing: dict[Key, _Standing] = {}
         self.raised: dict[tuple[Cause, str], int] = {}
         """Counts by cause and severity, since the start."""
+        self.withheld = 0
+        """Of those, not told to anybody for their number."""
+        self._told_at: deque[int] = deque(maxlen=MAX_TOLD)
 
     def open(self) -> list[Alert]:
         """Those not cleared, newest first."""
@@ -58,7 +67,7 @@ class Alerts:
         """What a room's lasting findings (the worst first) change. ``room`` None: the server's own."""
         news: list[News] = []
         worst: dict[Cause, Finding] = {}
-        for one in lasting:
+        for one in lasting if clinical_class is not ClinicalClass.TEST else ():
             if one.severity == "hurt" or at_ms - one.since_ms >= WATCH_MS:
                 worst.setdefault(one.cause, one)
         for cause, one in worst.items():
@@ -72,25 +81,10 @@ class Alerts:
         self, key: Key, clinical_class: ClinicalClass | None, one: Finding, at_ms: int
     ) -> list[News]:
         standing = self._standing.get(key)
-        over: list[News] = []
-        if standing is not None and standing.alert.cleared_ms is None and standing.told_cleared:
-            over = [News(msgspec.structs.replace(standing.alert, cleared_ms=at_ms), None)]
-        if standing is None or (standing.told_cleared and at_ms - standing.alert.raised_ms >= QUIET_MS):
-            alert = Alert(
-                id=self._new_id(),
-                room=key[0],
-                clinical_class=clinical_class,
-                cause=CAUSES[key[1]],
-                severity=one.severity,
-                participant=one.participant,
-                evidence=one.evidence,
-                raised_ms=at_ms,
-                cleared_ms=None,
-            )
-            self._standing[key] = _Standing(alert)
-            counted = (key[1], one.severity)
-            self.raised[counted] = self.raised.get(counted, 0) + 1
-            return [*over, News(alert, "raised")]
+        if standing is None:
+            return [self._raise(key, clinical_class, one, at_ms)]
+        if _is_news(standing, one, at_ms):
+            return [*_over(standing, at_ms), self._raise(key, clinical_class, one, at_ms)]
         if standing.alert.cleared_ms is not None:
             standing.alert = msgspec.structs.replace(
                 standing.alert, cleared_ms=None, repeats=standing.alert.repeats + 1
@@ -98,12 +92,45 @@ class Alerts:
             return [News(standing.alert, None)]
         if one.severity == "hurt" and standing.alert.severity == "watch":
             standing.alert = msgspec.structs.replace(
-                standing.alert, severity="hurt", evidence=one.evidence, participant=one.participant
+                standing.alert,
+                severity="hurt",
+                evidence=one.evidence,
+                participant=one.participant,
+                role=one.role,
             )
             # Whoever was told that it is over must hear of the end once more.
             standing.told_cleared = False
             return [News(standing.alert, "raised")]
         return []
+
+    def _raise(self, key: Key, clinical_class: ClinicalClass | None, one: Finding, at_ms: int) -> News:
+        alert = Alert(
+            id=self._new_id(),
+            room=key[0],
+            clinical_class=clinical_class,
+            cause=CAUSES[key[1]],
+            severity=one.severity,
+            participant=one.participant,
+            role=one.role,
+            evidence=one.evidence,
+            raised_ms=at_ms,
+            cleared_ms=None,
+        )
+        counted = (key[1], one.severity)
+        self.raised[counted] = self.raised.get(counted, 0) + 1
+        told = self._may_tell(clinical_class, at_ms)
+        # Nobody hears the end of what they were not told.
+        self._standing[key] = _Standing(alert, told_cleared=not told)
+        return News(alert, "raised" if told else None)
+
+    def _may_tell(self, clinical_class: ClinicalClass | None, at_ms: int) -> bool:
+        if clinical_class is None or clinical_class.vital:
+            return True
+        if len(self._told_at) == MAX_TOLD and at_ms - self._told_at[0] < QUIET_MS:
+            self.withheld += 1
+            return False
+        self._told_at.append(at_ms)
+        return True
 
     def _absent(self, key: Key, standing: _Standing, at_ms: int) -> list[News]:
         if standing.alert.cleared_ms is None:
@@ -120,3 +147,20 @@ class Alerts:
         for key, standing in list(self._standing.items()):
             if standing.alert.cleared_ms is not None and at_ms - standing.alert.raised_ms >= QUIET_MS:
                 del self._standing[key]
+
+
+def _is_news(standing: _Standing, one: Finding, at_ms: int) -> bool:
+    """Whether what stands is told anew: it was told to be over, or another is hurt who matters more."""
+    if at_ms - standing.alert.raised_ms < QUIET_MS:
+        return False
+    more = place_of(one.role) < place_of(standing.alert.role)
+    as_bad = one.severity in ("hurt", standing.alert.severity)
+    return standing.told_cleared or (more and as_bad)
+
+
+def _over(standing: _Standing, at_ms: int) -> list[News]:
+    """The end of what stands, before it begins anew."""
+    if standing.alert.cleared_ms is not None:
+        return []
+    over = msgspec.structs.replace(standing.alert, cleared_ms=at_ms)
+    return [News(over, None if standing.told_cleared else "cleared")]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mediaserver.cause import legs
 from mediaserver.cause import thresholds as limits
 from mediaserver.cause.texts import RANK
 from mediaserver.cause.thresholds import above, below, finding, true
 from mediaserver.operations.model import Cause, Finding, Sample
+from mediaserver.policy import Role
 
 NETWORK: frozenset[Cause] = frozenset({"publisher_uplink", "viewer_downlink", "relay"})
 """What an overloaded server looks like from its legs."""
+
+_PLACES = {None: 0, Role.SURGEON: 1, Role.SPECIALIST: 2, Role.STAFF: 2, Role.MODERATOR: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +85,11 @@ def classify(samples: Sequence[Sample], facts: ServerFacts) -> list[Finding]:
     cut = {one.participant for one in of_legs if any(e.measure == "interrupted" for e in one.evidence)}
     for sample in samples:
         found += _client(sample, cut)
-    return sorted(found, key=badness)
+    if not found:
+        return []
+    roles = {sample.participant: sample.role for sample in samples}
+    whose = [replace(one, role=roles[one.participant]) if one.participant else one for one in found]
+    return sorted(whose, key=badness)
 
 
 def _of_that(of_server: Finding, of_leg: Finding) -> bool:
@@ -88,9 +97,15 @@ def _of_that(of_server: Finding, of_leg: Finding) -> bool:
     return of_leg.cause in NETWORK and (of_server.severity == "hurt" or of_leg.severity == "watch")
 
 
-def badness(one: Finding) -> tuple[bool, int, str, str]:
-    """A sort key: the worst finding first."""
-    return one.severity != "hurt", RANK[one.cause], one.participant or "", one.publication or ""
+def badness(one: Finding) -> tuple[bool, int, int, str, str]:
+    """A sort key: the worst finding first, of two alike that of the more important."""
+    place = place_of(one.role)
+    return one.severity != "hurt", place, RANK[one.cause], one.participant or "", one.publication or ""
+
+
+def place_of(role: Role | None) -> int:
+    """Whose trouble comes first: the server's own (0), the surgeon's, who works with them, all others'."""
+    return _PLACES.get(role, len(_PLACES))
 
 
 def _upstream(samples: Sequence[Sample], of_publishers: list[Finding]) -> set[str]:

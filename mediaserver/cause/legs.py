@@ -180,24 +180,34 @@ def _downlink(sample: Sample, leg: LegSample, views: list[ViewSample], passed_on
     if way is None:
         return None
     # A way that is merely to be watched hurts when pictures stand because of it.
-    frozen = above(limits.FREEZE, worst("freeze_seconds"))
+    frozen = _froze(worst("freeze_seconds"))
     if frozen is None:
         return way
     known = [(way.severity, one) for one in way.evidence]
     return finding(way.cause, *known, frozen, participant=sample.participant)
 
 
+def _froze(seconds: float | None) -> Passed:
+    """Of one second: browsers tell of a freeze when it is over, and so of more than there is in it."""
+    return above(limits.FREEZE, None if seconds is None else min(1.0, seconds))
+
+
 def _decoder(sample: Sample, view: ViewSample, source: SourceSample | None) -> Finding | None:
     rate = view.frames_per_second
-    sent = None if source is None else source.frames_per_second
     load = view.decode_seconds * rate if view.decode_seconds is not None and rate else None
-    judged = rate is not None and sent is not None and sent >= MIN_FRAMES_PER_SECOND
-    frozen = above(limits.FREEZE, view.freeze_seconds)
-    missing = 1 - rate / sent if judged and rate is not None and sent and frozen is not None else None
+    dropped, late = above(limits.DROPPED_FRAMES, view.dropped_ratio), above(limits.DECODE_LOAD, load)
+    if dropped is None and late is None:
+        # A picture stands for many reasons; of its computer only these two tell.
+        return None
+    held_back = view.still_seconds is not None or view.state != "forwarding"
+    frozen = None if held_back else _froze(view.freeze_seconds)
+    sent = None if source is None else source.frames_per_second
+    judged = frozen is not None and rate is not None and sent is not None and sent >= MIN_FRAMES_PER_SECOND
+    missing = 1 - rate / sent if judged and rate is not None and sent else None
     return finding(
         "viewer_device",
-        above(limits.DROPPED_FRAMES, view.dropped_ratio),
-        above(limits.DECODE_LOAD, load),
+        dropped,
+        late,
         above(limits.FRAMES_MISSING, missing),
         frozen,
         participant=sample.participant,

@@ -20,13 +20,12 @@ STYLE = (
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.25rem .5rem;vertical-align:top;"
     "border-bottom:1px solid #ddd}svg{max-width:100%;height:auto;display:block;margin:.5rem 0}"
     "figure{margin:0;break-inside:avoid}tr{break-inside:avoid}"
-    "rect{print-color-adjust:exact}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
+    "section{overflow-x:auto}rect{print-color-adjust:exact}"
+    "@media print{body{margin:0;max-width:none}section{overflow:visible}h2{break-after:avoid}}"
 )
-POLICY = (
-    "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-    + "'"
-)
+STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
+"""By what a content security policy allows the style, as that of a page that shows the report in a tab."""
+POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src {STYLE_SOURCE}"
 """The content security policy that the page needs: its own style and nothing else."""
 UNKNOWN = "–"
 

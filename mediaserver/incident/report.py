@@ -39,29 +39,36 @@ async def gather(
 ) -> IncidentReport:
     """Everything known of a room between two moments."""
     reduction, more_samples, dropped_before_ms = await _samples(database, room, from_ms, to_ms)
-    samples = reduction.samples()
     page = await query.timeline(database, room, from_ms, to_ms, limit=MAX_EVENTS)
     standings = await query.findings(database, room, from_ms, to_ms, limit=MAX_FINDINGS)
     stood = await query.spans(database, from_ms, to_ms, room=room, limit=1)
-    return IncidentReport(
-        room=room,
-        clinical_class=stood.spans[0].clinical_class if stood.spans else None,
-        from_ms=from_ms,
-        to_ms=to_ms,
-        made_ms=time.time_ns() // 1_000_000,
-        version=__version__,
-        native_version=_dataplane.__version__,
-        configuration=told(settings),
-        causes=[
-            cause for events, ended_ms in standings for cause in cause_spans(events, ended_ms, from_ms, to_ms)
-        ],
-        legs=summaries(samples),
-        timeline=page.events,
-        samples=samples,
-        resolution_seconds=reduction.resolution_seconds,
-        truncated=more_samples or page.next is not None,
-        dropped_before_ms=dropped_before_ms,
-    )
+
+    def made() -> IncidentReport:
+        samples = reduction.samples()
+        return IncidentReport(
+            room=room,
+            clinical_class=stood.spans[0].clinical_class if stood.spans else None,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            made_ms=time.time_ns() // 1_000_000,
+            version=__version__,
+            native_version=_dataplane.__version__,
+            configuration=told(settings),
+            causes=[
+                cause
+                for events, ended_ms in standings
+                for cause in cause_spans(events, ended_ms, from_ms, to_ms)
+            ],
+            legs=summaries(samples),
+            timeline=page.events,
+            samples=samples,
+            resolution_seconds=reduction.resolution_seconds,
+            truncated=more_samples or page.next is not None,
+            dropped_before_ms=dropped_before_ms,
+        )
+
+    # Rooms are live meanwhile: the event loop waits for nothing of this.
+    return await asyncio.to_thread(made)
 
 
 async def _samples(
@@ -74,7 +81,6 @@ async def _samples(
     read = 0
     while True:
         page = await query.samples(database, room, from_ms, to_ms, cursor=cursor)
-        # Rooms are live meanwhile: the event loop does not wait for it.
         await asyncio.to_thread(reduction.add, page.samples)
         read += len(page.samples)
         cursor = page.next

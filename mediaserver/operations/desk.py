@@ -22,6 +22,7 @@ from mediaserver.errors import HistoryUnavailable, UnknownRoom
 from mediaserver.ids import ParticipantId
 from mediaserver.layers import Decision
 from mediaserver.operations.facts import Disk, LoopLag, Workers
+from mediaserver.operations.interlock import live_surgeries
 from mediaserver.operations.live import LiveRoom, first_alert, first_look
 from mediaserver.operations.measures import Measures
 from mediaserver.operations.model import (
@@ -151,7 +152,13 @@ class Desk:
         ]:
             self._end(self._live.pop(id), at_ms)
         for room in list(self._registry.rooms.values()):
-            self._room(room, sessions.get(room.id, []), found, now, at_ms)
+            try:
+                self._room(room, sessions.get(room.id, []), found, now, at_ms)
+            except Exception:
+                # One room's trouble blinds nobody to the others.
+                _log.exception("a room's second was lost", room=room.id)
+                if (live := self._live.get(room.id)) is not None:
+                    live.missed(at_ms)
         self._of_server(at_ms)
         self._sampled_ms = at_ms
         self.store.keep_house(now, at_ms)
@@ -287,13 +294,12 @@ class Desk:
     def board(self, allowed: Callable[[str], bool] = lambda _: True) -> Board:
         """All rooms that the asker may see, in the order in which to look at them."""
         live = [one for one in self._live.values() if allowed(one.room.id)]
-        surgeries = [one for one in live if one.used_for.vital and not one.room.empty]
         return Board(
             at_ms=_now_ms(),
             sampled_at_ms=self._sampled_ms,
             stale_after_seconds=STALE_AFTER_SECONDS,
             rows=sorted((one.row() for one in live), key=first_look),
-            live_surgeries=len(surgeries),
+            live_surgeries=live_surgeries(room for id, room in self._registry.rooms.items() if allowed(id)),
             open_alerts=len(self.open_alerts(allowed)),
             server=self._state(),
             canary=self._canary,

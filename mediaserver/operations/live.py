@@ -56,6 +56,11 @@ class LiveRoom:
             self.state, self.since_ms = state, at_ms
         return events
 
+    def missed(self, at_ms: int) -> None:
+        """A second that could not be looked at: what was well is not known to be so."""
+        if self.state == "good":
+            self.state, self.since_ms = "unknown", at_ms
+
     def end(self, at_ms: int) -> list[TimelineEvent]:
         """The room is gone."""
         events = happened(self.scene, Scene(), at_ms)
@@ -80,16 +85,14 @@ class LiveRoom:
         """The board's row."""
         findings = self.lasting.current()
         members = self.room.members.values()
-        worst = findings[0].participant if findings else None
-        role = next((member.role for member in members if member.id == worst), None)
         return BoardRow(
             room=self.room.id,
             clinical_class=self.used_for,
             state=self.state,
             since_ms=self.since_ms,
             cause=CAUSES[findings[0].cause] if findings else None,
-            worst_participant=worst,
-            worst_role=role or self.missing.role(worst),
+            worst_participant=findings[0].participant if findings else None,
+            worst_role=findings[0].role if findings else None,
             findings=findings,
             participants=sum(1 for member in members if not member.viewer),
             viewers=sum(1 for member in members if member.viewer),

@@ -153,6 +153,11 @@ class DeskCollector(Collector):
         for raised, count in sorted(self._desk.alerts.raised.items()):
             alerts.add_metric(list(raised), count)
         yield alerts
+        yield CounterMetricFamily(
+            "loupe_alerts_withheld",
+            "Alerts that were told to nobody, as there were too many.",
+            value=self._desk.alerts.withheld,
+        )
 
     def _of_server(self) -> Iterator[Metric]:
         load = GaugeMetricFamily(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mediaserver.cause.thresholds import finding
 from mediaserver.operations.model import Evidence, Finding
 from mediaserver.operations.timeline import Scene, Seat
 from mediaserver.policy import Role
@@ -47,18 +46,18 @@ class Missing:
 
     def findings(self, at_ms: int) -> list[Finding]:
         """One for each that is awaited: their way to the server carries nothing at all."""
-        found = [_of(one, at_ms) for one in self.gone.values()]
-        return [one for one in found if one is not None]
-
-    def role(self, participant: str | None) -> Role | None:
-        """Of somebody who is gone."""
-        return next((one.role for one in self.gone.values() if one.participant == participant), None)
+        return [_of(one, at_ms) for one in self.gone.values()]
 
 
-def _of(one: Gone, at_ms: int) -> Finding | None:
+def _of(one: Gone, at_ms: int) -> Finding:
     seconds = (at_ms - one.since_ms) / 1000
-    evidence = Evidence(measure="publisher_gone", value=seconds, limit=0.0, unit="seconds")
-    return finding("publisher_uplink", ("hurt", evidence), participant=one.participant)
+    return Finding(
+        cause="publisher_uplink",
+        severity="hurt",
+        evidence=(Evidence(measure="publisher_gone", value=seconds, limit=0.0, unit="seconds"),),
+        participant=one.participant,
+        role=one.role,
+    )
 
 
 def _sending(scene: Scene) -> Mapping[str, Seat]:

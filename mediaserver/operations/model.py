@@ -236,7 +236,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """One hurt leg, source or view and its cause.
 
-    ``participant`` is whose; absent for the server's own causes.
+    ``participant`` is whose, ``role`` theirs; absent for the server's own causes.
     """
 
     cause: Cause
@@ -244,6 +244,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...]
     participant: str | None = None
     publication: str | None = None
+    role: Role | None = None
     since_ms: int = 0
 
 
@@ -432,6 +433,8 @@ class Alert(Struct, frozen=True, kw_only=True):
     raised_ms: int
     cleared_ms: int | None
     repeats: int = 0
+    role: Role | None = None
+    """Of ``participant``, the most important whom it hurts."""
 
 
 class AlertPage(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Annotated, get_args
 
 from msgspec import Meta, Struct
@@ -19,6 +19,8 @@ MESSAGE_BURST = 5.0
 STALE_SECONDS = 3 * EVERY_SECONDS
 """Older claims say nothing of now."""
 MAX_FREEZES = 1000
+SKEWS = 30
+"""Messages of which the quickest is taken, a minute's worth: after an outage a burst comes late."""
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
@@ -76,17 +78,35 @@ class Claim(Struct, frozen=True, kw_only=True):
     views: tuple[ViewClaim, ...] = ()
 
 
+class _Frozen:
+    """What was told of one view's freezes and not taken yet: ``rate`` in seconds a second."""
+
+    __slots__ = ("count", "rate", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self.rate = 0.0
+
+    def add(self, view: ViewClaim, interval: float) -> _Frozen:
+        """What a message told of the seconds since the one before."""
+        self.count = min(MAX_FREEZES, self.count + view.freezes)
+        self.seconds = min(60.0, self.seconds + view.freeze_ms / 1000)
+        self.rate = self.seconds / interval
+        return self
+
+
 class Claims:
     """The last claim of one participant. ``now`` is any steady clock, in seconds."""
 
-    __slots__ = ("_bucket", "_freezes", "_latest", "_relayed", "_skew_seconds", "_taken_at")
+    __slots__ = ("_bucket", "_freezes", "_latest", "_relayed", "_skews", "_taken_at")
 
     def __init__(self) -> None:
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGE_BURST)
         self._latest: Claim | None = None
         self._taken_at = 0.0
-        self._skew_seconds: float | None = None
-        self._freezes: dict[str, tuple[int, float]] = {}
+        self._skews: deque[float] = deque(maxlen=SKEWS)
+        self._freezes: dict[str, _Frozen] = {}
         self._relayed: dict[Direction, bool] = {}
 
     def take(self, claim: Claim, now: float, server_ms: int, told: Counter[str]) -> None:
@@ -95,20 +115,20 @@ class Claims:
             told["too_often"] += 1
             raise LimitReached("statistics every two seconds are enough")
         told["taken"] += 1
+        # Of the first nobody knows how long it took.
+        interval = EVERY_SECONDS if self._latest is None else now - self._taken_at
+        interval = min(max(interval, 1 / MESSAGES_PER_SECOND), STALE_SECONDS)
         self._latest, self._taken_at = claim, now
-        self._skew_seconds = (claim.clock_ms - server_ms) / 1000
+        self._skews.append((claim.clock_ms - server_ms) / 1000)
         for direction in get_args(Direction):
             link: LinkClaim | None = getattr(claim, direction)
             if link is not None and link.relayed is not None:
                 self._relayed[direction] = link.relayed
-        kept: dict[str, tuple[int, float]] = {}
+        before, self._freezes = self._freezes, {}
         for view in claim.views:
-            count, seconds = self._freezes.get(view.publication, (0, 0.0))
-            kept[view.publication] = (
-                min(MAX_FREEZES, count + view.freezes),
-                min(60.0, seconds + view.freeze_ms / 1000),
-            )
-        self._freezes = kept
+            known = before.get(view.publication)
+            if known is not None or view.freezes or view.freeze_ms:
+                self._freezes[view.publication] = (known or _Frozen()).add(view, interval)
 
     def age(self, now: float) -> float | None:
         """Seconds since the last claim; None before the first."""
@@ -123,11 +143,22 @@ class Claims:
         """Whether that path went over TURN, as the browser said while it had one."""
         return self._relayed.get(direction)
 
-    @property
-    def skew_seconds(self) -> float | None:
-        """Their clock against the server's; what the message was under way counts as behind."""
-        return self._skew_seconds
+    def skew_seconds(self, now: float) -> float | None:
+        """Their clock against the server's; None when nothing is known of now.
 
-    def take_freezes(self, publication: str) -> tuple[int, float]:
-        """Freezes (number, seconds) that were told and not taken yet."""
-        return self._freezes.pop(publication, (0, 0.0))
+        What a message was under way looks as if their clock were behind: the one that was quickest tells.
+        """
+        return max(self._skews) if self.current(now) is not None else None
+
+    def take_freezes(self, publication: str, elapsed: float) -> tuple[int, float]:
+        """Freezes that were told and not taken yet: their number, and of their seconds the share of the
+        ``elapsed`` ones, as a message tells of several."""
+        told = self._freezes.get(publication)
+        if told is None:
+            return 0, 0.0
+        count, seconds = told.count, round(min(told.seconds, told.rate * elapsed), 3)
+        told.count = 0
+        told.seconds -= seconds
+        if told.seconds < 0.001:
+            del self._freezes[publication]
+        return count, seconds

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-Figures = Mapping[str, object]
+
+class Figures(Protocol):
+    """What is read of ``_dataplane.Figures``."""
+
+    def get(self, name: str, /) -> object: ...
+
+
+class FiguresByHandle(Protocol):
+    """What is read of ``_dataplane.FiguresByHandle``."""
+
+    def get(self, handle: int, /) -> Figures | None: ...
 
 
 class Snapshot(Protocol):
@@ -15,11 +24,11 @@ class Snapshot(Protocol):
     @property
     def workers(self) -> list[dict[str, object]]: ...
     @property
-    def transports(self) -> Mapping[int, Figures]: ...
+    def transports(self) -> FiguresByHandle: ...
     @property
-    def publications(self) -> Mapping[int, Figures]: ...
+    def publications(self) -> FiguresByHandle: ...
     @property
-    def subscriptions(self) -> Mapping[int, Figures]: ...
+    def subscriptions(self) -> FiguresByHandle: ...
 
 
 def number(figures: Figures, name: str) -> float | None:
@@ -37,23 +46,25 @@ def count(figures: Figures, name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
+_NOTHING: Figures = {}
+
+
 class Change:
     """One thing's figures now and before; ``seconds`` lie between. Two a viewer are made every second."""
 
     __slots__ = ("before", "now", "seconds")
 
-    def __init__(self, now: Figures, before: Figures, seconds: float) -> None:
-        self.now = now
+    def __init__(self, now: Figures | None, before: Figures | None, seconds: float) -> None:
+        self.now: Figures = _NOTHING if now is None else now
         self.before = before
         self.seconds = seconds
 
     def grown(self, name: str) -> int:
         """How much a counter grew; never less than 0."""
-        before = self.before.get(name)
-        if not isinstance(before, int):
+        if self.before is None:
             # What was not there before has not grown yet.
-            return count(self.now, name) if self.before else 0
-        return max(0, count(self.now, name) - before)
+            return 0
+        return max(0, count(self.now, name) - count(self.before, name))
 
     def bits_per_second(self, name: str) -> int:
         """A counter of bytes as a rate."""
@@ -69,16 +80,13 @@ class Change:
         return min(1.0, (lost + repaired) / due), lost / due
 
 
-_NOTHING: Figures = {}
-
-
 @dataclass(slots=True)
 class Difference:
     """Two snapshots. ``fresh`` is false when the workers have published nothing since the one before."""
 
-    transports: Mapping[int, Figures]
-    publications: Mapping[int, Figures]
-    subscriptions: Mapping[int, Figures]
+    transports: FiguresByHandle
+    publications: FiguresByHandle
+    subscriptions: FiguresByHandle
     workers: list[dict[str, object]]
     seconds: float
     before: Difference | None = field(repr=False)
@@ -90,23 +98,18 @@ class Difference:
 
     def transport(self, handle: int) -> Change:
         """Of one transport."""
-        return _change(self.transports, self.before.transports if self.before else {}, handle, self.seconds)
+        before = self.before.transports.get(handle) if self.before else None
+        return Change(self.transports.get(handle), before, self.seconds)
 
     def publication(self, handle: int) -> Change:
         """Of one publication."""
-        return _change(
-            self.publications, self.before.publications if self.before else {}, handle, self.seconds
-        )
+        before = self.before.publications.get(handle) if self.before else None
+        return Change(self.publications.get(handle), before, self.seconds)
 
     def subscription(self, handle: int) -> Change:
         """Of one subscription."""
-        return _change(
-            self.subscriptions, self.before.subscriptions if self.before else {}, handle, self.seconds
-        )
-
-
-def _change(now: Mapping[int, Figures], before: Mapping[int, Figures], handle: int, seconds: float) -> Change:
-    return Change(now.get(handle, _NOTHING), before.get(handle, _NOTHING), seconds)
+        before = self.before.subscriptions.get(handle) if self.before else None
+        return Change(self.subscriptions.get(handle), before, self.seconds)
 
 
 def busy(workers: list[dict[str, object]]) -> list[float]:
@@ -115,7 +118,7 @@ def busy(workers: list[dict[str, object]]) -> list[float]:
 
 
 def difference(snapshot: Snapshot, seconds: float, before: Difference | None) -> Difference:
-    """Reads a snapshot once (each of its properties makes new dictionaries); forgets the one before last."""
+    """Reads a snapshot once (each of its properties makes an index anew); forgets the one before last."""
     if before is not None:
         before.before = None
     return Difference(

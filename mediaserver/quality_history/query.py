@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,11 +25,13 @@ from mediaserver.operations.model import (
     ViewSample,
 )
 from mediaserver.quality_history.database import Database, Row
-from mediaserver.quality_history.rows import read_alerts, read_events, read_seconds
+from mediaserver.quality_history.rows import read_alerts, read_events, read_second
 from mediaserver.quality_history.store import OF_FINDINGS
 
 ROWS_AT_ONCE = 300
 """Room seconds fetched at a time: a page is filled from as many as it needs."""
+MAX_LOOKED = 20_000
+"""Samples unpacked for one page, also for one person of a large room: a second's work of one core at most."""
 
 _IN_SPAN = "SELECT {columns} FROM {table} AS it JOIN span ON span.id = it.span WHERE span.room IN ({rooms})"
 _FINDINGS = (
@@ -72,28 +75,52 @@ async def samples(
     limit: int = 1000,
     cursor: str | None = None,
 ) -> HistoryPage:
-    """At least ``limit`` samples if there are as many: a second of a room is never split."""
-    found: list[Sample] = []
+    """At least ``limit`` samples, or what ``MAX_LOOKED`` of the room hold; a second is never split."""
     place = after(cursor)
-    ended = False
+    return await asyncio.to_thread(_samples, database, room, (from_ms, to_ms), place, participant, limit)
+
+
+def _samples(
+    database: Database,
+    room: str,
+    span: tuple[int, int],
+    place: tuple[int, int],
+    participant: str | None,
+    limit: int,
+) -> HistoryPage:
+    """Blocks: reading and unpacking are much work."""
+    found: list[Sample] = []
+    looked = 0
+    ended = True
+    for at_ms, row, content in _seconds(database, room, span, place):
+        if len(found) >= limit or looked >= MAX_LOOKED:
+            ended = False
+            break
+        place = (at_ms, row)
+        second = read_second(content)
+        looked += len(second)
+        found += [one for one in second if participant in (None, one.participant)]
+    dropped: int | None = database.read_now("SELECT max(before_ms) FROM dropped")[0][0]
+    return HistoryPage(samples=found, next=None if ended else _cursor(place), dropped_before_ms=dropped)
+
+
+def _seconds(
+    database: Database, room: str, span: tuple[int, int], place: tuple[int, int]
+) -> Iterator[tuple[int, int, bytes]]:
+    """Time, row and content, in order."""
     held, marks = _held(database, room)
-    while len(found) < limit and not ended:
-        rows = await database.read(
-            _IN_SPAN.format(columns="it.at_ms, it.rowid, it.content", table="sample", rooms=marks)
-            + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.rowid) > (?, ?)"
-            " ORDER BY it.at_ms, it.rowid LIMIT ?",
-            (*held, from_ms, to_ms, *place, ROWS_AT_ONCE),
-        )
-        ended = len(rows) < ROWS_AT_ONCE
-        for (at_ms, row, _), second in zip(rows, read_seconds([row[2] for row in rows]), strict=True):
-            place = (at_ms, row)
-            found += [one for one in second if participant in (None, one.participant)]
-            if len(found) >= limit:
-                ended = ended and row == rows[-1][1]
-                break
-    return HistoryPage(
-        samples=found, next=None if ended else _cursor(place), dropped_before_ms=await _dropped(database)
+    statement = (
+        _IN_SPAN.format(columns="it.at_ms, it.rowid, it.content", table="sample", rooms=marks)
+        + " AND it.at_ms >= ? AND it.at_ms < ? AND (it.at_ms, it.rowid) > (?, ?)"
+        " ORDER BY it.at_ms, it.rowid LIMIT ?"
     )
+    while True:
+        rows = database.read_now(statement, (*held, *span, *place, ROWS_AT_ONCE))
+        for at_ms, row, content in rows:
+            place = (at_ms, row)
+            yield at_ms, row, content
+        if len(rows) < ROWS_AT_ONCE:
+            return
 
 
 async def timeline(
@@ -107,7 +134,8 @@ async def timeline(
         " ORDER BY it.at_ms, it.id LIMIT ?",
         (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
-    return TimelinePage(events=read_events([row[2] for row in rows[:limit]]), next=_next(rows, limit))
+    events = await asyncio.to_thread(read_events, [row[2] for row in rows[:limit]])
+    return TimelinePage(events=events, next=_next(rows, limit))
 
 
 async def findings(
@@ -122,7 +150,10 @@ async def findings(
     found: dict[tuple[int, int | None], list[bytes]] = {}
     for span, closed_ms, content in reversed(rows):
         found.setdefault((span, closed_ms), []).append(content)
-    return [(read_events(contents), closed_ms) for (_, closed_ms), contents in found.items()]
+    return [
+        (await asyncio.to_thread(read_events, contents), closed_ms)
+        for (_, closed_ms), contents in found.items()
+    ]
 
 
 async def spans(
@@ -173,7 +204,8 @@ async def alerts(
         _ALERTS.format(rooms=marks),
         (from_ms, to_ms, room, *held, place[0], *place, limit + 1),
     )
-    found = [_revealed(database, one) for one in read_alerts([row[2] for row in rows[:limit]])]
+    readable = await asyncio.to_thread(read_alerts, [row[2] for row in rows[:limit]])
+    found = [_revealed(database, one) for one in readable]
     return AlertPage(alerts=found, next=_next(rows, limit))
 
 
@@ -195,11 +227,6 @@ def _cursor(place: tuple[int, int]) -> str:
 
 def _next(rows: Sequence[Row], limit: int) -> str | None:
     return _cursor((rows[limit - 1][0], rows[limit - 1][1])) if len(rows) > limit else None
-
-
-async def _dropped(database: Database) -> int | None:
-    found: int | None = (await database.read("SELECT max(before_ms) FROM dropped"))[0][0]
-    return found
 
 
 # ---- CSV ----

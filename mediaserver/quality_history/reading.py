@@ -57,7 +57,7 @@ def sample(
         participant=session.participant.id,
         role=session.participant.role,
         connected=session.participant.connected,
-        clock_skew_seconds=told.skew_seconds,
+        clock_skew_seconds=told.skew_seconds(now),
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
@@ -216,12 +216,12 @@ def _view(
     choice: Choice | None,
 ) -> ViewSample:
     change = found.subscription(handle)
-    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id)
+    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id, change.seconds)
     layer = number(change.now, "layer")
     return ViewSample(
         publication=publication.id,
         kind=publication.kind,
-        state=cast("ViewState", change.now.get("state", "awaiting_keyframe")),
+        state=cast("ViewState", change.now.get("state") or "awaiting_keyframe"),
         reason=None if choice is None else choice.reason,
         layer=None if layer is None else int(layer),
         still_seconds=choice.sending.interval_seconds

@@ -43,9 +43,9 @@ def unpack(content: bytes) -> list[Sample]:
     return _samples.decode(zlib.decompress(content))
 
 
-def read_seconds(contents: Sequence[bytes]) -> list[list[Sample]]:
-    """Each row's samples, none for a row that cannot be read."""
-    return [_readable(unpack, content) or [] for content in contents]
+def read_second(content: bytes) -> list[Sample]:
+    """A row's samples, none if it cannot be read."""
+    return _readable(unpack, content) or []
 
 
 def read_events(contents: Sequence[bytes]) -> list[TimelineEvent]:

@@ -38,6 +38,8 @@ class Figures:
     """Of journals, that did not open when they were sealed."""
     unreadable_journals: int = 0
     """Of another key, or no journals."""
+    unsealable_spans: int = 0
+    """Of tracks, that no segment could be made of."""
     _lag: float = 0.0
     _told_at: float | None = None
     _failed: set[RecordingId] = field(default_factory=set)
@@ -69,6 +71,7 @@ class Figures:
             case "sealed":
                 self.damaged_chunks += message["damaged"]
                 self.unreadable_journals += message["unreadable"]
+                self.unsealable_spans += message["unsealable"]
             case _:
                 pass
 

@@ -97,9 +97,13 @@ class Intake:
         journal, self._journal = self._journal, None
         return journal
 
-    def close(self) -> Journal | None:
-        """Closes the taps; the journal is complete. Idempotent."""
+    def end_taps(self) -> None:
+        """Closes them; what was taken still waits. Idempotent."""
         for tap in self._sockets:
             tap.close()
         self._sockets.clear()
+
+    def close(self) -> Journal | None:
+        """Closes the taps; the journal is complete. Idempotent."""
+        self.end_taps()
         return self.roll()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
 import structlog
 
@@ -32,6 +33,8 @@ ORDER_RECORDINGS: Final = 256
 
 Ended: TypeAlias = Literal["sealed", "withdrawn"]
 
+T = TypeVar("T")
+
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -44,7 +47,7 @@ class Decisions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A recording without an end."""
+    """A recording without an end, or whose end nobody was told of."""
 
     recording: RecordingId
     procedure: ProcedureId | None
@@ -54,19 +57,29 @@ class Leftover:
     """Its consent was taken back while it was taken."""
 
 
-def leftovers(roots: Sequence[Path], vault: Vault) -> Iterator[Leftover]:
-    """All that lie there; one that cannot be read is logged and left."""
+def leftovers(
+    roots: Sequence[Path], vault: Vault, finalised: Collection[RecordingId] | None = None
+) -> Iterator[Leftover]:
+    """All that lie there; one that cannot be read is logged and left.
+
+    ``finalised``: whose end the audit has; None: no audit is kept. One of them without an end was cut, and is
+    left: what a server would sign as its end now is not what was recorded.
+    """
     for folder in folders(*roots):
         manifest = Manifest(folder, vault)
+        known = finalised is None or folder.id in finalised
         try:
-            if folder.manifest.exists() and manifest.ended():
+            if known and folder.manifest.exists() and manifest.ended():
                 continue
             lines = manifest.lines()
-            if any(line["type"] == "end" for line in lines):
+            if known and any(line["type"] == "end" for line in lines):
+                continue
+            if known and finalised is not None:
+                _log.error("recording cut: the audit has an end that it lacks", recording=folder.id)
                 continue
             begin = next((line for line in lines if line["type"] == "begin"), {})
             begun = datetime.fromtimestamp(begin.get("unix_micros", 0) / 1_000_000, UTC)
-            states = [line.get("state") for line in lines if line["type"] == "stopped"]
+            states = [line.get("state") for line in lines if line["type"] in ("stopped", "end")]
             yield Leftover(folder.id, begin.get("procedure"), begun, "withdrawn" in states)
         except (OSError, ValueError, TypeError) as error:
             _log.error("recording not recovered", recording=folder.id, reason=type(error).__name__)
@@ -83,6 +96,8 @@ class Recovery:
     """Tells the recorder."""
     taken: Callable[[RecordingId], bool]
     """Whether this server takes it, or is about to end it."""
+    finalised: Callable[[], Awaitable[Collection[RecordingId]]] | None = None
+    """Asks the audit whose end it has. Raises ``DatabaseFailed``."""
     _left: dict[RecordingId, ProcedureId | None] = field(default_factory=dict)
     """What the recorder was told to seal, and has not yet."""
     _revoked: set[ProcedureId] = field(default_factory=set)
@@ -105,7 +120,8 @@ class Recovery:
         self._left.clear()
         self._revoked.clear()
         # In a thread: disks and manifests may be large, and a disk may stall.
-        found = await asyncio.to_thread(lambda: list(leftovers(self.roots, self.vault)))
+        ended = None if self.finalised is None else await _answered(self.finalised)
+        found = await asyncio.to_thread(lambda: list(leftovers(self.roots, self.vault, ended)))
         for first in range(0, len(found), ORDER_RECORDINGS):
             answered = [(one, await self._state(one)) for one in found[first : first + ORDER_RECORDINGS]]
             # From here to the order nothing is waited for: no decision is missed between.
@@ -132,8 +148,13 @@ class Recovery:
     async def _state(self, one: Leftover) -> Ended:
         if one.withdrawn or one.procedure is None:
             return "withdrawn" if one.withdrawn else "sealed"
-        while True:
-            with contextlib.suppress(DatabaseFailed):
-                revoked = await self.decisions.revoked_since(one.procedure, Purpose.RECORDING, one.begun)
-                return "withdrawn" if revoked else "sealed"
-            await asyncio.sleep(RETRY_SECONDS)
+        asked = partial(self.decisions.revoked_since, one.procedure, Purpose.RECORDING, one.begun)
+        return "withdrawn" if await _answered(asked) else "sealed"
+
+
+async def _answered(asked: Callable[[], Awaitable[T]]) -> T:
+    """The database's answer, once it gives one."""
+    while True:
+        with contextlib.suppress(DatabaseFailed):
+            return await asked()
+        await asyncio.sleep(RETRY_SECONDS)

@@ -39,6 +39,16 @@ class Altered(NotAuthentic):
     default = "the recording was altered"
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """What the audit is told when a recording has ended, so that nothing can be cut off it unseen."""
+
+    state: str
+    head: str
+    """Hash of the line that ends it."""
+    segments: int
+
+
 class Manifest:
     """Appended to by the recorder and its sealer, one line at a time."""
 
@@ -66,6 +76,15 @@ class Manifest:
     def ended(self) -> bool:
         """Whether the end is among its last lines; the others are not read. Raises ``OSError``."""
         return any(line.get("type") == "end" for line in self._last())
+
+    def end(self) -> End | None:
+        """Its end, once it has one; all lines are read, unchecked. Raises ``OSError``."""
+        segments = 0
+        for line, raw in _parsed(self._folder.manifest):
+            segments += line["type"] == "segment"
+            if line["type"] == "end":
+                return _end(line, raw, segments)
+        return None
 
     def annex(self, kind: str) -> Line | None:
         """Of the lines behind the end, the one about this kind; None while there is none. Raises
@@ -97,10 +116,15 @@ class Verified:
     segments: int
     head: str
     """Hash of the last line: kept elsewhere it shows later that nothing was cut off."""
-    closed: bool
-    """A line says that the recording ended."""
+    end: End | None
+    """What the line says that ended the recording."""
     awaited: tuple[str, ...]
     """Annexes that the end announces and no line is about: not sealed yet, or cut off."""
+
+    @property
+    def closed(self) -> bool:
+        """A line says that the recording ended."""
+        return self.end is not None
 
 
 def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) -> Verified:
@@ -109,7 +133,8 @@ def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) ->
 
     Raises ``Altered`` that names the first altered line or file, ``OSError``.
     """
-    previous, segments, count, closed = _FIRST, 0, 0, False
+    previous, segments, count = _FIRST, 0, 0
+    end: End | None = None
     awaited: list[str] = []
     for count, (line, raw) in enumerate(_parsed(folder.manifest, strict=True), 1):
         signature = line.get("signature", "")
@@ -125,14 +150,18 @@ def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) ->
                 _check_segment(folder, line, moved)
                 segments += 1
             case "end":
-                closed, awaited = True, list(line.get("announces", ()))
+                end, awaited = _end(line, raw, segments), list(line.get("announces", ()))
             case "annex":
                 _check_annex(folder, line)
                 awaited = [kind for kind in awaited if kind != line["kind"]]
         previous = hashlib.sha256(raw).hexdigest()
     if not count:
         raise Altered("the manifest is empty")
-    return Verified(count, segments, previous, closed, tuple(awaited))
+    return Verified(count, segments, previous, end, tuple(awaited))
+
+
+def _end(line: Line, raw: bytes, segments: int) -> End:
+    return End(line["state"], hashlib.sha256(raw).hexdigest(), segments)
 
 
 def _check_segment(folder: RecordingFolder, line: Line, moved: Moved | None) -> None:

@@ -42,6 +42,11 @@ class RecordingCollector(Collector):
             "Journals of another key, or no journals, that could not be sealed.",
             figures.unreadable_journals,
         )
+        yield CounterMetricFamily(
+            "loupe_recorder_unsealable_spans",
+            "Spans of tracks that no segment could be made of; their journals are kept.",
+            figures.unsealable_spans,
+        )
         trouble = CounterMetricFamily(
             "loupe_recorder_disk_trouble",
             "Times that a disk could not be used, by reason.",

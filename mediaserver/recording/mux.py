@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
+from typing import BinaryIO, Final
 
 import av
 from av.container import OutputContainer
 from av.stream import Stream
 
+from mediaserver.recording.depacketise import Malformed
 from mediaserver.recording.parts import Picture
 
 _TEMPORAL_DELIMITER: Final = b"\x12\x00"
@@ -43,10 +44,20 @@ CONTAINERS: Final = {
 
 
 def mux(codec: str, pictures: Sequence[Picture], last_seconds: float) -> bytes:
-    """A whole file whose time begins at 0; the last picture lasts ``last_seconds``."""
-    container = CONTAINERS[codec.upper()]
-    base = Fraction(1, container.ticks)
+    """A whole file whose time begins at 0; the last picture lasts ``last_seconds``.
+
+    Raises ``Malformed`` for what no container takes.
+    """
     out = io.BytesIO()
+    try:
+        _write(out, CONTAINERS[codec.upper()], pictures, last_seconds)
+    except Exception as error:  # some of PyAV's are OSErrors, but no disk is touched here
+        raise Malformed(f"no container takes it: {type(error).__name__}") from error
+    return out.getvalue()
+
+
+def _write(out: BinaryIO, container: Container, pictures: Sequence[Picture], last_seconds: float) -> None:
+    base = Fraction(1, container.ticks)
     with av.open(out, "w", format=container.format) as file:
         stream = _stream(file, container, pictures)
         stream.time_base = base
@@ -60,7 +71,6 @@ def mux(codec: str, pictures: Sequence[Picture], last_seconds: float) -> bytes:
             packet.duration = end - time
             packet.is_keyframe = picture.unit.keyframe
             file.mux(packet)
-    return out.getvalue()
 
 
 def _stream(file: OutputContainer, container: Container, pictures: Sequence[Picture]) -> Stream:

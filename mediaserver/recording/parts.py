@@ -28,6 +28,8 @@ class Picture(NamedTuple):
     key: StreamKey
     rtp: int
     unit: Unit
+    arrival: float = 0.0
+    """Of its last packet."""
 
 
 class Gap(NamedTuple):
@@ -67,6 +69,8 @@ class Sealed:
     rtp: int
     """As on the wire, 32 bits."""
     until: float
+    broken: bool = False
+    """What follows cannot go on with it: nothing playable ends there."""
 
 
 class Splitter:
@@ -83,10 +87,13 @@ class Splitter:
         self._current = sealed.key if sealed else None
         self._missed: Gap | None = None
         self.parts: list[Part] = []
+        self.last: Group | None = None
+        """The newest that was taken."""
 
     def take(self, groups: Iterable[Group]) -> None:
         """Pictures by their place on the axis."""
         for group in self._new(groups):
+            self.last = group
             self._count(group)
             if not group.whole:
                 self._miss(group.at, "lost")
@@ -97,6 +104,13 @@ class Splitter:
                 self._miss(group.at, "lost")
                 continue
             self._place(group, unit)
+
+    @property
+    def missed(self) -> Gap | None:
+        """From the last picture, or the first packets, to the newest: what no picture came of."""
+        if self._missed is None or self.last is None:
+            return None
+        return Gap(self._missed.start, self.last.at, self._missed.reason)
 
     def _new(self, groups: Iterable[Group]) -> list[Group]:
         """What is not in a segment yet."""
@@ -138,7 +152,7 @@ class Splitter:
         # Time on the axis never goes back, whatever a publisher's clock says.
         at = max(group.at, self._last_at + 0.001) if self._last_at else max(group.at, 0.0)
         self._note_gap(part, at, group)
-        part.pictures.append(Picture(at, group.key, group.rtp, unit))
+        part.pictures.append(Picture(at, group.key, group.rtp, unit, group.last_arrival))
         self._last_at, self._current = at, group.key
 
     def _chosen(self, group: Group, unit: Unit) -> bool:
@@ -153,7 +167,8 @@ class Splitter:
     def _begins(self, group: Group, unit: Unit) -> bool:
         if not self.parts:
             # Behind the longest segment, which no key frame ended, the next goes on.
-            return unit.keyframe or (self._sealed is not None and self._sealed.key == group.key)
+            sealed = self._sealed
+            return unit.keyframe or (sealed is not None and not sealed.broken and sealed.key == group.key)
         part = self.parts[-1]
         first = part.pictures[0].unit
         changed = unit.keyframe and ((unit.size or first.size) != first.size or unit.setup != first.setup)

@@ -25,7 +25,7 @@ from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, For
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.location import Location, Locations, Stalled
 from mediaserver.recording.manifest import Line
-from mediaserver.recording.running import Running
+from mediaserver.recording.running import Ending, Running
 from mediaserver.recording.sealer import Sealer
 from mediaserver.vault import NotAuthentic, Vault
 
@@ -104,6 +104,8 @@ class Recorder:
         """The server is gone: what its taps hold is written, the rest is for the next start."""
         for running in self._running.values():
             self._write(running, time.monotonic())
+            with contextlib.suppress(OSError):
+                running.write_notes()
             running.close()
         self._running.clear()
         self._locations.end()
@@ -139,7 +141,7 @@ class Recorder:
             case "event" if running is not None:
                 self._event(running, order)
             case "stop" if running is not None:
-                running.ending = (order["state"], time.monotonic() + DRAIN_SECONDS)
+                running.ending = Ending(order["state"], time.monotonic() + DRAIN_SECONDS)
             case "quit":
                 self._quitting = time.monotonic() + QUIT_SECONDS
             case _:
@@ -275,11 +277,22 @@ class Recorder:
             self._tell({"event": "lost", "recording": recording})
 
     def _end_when_drained(self, running: Running, now: float) -> None:
-        assert running.ending is not None  # asked by the caller
-        state, deadline = running.ending
-        if now < deadline and running.live:
+        """Ends it once all that was taken is in journals and all that was noted in the manifest, however long
+        a disk stalls: a track whose line is lost could not be sealed."""
+        ending = running.ending
+        assert ending is not None  # asked by the caller
+        if now >= ending.deadline:
+            running.end_taps()
+        if running.live:
             return
-        self._note(running, {"type": "stopped", "state": state})
+        if not ending.noted:
+            ending.noted = True
+            self._note(running, {"type": "stopped", "state": ending.state})
+        with contextlib.suppress(OSError):
+            if running.write_notes():
+                self._end(running, ending.state)
+
+    def _end(self, running: Running, state: str) -> None:
         running.close()
         del self._running[running.id]
         self._sealer.order(self._locations.roots, running.id, now=None, state=state)

@@ -18,6 +18,17 @@ from mediaserver.vault import DataKey, Vault
 
 
 @dataclass(slots=True)
+class Ending:
+    """How a recording ends."""
+
+    state: str
+    deadline: float
+    """When its taps are waited for no longer."""
+    noted: bool = False
+    """Its manifest has been given the line."""
+
+
+@dataclass(slots=True)
 class Running:
     """One recording. Nothing here waits for a disk but through its location."""
 
@@ -33,8 +44,8 @@ class Running:
     """Tracks that the manifest has."""
     next_seal: float = 0.0
     next_roll: float = 0.0
-    ending: tuple[str, float] | None = None
-    """The state it ends with, and when its taps are waited for no longer."""
+    ending: Ending | None = None
+    """Since it was told to stop."""
     intakes: dict[TrackId, Intake] = field(default_factory=dict)
     _notes: deque[Line] = field(default_factory=deque)
     """Lines of the manifest that wait for its disk."""
@@ -157,6 +168,11 @@ class Running:
         """Journals are written there from now on."""
         self.roll()
         self.where = where
+
+    def end_taps(self) -> None:
+        """What was not taken from them is not waited for."""
+        for intake in self.intakes.values():
+            intake.end_taps()
 
     def close(self) -> None:
         """Closes taps and files. Idempotent."""

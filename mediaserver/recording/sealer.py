@@ -13,12 +13,14 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from mediaserver.ids import RecordingId
 from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.manifest import Manifest
 from mediaserver.vault import Vault
 
 NICENESS: Final = 10
@@ -48,6 +50,7 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         folder = RecordingFolder.find([Path(root) for root in order["roots"]], order["recording"])
         now = float("inf") if order["now"] is None else order["now"]
         outcome = seal(Order(folder, now, order["state"]), vault)
+        end = None if order["state"] is None else Manifest(folder, vault).end()
     except Exception as error:  # whatever one recording raises must not end the rounds of the others
         # Nothing of what is on the disk is lost by it: the next round begins where this one did.
         answer["failure"] = type(error).__name__
@@ -60,9 +63,10 @@ def _outcome(vault: Vault, order: dict[str, Any]) -> dict[str, Any]:
         }
         for line in outcome.segments
     ]
-    answer["damaged"], answer["unreadable"] = outcome.damaged, outcome.unreadable
+    answer |= {name: getattr(outcome, name) for name in ("damaged", "unreadable", "unsealable")}
     if order["state"] is not None:
         answer |= {name: outcome.begin.get(name) for name in ("room", "procedure")}
+        answer["end"] = None if end is None else asdict(end)
     return answer
 
 

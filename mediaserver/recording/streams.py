@@ -124,6 +124,8 @@ class Capture:
         self.changes: list[Change] = []
         self.newest = 0.0
         """Arrival of the last record, on the axis."""
+        self.first: float | None = None
+        """Of the first packet that bears media since this was set to None."""
 
     def feed(self, chunk: bytes) -> None:
         """Whole records as they came."""
@@ -161,6 +163,8 @@ class Capture:
             key = StreamKey(*same)
             stream = self.streams[key] = Stream(key)
         self.newest = at = self._at(record.arrival)
+        if self.first is None and body < end:
+            self.first = at
         stream.add(seq, rtp, second >= 0x80, chunk[body:end], at)
 
     def _other(self, record: Record, chunk: bytes) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from mediaserver.audit import Audit, Event
-from mediaserver.ids import ProcedureId, RecordingId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
+from mediaserver.policy import Role
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
 from mediaserver.review.export.jobs import Jobs
 from mediaserver.review.labels import labels
 from mediaserver.review.opening import open_recording
-from mediaserver.review.purposes import Teaching, Use
+from mediaserver.review.purposes import PatientsWill, Use, covered
 from mediaserver.review.views import View, Views
-from mediaserver.store.library import Entry, Library
+from mediaserver.store.consents import Purpose
+from mediaserver.store.library import Entry, Library, Query
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
@@ -27,6 +29,28 @@ SWEEP_SECONDS: Final = 60.0
 """A view that ran out is in the audit so much later at most."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose recordings somebody may study."""
+
+    role: Role
+    room: RoomId | None
+    """None: those of all rooms."""
+    procedures: frozenset[str] | None = None
+    """Of these alone; None: of all that the room served."""
+
+    def may_see(self, entry: Entry) -> bool:
+        """Whether it is there for them at all."""
+        return self.room in (None, entry.room) and (
+            self.procedures is None or entry.procedure in self.procedures
+        )
+
+    @property
+    def elsewhere(self) -> bool:
+        """They see what a patient's link to specialists shows."""
+        return covered(Purpose.TREATMENT_LINK, Use.CARE, self.role)
 
 
 @dataclass(slots=True)
@@ -42,16 +66,25 @@ class Desk:
     audit: Audit
     jobs: Jobs
     views: Views[Any]
-    teaching: Teaching
+    will: PatientsWill
     reader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "review"))
     """One thread decrypts for all: it is faster than any link, and no recording is shared by threads."""
 
-    async def entry(self, id: str, may_see: Callable[[str], bool]) -> Entry:
-        """A recording of a room that the asker may see. Raises ``UnknownRecording`` for both reasons."""
+    async def entry(self, id: str, asker: Asker) -> Entry:
+        """A recording that the asker may see.
+
+        Raises ``UnknownRecording``, alike for one that is not theirs; ``TreatmentLinkDeclined``.
+        """
         found = await self.library.entry(id)
-        if found is None or not may_see(found.room):
+        if found is None or not asker.may_see(found):
             raise UnknownRecording
+        await self.will.check(asker.role, Use.CARE, found.procedure)
         return found
+
+    async def search(self, asker: Asker, query: Query) -> list[Entry]:
+        """Those of the query that the asker may see, as ``Library.search``."""
+        mine = replace(query, room=asker.room, procedures=asker.procedures, linked=asker.elsewhere)
+        return await self.library.search(mine)
 
     async def open(self, id: str) -> Recording:
         """Its tracks and segments. Raises ``UnknownRecording``."""
@@ -94,17 +127,18 @@ class Desk:
             self.end_expired()
 
     async def follow_consents(self) -> None:
-        """Ends what is taught when its patient takes the consent back; until cancelled."""
-        async for revoked in self.teaching.consents.revoked():
-            if self.teaching.withdrawn(revoked):
-                await self._end_teaching(revoked.procedure)
+        """Ends what a patient's decision no longer covers, as it is taken; until cancelled."""
+        async for revoked in self.will.consents.revoked():
+            if self.will.withdrawn(revoked):
+                await self._end_uncovered(revoked.purpose, revoked.procedure)
 
-    async def _end_teaching(self, procedure: ProcedureId) -> None:
+    async def _end_uncovered(self, purpose: Purpose, procedure: ProcedureId) -> None:
         for view in self.views.all():
-            if view.use is Use.TEACHING and view.recording.procedure == procedure:
+            if covered(purpose, view.use, view.role) and view.recording.procedure == procedure:
                 self.views.close(view.secret)
                 self.end_view(view)
-        await self.jobs.end_teaching(procedure)
+        if purpose is Purpose.TEACHING:
+            await self.jobs.end_teaching(procedure)
 
     async def close(self) -> None:
         """Ends exports and views."""

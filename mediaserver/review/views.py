@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from mediaserver.errors import LimitReached
+from mediaserver.policy import Role
 from mediaserver.recording.reader import Recording, Segment, Track
 from mediaserver.review.purposes import Use
 from mediaserver.store.recordings import UnknownRecording
@@ -38,6 +39,7 @@ class View(Generic[H]):
     secret: str
     holder: H
     subject: str
+    role: Role
     room: str
     recording: Recording
     """Read by one thread at a time."""
@@ -117,7 +119,7 @@ class Views(Generic[H]):
     def __len__(self) -> int:
         return len(self._by_secret)
 
-    def open(self, holder: H, subject: str, room: str, recording: Recording, use: Use) -> View[H]:
+    def open(self, holder: H, subject: str, role: Role, room: str, recording: Recording, use: Use) -> View[H]:
         """Raises ``LimitReached``."""
         if len(self._by_secret) >= MAX_VIEWS:
             raise LimitReached("too many recordings are being watched; try again later")
@@ -128,6 +130,7 @@ class Views(Generic[H]):
             secret=secrets.token_urlsafe(SECRET_BYTES),
             holder=holder,
             subject=subject,
+            role=role,
             room=room,
             recording=recording,
             use=use,

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from mediaserver.audit import Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
@@ -162,7 +162,7 @@ class Consents:
                 return False
             return self.holding(connection, procedure, Purpose(purpose)).permitted
 
-        return await self.database.read(work)
+        return await self.database.read_promptly(work)
 
     async def require(self, procedure: ProcedureId, purpose: Purpose) -> None:
         """Raises ``ConsentMissing`` naming the purpose."""
@@ -171,10 +171,17 @@ class Consents:
 
     async def stands(self, procedure: ProcedureId, purpose: Purpose) -> bool:
         """Whether the newest decision gives consent, also after the procedure; False for an unknown one."""
-        standing = await self.database.read(
+        standing = await self.database.read_promptly(
             lambda connection: self.holding(connection, procedure, purpose).consent
         )
         return standing is not None and standing.decision is Decision.GIVEN
+
+    async def declined(self, procedure: ProcedureId, purpose: Purpose) -> bool:
+        """Whether the newest decision refuses it or takes it back; False where nobody decided."""
+        standing = await self.database.read(
+            lambda connection: self.holding(connection, procedure, purpose).consent
+        )
+        return standing is not None and standing.decision is not Decision.GIVEN
 
     async def revoked_since(self, procedure: ProcedureId, purpose: Purpose, since: datetime) -> bool:
         """Whether the purpose was refused or taken back at that moment or later, or is so now; False where
@@ -184,13 +191,13 @@ class Consents:
             .where(consents.c.procedure == procedure, consents.c.purpose == purpose.value)
             .order_by(consents.c.id)
         )
-        rows = await self.database.read(lambda connection: connection.execute(query).all())
+        rows = await self.database.read_promptly(lambda connection: connection.execute(query).all())
         against = [row for row in rows if row.decision != Decision.GIVEN]
         return bool(against) and (against[-1] is rows[-1] or against[-1].recorded_at >= since)
 
     async def standing(self, procedure: ProcedureId) -> dict[Purpose, Standing]:
         """What holds for each purpose."""
-        return await self.database.read(
+        return await self.database.read_promptly(
             lambda connection: {one: self.holding(connection, procedure, one) for one in Purpose}
         )
 
@@ -309,8 +316,8 @@ class Consents:
         while True:
             try:
                 if seen is None:
-                    seen = await self.database.read(_newest)
-                ended, seen = await self.database.read(partial(_ended_after, seen))
+                    seen = await self.database.read_promptly(_newest)
+                ended, seen = await self.database.read_promptly(partial(_ended_after, seen))
             except DatabaseFailed:  # whoever waits must hear of what comes when it returns
                 await self._wait()
                 continue
@@ -394,6 +401,18 @@ class Consents:
             reviewed_by=row.reviewed_by,
             finding=None if finding is None else Redacted(self.vault.open_field(finding, f"{place}/finding")),
         )
+
+
+def declined(purpose: Purpose) -> Select[tuple[str]]:
+    """Procedures whose newest decision about a purpose refuses it or takes it back."""
+    newest = (
+        select(func.max(consents.c.id))
+        .where(consents.c.purpose == purpose.value)
+        .group_by(consents.c.procedure)
+    )
+    return select(consents.c.procedure).where(
+        consents.c.id.in_(newest), consents.c.decision != Decision.GIVEN.value
+    )
 
 
 class _Seen(NamedTuple):

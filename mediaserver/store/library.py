@@ -5,7 +5,7 @@ compared in memory; nothing that could be searched lies on the disk.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -15,12 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from mediaserver.audit import Actor
 from mediaserver.errors import LoupeError
-from mediaserver.ids import ProcedureId, RecordingId, RoomId
+from mediaserver.ids import ProcedureId, RoomId
 from mediaserver.store.bookmarks import Bookmark as KeptBookmark
 from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
+from mediaserver.store.consents import Purpose, declined
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
-from mediaserver.store.recordings import UnknownRecording
 from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import now, recordings
 from mediaserver.vault import NotAuthentic
@@ -60,6 +60,7 @@ class Entry:
 
     id: str
     room: str
+    procedure: ProcedureId
     state: str
     started_at: datetime
     ended_at: datetime | None
@@ -78,8 +79,12 @@ class Entry:
 class Query:
     """What is looked for; empty fields do not narrow. Days are days of the theatre's own time zone."""
 
-    room: str | None
+    room: str | None = None
     """The only one that the asker may see; None: all."""
+    procedures: Collection[str] | None = None
+    """The only ones that the asker may see; None: all."""
+    linked: bool = False
+    """None of a patient who declined a link to specialists."""
     text: str = ""
     first_day: date | None = None
     last_day: date | None = None
@@ -151,21 +156,20 @@ class Library:
     async def bookmarks(self, entry: Entry) -> list[Bookmark]:
         """Those that lie within the recording, in order of time."""
         end = (entry.ended_at or now()) + timedelta(seconds=END_SECONDS)
-        marks = await self.bookmarks_of.of(await self._procedure(entry))
+        marks = await self.bookmarks_of.of(entry.procedure)
         return [_shown(one, entry) for one in marks if entry.started_at <= one.at <= end]
 
     async def mark(self, entry: Entry, seconds: float, label: str, by: str) -> Bookmark:
-        """Adds one after the fact. Raises ``UnknownRecording``, ``LimitReached``."""
+        """Adds one after the fact. Raises ``LimitReached``."""
         at = entry.started_at + timedelta(seconds=seconds)
-        procedure = await self._procedure(entry)
-        made = await self.bookmarks_of.mark(procedure, at, label, Actor(id=by), live=False)
+        made = await self.bookmarks_of.mark(entry.procedure, at, label, Actor(id=by), live=False)
         return _shown(made, entry)
 
     async def unmark(self, entry: Entry, bookmark: str, by: str) -> None:
-        """Raises ``UnknownBookmark``, ``UnknownRecording``."""
+        """Raises ``UnknownBookmark``."""
         if not (bookmark.isascii() and bookmark.isdigit() and len(bookmark) <= MAX_BOOKMARK_DIGITS):
             raise UnknownBookmark
-        await self.bookmarks_of.remove(await self._procedure(entry), int(bookmark), Actor(id=by))
+        await self.bookmarks_of.remove(entry.procedure, int(bookmark), Actor(id=by))
 
     async def mark_live(self, room: str, label: str, by: str) -> datetime:
         """Marks this moment in whatever procedure the room serves. Raises ``NothingToMark``."""
@@ -181,6 +185,10 @@ class Library:
         found: list[ColumnElement[bool]] = []
         if query.room is not None:
             found.append(recordings.c.room.in_(self._names.held(query.room)))
+        if query.procedures is not None:
+            found.append(recordings.c.procedure.in_(query.procedures))
+        if query.linked:
+            found.append(recordings.c.procedure.not_in(declined(Purpose.TREATMENT_LINK)))
         if query.first_day is not None:
             found.append(recordings.c.started_at >= _midnight(query.first_day))
         if query.last_day is not None:
@@ -201,6 +209,7 @@ class Library:
         return Entry(
             id=row.id,
             room=self._names.reveal(row.room),
+            procedure=ProcedureId(row.procedure),
             state=row.state,
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -208,13 +217,6 @@ class Library:
             reference="" if case is None else case.reference.reveal(),
             staff=() if case is None else tuple(one.name.reveal() for one in case.staff),
         )
-
-    async def _procedure(self, entry: Entry) -> ProcedureId:
-        query = select(recordings.c.procedure).where(recordings.c.id == RecordingId(entry.id))
-        row = await self.database.read(lambda connection: connection.execute(query).first())
-        if row is None:
-            raise UnknownRecording
-        return ProcedureId(row.procedure)
 
 
 def _midnight(day: date) -> datetime:

@@ -5,7 +5,7 @@ The folders are the truth; this index can be made anew from them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -20,6 +20,7 @@ from mediaserver.ids import ProcedureId, RecordingId, Redacted, RoomId, TrackId
 from mediaserver.store import rooms
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
+from mediaserver.store.expected import finalised
 from mediaserver.store.procedures import UnknownProcedure, insert_empty
 from mediaserver.store.rooms import RoomNames
 from mediaserver.store.schema import holds, now, procedures, recordings, segments
@@ -139,11 +140,12 @@ class Recordings:
         return await self.database.write(work)
 
     async def change(self, id: RecordingId, state: State, ended_at: datetime | None = None) -> None:
-        """Another state; what was withdrawn stays so. Raises ``UnknownRecording``."""
+        """Another state; what was withdrawn stays so, and what has ended. Raises ``UnknownRecording``."""
 
         def work(connection: Connection) -> None:
             row = load(connection, id, self.audit.rooms)
-            kept: State = "withdrawn" if row.state == "withdrawn" else state
+            ended = row.state == "sealed" and state in ("recording", "sealing")
+            kept: State = row.state if ended or row.state == "withdrawn" else state
             connection.execute(
                 update(recordings)
                 .where(recordings.c.id == id)
@@ -195,6 +197,10 @@ class Recordings:
                 for row in connection.execute(query.order_by(segments.c.track, segments.c.number))
             ]
         )
+
+    async def finalised(self) -> Collection[RecordingId]:
+        """Whose end is in the audit. Raises ``DatabaseFailed``."""
+        return await self.database.read(finalised)
 
     async def used_bytes(self) -> int:
         """Encrypted bytes of all recordings that were not deleted."""

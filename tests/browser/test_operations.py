@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Locator, Route
 
 from mediaserver.clinical import ClinicalClass
 from mediaserver.policy import Role
@@ -15,7 +16,7 @@ from signalling.tokens import Audience
 from tests.browser.conftest import OpenVisitor
 from tests.browser.test_accessibility import axe, violations
 from tests.browser.test_pages import enter, synthetic_theatre
-from tests.browser.visitor import NARROW, WIDE
+from tests.browser.visitor import NARROW, WIDE, Visitor
 from tests.member import Member
 from tests.running import Client, Server, until
 
@@ -100,6 +101,30 @@ async def test_what_somebody_saw_is_found_afterwards(visit: OpenVisitor, server:
     async with page.expect_download() as download:
         await page.click("text=Figures (CSV table)")
     assert (await (await download.value).path()).read_text().startswith("at")
+    await report_opens(visitor, page.get_by_role("button", name="Incident report (printable)"), room)
+    await page.evaluate("() => { window.open = () => null; }")  # as a blocker of windows does
+    await page.click("text=Incident report (printable)")
+    await report_opens(visitor, page.get_by_role("link", name="Open the report"), room)
+    assert visitor.problems == []
+
+
+async def report_opens(visitor: Visitor, asked: Locator, room: str) -> None:
+    """In a tab of its own, with its style, also on paper."""
+    async with visitor.page.expect_popup() as opened:
+        await asked.click()
+    tab = await opened.value
+    tab.on("console", lambda message: visitor.problems.append(message.text))
+    await tab.wait_for_selector(f'h1:text-is("Incident report") + table td:text-is("{room}")')
+    await tab.wait_for_selector("svg polyline >> nth=0")
+    style = "() => getComputedStyle(document.querySelector('table')).borderCollapse"
+    assert await tab.evaluate(style) == "collapse"
+    for width, height in (WIDE, NARROW):
+        await tab.set_viewport_size({"width": width, "height": height})
+        await tab.screenshot(path=visitor.pictures / f"report-{width}.png", full_page=True)
+    await tab.emulate_media(media="print")
+    assert await tab.evaluate("() => getComputedStyle(document.body).maxWidth") == "none"
+    assert (await tab.pdf()).startswith(b"%PDF")
+    await tab.close()
 
 
 def surgery(server: Server, http: Client, room: str) -> AbstractAsyncContextManager[Member]:
@@ -133,10 +158,14 @@ async def test_a_live_surgery_stands_first_and_refuses_a_restart(visit: OpenVisi
         assert server.process.poll() is None
 
 
-async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server: Server) -> None:
+@pytest.mark.parametrize("surgical", [False, True], ids=["consult", "surgery"])
+async def test_an_action_is_asked_once_more_and_done(
+    visit: OpenVisitor, server: Server, axe: str, surgical: bool
+) -> None:
     room = server.new_room()
     async with (
         Client(server) as http,
+        surgery(server, http, room) if surgical else contextlib.nullcontext(),
         Member(http, room, "observer"),  # keeps the room when the other is removed
         Member(http, room, "specialist") as member,
     ):
@@ -154,6 +183,17 @@ async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server:
         await page.wait_for_selector("dialog[open]")
         assert member.told("closing") == [], "not before it is confirmed"
         await page.click("dialog .danger")
+        if surgical:
+            await page.wait_for_selector("dialog .fault")
+            assert await page.is_disabled("dialog .danger")
+            assert member.told("closing") == [], "not without a reason"
+            for width, height in (WIDE, NARROW):
+                await page.set_viewport_size({"width": width, "height": height})
+                assert await violations(visitor, axe) == []
+                await visitor.picture(f"reason-{width}")
+            visitor.problems[:] = [one for one in visitor.problems if "409" not in one]
+            await page.keyboard.type("the theatre asked for it")
+            await page.click("dialog .danger")
         assert (await member.event("closing"))["reason"] == "removed"
         await page.click("dialog button >> nth=0")
         await page.wait_for_selector(person, state="detached", timeout=10_000)

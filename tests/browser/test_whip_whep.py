@@ -20,7 +20,7 @@ pytestmark = [
 ]
 CODECS = ["video/VP8", "video/H264", "video/VP9", "video/AV1"]
 PICTURE: dict[str, Any] = {"width": 640, "height": 360, "framesPerSecond": 15}
-SIMULCAST: dict[str, Any] = {"width": 1280, "height": 720, "framesPerSecond": 15, "layers": ["l", "m", "h"]}
+SIMULCAST: dict[str, Any] = {"width": 960, "height": 540, "framesPerSecond": 15, "layers": ["l", "m", "h"]}
 SCALABLE: dict[str, Any] = {
     "width": 1280,
     "height": 720,
@@ -108,6 +108,11 @@ async def test_spatial_layers_of_one_stream_reach_a_whep_viewer(
     sender, watcher = await visit(), await visit()
     await sender.publish(room, **SCALABLE, codec=codec)
     await watcher.watch(room, SCALABLE["width"])
+
+    async def highest() -> bool:
+        return (await watcher.log()).widths[-1:] == [width]
+
+    await until(highest, 40, "the highest layer that it can take is seen")
     log = await watcher.steady(loss=0.3)
     assert set(log.sizes) == {width}
 

@@ -64,13 +64,14 @@ async def visit(http: Client, felt: Felt) -> None:
 
 
 async def longest_pause(http: Client) -> float:
-    """Upper bound, in seconds, of what the server's loop was held up, by its own measuring once a second."""
+    """Seconds for which the server's loop was surely held up, by its own measuring once a second."""
     samples = {
         float(name.split('"')[1]): count
         for name, count in (await http.metrics()).items()
         if name.startswith("loupe_event_loop_lag_seconds_bucket")
     }
-    return min(bound for bound, count in samples.items() if count == samples[float("inf")])
+    # The lower end of the highest bucket that anything is in.
+    return max((bound for bound, count in samples.items() if count < samples[float("inf")]), default=0.0)
 
 
 def assault(server: Server, *, silent: int, slow: int, large: int, sockets: int) -> Assault:
@@ -90,8 +91,27 @@ def assault(server: Server, *, silent: int, slow: int, large: int, sockets: int)
     )
 
 
-async def besiege(server: Server, plan: Assault) -> tuple[Felt, Felt, dict[str, Any], float]:
-    """What the honest felt before and during it, how the others ended, and the server's longest pause."""
+@dataclass
+class Siege:
+    """What the honest felt before and during it, and how the others ended."""
+
+    before: Felt
+    during: Felt
+    outcomes: dict[str, Any]
+    pause_seconds: float
+    """The longest of the server's loop, at least."""
+    stretch: float
+    """How much longer the server took than it worked: it waited for a processor that others had."""
+
+
+def processor(server: Server) -> tuple[int, int]:
+    """Nanoseconds for which the server's loop had a processor, and waited for one."""
+    ran, waited, _ = Path(f"/proc/{server.process.pid}/schedstat").read_text().split()
+    return int(ran), int(waited)
+
+
+async def besiege(server: Server, plan: Assault) -> Siege:
+    """Lets the abusers loose on it, with honest clients among them."""
     before, during = Felt(), Felt()
     async with Client(server) as http:
         for _ in range(10):
@@ -100,16 +120,18 @@ async def besiege(server: Server, plan: Assault) -> tuple[Felt, Felt, dict[str, 
             sys.executable, "-m", "tests.abusers",
             cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
+        begun = processor(server)
         ended = asyncio.create_task(abusers.communicate(json.dumps(asdict(plan)).encode()))
         while not ended.done():
             await visit(http, during)
             await asyncio.wait({ended}, timeout=0.1)
         outcomes = json.loads((await ended)[0])
         assert server.process.poll() is None
-        pause = await longest_pause(http)
+        ran, waited = (new - old for new, old in zip(processor(server), begun, strict=True))
+        found = Siege(before, during, outcomes, await longest_pause(http), (ran + waited) / ran)
         await visit(http, Felt())
-    print(f"before: {before}\nduring: {during}\npause of the loop at most {pause} s\n{outcomes}")
-    return before, during, outcomes, pause
+    print(f"before: {before}\nduring: {during}\n{outcomes}")
+    return found
 
 
 def check_ends(plan: Assault, outcomes: dict[str, Any]) -> None:
@@ -117,8 +139,9 @@ def check_ends(plan: Assault, outcomes: dict[str, Any]) -> None:
     expected = {
         "silent": (plan.silent, {"closed", "reset"}),
         "slow_headers": (plan.slow, {"closed", "reset"}),
-        "slow_body": (plan.slow, {"408"}),
-        "large": (plan.large, {"413", "reset"}),  # closed while it was still sending: as good
+        # Closed while it was still sending: as good.
+        "slow_body": (plan.slow, {"408", "reset"}),
+        "large": (plan.large, {"413", "reset"}),
         "flood": (len(plan.flooders), {"1008"}),
         "fragments": (len(plan.fragmenters), {"1008"}),
         "deaf": (len(plan.deaf), {"told of"}),
@@ -130,34 +153,44 @@ def check_ends(plan: Assault, outcomes: dict[str, Any]) -> None:
         assert sum(found.values()) == count, kind
 
 
-@pytest.mark.alone
-async def test_an_honest_client_among_abuse(tmp_path: Path) -> None:
-    server = Server.start(tmp_path, configuration=SHORT)
+async def siege(folder: Path, configuration: str, **many: int) -> Siege:
+    """One of a fresh server, which ends well."""
+    server = Server.start(folder, configuration=configuration)
+    plan = assault(server, **many)
     try:
-        plan = assault(server, silent=300, slow=20, large=10, sockets=2)
-        before, during, outcomes, _ = await besiege(server, plan)
+        found = await besiege(server, plan)
     finally:
         assert server.stop() == 0
-    check_ends(plan, outcomes)
-    assert max(outcome["last_seconds"] for outcome in outcomes.values()) < 35
+    check_ends(plan, found.outcomes)
+    assert max(outcome["last_seconds"] for outcome in found.outcomes.values()) <= 35
+    return found
+
+
+@pytest.mark.alone
+async def test_an_honest_client_among_abuse(tmp_path: Path) -> None:
+    found = await siege(tmp_path, SHORT, silent=300, slow=20, large=10, sockets=2)
+    before, during = found.before, found.during
     # Far above what is measured (some times the quiet server's), far below what a held-up loop gives.
     for quiet, busy in ((before.joins, during.joins), (before.requests, during.requests)):
         assert statistics.median(busy) < 20 * statistics.median(quiet) + 0.05, f"{before}; {during}"
         assert max(busy) < 5
 
 
+def percentile(seconds: list[float]) -> float:
+    """The 99th."""
+    return statistics.quantiles(seconds, n=100, method="inclusive")[98]
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 async def test_an_honest_client_among_two_thousand(tmp_path: Path) -> None:
-    """T05 whole, its times as shipped."""
-    server = Server.start(tmp_path, configuration=SHIPPED)
-    try:
-        plan = assault(server, silent=2000, slow=100, large=50, sockets=3)
-        before, during, outcomes, pause = await besiege(server, plan)
-    finally:
-        assert server.stop() == 0
-    check_ends(plan, outcomes)
-    assert max(outcome["last_seconds"] for outcome in outcomes.values()) <= 35
-    assert statistics.quantiles(during.joins, n=100)[98] < 2, f"{before}; {during}"
-    assert statistics.quantiles(during.requests, n=100)[98] < 1, f"{before}; {during}"
-    assert pause <= 0.25
+    """T05 whole: its times as shipped, and its bounds as far as other work leaves the server a processor."""
+    found = await siege(tmp_path, SHIPPED, silent=2000, slow=100, large=50, sockets=3)
+    for what, seconds, bound in (
+        ("99 of 100 joins", percentile(found.during.joins), 1.0),
+        ("99 of 100 requests", percentile(found.during.requests), 0.2),
+        ("the longest pause of the loop", found.pause_seconds, 0.05),
+    ):
+        allowed = bound * found.stretch
+        print(f"{what}: {seconds:.3f} s, bound {bound} s, allowed here {allowed:.3f} s")
+        assert seconds <= allowed, what

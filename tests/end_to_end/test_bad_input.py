@@ -195,3 +195,15 @@ def test_a_port_already_taken(kind: str, tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_used(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "loupe.toml").write_text(text)
     assert told in one_line(run("serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path)))
+
+
+@pytest.mark.parametrize("below", ["token.key", "proc"])
+def test_a_data_folder_that_cannot_be_used(below: str, tmp_path: Path) -> None:
+    """A file in its way, and a place where nobody, root included, may write."""
+    (tmp_path / "token.key").touch()
+    folder = tmp_path / "token.key" / "data" if below == "token.key" else Path("/proc/loupe")
+    where = ["--listen", "127.0.0.1:0", "--media-address", "127.0.0.1", "--media-port", "0"]
+    for command in (["serve", *where], ["token", "--room", "r", "--role", "staff"]):
+        said = one_line(run(*command, "--data", str(folder)))
+        assert str(folder) in said
+        assert "Errno" not in said

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, Self
 
@@ -227,33 +228,57 @@ async def set_up(quiet: Client, room: str, strike: Callable[[], None], moment: M
         return seconds
 
 
+ALLOWED_SECONDS = 0.020
+"""A race may cost so much at the 95th percentile; where few are run, twice that in the median."""
+
+
+@contextmanager
+def nobody() -> Iterator[int]:
+    """A port on loopback that takes datagrams and that nobody reads."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:
+        sink.bind(("127.0.0.1", 0))
+        yield int(sink.getsockname()[1])
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("runs", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [1, pytest.param(50, marks=pytest.mark.slow)])
 async def test_a_stranger_wins_no_race_for_a_handshake(quiet: Client, runs: int) -> None:
+    """T01. The baseline is struck as hard at a port beside: sending costs this process the same."""
     room = quiet.server.new_room()
     async with publisher(Silence()) as sender:
         await sender.accept(await quiet.whip(room, await sender.offer()))
         await sender.connected()
         before = await settled(quiet)
-        alone = [await set_up(quiet, room, lambda: None, before_the_answer) for _ in range(5 * runs)]
-        with Stranger(quiet.server.media_port, RACERS_PER_SECOND) as stranger:
-            for moment, (name, payload) in itertools.product(MOMENTS, RACERS.items()):
-                struck = []
-                for _ in range(runs):
-                    sent = stranger.sent
-                    strike = functools.partial(stranger.strike, itertools.repeat(payload))
-                    struck.append(await set_up(quiet, room, strike, moment))
-                    await asyncio.to_thread(stranger.rest)
-                    assert stranger.sent - sent > 20, f"{moment.__name__}, {name}"
-                print(f"{moment.__name__}, {name}: {summary(struck)} s; without: {summary(alone)} s")
+        alone: list[float] = []
+        struck: list[float] = []
+        port = quiet.server.media_port
+        with nobody() as beside, Stranger(port, RACERS_PER_SECOND) as stranger:
+            with Stranger(beside, RACERS_PER_SECOND) as harmless:
+                for run, moment, (name, payload) in itertools.product(range(runs), MOMENTS, RACERS.items()):
+                    of_turn = [(stranger, struck)] if run % 5 else [(harmless, alone), (stranger, struck)]
+                    for striking, times in of_turn:
+                        sent = striking.sent
+                        strike = functools.partial(striking.strike, itertools.repeat(payload))
+                        times.append(await set_up(quiet, room, strike, moment))
+                        await asyncio.to_thread(striking.rest)
+                        assert striking.sent - sent > 20, f"{moment.__name__}, {name}"
+            print(f"{len(struck)} races: {summary(struck)} s; {len(alone)} without: {summary(alone)} s")
             assert await asyncio.to_thread(stranger.finish) == b""
             assert await settled(quiet) - before == stranger.sent
+        if runs > 10:
+            assert percentile(struck, 95) <= percentile(alone, 95) + ALLOWED_SECONDS
+        else:
+            assert percentile(struck, 50) <= percentile(alone, 50) + 2 * ALLOWED_SECONDS
+
+
+def percentile(seconds: Sequence[float], share: int) -> float:
+    """So many of a hundred took no longer."""
+    return sorted(seconds)[len(seconds) * share // 100]
 
 
 def summary(seconds: Sequence[float]) -> str:
     """Median and 95th percentile."""
-    ordered = sorted(seconds)
-    return f"{ordered[len(ordered) // 2]:.3f}, {ordered[len(ordered) * 95 // 100]:.3f}"
+    return f"{percentile(seconds, 50):.3f}, {percentile(seconds, 95):.3f}"
 
 
 PER_KIND = 10_000

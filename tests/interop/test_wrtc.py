@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,33 @@ from tests.running import Client, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("chromium")]
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 640, 360, 15
+LARGE = (960, 540)
+"""The least that libwebrtc sends in three layers."""
 
 
 class Camera:
     """A track of pictures with marks."""
 
-    def __init__(self, webrtc: Any) -> None:
+    def __init__(self, webrtc: Any, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
         self._webrtc = webrtc
+        self._size = size
         self._generator = webrtc.VideoTrackGenerator()
         self.track = self._generator.track
         self.task = asyncio.get_running_loop().create_task(self._film())
 
     async def _film(self) -> None:
         writer = self._generator.writable.get_writer()
-        chroma = np.full(WIDTH * HEIGHT // 2, 128, np.uint8).tobytes()
-        slope = np.tile(np.linspace(60, 180, WIDTH, dtype=np.uint8), (HEIGHT, 1))
+        width, height = self._size
+        chroma = np.full(width * height // 2, 128, np.uint8).tobytes()
+        slope = np.tile(np.linspace(60, 180, width, dtype=np.uint8), (height, 1))
         number = 0
         while True:
             picture = np.repeat(slope[:, :, np.newaxis], 3, axis=2)
             marks.draw(picture, Mark(number, now_ms()))
             init = self._webrtc.VideoFrameBufferInit(
                 format="I420",
-                coded_width=WIDTH,
-                coded_height=HEIGHT,
+                coded_width=width,
+                coded_height=height,
                 timestamp=number * 1_000_000 // FRAMES_PER_SECOND,
             )
             await writer.write(self._webrtc.VideoFrame(picture[:, :, 0].tobytes() + chroma, init))
@@ -51,6 +56,8 @@ class Screen:
 
     def __init__(self, webrtc: Any, track: Any) -> None:
         self.seen: list[Seen] = []
+        self.widths: list[int] = []
+        """One after the other."""
         self.smeared = 0
         self._webrtc = webrtc
         self._reader = webrtc.MediaStreamTrackProcessor(
@@ -68,6 +75,8 @@ class Screen:
                 height, luma.stride
             )
             frame.close()
+            if self.widths[-1:] != [width]:
+                self.widths.append(width)
             mark = marks.read(rows[:, :width])
             if mark is None:
                 self.smeared += 1
@@ -90,14 +99,19 @@ def only(webrtc: Any, transceiver: Any, codec: str) -> None:
     transceiver.set_codec_preferences(wanted)
 
 
-@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
-async def test_libwebrtc_publishes_and_watches(http: Client, webrtc: Any, codec: str) -> None:
-    room = http.server.new_room()
-    camera = Camera(webrtc)
+@asynccontextmanager
+async def watched(
+    http: Client, webrtc: Any, room: str, camera: Camera, codec: str, layers: Sequence[str] = ()
+) -> AsyncIterator[Screen]:
+    """What one libwebrtc sees of another's camera; both end their sessions."""
     sender, watcher = webrtc.RTCPeerConnection(), webrtc.RTCPeerConnection()
-    screens: list[Screen] = []
+    tasks = [camera.task]
+    encodings = [
+        webrtc.RTCRtpEncodingParameters(rid=rid, scale_resolution_down_by=2.0**below)
+        for below, rid in reversed(list(enumerate(reversed(layers))))
+    ]
     try:
-        init = webrtc.RTCRtpTransceiverInit(direction="sendonly")
+        init = webrtc.RTCRtpTransceiverInit(direction="sendonly", send_encodings=encodings)
         only(webrtc, sender.add_transceiver(camera.track, init), codec)
         publishing = await http.whip(room, await gathered(sender))
         await sender.set_remote_description(
@@ -108,22 +122,43 @@ async def test_libwebrtc_publishes_and_watches(http: Client, webrtc: Any, codec:
         await watcher.set_remote_description(
             webrtc.RTCSessionDescriptionInit(type="answer", sdp=watching.answer)
         )
-        screens.append(Screen(webrtc, watcher.get_transceivers()[0].receiver.track))
-        await frames(screens[0], 10)
-        seen = await frames(screens[0], 45)
+        screen = Screen(webrtc, watcher.get_transceivers()[0].receiver.track)
+        tasks.append(screen.task)
+        yield screen
+        assert await watching.delete() == 200
+        assert await publishing.delete() == 200
+    finally:
+        sender.close()
+        watcher.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
+async def test_libwebrtc_publishes_and_watches(http: Client, webrtc: Any, codec: str) -> None:
+    room = http.server.new_room()
+    async with watched(http, webrtc, room, Camera(webrtc), codec) as screen:
+        await frames(screen, 10)
+        seen = await frames(screen, 45)
         # libwebrtc's encoder may leave out frames while it looks for the bandwidth.
         assert_in_order(seen, loss=0.15)
         assert max(one.age_ms for one in seen) < 1_500
         assert (await http.room(room))["publications"][0]["codec"] == codec
-        assert await watching.delete() == 200
-        assert await publishing.delete() == 200
-    finally:
-        camera.task.cancel()
-        sender.close()
-        watcher.close()
-        for screen in screens:
-            screen.task.cancel()
-        await asyncio.gather(camera.task, *(screen.task for screen in screens), return_exceptions=True)
+
+
+async def test_libwebrtc_publishes_layers(http: Client, webrtc: Any) -> None:
+    room = http.server.new_room()
+    async with watched(http, webrtc, room, Camera(webrtc, LARGE), "VP8", ["l", "m", "h"]) as screen:
+
+        async def all_flow() -> bool:
+            [picture] = (await http.room(room))["publications"]
+            return bool(picture["layers"] == [0, 1, 2])
+
+        await until(all_flow, 25, "three layers flow")
+        await until(lambda: screen.widths[-1:] == [LARGE[0]], 25, "the highest is seen")
+        # A busy machine's encoder leaves out frames, and whole layers for a while.
+        assert_in_order(await frames(screen, 30), loss=0.5)
 
 
 async def frames(screen: Screen, count: int) -> list[Seen]:

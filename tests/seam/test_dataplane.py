@@ -12,6 +12,7 @@ import pytest
 
 from mediaserver import _dataplane
 from mediaserver._dataplane import DataPlane, Encoding, Extensions, InboundMedia, OutboundMedia
+from tests.running import until
 
 KEYS = {
     "SRTP_AEAD_AES_128_GCM": 28,
@@ -79,6 +80,25 @@ def test_a_taken_port_is_named_with_its_address() -> None:
 def test_a_bad_configuration_is_named(arguments: tuple[list[str], int, int], named: str) -> None:
     with pytest.raises(ValueError, match=f"^{named}: "):
         DataPlane(*arguments)
+
+
+async def test_figures_are_read_where_they_lie(plane: DataPlane) -> None:
+    plane.open_transport(1, 0)
+    await until(lambda: 1 in plane.stats().transports, what="the first snapshot")
+    found = plane.stats().transports
+    figures = found[1]
+    assert [(handle, list(one)) for handle, one in found.items()] == [(1, list(figures))]
+    assert (figures["packets_in"], figures.get("packets_in"), len(figures)) == (0, 0, len(list(figures)))
+    assert (figures.get("shoe_size"), figures.get("shoe_size", 44), "shoe_size" in figures) == (
+        None,
+        44,
+        False,
+    )
+    assert (found.get(2), 2 in found, len(found)) == (None, False, 1)
+    with pytest.raises(KeyError, match="shoe_size"):
+        figures["shoe_size"]
+    with pytest.raises(KeyError, match="2"):
+        found[2]
 
 
 def test_worker_i_listens_on_port_plus_i() -> None:
@@ -247,7 +267,7 @@ def test_the_figures_have_their_shape(plane: DataPlane) -> None:
         assert bounds == sorted(bounds)
         assert len(counts) == len(bounds) + 1
         assert total == 0
-    assert (stats.transports, stats.publications, stats.subscriptions) == ({}, {}, {})
+    assert [len(part) for part in (stats.transports, stats.publications, stats.subscriptions)] == [0, 0, 0]
 
 
 def test_nothing_waits_when_nothing_happened(plane: DataPlane) -> None:

@@ -60,11 +60,12 @@ class Reviewed:
         *,
         role: Role | str | None = Role.SURGEON,
         room: str = "7QK2",
+        procedure: str | None = PROCEDURE,
         **more: Any,
     ) -> aiohttp.ClientResponse:
         headers = dict(more.pop("headers", {}))
         if role is not None:
-            headers |= self.house.bearer(role, room)
+            headers |= self.house.bearer(role, room, procedure=procedure)
         response = await self.house.http.request(
             method, f"{self.house.url}{BASE}{path}", headers=headers, **more
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from types import ModuleType
 from typing import Any
 
 import jsonschema
@@ -10,9 +12,11 @@ import msgspec
 import pytest
 
 from mediaserver.clinical import ClinicalClass
+from mediaserver.incident import page, report
 from mediaserver.operations import model
 from mediaserver.operations.model import Finding
 from mediaserver.policy import Role
+from mediaserver.quality_history import query
 from signalling import api, openapi, operations, operator_actions
 from tests.running import until
 from tests.signalling.conftest import House, OpenHouse
@@ -156,8 +160,38 @@ async def test_csv_and_the_printable_report(house: House) -> None:
         assert "Incident report" in await response.text()
 
 
+async def test_large_answers_are_made_beside_the_event_loop(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.join("surgeon")
+    await sampled(house)
+    made: set[tuple[str, bool]] = set()
+
+    def noted(module: ModuleType, name: str) -> None:
+        does = getattr(module, name)
+
+        def where(*args: Any) -> Any:
+            made.add((name, threading.current_thread() is threading.main_thread()))
+            return does(*args)
+
+        monkeypatch.setattr(module, name, where)
+
+    noted(query, "read_second")
+    noted(query, "csv_lines")
+    noted(page, "render")
+    noted(report, "summaries")
+    for path in ("history", "history.csv", "report", "report.html"):
+        assert (await get(house, f"{PREFIX}/rooms/7QK2/{path}"))[0] == 200
+    assert made == {(name, False) for name in ("read_second", "csv_lines", "render", "summaries")}
+
+
+async def test_rights_are_judged_before_the_question(house: House) -> None:
+    path = f"{PREFIX}/rooms/7QK2/report.html?language=fr"
+    assert (await get(house, path, "observer", "7QK2"))[0] == 403
+
+
 @pytest.mark.parametrize(
-    ("query", "field"),
+    ("question", "field"),
     [
         ("history?from=x", "from"),
         ("history?to=-1", "to"),
@@ -170,8 +204,8 @@ async def test_csv_and_the_printable_report(house: House) -> None:
         ("report.html?language=fr", "language"),
     ],
 )
-async def test_bad_questions_are_told_what_is_wrong(house: House, query: str, field: str | None) -> None:
-    status, problem = await get(house, f"{PREFIX}/rooms/7QK2/{query}")
+async def test_bad_questions_are_told_what_is_wrong(house: House, question: str, field: str | None) -> None:
+    status, problem = await get(house, f"{PREFIX}/rooms/7QK2/{question}")
     assert (status, problem.get("field")) == (400, field)
 
 

@@ -151,6 +151,69 @@ async def test_what_is_not_there_or_no_wish(house: House) -> None:
     ]
 
 
+async def test_a_live_surgery_is_interrupted_only_with_a_reason_that_is_kept(house: House) -> None:
+    socket = await house.socket()
+    hello = await socket.ask("join", token=house.token("surgeon", "7QK2", clinical=ClinicalClass.SURGERY))
+    sources = [{"mid": "0", "label": "scope", "source_type": "endoscope"}]
+    answer = await socket.ask("publish", sdp=offer(audio=False), sources=sources)
+    surgeon, publication = hello["participant"], answer["sources"][0]["publication"]
+    operator, source = house.bearer("operator", "*"), f"{OPERATIONS}/rooms/7QK2/publications/{publication}"
+    interrupting: list[tuple[str, str, dict[str, Any] | None]] = [
+        ("PUT", f"{source}/muted", {"muted": True}),
+        ("POST", f"{OPERATIONS}/rooms/7QK2/participants/{surgeon}/reconnect", {}),
+        ("DELETE", f"/api/v1/rooms/7QK2/participants/{surgeon}", None),
+        ("DELETE", "/api/v1/rooms/7QK2", None),
+    ]
+    for method, path, wanted in interrupting:
+        status, problem = await call(house, method, path, operator, wanted)
+        assert (status, problem["code"]) == (409, "live_surgeries"), path
+    room = house.server.rooms[RoomId("7QK2")]
+    assert list(room.members) == [surgeon]
+    assert not room.publications[publication].muted
+    # What interrupts nothing needs no reason: a key frame, a limit, a source that is forwarded again.
+    harmless: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"{source}/keyframe", {}),
+        ("PUT", f"{source}/top-layer", {"layer": 0}),
+        ("PUT", f"{source}/muted", {"muted": False}),
+    ]
+    for method, path, wish in harmless:
+        assert (await call(house, method, path, operator, wish))[0] == 204, path
+    _, observer = await house.join("observer", "7QK2")
+    path = f"/api/v1/rooms/7QK2/participants/{observer['participant']}"
+    assert (await call(house, "DELETE", path, operator))[0] == 204
+    reason = {"override": "the theatre asked for it by telephone"}
+    assert (await call(house, "PUT", f"{source}/muted", operator, {"muted": True, **reason}))[0] == 204
+    assert (await call(house, "DELETE", f"/api/v1/rooms/7QK2/participants/{surgeon}", operator, reason))[
+        0
+    ] == 204
+    told = await acted(house)
+    refused = ("mute", "reconnect", "remove", "close_room")
+    assert [details["action"] for outcome, _, details in told if outcome == "denied"] == list(refused)
+    kept = [
+        details["action"]
+        for outcome, _, details in told
+        if outcome == "success" and "sealed_reason" in details
+    ]
+    assert kept == ["mute", "remove"]
+    assert "telephone" not in json.dumps(told)
+
+
+async def test_a_moderator_of_the_room_gives_no_reason(house: House) -> None:
+    socket = await house.socket()
+    await socket.ask("join", token=house.token("surgeon", "7QK2", clinical=ClinicalClass.SURGERY))
+    surgeon = house.bearer("surgeon", "7QK2")
+    assert (await call(house, "DELETE", "/api/v1/rooms/7QK2", surgeon))[0] == 204
+
+
+async def test_a_surgery_that_nobody_sampled_yet_refuses_a_restart(house: House, stopped: Stopped) -> None:
+    socket = await house.socket()
+    await socket.ask("join", token=house.token("surgeon", "theatre", clinical=ClinicalClass.SURGERY))
+    house.parts.operations._live.clear()  # as when every second fails
+    assert (await call(house, "POST", f"{OPERATIONS}/drain", house.bearer("operator", "*"), {}))[0] == 409
+    assert house.parts.operations.board().live_surgeries == 1
+    assert stopped.times == 0
+
+
 async def live_surgery(house: House) -> None:
     socket = await house.socket()
     await socket.ask("join", token=house.token("surgeon", "theatre", clinical=ClinicalClass.SURGERY))

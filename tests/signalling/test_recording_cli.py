@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from typer.testing import CliRunner
 
 from mediaserver import config
 from mediaserver.audit import Event
+from mediaserver.ids import TrackId
+from mediaserver.recording.indexing import Indexing
 from mediaserver.store.schema import FILE_NAME
 from mediaserver.store.store import Store
 from mediaserver.vault import Vault
@@ -96,6 +101,60 @@ def test_a_segment_at_the_second_location_or_moved_to_a_store_is_verified_there(
     assert "segment 0 of track t1 was altered" in run("recording", "verify", *data).stdout
     path.unlink()
     assert run("recording", "verify", *data).returncode == 1
+
+
+def finalise(shelf: Shelf, tmp_path: Path) -> None:
+    """As the server tells the audit, with its recording in the index."""
+    store = Store.open(config.load({"data": {"folder": tmp_path}}, None))
+    end = shelf.manifest.end()
+    assert end is not None
+    note = partial(store.audit.within, event=Event.RECORDING_FINALISE, actor="system", subject=shelf.id)
+    store.database.submit(partial(note, details=asdict(end))).result()
+    asyncio.run(Indexing((shelf.root,), shelf.vault, store.recordings).step())
+    store.database.close()
+
+
+def verified(tmp_path: Path, *more: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["recording", "verify", *more, "--data", str(tmp_path)])
+    return done.exit_code, done.stdout
+
+
+def test_an_end_that_was_cut_off_is_named_also_when_another_was_signed(shelf: Shelf, tmp_path: Path) -> None:
+    finalise(shelf, tmp_path)
+    assert verified(tmp_path)[0] == 0
+    manifest = shelf.folder.manifest
+    whole = manifest.read_bytes()
+    *kept, segment, _ = whole.splitlines(keepends=True)
+    manifest.write_bytes(b"".join([*kept, segment]))
+    assert verified(tmp_path) == (
+        1, "rtest: the manifest's end is cut: the audit has this recording as finalised\n"
+    )  # fmt: skip
+    shelf.manifest.append({"type": "end", "state": "sealed", "again": True})
+    assert verified(tmp_path) == (1, "rtest: the manifest's end is not the one that the audit has\n")
+    manifest.write_bytes(b"".join(kept))
+    shelf.folder.segment(TrackId("t1"), 0, "webm").unlink()
+    shelf.seal(state="sealed")
+    assert verified(tmp_path) == (
+        1, "rtest: segment 0 of track t1 is in the index and not in the manifest\n"
+    )  # fmt: skip
+    manifest.write_bytes(whole)
+
+
+def test_a_recording_that_is_gone_is_missed(shelf: Shelf, tmp_path: Path) -> None:
+    finalise(shelf, tmp_path)
+    (shelf.folder.path / "key").unlink()
+    missing = "rtest: is missing: the database knows it, and nobody deleted it\n"
+    assert verified(tmp_path) == (1, missing)
+    shutil.rmtree(shelf.folder.path)
+    assert verified(tmp_path) == (1, missing)
+    store = Store.open(config.load({"data": {"folder": tmp_path}}, None))
+    deleted = partial(
+        store.audit.within, event=Event.RECORDING_DELETE, actor="me", subject=shelf.id,
+        details={"step": "confirmed"},
+    )  # fmt: skip
+    store.database.submit(deleted).result()
+    store.database.close()
+    assert verified(tmp_path) == (0, ""), "two people decided it"
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path, shelf: Shelf) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from mediaserver.ids import RecordingId
+from mediaserver.audit import SYSTEM
+from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.policy import Right, Role
 from mediaserver.recording.reader import Recording
+from mediaserver.store import schema
+from mediaserver.store.consents import Decision, Purpose
 from signalling.review_api import COOKIE, RANGE_BYTES
+from signalling.tokens import Audience
 from tests.mediaserver.review.recorded import RECORDING, theatre
+from tests.mediaserver.store.test_consents import decision
 from tests.signalling.conftest import OpenHouse
 from tests.signalling.reviewing import PROCEDURE, Reviewed, index, reviewed
 
@@ -250,3 +257,87 @@ async def test_who_may_study_all_rooms_finds_what_lies_in_any(here: Reviewed) ->
         assert (await socket.ask("join", token=token, name="An"))["type"] == "error", "it enters no room"
     with pytest.raises(ValueError, match="room must be"):
         here.house.token(Role.SURGEON, "*", rights=frozenset({Right.REVIEW, Right.RECORD}))
+
+
+async def decide(here: Reviewed, what: Decision) -> None:
+    await here.house.store.consents.decide(
+        ProcedureId(PROCEDURE), decision(what, Purpose.TREATMENT_LINK), SYSTEM
+    )
+
+
+async def test_a_declined_link_keeps_specialists_from_the_recordings_too(here: Reviewed) -> None:
+    await decide(here, Decision.REFUSED)
+    for method, path in (("POST", "views"), ("GET", "reception"), ("POST", "bookmarks")):
+        answer = await here.ask(method, f"/{RECORDING}/{path}", role=Role.SPECIALIST, json=CARE)
+        assert (answer.status, (await answer.json())["code"]) == (403, "treatment_link_declined"), path
+    assert ("access.deny", "denied", None) in await here.audited()
+    study = here.house.bearer(Role.SPECIALIST, "*", rights=frozenset({Right.REVIEW}))
+    for headers in (study, here.house.bearer(Role.SPECIALIST, procedure=PROCEDURE)):
+        found = await here.ask("GET", "", role=None, headers=headers)
+        assert (await found.json())["recordings"] == []
+    for role in (Role.SURGEON, Role.STAFF, Role.MODERATOR, Role.AUDITOR):
+        assert len((await (await here.ask("GET", "", role=role)).json())["recordings"]) == 1
+        await here.open(role=role)
+    await decide(here, Decision.GIVEN)
+    await here.open(role=Role.SPECIALIST)
+
+
+async def test_taking_the_link_back_ends_what_specialists_watch(here: Reviewed) -> None:
+    await decide(here, Decision.GIVEN)
+    await here.open(role=Role.SPECIALIST)
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+    await decide(here, Decision.WITHDRAWN)
+    async with asyncio.timeout(2):
+        while (await here.ask("GET", SEGMENT, role=None)).status != 401:  # noqa: ASYNC110 - asks the server
+            await asyncio.sleep(0.02)
+    await here.open(role=Role.STAFF)
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+
+
+async def test_a_specialist_studies_the_case_they_were_invited_to(here: Reviewed) -> None:
+    """And not of every patient whom the theatre ever had."""
+    await close_case(here)
+    for procedure in (None, "proc-2"):
+        listed = await here.ask("GET", "", role=Role.SPECIALIST, procedure=procedure)
+        assert (await listed.json())["recordings"] == []
+        opened = await here.ask(
+            "POST", f"/{RECORDING}/views", role=Role.SPECIALIST, procedure=procedure, json=CARE
+        )
+        assert opened.status == 404
+    narrowed = here.house.bearer(Role.SPECIALIST, rights=frozenset({Right.REVIEW}))
+    listed = await here.ask("GET", "", role=None, headers=narrowed)
+    assert len((await listed.json())["recordings"]) == 1, "made on purpose to study the room"
+
+
+async def test_an_invitation_tells_the_case_that_it_is_to(here: Reviewed) -> None:
+    """Whoever has it studies that case later, too, while the room serves the next patient."""
+    await here.house.parts.server.audience.refresh()
+    surgeon = here.house.bearer(Role.SURGEON)
+    wish = {"room": "7QK2", "role": "specialist"}
+    made = await here.house.http.post(f"{here.house.url}/api/v1/tokens", headers=surgeon, json=wish)
+    named = (await made.json())["token"]
+    unnamed = here.house.token(Role.SPECIALIST, audience=Audience.INVITE)
+    for invitation, later in ((named, 1), (unnamed, 0)):
+        assert await found_by(here, invitation) == 1, "while the room serves it"
+        await close_case(here)
+        assert await found_by(here, invitation) == later
+        await reopen(here)
+
+
+async def found_by(here: Reviewed, invitation: str) -> int:
+    headers = {"Authorization": f"Bearer {invitation}"}
+    joined = await here.house.http.post(f"{here.house.url}/api/v1/join", headers=headers, json={})
+    token = (await joined.json())["token"]
+    listed = await here.ask("GET", "", role=None, headers={"Authorization": f"Bearer {token}"})
+    return len((await listed.json())["recordings"])
+
+
+async def close_case(here: Reviewed) -> None:
+    await here.house.store.procedures.close(ProcedureId(PROCEDURE), SYSTEM)
+    await here.house.parts.server.audience.refresh()
+
+
+async def reopen(here: Reviewed) -> None:
+    again = update(schema.procedures).values(closed_at=None)
+    await here.house.store.database.write(lambda connection: connection.execute(again))
+    await here.house.parts.server.audience.refresh()

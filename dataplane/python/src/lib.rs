@@ -26,6 +26,8 @@ fn _dataplane(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<convert::PyInboundMedia>()?;
     module.add_class::<convert::PyOutboundMedia>()?;
     module.add_class::<stats::Stats>()?;
+    module.add_class::<stats::FiguresByHandle>()?;
+    module.add_class::<stats::PyFigures>()?;
     module.add_class::<plane::DataPlane>()?;
     events::add_classes(module)?;
     add_names(module)?;

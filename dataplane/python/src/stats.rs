@@ -1,11 +1,13 @@
-//! Snapshots as plain dictionaries.
+//! Snapshots: of workers as plain dictionaries, of the many things they carry as they lie in memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use loupe_core::io::Handle;
 use loupe_core::stats::{DelayHistogram, Figure, Figures, WorkerStats};
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyIterator, PyList, PyString};
 
 /// One snapshot of all workers, at most a second old. All counters only grow while their owner lives.
 #[pyclass(frozen, module = "mediaserver._dataplane")]
@@ -18,17 +20,8 @@ impl Stats {
         Stats { workers }
     }
 
-    fn by_handle<'py>(
-        &self,
-        py: Python<'py>,
-        part: impl Fn(&WorkerStats) -> &[(Handle, Figures)],
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let all = PyDict::new(py);
-        let mut names = Names::default();
-        for (handle, figures) in self.workers.iter().flat_map(|worker| part(worker)) {
-            all.set_item(handle.0, named(py, figures, &mut names)?)?;
-        }
-        Ok(all)
+    fn by_handle(&self, part: Part) -> FiguresByHandle {
+        FiguresByHandle::new(&self.workers, part)
     }
 }
 
@@ -44,20 +37,20 @@ impl Stats {
 
     /// Per transport handle.
     #[getter]
-    fn transports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.by_handle(py, |worker| &worker.transports)
+    fn transports(&self) -> FiguresByHandle {
+        self.by_handle(|worker| &worker.transports)
     }
 
     /// Per publication handle.
     #[getter]
-    fn publications<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.by_handle(py, |worker| &worker.publications)
+    fn publications(&self) -> FiguresByHandle {
+        self.by_handle(|worker| &worker.publications)
     }
 
     /// Per subscription handle.
     #[getter]
-    fn subscriptions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        self.by_handle(py, |worker| &worker.subscriptions)
+    fn subscriptions(&self) -> FiguresByHandle {
+        self.by_handle(|worker| &worker.subscriptions)
     }
 }
 
@@ -91,38 +84,131 @@ fn delay(histogram: &DelayHistogram) -> (Vec<f64>, Vec<u64>, f64) {
     (bounds, cumulative.collect(), histogram.sum_micros() as f64 / 1e6)
 }
 
-/// Figures' names as Python has them, by place: things of one kind have the same figures in the same order.
-#[derive(Default)]
-struct Names<'py> {
-    by_place: Vec<(&'static str, Bound<'py, PyString>)>,
+/// One kind of things of a worker's snapshot.
+type Part = fn(&WorkerStats) -> &[(Handle, Figures)];
+
+/// Where a thing's figures are: the worker's place, and its own among that worker's.
+type Place = (u32, u32);
+
+/// Figures of all things of one kind, by handle. They stay where the workers wrote them: of some twenty figures of each of
+/// a thousand things hardly half are asked for in a second, and objects for all would be made and walked each time.
+#[pyclass(frozen, mapping, module = "mediaserver._dataplane")]
+pub(crate) struct FiguresByHandle {
+    workers: Vec<Arc<WorkerStats>>,
+    part: Part,
+    places: HashMap<u64, Place>,
 }
 
-impl<'py> Names<'py> {
-    /// Interned, so that whoever asks a dictionary for a name in its code finds it by identity.
-    fn name(&mut self, py: Python<'py>, place: usize, name: &'static str) -> Bound<'py, PyString> {
-        match self.by_place.get(place) {
-            Some((known, found)) if std::ptr::eq(*known, name) => found.clone(),
-            _ => {
-                let found = PyString::intern(py, name);
-                self.by_place.truncate(place);
-                self.by_place.push((name, found.clone()));
-                found
-            }
+impl FiguresByHandle {
+    fn new(workers: &[Arc<WorkerStats>], part: Part) -> FiguresByHandle {
+        let mut places = HashMap::with_capacity(workers.iter().map(|worker| part(worker).len()).sum());
+        for (worker, stats) in workers.iter().enumerate() {
+            let handles = part(stats).iter().map(|(handle, _)| handle.0);
+            places.extend(handles.enumerate().map(|(index, handle)| (handle, (worker as u32, index as u32))));
+        }
+        FiguresByHandle { workers: workers.to_vec(), part, places }
+    }
+
+    fn at(&self, (worker, index): Place) -> PyFigures {
+        PyFigures {
+            worker: Arc::clone(&self.workers[worker as usize]),
+            part: self.part,
+            index: index as usize,
         }
     }
 }
 
-fn named<'py>(py: Python<'py>, figures: &Figures, names: &mut Names<'py>) -> PyResult<Bound<'py, PyDict>> {
-    let named = PyDict::new(py);
-    for (place, (name, figure)) in figures.iter().enumerate() {
-        let name = names.name(py, place, name);
-        match figure {
-            Figure::Count(count) => named.set_item(name, count)?,
-            Figure::Measure(measure) => named.set_item(name, measure)?,
-            Figure::Unknown => named.set_item(name, py.None())?,
-            Figure::Word(word) => named.set_item(name, word)?,
-            Figure::List(numbers) => named.set_item(name, numbers)?,
+#[pymethods]
+impl FiguresByHandle {
+    /// The figures of a thing, or `default`.
+    #[pyo3(signature = (handle, default = None, /))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        handle: u64,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.places.get(&handle) {
+            Some(place) => Ok(Some(Bound::new(py, self.at(*place))?.into_any())),
+            None => Ok(default),
         }
     }
-    Ok(named)
+
+    /// Handles with their figures.
+    fn items(&self) -> Vec<(u64, PyFigures)> {
+        self.places.iter().map(|(handle, place)| (*handle, self.at(*place))).collect()
+    }
+
+    fn __getitem__(&self, handle: u64) -> PyResult<PyFigures> {
+        let place = self.places.get(&handle).ok_or_else(|| PyKeyError::new_err(handle))?;
+        Ok(self.at(*place))
+    }
+
+    fn __contains__(&self, handle: u64) -> bool {
+        self.places.contains_key(&handle)
+    }
+
+    fn __len__(&self) -> usize {
+        self.places.len()
+    }
+}
+
+/// Named figures of one transport, publication or subscription.
+#[pyclass(frozen, mapping, name = "Figures", module = "mediaserver._dataplane")]
+pub(crate) struct PyFigures {
+    worker: Arc<WorkerStats>,
+    part: Part,
+    index: usize,
+}
+
+impl PyFigures {
+    fn figures(&self) -> &Figures {
+        &(self.part)(&self.worker)[self.index].1
+    }
+
+    fn find(&self, name: &str) -> Option<&Figure> {
+        self.figures().iter().find(|(known, _)| *known == name).map(|(_, figure)| figure)
+    }
+}
+
+#[pymethods]
+impl PyFigures {
+    /// A figure, or `default`; None while it is not known.
+    #[pyo3(signature = (name, default = None, /))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.find(name).map_or(Ok(default), |figure| Ok(Some(of_figure(py, figure)?)))
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let figure = self.find(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
+        of_figure(py, figure)
+    }
+
+    fn __contains__(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn __len__(&self) -> usize {
+        self.figures().len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        PyList::new(py, self.figures().iter().map(|(name, _)| *name))?.try_iter()
+    }
+}
+
+fn of_figure<'py>(py: Python<'py>, figure: &Figure) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match figure {
+        Figure::Count(count) => count.into_pyobject(py)?.into_any(),
+        Figure::Measure(measure) => measure.into_pyobject(py)?.into_any(),
+        Figure::Unknown => py.None().into_bound(py),
+        // Words are few and are kept by whoever asks.
+        Figure::Word(word) => PyString::intern(py, word).into_any(),
+        Figure::List(numbers) => PyList::new(py, numbers)?.into_any(),
+    })
 }

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from mediaserver.recording.depacketise.unit import Bits, Malformed, Unit
 
 _IDR, _SPS, _PPS, _STAP_A, _FU_A = 5, 7, 8, 24, 28
+_MAX_SIDE = 65_535
+"""Pixels, as far as an MP4 file can say."""
 _START = b"\x00\x00\x00\x01"
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
@@ -97,6 +99,8 @@ def _size(unit: bytes) -> tuple[int, int]:
         array = 0 if separate else chroma
         across, down = (2 if array in (1, 2) else 1), (2 if array == 1 else 1) * (2 - frames_only)
         width, height = width - (left + right) * across, height - (top + bottom) * down
+    if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        raise Malformed("no picture has this size")
     return width, height
 
 

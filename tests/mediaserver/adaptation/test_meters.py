@@ -126,10 +126,11 @@ async def test_the_planes_own_snapshot_has_what_is_read() -> None:
                 await asyncio.sleep(0.05)
         stats = room.server.registry.plane.stats()
         figures = stats.publications[room.picture.handle]
-        assert {"packets", "repaired", "unrepaired", "jitter_seconds", "wire_rates"} <= figures.keys()
+        assert {"packets", "repaired", "unrepaired", "jitter_seconds", "wire_rates"} <= set(figures)
         assert len(cast("list[int]", figures["wire_rates"])) == 3 * 4 * room.picture.encodings
-        viewers = [one for one in stats.transports.values() if "bytes_out" in one]
+        transports = [one for _, one in stats.transports.items()]
+        viewers = [one for one in transports if "bytes_out" in one]
         assert viewers
-        assert {"repair_bytes", "probe_bytes"} <= viewers[0].keys()
-        assert any("round_trip_in_seconds" in one for one in stats.transports.values())
+        assert {"repair_bytes", "probe_bytes"} <= set(viewers[0])
+        assert any("round_trip_in_seconds" in one for one in transports)
         assert all("busy_seconds" in worker for worker in stats.workers)

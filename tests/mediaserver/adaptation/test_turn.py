@@ -105,7 +105,7 @@ async def test_a_rate_that_changed_matters_to_those_whose_link_has_no_room_for_i
         room.turn(0.2, 0.2)
     assert [room.viewer(one).due for one in (ample, narrow)] == [math.inf, math.inf]
     before = [room.viewer(one).decision for one in (ample, narrow)]
-    rates = (*(200_000.0,) * 4, *(700_000.0,) * 4, *(3_000_000.0,) * 4)
+    rates = (*(200_000.0,) * 12, *(700_000.0,) * 12, *(3_000_000.0,) * 12)
     figures = {"packets": 1, "layers": (0, 1, 2), "wire_rates": rates}
     snapshot = Snapshot(publications={room.picture.handle: figures})
     monkeypatch.setattr(room.server.registry.plane, "stats", lambda: snapshot)

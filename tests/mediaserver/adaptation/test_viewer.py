@@ -70,9 +70,9 @@ def test_a_dearer_picture_matters_when_the_link_has_no_room_for_it() -> None:
 def test_who_is_silent_is_decided_about_once_and_when_heard_again() -> None:
     viewer, silent = watching(4 * ALL), Word(phase="silent")
     assert heard(viewer, 4 * ALL, silent)
-    for now in (7.0, 8.0):
-        decision = viewer.decide([voice(), picture()], viewer.link, now)
-    assert (decision.step, viewer.due) == (Step.SILENT, math.inf)
+    viewer.decide([voice(), picture()], viewer.link, 7.0)
+    assert viewer.decide([voice(), picture()], viewer.link, 8.0).step == Step.SILENT
+    assert viewer.due == math.inf
     assert not viewer.takes(9 * ALL)
     assert not heard(viewer, 4 * ALL, silent)
     assert heard(viewer, 4 * ALL)

@@ -7,9 +7,10 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediaserver.alerts.alerts import QUIET_MS, WATCH_MS, Alerts, News
+from mediaserver.alerts.alerts import MAX_TOLD, QUIET_MS, WATCH_MS, Alerts, News
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import Alert, Finding, Severity
+from mediaserver.policy import Role
 
 SURGERY = ClinicalClass.SURGERY
 
@@ -19,9 +20,16 @@ def numbered() -> Alerts:
     return Alerts(lambda: f"alert-{next(numbers)}")
 
 
-def finding(severity: Severity = "hurt", participant: str = "p", since_ms: int = 0) -> Finding:
+def finding(
+    severity: Severity = "hurt", participant: str = "p", since_ms: int = 0, role: Role = Role.OBSERVER
+) -> Finding:
     return Finding(
-        cause="viewer_downlink", severity=severity, evidence=(), participant=participant, since_ms=since_ms
+        cause="viewer_downlink",
+        severity=severity,
+        evidence=(),
+        participant=participant,
+        role=role,
+        since_ms=since_ms,
     )
 
 
@@ -92,6 +100,47 @@ def test_rooms_and_causes_are_told_apart() -> None:
     ) == ["raised"]
     assert len(alerts.open()) == 3
     assert alerts.raised == {("viewer_downlink", "hurt"): 2, ("clock", "hurt"): 1}
+
+
+MENTOR = finding(participant="m", role=Role.SPECIALIST)
+
+
+def test_an_observers_alert_does_not_hide_the_mentors() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding()], 0)
+    assert alerts.second("r", SURGERY, [MENTOR, finding()], QUIET_MS - 1) == []
+    old, new = alerts.second("r", SURGERY, [MENTOR, finding()], QUIET_MS)
+    assert (old.alert.id, old.alert.cleared_ms, old.told) == ("alert-1", QUIET_MS, "cleared")
+    assert (new.alert.id, new.alert.participant, new.told) == ("alert-2", "m", "raised")
+    assert alerts.second("r", SURGERY, [MENTOR, finding()], 2 * QUIET_MS) == []
+    assert alerts.second("r", SURGERY, [finding()], 3 * QUIET_MS) == [], "the mentor is well, another is not"
+
+
+def test_what_is_merely_to_be_watched_does_not_take_the_place_of_what_hurts() -> None:
+    alerts = numbered()
+    alerts.second("r", SURGERY, [finding()], 0)
+    mild = finding("watch", "m", role=Role.SPECIALIST)
+    assert alerts.second("r", SURGERY, [mild], QUIET_MS) == []
+
+
+def test_a_test_room_is_nobodys_alert() -> None:
+    alerts = numbered()
+    assert alerts.second("precall.1", ClinicalClass.TEST, [finding()], 0) == []
+    assert (alerts.open(), alerts.raised) == ([], {})
+
+
+def test_no_more_are_told_than_anybody_reads_but_of_surgeries_and_the_server() -> None:
+    alerts = numbered()
+    consult = ClinicalClass.CONSULT
+    for room in range(MAX_TOLD):
+        assert told(alerts.second(f"{room}", consult, [finding()], room)) == ["raised"]
+    assert told(alerts.second("late", consult, [finding()], 100)) == [None]
+    assert alerts.withheld == 1
+    assert told(alerts.second("theatre", SURGERY, [finding()], 101)) == ["raised"]
+    assert told(alerts.second(None, None, [finding()], 102)) == ["raised"]
+    assert told(alerts.second("late", consult, [], 103)) == [None], "nobody was told that it began"
+    assert len(alerts.open()) == MAX_TOLD + 2
+    assert told(alerts.second("later", consult, [finding()], QUIET_MS)) == ["raised"]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(500, 60_000)), max_size=60))

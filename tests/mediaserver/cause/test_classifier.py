@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mediaserver.cause.classifier import NETWORK, ServerFacts, badness, classify, disk, overload, silence
 from mediaserver.operations.model import Cause, LegPhase, Sample
+from mediaserver.policy import Role
 from tests.mediaserver.seconds import leg, observer, source, surgeon, view
 
 GOOD = ServerFacts(worker_load_ratio=0.2, event_loop_lag_seconds=0.001, disk_free_bytes=10**12)
@@ -74,6 +75,13 @@ def test_a_hurt_publisher_is_named_once_and_not_by_each_viewer() -> None:
         for index in range(5)
     ]
     assert causes([surgeon(sources=(source(captured_per_second=0),)), *viewers]) == ["source_frozen"]
+
+
+def test_of_two_alike_the_more_important_comes_first() -> None:
+    lossy = leg(loss_before_ratio=0.3)
+    mentor = observer(participant="z", role=Role.SPECIALIST, down=lossy)
+    found = classify([surgeon(), observer(participant="a", down=lossy), mentor], GOOD)
+    assert [(one.participant, one.role) for one in found] == [("z", Role.SPECIALIST), ("a", Role.OBSERVER)]
 
 
 def test_a_lost_socket_is_signalling_only_while_media_flows() -> None:

@@ -69,13 +69,16 @@ def test_one_encoding_has_stills_below_it() -> None:
     assert steps[1].rate == 2_000e3 / 4 / STILL_SECONDS
 
 
-def test_a_still_is_of_the_layer_that_its_source_keeps() -> None:
-    for source, spatial, whole in (("endoscope", 0, 150e3), ("monitor", None, 1_700e3)):
-        demand = replace(picture(source=source), encodings=(Encoding(SVC[0]),))
-        still = rungs(demand)[0]
-        assert isinstance(still.sending, Still)
-        assert still.sending.option == Option(0, spatial)
-        assert still.rate == whole / 4 / 3
+@pytest.mark.parametrize(
+    ("source", "spatial", "whole"), [("endoscope", 0, 150e3), ("monitor", None, 1_700e3)]
+)
+def test_a_still_is_of_the_layer_that_its_source_keeps(
+    source: SourceType, spatial: int | None, whole: float
+) -> None:
+    still = rungs(replace(picture(source=source), encodings=(Encoding(SVC[0]),)))[0]
+    assert isinstance(still.sending, Still)
+    assert still.sending.option == Option(0, spatial)
+    assert still.rate == whole / 4 / 3
 
 
 def test_stills_that_others_pay_for_are_rare_and_faces_have_none() -> None:

@@ -23,12 +23,13 @@ from mediaserver.ids import PublicationId
 from mediaserver.incident.details import detail
 from mediaserver.layers import Reason
 from mediaserver.operations import desk as module
-from mediaserver.operations.model import CanaryReading
+from mediaserver.operations.model import CanaryReading, Sample
 from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from mediaserver.quality_history.claims import Claim
 from mediaserver.quality_history.reading import watched
 from mediaserver.quality_history.store import HistoryStore
+from mediaserver.session import Session
 from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
@@ -260,6 +261,36 @@ async def test_a_second_that_fails_is_followed_by_the_next(
     assert {line["event"] for line in lines if line["log_level"] == "error"} == {
         "a second of the history was lost"
     }
+
+
+async def test_a_room_that_fails_blinds_nobody_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    for name in ("a", "b", "c"):
+        await publish(server, server.join(identity(Role.SURGEON, name), ""))
+    connected(server)
+    play(server, desk, 2)
+    assert {row.state for row in desk.board().rows} == {"good"}
+    failing = desk._live["b"]
+    real = module.sample
+
+    def sample(session: Session, *args: object, **more: object) -> Sample:
+        if session.room is failing.room:
+            raise RuntimeError("of this room")
+        return real(session, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "sample", sample)
+    with structlog.testing.capture_logs() as lines:
+        play(server, desk, 1, 2)
+    board = desk.board()
+    assert {row.room: row.state for row in board.rows} == {"a": "good", "b": "unknown", "c": "good"}
+    assert board.sampled_at_ms == AT_MS + 2000
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["a room's second was lost"]
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
 
 
 async def test_an_alert_that_a_crash_left_open_is_closed_and_told(tmp_path: Path) -> None:

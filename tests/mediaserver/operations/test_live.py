@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mediaserver.cause.texts import CAUSES
-from mediaserver.cause.thresholds import finding, true
+from mediaserver.cause.thresholds import true
 from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.operations.live import LiveRoom, first_alert, first_look
@@ -14,7 +14,13 @@ from mediaserver.room import Member, Room
 from tests.mediaserver.seconds import AT_MS, surgeon
 
 SEAT = Seat("surgeon", True, {}, 0, {})
-LOSS = finding("viewer_downlink", true("interrupted", "hurt"), participant="p")
+LOSS = Finding(
+    cause="viewer_downlink",
+    severity="hurt",
+    evidence=(true("interrupted", "hurt")[1],),
+    participant="p",
+    role=Role.SURGEON,
+)
 
 
 def room(name: str = "r") -> LiveRoom:
@@ -28,7 +34,7 @@ def play(live: LiveRoom, letters: str) -> list[str]:
     """``h``: a hurt second. What the timeline says of findings."""
     said: list[str] = []
     for index, letter in enumerate(letters):
-        found: list[Finding] = [LOSS] if letter == "h" and LOSS is not None else []
+        found: list[Finding] = [LOSS] if letter == "h" else []
         events = live.second([surgeon()], found, Scene({"p": SEAT}), AT_MS + 1000 * index)
         said += [f"{event.kind} {event.detail}" for event in events if event.kind.startswith("finding")]
     return said

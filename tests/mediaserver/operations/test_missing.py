@@ -41,7 +41,7 @@ def test_who_is_lost_is_missed_for_as_long_as_others_wait(last: Scene) -> None:
     [found] = missing.findings(AT_MS + 60_000)
     assert (found.cause, found.severity, found.participant) == ("publisher_uplink", "hurt", "s")
     assert [(one.measure, one.value) for one in found.evidence] == [("publisher_gone", 58.0)]
-    assert missing.role("s") is Role.SURGEON
+    assert found.role is Role.SURGEON
 
 
 def test_a_way_that_ended_is_missed_though_the_socket_stands_until_they_leave() -> None:

@@ -70,6 +70,15 @@ async def test_one_participant_and_half_open_spans(history: HistoryStore) -> Non
     assert sorted({one.at_ms for one in page.samples}) == [AT_MS + 1000, AT_MS + 2000]
 
 
+async def test_a_page_looks_at_so_much_and_goes_on_there(
+    history: HistoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query, "MAX_LOOKED", 500)
+    page = await query.samples(history.database, "r", AT_MS, AT_MS + 10**9, participant="nobody")
+    assert (page.samples, page.next is None) == ([], False)
+    assert len(await all_pages(history, 5000, "observer-1")) == SECONDS
+
+
 async def test_the_timeline_pages_too(history: HistoryStore) -> None:
     details: list[str] = []
     cursor = None

@@ -60,8 +60,7 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     seen = sample(
         sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), decided=decided
     )
-    figures = {**found.transports[viewers], "bandwidth_phase": "silent"}
-    unheard = replace(found, transports={viewers: figures})
+    unheard = replace(found, transports={viewers: {"bandwidth_phase": "silent"}})
     silent = sample(sessions[observer.id], unheard, AT_MS, now, pictures={}, arrived={}, decided=None)
     late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, decided=None)
     await server.stop()

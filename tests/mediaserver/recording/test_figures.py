@@ -55,8 +55,19 @@ def test_trouble_is_counted_by_reason() -> None:
         told(figures, 0.0, event, location=0, elsewhere=True)
     told(figures, 0.0, "sealed", failure="OSError", state=None, recording="r1")
     assert figures.trouble == {"full": 1, "stalled": 2}
-    told(figures, 0.0, "sealed", failure=None, state=None, recording="r1", damaged=3, unreadable=2)
-    assert (figures.seal_failures, figures.damaged_chunks, figures.unreadable_journals) == (1, 3, 2)
+    told(
+        figures,
+        0.0,
+        "sealed",
+        failure=None,
+        state=None,
+        recording="r1",
+        damaged=3,
+        unreadable=2,
+        unsealable=4,
+    )
+    counted = (figures.damaged_chunks, figures.unreadable_journals, figures.unsealable_spans)
+    assert (figures.seal_failures, *counted) == (1, 3, 2, 4)
 
 
 def test_minutes_are_told_once_the_disk_lasts_less_than_half_an_hour() -> None:

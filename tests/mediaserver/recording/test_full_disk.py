@@ -40,6 +40,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.alone  # a recorder that lacks the processor leaves packets in the plane
 async def test_recording_goes_on_elsewhere(tmp_path: Path, small: Path) -> None:
     second = tmp_path / "second"
     async with Feeder(tmp_path, roots=(small / "recordings", second)) as feeder:

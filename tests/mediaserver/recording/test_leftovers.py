@@ -67,6 +67,18 @@ def test_what_has_no_end_is_found(tmp_path: Path, vault: Vault) -> None:
     ]
 
 
+def test_what_the_audit_has_as_ended_gets_no_other_end(tmp_path: Path, vault: Vault) -> None:
+    """Its lines were cut: an end that is signed now would hide it."""
+    cut, ended = (Shelf(tmp_path, vault, RecordingId(id)) for id in ("rcut", "rended"))
+    for shelf in (cut, ended):
+        shelf.manifest.append({"type": "end", "state": "withdrawn"})
+    lines = cut.folder.manifest.read_bytes().splitlines(keepends=True)
+    cut.folder.manifest.write_bytes(lines[0])
+    assert list(leftovers([tmp_path], vault, {"rcut", "rended"})) == []
+    untold = [Leftover(RecordingId("rended"), ProcedureId("p1"), BEGUN, withdrawn=True)]
+    assert list(leftovers([tmp_path], vault, {"rcut"})) == untold, "a crash came before the audit had its end"
+
+
 def test_one_that_cannot_be_read_hides_no_other(tmp_path: Path, vault: Vault) -> None:
     broken = Shelf(tmp_path, vault, RecordingId("rbroken"))
     broken.folder.manifest.unlink()

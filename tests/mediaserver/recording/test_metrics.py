@@ -32,6 +32,7 @@ def test_it_tells_what_there_is() -> None:
         "loupe_recorder_seal_failures_total": 0,
         "loupe_recorder_damaged_chunks_total": 0,
         "loupe_recorder_unreadable_journals_total": 0,
+        "loupe_recorder_unsealable_spans_total": 0,
         'loupe_recorder_disk_trouble_total{reason="full"}': 0,
         'loupe_recorder_disk_trouble_total{reason="stalled"}': 1,
         'loupe_recorder_disk_trouble_total{reason="failed"}': 0,

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import random
+import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from mediaserver.ids import RecordingId
+from mediaserver.recording import location
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
+from mediaserver.recording.recorder import Recorder
+from mediaserver.recording.seal import Order, seal
+from mediaserver.recording.sealer import Sealer
+from mediaserver.vault import Vault
 from tests.feeding import STEP, Feeder, pictures
+from tests.recorded import START_MICROS, Source, encoded
 
 ALLOWED_SECONDS = 0.3
 
@@ -93,3 +105,51 @@ async def test_a_withdrawal_is_sealed_and_marked_at_once(tmp_path: Path) -> None
         reader = await feeder.stop("withdrawn")
         assert reader.state == "withdrawn"
         assert feeder.axis() - begun < 10.0
+
+
+def test_a_recording_ends_once_its_manifest_knows_every_track_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A track that began while the manifest's disk hung would otherwise never be sealed."""
+    monkeypatch.setattr(location, "STALL_SECONDS", 0.1)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    vault, roots = Vault([bytes(range(32))]), (tmp_path / "first", tmp_path / "second")
+    recorder = Recorder(theirs, vault, roots, Sealer(["--data", str(tmp_path)]))
+    ours.setblocking(False)
+    begin = {"room": "", "procedure": "p1", "monotonic_micros": START_MICROS, "unix_micros": 8}
+    recorder._order({"do": "start", "recording": "r1", "begin": begin}, [])
+    hang, home = threading.Event(), recorder._locations.all[0]
+    with pytest.raises(location.Stalled):
+        home.do(hang.wait)
+    tap, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    track = {
+        "kind": "video", "codec": "VP8", "clock_rate": 90_000,
+        "participant": "p", "label": "", "source_type": "endoscope",
+    }  # fmt: skip
+    recorder._order({"do": "track", "recording": "r1", "track": "t1", "source": track}, [end.detach()])
+    source = Source()
+    for record in [source.begin(), *source.stream(encoded("VP8", 30))]:
+        tap.send(record)
+    tap.close()
+    recorder._tick(time.monotonic())
+    recorder._order({"do": "stop", "recording": "r1", "state": "sealed"}, [])
+    recorder._tick(time.monotonic() + 5)
+    assert "stopped" not in told(ours), "the line of its track waits"
+    hang.set()
+    while home.stalled:
+        pass
+    recorder._tick(time.monotonic() + 5)
+    assert "stopped" in told(ours)
+    folder = RecordingFolder.find(roots, RecordingId("r1"))
+    outcome = seal(Order(folder, state="sealed"), vault)
+    recorder._sealer.close(10.0)
+    recorder._locations.end()
+    assert [line["pictures"] for line in outcome.segments] == [30]
+
+
+def told(control: socket.socket) -> list[str]:
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(json.loads(control.recv(65_536))["event"])
+    return found

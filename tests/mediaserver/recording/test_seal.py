@@ -3,11 +3,15 @@ sealed yet."""
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from mediaserver.ids import TrackId
+from mediaserver.recording import depacketise
+from mediaserver.recording.depacketise import Unit
 from mediaserver.recording.manifest import verify
 from tests.recorded import Shelf, Source, encoded
 
@@ -17,6 +21,16 @@ CODECS = ["VP8", "VP9", "AV1", "H264"]
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path)
+
+
+def kept(shelf: Shelf) -> list[str]:
+    """Journals that were set apart."""
+    return sorted(path.name for path in shelf.folder.path.glob("kept/*"))
+
+
+def unsealable(shelf: Shelf) -> list[tuple[str, str]]:
+    lines = [line for line in shelf.manifest.lines() if line.get("name") == "unsealable"]
+    return [(line["track"], line["reason"]) for line in lines]
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -147,7 +161,7 @@ def test_a_damaged_journal_costs_one_chunk_and_is_kept_and_told(shelf: Shelf) ->
     assert outcome.damaged == 0, "told in the round before"
     assert sum(line["pictures"] for line in outcome.segments) == 199
     assert sum(line["lost"] for line in outcome.segments) == 1
-    assert (path.exists(), whole.exists()) == (True, False)
+    assert (kept(shelf), path.exists(), whole.exists()) == (["t1.0.journal"], False, False)
     told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
     assert [(line["name"], line["journal"], line["value"]) for line in told] == [
         ("journal_damaged", "t1.0.journal", 1)
@@ -196,9 +210,103 @@ def test_a_journal_of_another_key_is_kept_and_told(shelf: Shelf) -> None:
     path.write_bytes(b"something else altogether, long enough")
     outcomes = [shelf.seal(now=2.0), shelf.seal(state="sealed")]
     assert [outcome.unreadable for outcome in outcomes] == [1, 0]
-    assert path.exists()
+    assert kept(shelf) == ["t1.0.journal"]
     told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
     assert [(line["name"], line["track"], line["journal"]) for line in told] == [
         ("journal_unreadable", "t1", "t1.0.journal")
     ]
     assert verify(shelf.folder, shelf.vault).closed
+
+
+@pytest.mark.parametrize("codec", [*CODECS, "OPUS"])
+def test_whatever_a_publisher_sends_only_its_own_pictures_are_lost(tmp_path: Path, codec: str) -> None:
+    """Seeded: bits of headers are flipped, payloads cut."""
+    chance = random.Random(codec)
+    good = Source(ssrc=9, publication=6)
+    others = [good.begin(), *good.stream(encoded("VP8", 30))]
+    for number in range(12):
+        shelf = Shelf(tmp_path / str(number))
+        shelf.track("bad", codec)
+        shelf.track("good")
+        source = Source(codec)
+        records = [source.begin()]
+        for index, data in enumerate(encoded(codec, 10)):
+            hurt = bytearray(data)
+            for _ in range(4 if index == 0 else 1):
+                hurt[chance.randrange(min(len(hurt), 24))] ^= 1 << chance.randrange(8)
+            records += hurt_packets(source, index, bytes(hurt), chance)
+        shelf.journal("bad", records)
+        shelf.journal("good", others)
+        lines = shelf.seal(state="sealed").segments
+        assert [line["pictures"] for line in lines if line["track"] == "good"] == [30]
+        assert verify(shelf.folder, shelf.vault).closed
+        sealed = any(line["track"] == "bad" for line in lines)
+        assert sealed or (unsealable(shelf) and kept(shelf) == ["bad.0.journal"])
+
+
+def hurt_packets(source: Source, index: int, data: bytes, chance: random.Random) -> list[bytes]:
+    try:
+        made = source.picture(index / 30, data, index)
+    except IndexError:  # what no encoder says, our own packetiser cannot follow
+        made = source.picture(index / 30, bytes([chance.randrange(256) for _ in range(40)]), index)
+    return [made[0][: chance.randrange(40, 60)], *made[1:]] if chance.random() < 0.05 else made
+
+
+SPS = {"huge": (2**31, 4, ()), "negative": (1, 1, (40, 40, 0, 0)), "none": (0, 0, (4, 4, 4, 4))}
+
+
+@pytest.mark.parametrize("size", SPS)
+def test_a_picture_of_no_size_stops_nothing(shelf: Shelf, size: str) -> None:
+    start, pps, idr = b"\0\0\0\1", bytes([0x68, 0xCE, 0x3C, 0x80]), bytes([0x65]) + b"\x88" * 40
+    shelf.track("bad", "H264")
+    shelf.track("good")
+    bad, good = Source("H264"), Source(ssrc=9, publication=6)
+    picture = start + parameter_set(*SPS[size]) + start + pps + start + idr
+    shelf.journal("bad", [bad.begin(), *bad.stream([picture] * 10)])
+    shelf.journal("good", [good.begin(), *good.stream(encoded("VP8", 30))])
+    outcome = shelf.seal(state="sealed")
+    assert [(line["track"], line["pictures"]) for line in outcome.segments] == [("good", 30)]
+    assert outcome.unsealable == 1
+    assert (unsealable(shelf), kept(shelf)) == ([("bad", "lost")], ["bad.0.journal"])
+    assert verify(shelf.folder, shelf.vault).closed
+
+
+def parameter_set(width: int, height: int, crop: tuple[int, ...]) -> bytes:
+    """ITU-T H.264 section 7.3.2.1, baseline, in macroblocks."""
+
+    def golomb(number: int) -> str:
+        bits = f"{number + 1:b}"
+        return "0" * (len(bits) - 1) + bits
+
+    bits = f"{66:08b}{0xC0:08b}{30:08b}" + "".join(map(golomb, (0, 0, 2, 1))) + "0"
+    bits += golomb(width) + golomb(height) + "11"
+    bits += ("1" + "".join(map(golomb, crop)) if crop else "0") + "01"
+    bits += "0" * (-len(bits) % 8)
+    return bytes([0x67]) + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def test_journals_of_a_track_that_nobody_wrote_down_are_kept_and_told(shelf: Shelf) -> None:
+    source = Source()
+    shelf.journal("tlost", [source.begin(), *source.stream(encoded("VP8", 30))])
+    assert shelf.seal(now=60.0).unsealable == 0, "its line may still come"
+    assert shelf.seal(state="sealed").unsealable == 1
+    told = [line for line in shelf.manifest.lines() if line["type"] == "event"]
+    assert [(line["name"], line["track"], line["value"]) for line in told] == [("track_unknown", "tlost", 1)]
+    assert kept(shelf) == ["tlost.0.journal"]
+
+
+def test_an_error_of_ours_costs_one_track(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.track("bad", "VP9")
+    shelf.track("good")
+    for codec, track, ssrc in (("VP9", "bad", 8), ("VP8", "good", 9)):
+        source = Source(codec, ssrc=ssrc, publication=ssrc)
+        shelf.journal(track, [source.begin(), *source.stream(encoded(codec, 30))])
+
+    def wrong(_: object) -> Unit:
+        raise IndexError
+
+    monkeypatch.setitem(depacketise._BY_CODEC, "VP9", wrong)
+    assert [len(shelf.seal(now=at).segments) for at in (60.0, 61.0)] == [1, 0]
+    assert shelf.folder.journals().get(TrackId("bad")), "an update may mend it"
+    shelf.seal(state="sealed")
+    assert (unsealable(shelf), kept(shelf)) == ([("bad", "IndexError")], ["bad.0.journal"])

@@ -8,12 +8,14 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mediaserver.ids import RecordingId
+from mediaserver.recording.manifest import verify
 from mediaserver.recording.recorder import Recorder
 from mediaserver.recording.sealer import ENDED, Sealer
 from tests.recorded import Shelf, Source, encoded
@@ -50,6 +52,7 @@ def test_rounds_are_done_and_told(shelf: Shelf, tmp_path: Path) -> None:
         (done,) = outcomes(sealer)
         assert (done["state"], done["failure"], len(done["segments"])) == ("sealed", None, 1)
         assert done["procedure"] == shelf.open().procedure
+        assert done["end"] == asdict(verify(shelf.folder, shelf.vault).end or pytest.fail("no end"))
         assert done["room"] == shelf.manifest.lines()[0]["room"]
         idle.append(sealer.idle)
         assert idle == [False, True]
@@ -84,9 +87,7 @@ def test_a_round_that_cannot_be_done_says_why(shelf: Shelf, tmp_path: Path) -> N
 
 def test_a_recording_that_no_round_expects_does_not_stop_the_others(shelf: Shelf, tmp_path: Path) -> None:
     broken = Shelf(shelf.root, shelf.vault, RecordingId("rbroken"))
-    broken.manifest.append(
-        {"type": "track", "track": "t1", "kind": "video", "codec": "VP8", "clock_rate": "x"}
-    )
+    broken.manifest.append({"type": "track", "kind": "video", "codec": "VP8"})
     source = Source()
     broken.journal("t1", [source.begin(), *source.stream(encoded("VP8", 60))])
     sealer = Sealer(["--data", str(tmp_path), "--root", str(shelf.root)])
@@ -95,7 +96,7 @@ def test_a_recording_that_no_round_expects_does_not_stop_the_others(shelf: Shelf
         sealer.order([shelf.root], shelf.id, now=None, state="sealed")
         worker = sealer._worker
         first, second = outcomes(sealer, 2)
-        assert (first["recording"], first["failure"]) == (broken.id, "TypeError")
+        assert (first["recording"], first["failure"]) == (broken.id, "KeyError")
         assert (second["recording"], second["failure"]) == (shelf.id, None)
         assert sealer._worker is worker, "it did not end"
         assert broken.folder.journals()

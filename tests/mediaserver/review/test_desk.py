@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mediaserver.ids import RoomId
+from mediaserver.policy import Role
+from mediaserver.review.desk import Asker
 from mediaserver.store.recordings import UnknownRecording
 from tests.mediaserver.review.recorded import RECORDING
 from tests.signalling.conftest import OpenHouse, open_house  # noqa: F401 - a fixture
@@ -14,10 +17,15 @@ from tests.signalling.reviewing import reviewed
 
 async def test_what_is_not_for_the_asker_is_not_there(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
-    assert (await here.desk.entry(RECORDING, lambda room: room == "7QK2")).id == RECORDING
-    for id, may_see in ((RECORDING, False), ("rNone", True), ("../../etc", True)):
+    theirs = Asker(Role.SURGEON, RoomId("7QK2"))
+    assert (await here.desk.entry(RECORDING, theirs)).id == RECORDING
+    elsewhere = Asker(Role.SURGEON, RoomId("other"))
+    another_case = Asker(Role.SPECIALIST, RoomId("7QK2"), frozenset({"proc-2"}))
+    for id, asker in (
+        (RECORDING, elsewhere), (RECORDING, another_case), ("rNone", theirs), ("../../etc", theirs),
+    ):  # fmt: skip
         with pytest.raises(UnknownRecording):
-            await here.desk.entry(id, (lambda _: True) if may_see else (lambda _: False))
+            await here.desk.entry(id, asker)
     with pytest.raises(UnknownRecording):
         here.desk.folder("../../etc")
 

@@ -57,7 +57,12 @@ async def test_one_that_ends_later_is_told_of(
         waiting = await keeping(here)
     assert await waiting.step() == 0
     looked: list[object] = []
-    monkeypatch.setattr(waiting_module, "folders", lambda *_: looked.append(1) or [])
+
+    def look(*place: object) -> list[object]:
+        looked.append(place)
+        return []
+
+    monkeypatch.setattr(waiting_module, "folders", look)
     running = asyncio.create_task(waiting.run())
     waiting.ended.put_nowait(RECORDING)
     async with asyncio.timeout(5):
@@ -74,7 +79,7 @@ async def test_one_that_is_too_young_waits(
     here = await reviewed(open_house)
     waiting = await keeping(here)
     with monkeypatch.context() as patch:
-        patch.setattr(waiting_module.time, "time", lambda: 0.0)
+        patch.setattr("mediaserver.review.kept_reception.time.time", lambda: 0.0)
         assert await waiting.step() == 0
     assert await waiting.step() == 1
 

@@ -12,6 +12,7 @@ from mediaserver.audience import TeachingNotConsented
 from mediaserver.audit import SYSTEM
 from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ProcedureId
+from mediaserver.policy import Role
 from mediaserver.review.purposes import Use, stated
 from mediaserver.store.consents import Decision, Purpose
 from tests.mediaserver.review.recorded import RECORDING
@@ -33,13 +34,13 @@ def test_whoever_came_to_be_taught_is_taught() -> None:
 async def test_teaching_needs_a_consent_of_its_own(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
     for use in (Use.CARE, Use.QUALITY):
-        await here.desk.teaching.check(use, ONE)
+        await here.desk.will.check(Role.SURGEON, use, ONE)
     for procedure in (ONE, ProcedureId("lost")):
         with pytest.raises(TeachingNotConsented):
-            await here.desk.teaching.check(Use.TEACHING, procedure)
+            await here.desk.will.check(Role.SURGEON, Use.TEACHING, procedure)
     assert (await refused(here, "views", {"use": "teaching"})) == "teaching_not_consented"
     assert (await refused(here, "exports", FILM)) == "teaching_not_consented"
-    pupil = here.house.bearer("specialist", clinical=ClinicalClass.TEACHING)
+    pupil = here.house.bearer("specialist", clinical=ClinicalClass.TEACHING, procedure=PROCEDURE)
     answer = await here.ask("POST", f"/{RECORDING}/views", role=None, headers=pupil, json={"use": "care"})
     assert answer.status == 403, "a pupil's own words do not help"
     assert [one[1] for one in await here.audited() if one[0] == "access.deny"] == ["denied"] * 3
@@ -54,7 +55,7 @@ async def refused(here: Reviewed, what: str, wish: dict[str, Any]) -> str:
 
 async def test_a_withdrawal_ends_what_is_taught_and_nothing_else(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
-    consents = here.desk.teaching.consents
+    consents = here.desk.will.consents
     given = decision(Decision.GIVEN, Purpose.TEACHING)
     await consents.decide(ONE, given, SYSTEM)
     assert (await here.open(use="teaching"))["use"] == "teaching"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.errors import LimitReached
+from mediaserver.policy import Role
 from mediaserver.recording.reader import Recording
 from mediaserver.review.purposes import Use
 from mediaserver.review.views import MAX_SPANS, MAX_VIEWS_OF_ONE, VIEW_SECONDS, Views
@@ -20,7 +21,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def test_a_secret_opens_its_own_recording_until_its_time(recording: Recording) -> None:
     now = [0.0]
     views: Views[str] = Views(lambda: now[0])
-    view = views.open("claims", "u1", "7QK2", recording, Use.CARE)
+    view = views.open("claims", "u1", Role.SURGEON, "7QK2", recording, Use.CARE)
     assert views.get(view.secret, RECORDING) is view
     for secret, of in ((view.secret, "rOther"), ("guess", RECORDING), ("", RECORDING)):
         with pytest.raises(UnknownRecording):
@@ -36,15 +37,15 @@ def test_a_secret_opens_its_own_recording_until_its_time(recording: Recording) -
 def test_one_holder_has_so_many_at_once(recording: Recording) -> None:
     views: Views[str] = Views(lambda: 0.0)
     for _ in range(MAX_VIEWS_OF_ONE):
-        views.open("claims", "u1", "7QK2", recording, Use.CARE)
+        views.open("claims", "u1", Role.SURGEON, "7QK2", recording, Use.CARE)
     with pytest.raises(LimitReached):
-        views.open("claims", "u1", "7QK2", recording, Use.CARE)
-    views.open("claims", "u2", "7QK2", recording, Use.CARE)
+        views.open("claims", "u1", Role.SURGEON, "7QK2", recording, Use.CARE)
+    views.open("claims", "u2", Role.SURGEON, "7QK2", recording, Use.CARE)
 
 
 def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
     views: Views[str] = Views(lambda: 0.0)
-    view = views.open("claims", "u1", "7QK2", recording, Use.CARE)
+    view = views.open("claims", "u1", Role.SURGEON, "7QK2", recording, Use.CARE)
     scope, mic = view.track("t-cam-a"), view.track("t-mic")
     for track, number in ((scope, 1), (scope, 0), (scope, 0), (mic, 0)):
         view.note(track, view.segment(track, number))
@@ -61,7 +62,7 @@ def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
 
 
 def test_what_is_told_has_a_bound_and_hides_nothing(recording: Recording) -> None:
-    view = Views[str](lambda: 0.0).open("claims", "u1", "7QK2", recording, Use.CARE)
+    view = Views[str](lambda: 0.0).open("claims", "u1", Role.SURGEON, "7QK2", recording, Use.CARE)
     seconds = [*range(0, 40_000, 4), 90_000]
     for second in seconds:
         view.note_picture(view.track("t-cam-a"), second)

@@ -19,7 +19,7 @@ from mediaserver.vault import Vault
 from signalling import keys, tokens
 from signalling.demo import command
 from signalling.tokens import Audience
-from tests.running import free_udp_port
+from tests.running import descendants, free_udp_port, is_running
 
 
 def test_a_room_can_be_read_aloud() -> None:
@@ -44,7 +44,10 @@ def test_tokens_and_invitations_open_this_room_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it_and_ends_whole(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
     https_port = free_udp_port() % 20_000 + 20_000
     output = tmp_path / "output"
     with output.open("w") as stdout:
@@ -72,8 +75,14 @@ def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it(tmp_path: Path) -> 
             published = rooms[0]["publications"] if rooms else 0
             time.sleep(0.2)
         assert published == 3
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        helpers = descendants(process.pid)
+        assert helpers
+        process.send_signal(sent)
+        assert process.wait(30) == (0 if sent is signal.SIGINT else -sent)
+        end = time.monotonic() + 15
+        while any(map(is_running, helpers)):
+            assert time.monotonic() < end, "what the demo began goes on without it"
+            time.sleep(0.1)
     finally:
         process.kill()
         process.wait()

@@ -96,6 +96,10 @@ export const review: ReviewWords = {
     },
     archive_refused: { title: "The archive (PACS) did not take the file", steps: ["Try again.", "If it fails again, tell whoever runs the archive."] },
     no_archive: { title: "This server has no archive (PACS)", steps: ["Tell the administrator."] },
+    treatment_link_declined: {
+      title: "The patient has declined doctors elsewhere taking part",
+      steps: ["Specialists elsewhere cannot open recordings of this case.", "Telephone the theatre if you need to talk."],
+    },
     unknown_recording: { title: "There is no such recording", steps: ["Check the link.", "Your invitation may be for another room."] },
     review_off: { title: "This server keeps no recordings", steps: ["Ask the administrator about the recording's master key."] },
     not_permitted: { title: "Your role may not review", steps: ["Ask the organiser for the right invitation."] },

@@ -104,6 +104,10 @@ export const review = {
     },
     archive_refused: { title: "Kho ảnh PACS không nhận tệp", steps: ["Thử lại.", "Nếu vẫn lỗi, báo người quản trị kho ảnh."] },
     no_archive: { title: "Máy chủ này chưa có kho ảnh PACS", steps: ["Báo người quản trị."] },
+    treatment_link_declined: {
+      title: "Người bệnh không đồng ý cho bác sĩ ở nơi khác tham gia",
+      steps: ["Bản ghi của ca này không mở cho chuyên gia ở nơi khác.", "Hãy gọi điện cho phòng mổ nếu cần trao đổi."],
+    },
     unknown_recording: { title: "Không có ca ghi này", steps: ["Kiểm tra liên kết.", "Lời mời của bạn có thể dành cho phòng khác."] },
     review_off: { title: "Máy chủ này không giữ ca ghi nào", steps: ["Hỏi người quản trị về khóa chính của phần ghi."] },
     not_permitted: { title: "Vai trò của bạn không được xem lại", steps: ["Xin người tổ chức gửi đúng lời mời."] },

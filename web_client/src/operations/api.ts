@@ -7,6 +7,8 @@ import type {
 import type { Causes } from "./said";
 
 const LIMIT_MS = 8_000;
+/** Of a report or an export: the server gives up after a minute. */
+const FILE_LIMIT_MS = 65_000;
 /** Pages of one reading: what is longer is looked at in a shorter span. */
 const MAX_PAGES = 10;
 const LARGE_PAGE = 5_000;
@@ -41,7 +43,12 @@ export class Refusal extends Error {
 
 /** What an operator can tell an administrator of a request that failed. */
 export function codeOfFailure(error: unknown): string {
-  return error instanceof Refusal ? error.code : "network";
+  if (error instanceof Refusal) return error.code;
+  return isTimeout(error) ? "timeout" : "network";
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
 }
 
 export type Action =
@@ -79,9 +86,9 @@ export class OperationsApi {
     return this.all(`/operations/rooms/${encodeURIComponent(room)}/timeline`, asQuery(span), "events");
   }
 
-  history(room: string, participant: string, fromMs: number): Promise<HistoryPage> {
-    const query = asQuery({ fromMs }, { participant });
-    return this.get(`/operations/rooms/${encodeURIComponent(room)}/history?${query.toString()}`);
+  /** One participant's samples since a moment. */
+  async history(room: string, participant: string, fromMs: number): Promise<Reading<Sample>> {
+    return this.all(`/operations/rooms/${encodeURIComponent(room)}/history`, asQuery({ fromMs }, { participant }), "samples");
   }
 
   /** Everybody's samples of a span, as far as ten pages hold them. */
@@ -104,14 +111,15 @@ export class OperationsApi {
     return this.file(room, "history.csv", asQuery(span));
   }
 
-  /** Raises `Refusal`; that of a drain names why. */
-  async act(action: Action): Promise<void> {
-    const { method, path, body } = requestOf(action);
+  /** `reason`: for what interrupts a surgery. Raises `Refusal`; its code says where one is needed. */
+  async act(action: Action, reason = ""): Promise<void> {
+    const { method, path, body } = requestOf(action, reason);
     await this.ask(method, path, body);
   }
 
   private async file(room: string, name: string, query: URLSearchParams): Promise<Blob> {
-    return (await this.ask("GET", `/operations/rooms/${encodeURIComponent(room)}/${name}?${query.toString()}`)).blob();
+    const path = `/operations/rooms/${encodeURIComponent(room)}/${name}?${query.toString()}`;
+    return (await this.ask("GET", path, undefined, FILE_LIMIT_MS)).blob();
   }
 
   private async all<K extends "events" | "samples" | "spans">(
@@ -134,18 +142,18 @@ export class OperationsApi {
     return (await (await this.ask("GET", path)).json()) as T;
   }
 
-  private async ask(method: string, path: string, body?: unknown): Promise<Response> {
-    let answer = await this.send(method, path, body);
+  private async ask(method: string, path: string, body?: unknown, limitMs = LIMIT_MS): Promise<Response> {
+    let answer = await this.send(method, path, body, limitMs);
     if (answer.status === 401) {
       // Ten minutes are over: the invitation brings another token, or says that it was withdrawn.
       this.token = null;
-      answer = await this.send(method, path, body);
+      answer = await this.send(method, path, body, limitMs);
     }
     if (answer.ok) return answer;
     throw new Refusal(await codeOf(answer), answer.status);
   }
 
-  private async send(method: string, path: string, body: unknown): Promise<Response> {
+  private async send(method: string, path: string, body: unknown, limitMs: number): Promise<Response> {
     this.token ??= exchange(this.invitation).then((admission) => admission.token);
     let token: string;
     try {
@@ -156,12 +164,12 @@ export class OperationsApi {
     }
     try {
       return await fetch(`/api/v1${path}`, {
-        method, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(LIMIT_MS),
+        method, cache: "no-store", credentials: "omit", signal: AbortSignal.timeout(limitMs),
         headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-    } catch {
-      throw new JoinRefused("network", true);
+    } catch (error) {
+      throw isTimeout(error) ? error : new JoinRefused("network", true);
     }
   }
 }
@@ -174,18 +182,19 @@ function asQuery({ fromMs, toMs }: Partial<Span>, more: Record<string, string> =
   });
 }
 
-function requestOf(action: Action): { method: string; path: string; body?: unknown } {
+function requestOf(action: Action, reason: string): { method: string; path: string; body?: unknown } {
+  const override = reason === "" ? {} : { override: reason };
   if (action.kind === "drain") return { method: "POST", path: "/operations/drain", body: {} };
   const room = `/operations/rooms/${encodeURIComponent(action.room)}`;
   if (action.kind === "reconnect") {
-    return { method: "POST", path: `${room}/participants/${encodeURIComponent(action.participant)}/reconnect`, body: {} };
+    return { method: "POST", path: `${room}/participants/${encodeURIComponent(action.participant)}/reconnect`, body: override };
   }
   if (action.kind === "remove") {
     const path = `/rooms/${encodeURIComponent(action.room)}/participants/${encodeURIComponent(action.participant)}`;
-    return { method: "DELETE", path };
+    return { method: "DELETE", path, body: override };
   }
   const publication = `${room}/publications/${encodeURIComponent(action.publication)}`;
   if (action.kind === "keyframe") return { method: "POST", path: `${publication}/keyframe`, body: {} };
-  if (action.kind === "mute") return { method: "PUT", path: `${publication}/muted`, body: { muted: action.muted } };
+  if (action.kind === "mute") return { method: "PUT", path: `${publication}/muted`, body: { muted: action.muted, ...override } };
   return { method: "PUT", path: `${publication}/top-layer`, body: { layer: action.layer } };
 }

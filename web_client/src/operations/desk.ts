@@ -95,8 +95,8 @@ export class Desk {
       if (still()) this.timeline.value = grown(this.timeline.value, found, asked, since);
       if (participant === null) return;
       const from = (this.samples.value.at(-1)?.at_ms ?? since) + 1;
-      const { samples } = await this.api.history(room, participant, from);
-      if (still()) this.samples.value = appended(this.samples.value, samples);
+      const { found: fresh } = await this.api.history(room, participant, from);
+      if (still()) this.samples.value = appended(this.samples.value, fresh);
     });
   }
 

@@ -70,6 +70,7 @@ export interface Alert {
   raised_ms: number;
   cleared_ms: number | null;
   repeats?: number;
+  role?: Role | null;
 }
 /**
  * A cause for people: what it is called and what to do about it.
@@ -187,7 +188,7 @@ export interface BoardRow {
 /**
  * One hurt leg, source or view and its cause.
  *
- *     ``participant`` is whose; absent for the server's own causes.
+ *     ``participant`` is whose, ``role`` theirs; absent for the server's own causes.
  */
 export interface Finding {
   cause:
@@ -206,6 +207,7 @@ export interface Finding {
   evidence: Evidence[];
   participant?: string | null;
   publication?: string | null;
+  role?: Role | null;
   since_ms?: number;
 }
 /**

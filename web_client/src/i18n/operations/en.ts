@@ -108,6 +108,8 @@ export const operations: OperationsWords = {
     reconnect: (who) => `${who} is disconnected and comes back at once by itself; picture and sound are gone for seconds.`,
     remove: (who) => `${who} is put out of the room and does not come back by itself.`,
     drain: "The server lets nobody new in, tells everybody to move, and stops.",
+    unexcused: "A surgery or emergency is live in this room: this interrupts it.",
+    reason: "Reason (10 letters or more; the audit keeps it)",
     interlock: (n) => (n === 1 ? "1 surgery live: restart refused." : `${n} surgeries live: restart refused.`),
     failed: (code) => `It could not be done (code: ${code}).`,
   },
@@ -125,8 +127,13 @@ export const operations: OperationsWords = {
     charts: "Charts of these ten minutes", noEvents: "Nothing happened in these ten minutes.",
   },
   csv: "Figures (CSV table)",
-  fileFailed: (code) =>
-    code === "network" ? "It could not be had: the server does not answer. Try again." : `It could not be had. Tell the administrator the code ${code}.`,
+  openReport: "Open the report",
+  fileFailed: (code) => {
+    if (code === "network") return "It could not be had: the server does not answer. Try again.";
+    if (code === "timeout") return "The server takes too long. Try again, or choose a shorter span of time.";
+    if (code === "limit_reached") return "Others are making reports. Try again in a minute.";
+    return `It could not be had. Tell the administrator the code ${code}.`;
+  },
   noPictures: "This page never shows patients' pictures.",
   access: "You cannot see this page",
   accessHelp: ["It needs an operator's invitation.", "Ask the administrator: loupe token --room '*' --role operator --invitation"],

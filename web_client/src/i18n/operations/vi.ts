@@ -117,6 +117,8 @@ export const operations = {
     reconnect: (who: string) => `${who} bị ngắt và tự vào lại ngay; hình và tiếng mất vài giây.`,
     remove: (who: string) => `${who} bị đưa ra khỏi phòng và không tự vào lại.`,
     drain: "Máy chủ không nhận người mới, báo mọi người chuyển đi, rồi dừng.",
+    unexcused: "Đang có ca mổ hoặc cấp cứu trong phòng này: việc này làm gián đoạn ca.",
+    reason: "Lý do (ít nhất 10 ký tự, được lưu vào nhật ký kiểm tra)",
     interlock: (n: number) => `${n} ca mổ đang trực tiếp: từ chối khởi động lại.`,
     failed: (code: string) => `Không thực hiện được (mã: ${code}).`,
   },
@@ -134,8 +136,13 @@ export const operations = {
     charts: "Biểu đồ của mười phút này", noEvents: "Không có sự kiện trong mười phút này.",
   },
   csv: "Số liệu (bảng CSV)",
-  fileFailed: (code: string) =>
-    code === "network" ? "Không lấy được: máy chủ không trả lời. Hãy thử lại." : `Không lấy được. Báo người quản trị mã ${code}.`,
+  openReport: "Mở báo cáo",
+  fileFailed: (code: string) => {
+    if (code === "network") return "Không lấy được: máy chủ không trả lời. Hãy thử lại.";
+    if (code === "timeout") return "Máy chủ làm quá lâu. Hãy thử lại, hoặc chọn khoảng thời gian ngắn hơn.";
+    if (code === "limit_reached") return "Nhiều người đang lấy báo cáo. Hãy thử lại sau một phút.";
+    return `Không lấy được. Báo người quản trị mã ${code}.`;
+  },
   noPictures: "Trang này không bao giờ hiện hình người bệnh.",
   access: "Không xem được trang này",
   accessHelp: ["Cần liên kết mời vai trò vận hành.", "Xin người quản trị: loupe token --room '*' --role operator --invitation"],
