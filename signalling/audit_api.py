@@ -98,7 +98,7 @@ async def verify_audit(request: web.Request) -> web.Response:
     if Right.AUDIT not in bearer(request).rights:
         raise errors.NotPermitted
     store = services(request).kept
-    found = await store.database.read(lambda connection: verify(connection, store.vault))
+    found = await store.database.read_at_length(lambda connection: verify(connection, store.vault))
     return json_response(
         AuditState(
             intact=found.intact,

@@ -30,7 +30,8 @@ async def live(_: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """503 from the moment a drain begins, or before the media plane runs."""
+    """503 from the moment a drain begins, before the media plane runs, and while nobody hears the
+    recorder."""
     server = services(request).server
     checks = [
         Check(
@@ -44,6 +45,10 @@ async def ready(request: web.Request) -> web.Response:
             detail="draining: no one new is let in" if server.draining else "open",
         ),
     ]
+    heard = server.recordings.supervised
+    checks.append(
+        Check(name="recording", ok=heard, detail="supervised" if heard else "the recorder is not supervised")
+    )
     health = Health(ok=all(check.ok for check in checks), checks=checks)
     status = 200 if health.ok else 503
     headers = {"Cache-Control": "no-store"}

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 import structlog
@@ -26,14 +26,14 @@ from mediaserver.policy import Right, require
 from mediaserver.recording.figures import Figures
 from mediaserver.recording.leftovers import Recovery
 from mediaserver.recording.process import Message, RecorderProcess
+from mediaserver.recording.supervision import Supervision
 from mediaserver.recording.taking import State, Taking, Tapping
 from mediaserver.room import Room
 from mediaserver.session import Registry
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
 from mediaserver.store.store import recording_roots
-from mediaserver.tasks import end_tasks
-from mediaserver.vault import Vault
+from mediaserver.vault import NotAuthentic, Vault
 
 END_SECONDS: Final = 15.0
 """How long the recorder may take to seal at the server's end; the next start does the rest."""
@@ -58,6 +58,9 @@ class Consents(Protocol):
 
 class NoRecordings:
     """Where nothing is recorded: the server has no master key."""
+
+    supervised = True
+    """There is nothing to hear."""
 
     def __init__(self) -> None:
         self.ended: asyncio.Queue[RecordingId] = asyncio.Queue(MAX_ENDED)
@@ -107,7 +110,7 @@ class Recordings:
             lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
             None if rows is None else rows.finalised,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervision = Supervision()
         self._revocations = 0
         """How many were heard of."""
         self.figures = Figures()
@@ -118,8 +121,8 @@ class Recordings:
 
     def start_recorder(self) -> None:
         """Starts the recorder process, which is told to seal what an earlier one left."""
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._watch_consents())]
+        self._supervision.begin("recorder", self._process.messages, self._received)
+        self._supervision.begin("consents", self._revoked, self._heard)
 
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals.
@@ -131,8 +134,7 @@ class Recordings:
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
         await self._recovery.end()
         await self._process.end(END_SECONDS)
-        tasks, self._tasks = self._tasks, []
-        await end_tasks(tasks)
+        await self._supervision.end()
 
     # ---- What is known of it ----
 
@@ -154,6 +156,11 @@ class Recordings:
     def failed(self) -> bool:
         """Something that should be recorded is not."""
         return bool(self._taking) and (self._process.pid is None or self.figures.failed())
+
+    @property
+    def supervised(self) -> bool:
+        """The recorder and decisions about consents are heard."""
+        return self._supervision.whole
 
     @property
     def recorder_pid(self) -> int | None:
@@ -283,15 +290,20 @@ class Recordings:
 
     # ---- The recorder ----
 
-    async def _listen(self) -> None:
-        async for message in self._process.messages():
-            self._received(message)
-
-    async def _watch_consents(self) -> None:
+    async def _revoked(self) -> AsyncIterator[Revoked]:
+        """What was decided while nobody listened comes first."""
+        for taking in list(self._taking.values()):
+            if not await self._permitted(taking.procedure, taking.room):
+                since = datetime.fromtimestamp(taking.begin["unix_micros"] / 1_000_000, UTC)
+                taken_back = await self._consents.revoked_since(taking.procedure, Purpose.RECORDING, since)
+                yield Revoked(taking.procedure, Purpose.RECORDING, closed=not taken_back)
         async for revoked in self._consents.revoked():
-            if revoked.purpose == Purpose.RECORDING:
-                state: State = "sealed" if revoked.closed else "withdrawn"
-                self._revoke(revoked.procedure, state, actor=SYSTEM)
+            yield revoked
+
+    def _heard(self, revoked: Revoked) -> None:
+        if revoked.purpose == Purpose.RECORDING:
+            state: State = "sealed" if revoked.closed else "withdrawn"
+            self._revoke(revoked.procedure, state, actor=SYSTEM)
 
     def _received(self, message: Message) -> None:
         self.figures.take(message)
@@ -344,11 +356,18 @@ class Recordings:
                 self.ended.put_nowait(recording)
             room = procedure = None
             if message["room"] is not None:
-                sealed = bytes.fromhex(message["room"])
-                room = RoomId(self._vault.open_field(sealed, f"recording/{recording}/room"))
+                room = self._room(recording, message["room"])
                 procedure = ProcedureId(message["procedure"])
             details = message.get("end") or {"state": message["state"]}
             self._note(Audited.RECORDING_FINALISE, SYSTEM, room, procedure, recording, details=details)
+
+    def _room(self, recording: RecordingId, sealed: str) -> RoomId | None:
+        """As its manifest says; None where somebody altered that."""
+        try:
+            return RoomId(self._vault.open_field(bytes.fromhex(sealed), f"recording/{recording}/room"))
+        except (NotAuthentic, ValueError):
+            _log.error("manifest altered", recording=recording)
+            return None
 
     def _brief(self) -> None:
         """A recorder that just started learns what is being taken, and gets the taps again."""

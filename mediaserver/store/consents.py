@@ -162,7 +162,7 @@ class Consents:
                 return False
             return self.holding(connection, procedure, Purpose(purpose)).permitted
 
-        return await self.database.read(work)
+        return await self.database.read_promptly(work)
 
     async def require(self, procedure: ProcedureId, purpose: Purpose) -> None:
         """Raises ``ConsentMissing`` naming the purpose."""
@@ -171,7 +171,7 @@ class Consents:
 
     async def stands(self, procedure: ProcedureId, purpose: Purpose) -> bool:
         """Whether the newest decision gives consent, also after the procedure; False for an unknown one."""
-        standing = await self.database.read(
+        standing = await self.database.read_promptly(
             lambda connection: self.holding(connection, procedure, purpose).consent
         )
         return standing is not None and standing.decision is Decision.GIVEN
@@ -191,13 +191,13 @@ class Consents:
             .where(consents.c.procedure == procedure, consents.c.purpose == purpose.value)
             .order_by(consents.c.id)
         )
-        rows = await self.database.read(lambda connection: connection.execute(query).all())
+        rows = await self.database.read_promptly(lambda connection: connection.execute(query).all())
         against = [row for row in rows if row.decision != Decision.GIVEN]
         return bool(against) and (against[-1] is rows[-1] or against[-1].recorded_at >= since)
 
     async def standing(self, procedure: ProcedureId) -> dict[Purpose, Standing]:
         """What holds for each purpose."""
-        return await self.database.read(
+        return await self.database.read_promptly(
             lambda connection: {one: self.holding(connection, procedure, one) for one in Purpose}
         )
 
@@ -316,8 +316,8 @@ class Consents:
         while True:
             try:
                 if seen is None:
-                    seen = await self.database.read(_newest)
-                ended, seen = await self.database.read(partial(_ended_after, seen))
+                    seen = await self.database.read_promptly(_newest)
+                ended, seen = await self.database.read_promptly(partial(_ended_after, seen))
             except DatabaseFailed:  # whoever waits must hear of what comes when it returns
                 await self._wait()
                 continue

@@ -32,6 +32,7 @@ MAX_BATCH: Final = 500
 BUSY_SECONDS: Final = 5.0
 """How long another process (a command of ours) may hold the file."""
 READERS: Final = 2
+"""For usual reads; those that stop a recording, and those over everything, have one each."""
 PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=NORMAL",
@@ -93,6 +94,8 @@ class Database:
         self._reader = reader
         self._queue: queue.Queue[_Job[Any] | None] = queue.Queue(MAX_QUEUED)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"{name}-read")
+        self._prompt = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-prompt")
+        self._long = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-long")
         self._gate = threading.Lock()
         self._closed = False
         self.counts: Counter[str] = Counter()
@@ -138,9 +141,20 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """On a connection that cannot write, in a thread. Raises what the work raises, ``DatabaseFailed``."""
+        return await self._read(self._readers, work)
+
+    async def read_promptly(self, work: Work[T]) -> T:
+        """As ``read``, for short work that waits for none of the others: what a patient decided."""
+        return await self._read(self._prompt, work)
+
+    async def read_at_length(self, work: Work[T]) -> T:
+        """As ``read``, for work that takes seconds: one after the other, and nothing else waits for it."""
+        return await self._read(self._long, work)
+
+    async def _read(self, readers: ThreadPoolExecutor, work: Work[T]) -> T:
         if self._closed:
             raise DatabaseFailed("the database is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, work)
+        return await asyncio.get_running_loop().run_in_executor(readers, self.read_now, work)
 
     def read_now(self, work: Work[T]) -> T:
         """As ``read``, in the calling thread."""
@@ -158,7 +172,8 @@ class Database:
             self._closed = True
         self._queue.put(None)
         self._thread.join()
-        self._readers.shutdown(wait=True)
+        for readers in (self._readers, self._prompt, self._long):
+            readers.shutdown(wait=True, cancel_futures=readers is self._long)
         self._writer.dispose()
         self._reader.dispose()
 
@@ -235,7 +250,7 @@ def _engine(path: Path, *, read_only: bool) -> Engine:
         f"sqlite:///file:{path.resolve()}?mode={mode}&uri=true",
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
         poolclass=QueuePool,
-        pool_size=READERS if read_only else 1,
+        pool_size=READERS + 2 if read_only else 1,
         max_overflow=0,
         hide_parameters=True,
     )

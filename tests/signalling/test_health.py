@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
+from mediaserver.recording.control import NoRecordings
 from signalling.health import Health
 from tests.signalling.conftest import House
 
@@ -25,4 +27,13 @@ async def test_a_server_that_drains_is_alive_and_not_ready(house: House) -> None
         assert response.status == 503
         told = msgspec.json.decode(await response.read(), type=Health)
     assert not told.ok
-    assert {check.name: check.ok for check in told.checks} == {"media": False, "admission": False}
+    checks = {check.name: check.ok for check in told.checks}
+    assert checks == {"media": False, "admission": False, "recording": True}
+
+
+async def test_a_server_that_does_not_hear_its_recorder_is_not_ready(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NoRecordings, "supervised", False)
+    async with house.http.get(f"{house.url}/readyz") as response:
+        assert (response.status, await response.text()) == (503, "not ready\n")

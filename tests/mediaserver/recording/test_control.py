@@ -191,7 +191,7 @@ async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
     procedures, consents = Procedures(database, vault, trail), Consents(database, vault, trail)
     world.taking._consents = consents
     surgeon = world.server.join(identity(Role.SURGEON), "An")
-    watching = asyncio.create_task(world.taking._watch_consents())
+    world.taking._supervision.begin("consents", world.taking._revoked, world.taking._heard)
     recorded = []
     for reference in ("BN-1", "BN-2"):
         procedure = (await procedures.open(surgeon.room, reference, "", (), ACTOR)).id
@@ -206,8 +206,8 @@ async def test_a_closed_procedure_ends_its_recording_and_the_next_has_its_own(
                 await asyncio.sleep(0.001)
     assert [order["state"] for order in world.listener.did("stop")] == ["sealed", "sealed"]
     assert recorded[0] != recorded[1]
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
+    assert world.taking.supervised
+    await world.taking._supervision.end()
     database.close()
 
 
@@ -229,7 +229,8 @@ async def test_a_tap_that_cannot_be_closed_keeps_nothing_recorded(
     monkeypatch.setattr(world.register, "revoked", revoked)
     with monkeypatch.context() as broken:
         broken.setattr(Tapping, "release", untap)
-        await world.taking._watch_consents()
+        async for one in world.taking._revoked():
+            world.taking._heard(one)
     assert [order["state"] for order in world.listener.did("stop")] == ["withdrawn", "withdrawn"]
     assert world.taking.of(room.id) is None
     assert room.recording is None
@@ -332,3 +333,23 @@ async def test_what_operators_ask(world: World) -> None:
     world.taking.stop(surgeon.room, actor=ACTOR)
     world.taking._received({"event": "stopped", "recording": changed.recording})
     assert not world.taking.failed
+
+
+async def test_an_altered_manifest_is_no_reason_not_to_hear_the_recorder(world: World) -> None:
+    done = {
+        "event": "sealed", "recording": "r1", "state": "sealed", "failure": None, "procedure": P1,
+        "room": "01" + "00" * 60, "damaged": 0, "unreadable": 0, "unsealable": 0,
+    }  # fmt: skip
+    world.taking._received(done)
+    assert world.audit.entries == [("recording.finalise", "success")]
+    assert world.audit.of == [(None, P1)]
+
+
+async def test_what_was_decided_while_nobody_listened_is_heard(world: World) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    await world.taking.start_by(surgeon, P1)
+    world.register.given = False
+    heard = [one async for one in world.taking._revoked()]
+    assert heard == [Revoked(P1, Purpose.RECORDING, closed=False)]
+    world.taking._heard(heard[0])
+    assert world.taking.count == 0

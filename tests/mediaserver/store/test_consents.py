@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -182,6 +183,28 @@ async def test_whoever_serves_a_purpose_hears_of_its_end_within_two_seconds(
     await ended.aclose()  # type: ignore[attr-defined] # a generator
 
 
+async def test_long_reads_of_others_do_not_keep_a_withdrawal_from_being_heard(
+    consents: Consents, procedure: ProcedureId, database: Database
+) -> None:
+    """As of several auditors who verify a chain of years."""
+    await consents.decide(procedure, GIVEN, NURSE)
+    ended = consents.revoked()
+    waiting = asyncio.ensure_future(anext(ended))
+    while not consents._decided._waiters:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    hold = threading.Event()
+    reads = [asyncio.ensure_future(read(lambda _: hold.wait(10)))
+        for read in (database.read, database.read_at_length) for _ in range(6)]  # fmt: skip
+    await asyncio.sleep(0)
+    async with asyncio.timeout(2):
+        await consents.decide(procedure, WITHDRAWN, NURSE)
+        assert await waiting == Revoked(procedure, Purpose.RECORDING)
+        assert not await consents.permits(procedure, Purpose.RECORDING)
+    hold.set()
+    await asyncio.gather(*reads)
+    await ended.aclose()  # type: ignore[attr-defined] # a generator
+
+
 async def test_a_database_that_fails_for_a_while_delays_the_news_only(
     consents: Consents, procedure: ProcedureId, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +213,7 @@ async def test_a_database_that_fails_for_a_while_delays_the_news_only(
     waiting = asyncio.ensure_future(anext(ended))
     while not consents._decided._waiters:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
-    read, failures = database.read, [1, 2]
+    read, failures = database.read_promptly, [1, 2]
 
     async def failing(work: Any) -> Any:
         if failures:
@@ -198,7 +221,7 @@ async def test_a_database_that_fails_for_a_while_delays_the_news_only(
             raise DatabaseFailed
         return await read(work)
 
-    monkeypatch.setattr(Database, "read", lambda _, work: failing(work))
+    monkeypatch.setattr(Database, "read_promptly", lambda _, work: failing(work))
     await consents.decide(procedure, WITHDRAWN, NURSE)
     async with asyncio.timeout(3):
         assert await waiting == Revoked(procedure, Purpose.RECORDING)

@@ -53,6 +53,28 @@ def names(connection: Connection) -> list[str]:
     return list(connection.execute(select(rooms.c.id).order_by(rooms.c.id)).scalars())
 
 
+async def test_prompt_reads_wait_for_no_other_and_long_ones_for_each_other(database: Database) -> None:
+    hold, running, most = threading.Event(), [0], [0]
+
+    def wait(_: Connection) -> None:
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        hold.wait(10)
+        running[0] -= 1
+
+    usual = [asyncio.ensure_future(database.read(wait)) for _ in range(4)]
+    usual_alone = await database.read_promptly(names)
+    hold.set()
+    await asyncio.gather(*usual)
+    hold.clear()
+    most[0] = 0
+    long = [asyncio.ensure_future(database.read_at_length(wait)) for _ in range(4)]
+    answers = [usual_alone, await database.read(names), await database.read_promptly(names)]
+    hold.set()
+    await asyncio.gather(*long)
+    assert (answers, most) == ([[], [], []], [1])
+
+
 async def test_what_is_written_can_be_read_and_survives(database: Database, tmp_path: Path) -> None:
     await database.write(add("a"))
     assert await database.read(names) == ["a"]
