@@ -120,6 +120,8 @@ class Alerts:
                 participant=one.participant,
                 role=one.role,
             )
+            if not self._may_tell(clinical_class, at_ms):
+                return [News(standing.alert, None)]
             # Whoever was told that it is over must hear of the end once more.
             standing.told_cleared = False
             return [News(standing.alert, "raised")]

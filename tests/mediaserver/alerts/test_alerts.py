@@ -138,7 +138,12 @@ def test_no_more_are_told_than_anybody_reads_but_of_surgeries_and_the_server() -
     assert alerts.withheld == 1
     assert told(alerts.second("theatre", SURGERY, [finding()], 101)) == ["raised"]
     assert told(alerts.second(None, None, [finding()], 102)) == ["raised"]
-    assert told(alerts.second("late", consult, [], 103)) == [None], "nobody was told that it began"
+    mild = finding("watch", since_ms=-WATCH_MS)
+    for worse in (mild, finding()):
+        assert told(alerts.second("worse", consult, [worse], 103)) == [None]
+    assert alerts.withheld == 3
+    assert told(alerts.second("worse", consult, [], 104)) == [None]
+    assert told(alerts.second("late", consult, [], 105)) == [None], "nobody was told that it began"
     assert len(alerts.open()) == MAX_TOLD + 2
     assert told(alerts.second("later", consult, [finding()], QUIET_MS)) == ["raised"]
 
