@@ -50,7 +50,8 @@ class TopLayer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Drain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``override`` is the reason for which surgeries are interrupted; it is audited."""
+    """``override`` is the reason for which surgeries are interrupted; the audit keeps it where there is a
+    master key to seal it with."""
 
     override: Annotated[str, Meta(max_length=500)] = ""
 
@@ -93,11 +94,11 @@ def _acting(request: web.Request, holder: Bearer, action: str) -> Iterator[dict[
     _note(request, holder, action, details)
 
 
-def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, str]:
-    """A reason may say whom it is about: the audit keeps it sealed, or not at all."""
+def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, object]:
+    """A reason may say whom it is about: the audit keeps it sealed, or only that one was given."""
     vault = None if parts.store is None else parts.store.vault
     if vault is None:
-        return {}
+        return {"reason_kept": False}
     return {"sealed_reason": vault.seal_field(reason, reason_place(holder.claims.sub)).hex()}
 
 
