@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -68,6 +69,17 @@ class RecorderFigures(Protocol):
         """Whether anything of this room is recorded."""
 
 
+class ProbeFigures(Protocol):
+    """What the desk asks a probe of pictures."""
+
+    starts: int
+    """Of its process."""
+
+    @property
+    def unwatched(self) -> Counter[str]:
+        """Sources that nobody looks at, by reason."""
+
+
 class Desk:
     """One process's. Everything runs on the event loop but the history's writer thread."""
 
@@ -97,6 +109,7 @@ class Desk:
         self.disk = Disk(settings.data.folder)
         self.measures = Measures()
         self.recorder: RecorderFigures | None = None
+        self.probe: ProbeFigures | None = None
         self._canary: CanaryReading | None = None
         self._pictures: dict[str, PictureReading] = {}
         self._live: dict[str, LiveRoom] = {}
