@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Annotated, get_args
 
 from msgspec import Meta, Struct
@@ -19,6 +19,8 @@ MESSAGE_BURST = 5.0
 STALE_SECONDS = 3 * EVERY_SECONDS
 """Older claims say nothing of now."""
 MAX_FREEZES = 1000
+SKEWS = 30
+"""Messages of which the quickest is taken, a minute's worth: after an outage a burst comes late."""
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
@@ -97,13 +99,13 @@ class _Frozen:
 class Claims:
     """The last claim of one participant. ``now`` is any steady clock, in seconds."""
 
-    __slots__ = ("_bucket", "_freezes", "_latest", "_relayed", "_skew_seconds", "_taken_at")
+    __slots__ = ("_bucket", "_freezes", "_latest", "_relayed", "_skews", "_taken_at")
 
     def __init__(self) -> None:
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGE_BURST)
         self._latest: Claim | None = None
         self._taken_at = 0.0
-        self._skew_seconds: float | None = None
+        self._skews: deque[float] = deque(maxlen=SKEWS)
         self._freezes: dict[str, _Frozen] = {}
         self._relayed: dict[Direction, bool] = {}
 
@@ -117,7 +119,7 @@ class Claims:
         interval = EVERY_SECONDS if self._latest is None else now - self._taken_at
         interval = min(max(interval, 1 / MESSAGES_PER_SECOND), STALE_SECONDS)
         self._latest, self._taken_at = claim, now
-        self._skew_seconds = (claim.clock_ms - server_ms) / 1000
+        self._skews.append((claim.clock_ms - server_ms) / 1000)
         for direction in get_args(Direction):
             link: LinkClaim | None = getattr(claim, direction)
             if link is not None and link.relayed is not None:
@@ -141,10 +143,12 @@ class Claims:
         """Whether that path went over TURN, as the browser said while it had one."""
         return self._relayed.get(direction)
 
-    @property
-    def skew_seconds(self) -> float | None:
-        """Their clock against the server's; what the message was under way counts as behind."""
-        return self._skew_seconds
+    def skew_seconds(self, now: float) -> float | None:
+        """Their clock against the server's; None when nothing is known of now.
+
+        What a message was under way looks as if their clock were behind: the one that was quickest tells.
+        """
+        return max(self._skews) if self.current(now) is not None else None
 
     def take_freezes(self, publication: str, elapsed: float) -> tuple[int, float]:
         """Freezes that were told and not taken yet: their number, and of their seconds the share of the

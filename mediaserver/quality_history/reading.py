@@ -57,7 +57,7 @@ def sample(
         participant=session.participant.id,
         role=session.participant.role,
         connected=session.participant.connected,
-        clock_skew_seconds=told.skew_seconds,
+        clock_skew_seconds=told.skew_seconds(now),
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -157,10 +158,14 @@ async def test_a_live_surgery_stands_first_and_refuses_a_restart(visit: OpenVisi
         assert server.process.poll() is None
 
 
-async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server: Server) -> None:
+@pytest.mark.parametrize("surgical", [False, True], ids=["consult", "surgery"])
+async def test_an_action_is_asked_once_more_and_done(
+    visit: OpenVisitor, server: Server, axe: str, surgical: bool
+) -> None:
     room = server.new_room()
     async with (
         Client(server) as http,
+        surgery(server, http, room) if surgical else contextlib.nullcontext(),
         Member(http, room, "observer"),  # keeps the room when the other is removed
         Member(http, room, "specialist") as member,
     ):
@@ -178,6 +183,17 @@ async def test_an_action_is_asked_once_more_and_done(visit: OpenVisitor, server:
         await page.wait_for_selector("dialog[open]")
         assert member.told("closing") == [], "not before it is confirmed"
         await page.click("dialog .danger")
+        if surgical:
+            await page.wait_for_selector("dialog .fault")
+            assert await page.is_disabled("dialog .danger")
+            assert member.told("closing") == [], "not without a reason"
+            for width, height in (WIDE, NARROW):
+                await page.set_viewport_size({"width": width, "height": height})
+                assert await violations(visitor, axe) == []
+                await visitor.picture(f"reason-{width}")
+            visitor.problems[:] = [one for one in visitor.problems if "409" not in one]
+            await page.keyboard.type("the theatre asked for it")
+            await page.click("dialog .danger")
         assert (await member.event("closing"))["reason"] == "removed"
         await page.click("dialog button >> nth=0")
         await page.wait_for_selector(person, state="detached", timeout=10_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import random
 from pathlib import Path
@@ -9,11 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
+from mediaserver.policy import Role
 from mediaserver.recording.reader import Recording, Segment
+from tests.browser.visitor import Visitor
 from tests.recorded import Shelf, Source, encoded
-from tests.server_kills import Chain
+from tests.recording_room import RecordingServer, procedure
+from tests.running import Client
+from tests.server_kills import Chain, check_playable
 
 KILLS = 10
+RECORDED_SECONDS = 6.0
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 PLAY = """async ([source, kind]) => {
@@ -85,3 +91,42 @@ async def plays(chromium: Browser, reader: Recording, segment: Segment, number: 
     )
     assert played["at"] == pytest.approx(played["duration"], abs=0.05)
     assert played["frames"] >= 0.8 * segment.pictures
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1", "H264"])
+async def test_what_chromium_publishes_is_recorded_and_plays(
+    chromium: Browser, tmp_path: Path, codec: str
+) -> None:
+    server = await asyncio.to_thread(RecordingServer.begin, tmp_path)
+    visitor = await Visitor.open(chromium, server, "/", language="vi", wide=True, pictures=tmp_path)
+    try:
+        room = server.new_room()
+        await visitor.publish(room, width=640, height=360, framesPerSecond=15, codec=f"video/{codec}")
+        async with Client(server) as http:
+            wish: dict[str, str] = {"action": "start", "procedure": await procedure(http, room)}
+            await record(http, room, wish)
+            await asyncio.sleep(RECORDED_SECONDS)
+            await record(http, room, {"action": "stop"})
+        reader = await server.sealed()
+        assert sorted((track.kind, track.codec.upper()) for track in reader.tracks) == [
+            ("audio", "OPUS"),
+            ("video", codec),
+        ]
+        for track in reader.tracks:
+            segments = reader.segments(track)
+            assert sum(one.duration_seconds for one in segments) > 0.7 * RECORDED_SECONDS
+            assert sum(one.lost for one in segments) == 0
+            for number, segment in enumerate(segments):
+                if track.kind == "video":
+                    await plays(chromium, reader, segment, number)
+                await asyncio.to_thread(check_playable, reader, segment, tmp_path)
+    finally:
+        await visitor.close()
+        server.stop()
+
+
+async def record(http: Client, room: str, wish: dict[str, str]) -> None:
+    headers = http.server.bearer(room, Role.STAFF)
+    answer = await http.request("POST", f"/api/v1/rooms/{room}/recording", json=wish, headers=headers)
+    assert answer.status == 200, await answer.text()

@@ -22,8 +22,6 @@ from tests.running import ROOT, Client, Server
 from tests.signalling.offers import offer
 
 SHORT = "[limits]\nheader_seconds = 2.0\nbody_seconds = 2.0\nresume_seconds = 60.0\n"
-MACHINE_FACTOR = 5.0
-"""Where an idle server is slow as well it is the machine that is; who works is hurt more by that."""
 SHIPPED = "[limits]\nresume_seconds = 120.0\n"
 """Away sessions keep their participants: what leaves the room meanwhile was thrown out for being deaf."""
 
@@ -66,13 +64,14 @@ async def visit(http: Client, felt: Felt) -> None:
 
 
 async def longest_pause(http: Client) -> float:
-    """Upper bound, in seconds, of what the server's loop was held up, by its own measuring once a second."""
+    """Seconds for which the server's loop was surely held up, by its own measuring once a second."""
     samples = {
         float(name.split('"')[1]): count
         for name, count in (await http.metrics()).items()
         if name.startswith("loupe_event_loop_lag_seconds_bucket")
     }
-    return min(bound for bound, count in samples.items() if count == samples[float("inf")])
+    # The lower end of the highest bucket that anything is in.
+    return max((bound for bound, count in samples.items() if count < samples[float("inf")]), default=0.0)
 
 
 def assault(server: Server, *, silent: int, slow: int, large: int, sockets: int) -> Assault:
@@ -94,40 +93,45 @@ def assault(server: Server, *, silent: int, slow: int, large: int, sockets: int)
 
 @dataclass
 class Siege:
-    """What the honest felt before, during, and meanwhile at a server that nobody besieges."""
+    """What the honest felt before and during it, and how the others ended."""
 
     before: Felt
     during: Felt
-    elsewhere: Felt
-    outcomes: dict[str, Any] = field(default_factory=dict)
-    pause_seconds: float = 0.0
-    """The longest of the server's loop, and of the other's."""
-    pause_elsewhere_seconds: float = 0.0
+    outcomes: dict[str, Any]
+    pause_seconds: float
+    """The longest of the server's loop, at least."""
+    stretch: float
+    """How much longer the server took than it worked: it waited for a processor that others had."""
 
 
-async def besiege(server: Server, other: Server, plan: Assault) -> Siege:
-    """Lets the abusers loose on ``server``; ``other`` tells what this machine's load alone does."""
-    before, during, elsewhere = Felt(), Felt(), Felt()
-    async with Client(server) as http, Client(other) as idle:
+def processor(server: Server) -> tuple[int, int]:
+    """Nanoseconds for which the server's loop had a processor, and waited for one."""
+    ran, waited, _ = Path(f"/proc/{server.process.pid}/schedstat").read_text().split()
+    return int(ran), int(waited)
+
+
+async def besiege(server: Server, plan: Assault) -> Siege:
+    """Lets the abusers loose on it, with honest clients among them."""
+    before, during = Felt(), Felt()
+    async with Client(server) as http:
         for _ in range(10):
             await visit(http, before)
         abusers = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.abusers",
             cwd=ROOT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
+        begun = processor(server)
         ended = asyncio.create_task(abusers.communicate(json.dumps(asdict(plan)).encode()))
         while not ended.done():
             await visit(http, during)
-            await visit(idle, elsewhere)
             await asyncio.wait({ended}, timeout=0.1)
         outcomes = json.loads((await ended)[0])
         assert server.process.poll() is None
-        pauses = await longest_pause(http), await longest_pause(idle)
+        ran, waited = (new - old for new, old in zip(processor(server), begun, strict=True))
+        found = Siege(before, during, outcomes, await longest_pause(http), (ran + waited) / ran)
         await visit(http, Felt())
-    print(
-        f"before: {before}\nduring: {during}\nelsewhere: {elsewhere}\npauses at most {pauses} s\n{outcomes}"
-    )
-    return Siege(before, during, elsewhere, outcomes, *pauses)
+    print(f"before: {before}\nduring: {during}\n{outcomes}")
+    return found
 
 
 def check_ends(plan: Assault, outcomes: dict[str, Any]) -> None:
@@ -150,15 +154,13 @@ def check_ends(plan: Assault, outcomes: dict[str, Any]) -> None:
 
 
 async def siege(folder: Path, configuration: str, **many: int) -> Siege:
-    """One of a fresh server; it and the other end well."""
-    server = Server.start(folder / "besieged", configuration=configuration)
-    other = Server.start(folder / "other", configuration=configuration)
+    """One of a fresh server, which ends well."""
+    server = Server.start(folder, configuration=configuration)
     plan = assault(server, **many)
     try:
-        found = await besiege(server, other, plan)
+        found = await besiege(server, plan)
     finally:
-        codes = server.stop(), other.stop()
-    assert codes == (0, 0)
+        assert server.stop() == 0
     check_ends(plan, found.outcomes)
     assert max(outcome["last_seconds"] for outcome in found.outcomes.values()) <= 35
     return found
@@ -182,12 +184,13 @@ def percentile(seconds: list[float]) -> float:
 @pytest.mark.slow
 @pytest.mark.alone
 async def test_an_honest_client_among_two_thousand(tmp_path: Path) -> None:
-    """T05 whole, its times as shipped, and its bounds where this machine's other work allows them."""
+    """T05 whole: its times as shipped, and its bounds as far as other work leaves the server a processor."""
     found = await siege(tmp_path, SHIPPED, silent=2000, slow=100, large=50, sockets=3)
-    for what, besieged, idle, bound in (
-        ("joins", percentile(found.during.joins), percentile(found.elsewhere.joins), 1.0),
-        ("requests", percentile(found.during.requests), percentile(found.elsewhere.requests), 0.2),
-        ("pause", found.pause_seconds, found.pause_elsewhere_seconds, 0.05),
+    for what, seconds, bound in (
+        ("99 of 100 joins", percentile(found.during.joins), 1.0),
+        ("99 of 100 requests", percentile(found.during.requests), 0.2),
+        ("the longest pause of the loop", found.pause_seconds, 0.05),
     ):
-        print(f"{what}: {besieged:.3f} s, at an idle server {idle:.3f} s, bound {bound} s")
-        assert besieged <= max(bound, MACHINE_FACTOR * idle), f"{what}: {found}"
+        allowed = bound * found.stretch
+        print(f"{what}: {seconds:.3f} s, bound {bound} s, allowed here {allowed:.3f} s")
+        assert seconds <= allowed, what

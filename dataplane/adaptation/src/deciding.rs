@@ -36,16 +36,16 @@ impl Run<'_> {
         let Some(known) = self.subscriptions.iter_mut().find(|it| it.handle == subscription) else { return };
         let scalable = self.publications[known.publication].layering == Layering::Svc;
         let (_, wish) = wanted.wish(scalable);
-        let paused = known.wanted.is_some_and(|before| before.paused);
+        let held = known.wanted.is_some_and(|before| before.is_held());
         if known.wanted.replace(wanted) == Some(wanted) {
             return;
         }
         let joined = self.subscribers[known.subscriber];
-        if paused != wanted.paused
+        if held != wanted.is_held()
             && let Some(peer) = joined.and_then(|joined| self.world.peers.get_mut(joined.peer))
             && let Role::Subscriber { observer, .. } = &mut peer.role
         {
-            observer.pauses.push((self.world.now, wanted.paused));
+            observer.holds.push((self.world.now, wanted.is_held()));
         }
         self.world.command(Command::Prefer { subscription, wish });
     }

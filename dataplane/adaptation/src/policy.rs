@@ -179,6 +179,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether pictures are held back: none, or stills.
+    pub fn is_held(&self) -> bool {
+        self.paused || self.still_ms.is_some()
+    }
+
     /// All of one layer.
     pub fn layer(subscription: u64, layer: u8) -> Wanted {
         Wanted {

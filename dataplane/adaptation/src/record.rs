@@ -69,14 +69,14 @@ pub struct Observer {
     pub sent: Vec<Sent>,
     /// Estimates that the plane told.
     pub estimates: Vec<(Time, Bitrate)>,
-    /// Times at which the control plane paused pictures, or let them go on.
-    pub pauses: Vec<(Time, bool)>,
+    /// Times at which the control plane held pictures back, by a pause or stills, or let them go on.
+    pub holds: Vec<(Time, bool)>,
 }
 
 impl Observer {
     /// One that opens with the subscriber's keys.
     pub fn new(opener: Opener) -> Observer {
-        Observer { opener, lines: Vec::new(), sent: Vec::new(), estimates: Vec::new(), pauses: Vec::new() }
+        Observer { opener, lines: Vec::new(), sent: Vec::new(), estimates: Vec::new(), holds: Vec::new() }
     }
 
     /// A line to be told apart from now on.

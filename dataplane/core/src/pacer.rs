@@ -20,8 +20,11 @@ const DRAIN_BURST: Duration = Duration::from_millis(5);
 const BURST_BYTES: u64 = 1_200;
 /// Nothing that waited longer is sent: a live picture is not shown that late.
 pub const STALE: Duration = Duration::from_millis(400);
-/// Sound that arrives later than this after it could is not heard any more.
-const LATE_SOUND: Duration = Duration::from_millis(200);
+/// Sound that arrives later than this after it could is not heard any more: receivers wait for seconds if they must, and when
+/// a queue overflows what is forecast is more than there is.
+const LATE_SOUND: Duration = Duration::from_secs(2);
+/// Sound goes on for so long when a path falls silent: reports get lost as well, and what is said is not said again.
+const SPEAKS_ON: Duration = Duration::from_millis(600);
 const SOUND_SPACING: Duration = Duration::from_millis(100);
 /// Packets that may wait: 400 ms of 20 Mbit/s.
 const MAX_WAITING: usize = 1_024;
@@ -100,6 +103,7 @@ pub struct Pacer {
     pub gate: Gate,
     /// Whether the path is silent: sound only keeps asking whether it is there.
     pub silent: bool,
+    silent_since: Time,
     next_sound: Time,
     /// Pictures, in the order in which they leave.
     pub waiting: VecDeque<Waiting>,
@@ -118,6 +122,7 @@ impl Default for Pacer {
             burst: BURST,
             gate: Gate::Open,
             silent: false,
+            silent_since: Time::ZERO,
             next_sound: Time::ZERO,
             waiting: VecDeque::new(),
             repairs: VecDeque::new(),
@@ -134,6 +139,14 @@ impl Pacer {
         let bytes = if self.gate == Gate::Open { BURST_BYTES } else { 0 };
         self.cost = rate.map_or(0, |rate| (8_000_000 * 1_024 / rate.0.max(1_000)).max(1));
         self.burst = burst.max(Duration::from_micros(self.micros(bytes)));
+    }
+
+    /// Whether the path is silent from now on.
+    pub fn set_silent(&mut self, now: Time, silent: bool) {
+        if silent && !self.silent {
+            self.silent_since = now;
+        }
+        self.silent = silent;
     }
 
     /// When the path will have carried what was sent.
@@ -170,7 +183,8 @@ impl Pacer {
     /// Whether a packet of sound leaves. One that would arrive too late to be heard only makes the next one later: of
     /// those one now and then is enough to see when the path is better.
     pub fn admits_sound(&mut self, now: Time) -> bool {
-        let late = self.silent || self.carried > now + LATE_SOUND;
+        let silent = self.silent && now >= self.silent_since + SPEAKS_ON;
+        let late = silent || self.carried > now + LATE_SOUND;
         let admitted = !late || now >= self.next_sound;
         if admitted {
             self.next_sound = now + SOUND_SPACING;
@@ -343,6 +357,20 @@ mod tests {
     fn without_a_rate_nothing_waits() {
         let mut pacer = Pacer::default();
         assert!((0..1_000).all(|_| pacer.admits(Time::ZERO) && pacer.spend(Time::ZERO, 1_200) == 0));
+    }
+
+    #[test]
+    fn speech_goes_on_for_a_while_on_a_path_that_fell_silent() {
+        let mut pacer = Pacer::default();
+        pacer.set_silent(Time::from_millis(100), true);
+        pacer.set_silent(Time::from_millis(500), true);
+        let spoken = |pacer: &mut Pacer, from: u64| {
+            (0..20).filter(|n| pacer.admits_sound(Time::from_millis(from + n * 20))).count()
+        };
+        assert_eq!(spoken(&mut pacer, 200), 20);
+        assert_eq!(spoken(&mut pacer, 720), 4, "one in 100 ms asks whether it is there");
+        pacer.set_silent(Time::from_millis(1_200), false);
+        assert_eq!(spoken(&mut pacer, 1_200), 20);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Plane {
         let gate = bandwidth.gate();
         let settled = gate == Gate::Open && outgoing.pacer.gate == Gate::Open;
         outgoing.pacer.gate = gate;
-        outgoing.pacer.silent = bandwidth.is_silent(now);
+        outgoing.pacer.set_silent(now, bandwidth.is_silent(now));
         outgoing.pacer.set_rate(bandwidth.pacing(careful));
         outgoing.redundancy.review(now, bandwidth.known());
         outgoing.protection.review(now, bandwidth.known(), outgoing.bytes - outgoing.parity_bytes);

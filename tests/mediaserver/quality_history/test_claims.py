@@ -12,6 +12,7 @@ from mediaserver.errors import LimitReached
 from mediaserver.quality_history.claims import (
     MAX_FREEZES,
     MESSAGE_BURST,
+    SKEWS,
     STALE_SECONDS,
     Claim,
     Claims,
@@ -53,11 +54,29 @@ def test_too_many_are_refused_and_counted() -> None:
 
 def test_the_clock_is_compared_and_old_claims_say_nothing() -> None:
     claims = Claims()
-    assert (claims.age(0.0), claims.current(0.0), claims.skew_seconds) == (None, None, None)
+    assert (claims.age(0.0), claims.current(0.0), claims.skew_seconds(0.0)) == (None, None, None)
     claims.take(Claim(clock_ms=305_000), 10.0, 5_000, Counter())
-    assert claims.skew_seconds == 300.0
+    assert claims.skew_seconds(10.0) == 300.0
+    assert claims.skew_seconds(10.1 + STALE_SECONDS) is None
     assert claims.current(10.0 + STALE_SECONDS) is not None
     assert claims.current(10.1 + STALE_SECONDS) is None
+
+
+def test_a_message_that_was_long_under_way_says_nothing_of_the_clock() -> None:
+    """Half a minute of good messages, half a minute of nothing, and then what waited, all at once."""
+    claims, told, seen = Claims(), Counter[str](), []
+    for at in range(0, 30, 2):
+        claims.take(Claim(clock_ms=1000 * at - 40), float(at), 1000 * at, told)
+    for sent in range(30, 40, 2):
+        claims.take(Claim(clock_ms=1000 * sent), 60.0, 60_000, told)
+        seen.append(claims.skew_seconds(60.0))
+    assert seen == [-0.04] * 5
+    # A clock that is really behind is told as soon as a minute has passed, one that is ahead at once.
+    for at in range(62, 62 + 2 * SKEWS, 2):
+        claims.take(Claim(clock_ms=1000 * at - 5000), float(at), 1000 * at, told)
+    assert claims.skew_seconds(120.0) == -5.0
+    claims.take(Claim(clock_ms=130_000), 124.0, 124_000, told)
+    assert claims.skew_seconds(124.0) == 6.0
 
 
 def test_freezes_add_up_until_they_are_taken() -> None:

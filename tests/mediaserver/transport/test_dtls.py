@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import cast
 
 import pytest
+from aiortc import RTCSctpTransport
+from aiortc.rtcdtlstransport import SRTPProtectionProfile
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 
 from mediaserver.errors import TransportFailed
 from mediaserver.negotiation.media import Fingerprint
@@ -78,6 +84,80 @@ async def test_a_weak_fingerprint_alone_fails() -> None:
     )
     assert isinstance(results[0], TransportFailed)
     assert link.client_end.keys is None
+
+
+DTLS_1_0 = 0xFEFF
+
+
+class Downgraded(Certificate):
+    """One whose owner speaks only what is too weak."""
+
+    def __init__(self, weaken: Callable[[SSL.Context], None]) -> None:
+        super().__init__(ec.generate_private_key(ec.SECP256R1()), made_at=0.0)
+        self._weaken = weaken
+
+    def _build(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        context = super()._build(srtp_profiles)
+        self._weaken(context)
+        return context
+
+
+def only_dtls_1_0(context: SSL.Context) -> None:
+    context.set_min_proto_version(DTLS_1_0)
+    context.set_max_proto_version(DTLS_1_0)
+    context.set_cipher_list(b"ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0")
+
+
+def no_encryption(context: SSL.Context) -> None:
+    context.set_cipher_list(b"ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0")
+
+
+def a_profile_that_is_none_of_ours(context: SSL.Context) -> None:
+    context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_32")
+
+
+@pytest.mark.parametrize("weaken", [only_dtls_1_0, no_encryption, a_profile_that_is_none_of_ours])
+async def test_nothing_weaker_is_agreed_to(weaken: Callable[[SSL.Context], None]) -> None:
+    link = pair(client_certificate=Downgraded(weaken))
+    results = await asyncio.gather(
+        link.client.connect((link.server_certificate.fingerprint,), timeout_seconds=2),
+        link.server.connect((link.client_certificate.fingerprint,), timeout_seconds=2),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], TransportFailed)
+    assert link.server_end.keys is None
+
+
+async def test_data_in_plain_text_is_not_delivered() -> None:
+    """Epoch 0 is what precedes encryption: application data in it (content type 23) is nobody's."""
+    link, delivered = pair(), []
+
+    class Receiver:
+        async def _handle_data(self, data: bytes) -> None:
+            delivered.append(data)
+
+    link.server._register_data_receiver(cast(RTCSctpTransport, Receiver()))
+    await connect(link)
+    for number in range(3):
+        link.server.receive(bytes([23, 254, 253]) + number.to_bytes(8, "big") + b"\x00\x06forged")
+    await link.client._send_data(b"sound")
+    async with asyncio.timeout(5):
+        while b"sound" not in delivered:  # noqa: ASYNC110 - aiortc has no event for it
+            await asyncio.sleep(0.01)
+    assert delivered == [b"sound"]
+
+
+async def test_data_before_a_handshake_is_not_delivered_either() -> None:
+    link = pair()
+    link.server.receive(bytes([23, 254, 253]) + bytes(8) + b"\x00\x06forged")
+    results = await asyncio.gather(
+        link.client.connect((link.server_certificate.fingerprint,), timeout_seconds=1),
+        link.server.connect((link.client_certificate.fingerprint,), timeout_seconds=1),
+        return_exceptions=True,
+    )
+    # Its sender has proven that it is the peer itself: it harms itself alone.
+    assert isinstance(results[1], TransportFailed)
+    assert link.server_end.keys is None
 
 
 async def test_a_silent_peer_is_given_up_in_time() -> None:

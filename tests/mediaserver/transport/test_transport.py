@@ -70,3 +70,27 @@ async def test_closing_ends_the_wait_for_a_path(plane: Plane) -> None:
     with pytest.raises(TransportFailed):
         await connecting
     assert plane.open_handles == 0
+
+
+async def test_handshakes_beyond_the_limit_wait_in_order_and_failed_ones_make_room(plane: Plane) -> None:
+    gate, ended = HandshakeGate(1), list[int]()
+    waiting = [transport(plane) for _ in range(3)]
+    for made in waiting:
+        made.begin(parse_description(capture("chromium_publish")))
+        made.path_found()
+
+    async def connect(number: int) -> None:
+        with pytest.raises(TransportFailed):
+            await waiting[number].connect(gate)
+        ended.append(number)
+
+    connecting = [asyncio.create_task(connect(number)) for number in range(3)]
+    await asyncio.sleep(0.01)
+    assert [made._association().state for made in waiting] == ["connecting", "new", "new"]
+    waiting[1].close()
+    waiting[0].close()
+    await asyncio.wait(connecting[:2])
+    await asyncio.sleep(0.01)
+    assert (ended, waiting[2]._association().state) == ([0, 1], "connecting")
+    waiting[2].close()
+    await asyncio.wait(connecting)

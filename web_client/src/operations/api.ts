@@ -111,9 +111,9 @@ export class OperationsApi {
     return this.file(room, "history.csv", asQuery(span));
   }
 
-  /** Raises `Refusal`; that of a drain names why. */
-  async act(action: Action): Promise<void> {
-    const { method, path, body } = requestOf(action);
+  /** `reason`: for what interrupts a surgery. Raises `Refusal`; its code says where one is needed. */
+  async act(action: Action, reason = ""): Promise<void> {
+    const { method, path, body } = requestOf(action, reason);
     await this.ask(method, path, body);
   }
 
@@ -182,18 +182,19 @@ function asQuery({ fromMs, toMs }: Partial<Span>, more: Record<string, string> =
   });
 }
 
-function requestOf(action: Action): { method: string; path: string; body?: unknown } {
+function requestOf(action: Action, reason: string): { method: string; path: string; body?: unknown } {
+  const override = reason === "" ? {} : { override: reason };
   if (action.kind === "drain") return { method: "POST", path: "/operations/drain", body: {} };
   const room = `/operations/rooms/${encodeURIComponent(action.room)}`;
   if (action.kind === "reconnect") {
-    return { method: "POST", path: `${room}/participants/${encodeURIComponent(action.participant)}/reconnect`, body: {} };
+    return { method: "POST", path: `${room}/participants/${encodeURIComponent(action.participant)}/reconnect`, body: override };
   }
   if (action.kind === "remove") {
     const path = `/rooms/${encodeURIComponent(action.room)}/participants/${encodeURIComponent(action.participant)}`;
-    return { method: "DELETE", path };
+    return { method: "DELETE", path, body: override };
   }
   const publication = `${room}/publications/${encodeURIComponent(action.publication)}`;
   if (action.kind === "keyframe") return { method: "POST", path: `${publication}/keyframe`, body: {} };
-  if (action.kind === "mute") return { method: "PUT", path: `${publication}/muted`, body: { muted: action.muted } };
+  if (action.kind === "mute") return { method: "PUT", path: `${publication}/muted`, body: { muted: action.muted, ...override } };
   return { method: "PUT", path: `${publication}/top-layer`, body: { layer: action.layer } };
 }

@@ -11,13 +11,20 @@ interface Asked {
   text: string;
 }
 
-type Outcome = { kind: "asking" } | { kind: "working" } | { kind: "done" } | { kind: "failed"; text: string };
+/** `unexcused`: it would interrupt a surgery, and the server wants to know why. */
+type Outcome =
+  | { kind: "asking" } | { kind: "unexcused" } | { kind: "working" } | { kind: "done" } | { kind: "failed"; text: string };
+
+/** As many letters as the server asks for. */
+const MIN_REASON = 10;
 
 const asked = signal<Asked | null>(null);
 const outcome = signal<Outcome>({ kind: "asking" });
+const reason = signal("");
 
 export function ask(action: Action, text: string): void {
   outcome.value = { kind: "asking" };
+  reason.value = "";
   asked.value = { action, text };
 }
 
@@ -28,11 +35,13 @@ async function perform(api: OperationsApi, action: Action, surgeries: number): P
   outcome.value = { kind: "working" };
   const t = words.value.operations.confirm;
   try {
-    await api.act(action);
+    await api.act(action, reason.value.trim());
     outcome.value = { kind: "done" };
   } catch (error) {
     const code = error instanceof Refusal ? error.code : "network";
-    outcome.value = { kind: "failed", text: code === INTERLOCK ? t.interlock(Math.max(1, surgeries)) : t.failed(code) };
+    if (code !== INTERLOCK) outcome.value = { kind: "failed", text: t.failed(code) };
+    else if (action.kind === "drain") outcome.value = { kind: "failed", text: t.interlock(Math.max(1, surgeries)) };
+    else outcome.value = { kind: "unexcused" };
   }
 }
 
@@ -51,14 +60,16 @@ export function ConfirmDialog({ api, surgeries }: { api: OperationsApi; surgerie
       <h2 id="confirm-title">{t.title}</h2>
       <p>{now?.text}</p>
       {refused && <p class="fault" role="alert">{t.interlock(surgeries)}</p>}
+      {state.kind === "unexcused" && <Excuse />}
       {state.kind === "working" && <p role="status">{t.working}</p>}
       {state.kind === "done" && <p role="status">{t.done}</p>}
       {state.kind === "failed" && <p class="fault" role="alert">{state.text}</p>}
       <div class="actions">
         <button type="button" class="button" autofocus onClick={() => (asked.value = null)}>{t.no}</button>
-        {now !== null && (state.kind === "asking" || state.kind === "failed") && (
+        {now !== null && state.kind !== "working" && state.kind !== "done" && (
           <button
-            type="button" class="button danger" disabled={refused}
+            type="button" class="button danger"
+            disabled={refused || (state.kind === "unexcused" && reason.value.trim().length < MIN_REASON)}
             onClick={() => void perform(api, now.action, surgeries)}
           >
             {t.yes}
@@ -66,5 +77,23 @@ export function ConfirmDialog({ api, surgeries }: { api: OperationsApi; surgerie
         )}
       </div>
     </dialog>
+  );
+}
+
+function Excuse() {
+  const t = words.value.operations.confirm;
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  return (
+    <>
+      <p class="fault" role="alert">{t.unexcused}</p>
+      <label class="excuse">
+        {t.reason}
+        <textarea
+          ref={field} rows={2} maxLength={500} value={reason.value}
+          onInput={(event) => (reason.value = event.currentTarget.value)}
+        />
+      </label>
+    </>
   );
 }

@@ -197,7 +197,7 @@ function Fault({ code }: { code: string }) {
   const advice = adviceOn(code);
   return (
     <p class="fault" role="alert">
-      <strong>{advice.title}</strong> {advice.steps.join(" ")} {words.value.errorCode(code)}
+      <strong>{advice.title}.</strong> {advice.steps.join(" ")} {words.value.errorCode(code)}
     </p>
   );
 }

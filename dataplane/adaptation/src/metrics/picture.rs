@@ -57,7 +57,7 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     let mut lines = 0;
     for pictures in view.pictures() {
         lines += 1;
-        let announced = |from: Time, length: f64| paused(view, from, length);
+        let announced = |from: Time, length: f64| held(view, from, length);
         for freeze in freezes(&pictures.shown, end) {
             if !window.holds(freeze.from) || announced(freeze.from, freeze.length) {
                 continue;
@@ -89,6 +89,7 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     put("freezes_per_minute", Some(f64::from(count) * 60.0 / length));
     put("freeze_longest_s", Some(longest));
     put("pauses", Some(f64::from(pauses)));
+    put("held_percent", Some(100.0 * held_for(&view.observer.holds, window) / window.length()));
     put("shown_fps", Some(f64::from(frames) / length));
     let sum: f64 = standing.iter().sum();
     put("harmonic_fps", (squares > 0.0).then(|| sum / squares));
@@ -101,12 +102,19 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     put("corrupted_pictures", Some(corrupted as f64));
 }
 
-/// Whether the control plane had paused pictures during some of that time.
-fn paused(view: &View<'_>, from: Time, length: f64) -> bool {
+/// Whether the control plane held pictures back during some of that time: paused them, or sent stills.
+fn held(view: &View<'_>, from: Time, length: f64) -> bool {
     let to = Time(from.0 + (length * 1e6) as u64);
-    let before =
-        view.observer.pauses.iter().rev().find(|(at, _)| *at <= from).is_some_and(|(_, paused)| *paused);
-    before || view.observer.pauses.iter().any(|(at, paused)| *paused && *at > from && *at < to)
+    let before = view.observer.holds.iter().rev().find(|(at, _)| *at <= from).is_some_and(|(_, held)| *held);
+    before || view.observer.holds.iter().any(|(at, held)| *held && *at > from && *at < to)
+}
+
+/// For how long of `window` the control plane held pictures back, seconds; `holds`: when that began and ended.
+fn held_for(holds: &[(Time, bool)], window: Window) -> f64 {
+    let ends = holds.iter().skip(1).map(|(at, _)| *at).chain([window.to]);
+    let within = |at: Time| at.clamp(window.from, window.to);
+    let held = holds.iter().zip(ends).filter(|((_, held), _)| *held);
+    held.map(|((from, _), to)| within(to).since(within(*from)).as_secs_f64()).sum()
 }
 
 #[cfg(test)]
@@ -130,6 +138,15 @@ mod tests {
             let found = freezes(&shown(&moments), Time::from_millis(29 * 40 + gap + 40));
             assert_eq!(found.len(), expected, "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_held_back_is_counted_within_the_window() {
+        let at = Time::from_millis;
+        let holds = [(at(500), true), (at(2_000), false), (at(3_500), true)];
+        let window = Window { from: at(1_000), to: at(4_000) };
+        assert!((held_for(&holds, window) - 1.5).abs() < 1e-9);
+        assert!(held_for(&[], window).abs() < 1e-9);
     }
 
     #[test]

@@ -17,6 +17,8 @@ const PASSING_US: f64 = 150_000.0;
 /// A longer path makes all packets wait alike, within these microseconds, for so long.
 const FLAT_US: i64 = 6_000;
 const FLAT_LASTS: Duration = Duration::from_millis(800);
+/// The share of it that came from one packet to the next.
+const AT_ONCE: f64 = 0.6;
 /// How long the deepest queue is remembered, and how near to it a queue overflows.
 const DEPTH_LASTS: Duration = Duration::from_secs(30);
 const OVERFLOWS: f64 = 0.6;
@@ -62,7 +64,7 @@ impl Loads {
             return Load::Clear;
         }
         if run.packets >= 2 * RUN_PACKETS && run.repeats_the_source() {
-            if !self.path_is_longer(now, run.waits.0) {
+            if !self.path_is_longer(now, run.waits.0, view.step) {
                 return Load::Foreign;
             }
             trail.restart_base();
@@ -86,10 +88,10 @@ impl Loads {
     }
 
     /// Whether the least wait, which nothing of ours explains, has been the same for so long that the path itself must
-    /// have become longer. A rival's queue does not stand still.
-    fn path_is_longer(&mut self, now: Time, least: i64) -> bool {
+    /// have become longer. A rival's queue does not stand still, unless it is full; but it did not come in one `step`.
+    fn path_is_longer(&mut self, now: Time, least: i64, step: i64) -> bool {
         let (since, level) = *self.flat.get_or_insert((now, least));
-        if (least - level).abs() > FLAT_US {
+        if (least - level).abs() > FLAT_US || (step as f64) < AT_ONCE * least as f64 {
             self.flat = Some((now, least));
             return false;
         }
@@ -174,6 +176,14 @@ mod tests {
         let judged = path.run((2_000, 3_000), 4_000_000, 6, |_| 40_000);
         assert!(judged.iter().all(|load| *load != Load::Queue), "{judged:?}");
         assert!(judged[12..].iter().all(|load| *load == Load::Clear), "{judged:?}");
+    }
+
+    #[test]
+    fn a_queue_that_others_filled_is_no_longer_path_however_long_it_stays_full() {
+        let mut path = Path::new();
+        path.run((0, 2_000), 4_000_000, 6, |_| 0);
+        let judged = path.run((2_000, 6_000), 4_000_000, 6, |ms| ((ms - 2_000) / 2).min(300) * 1_000);
+        assert!(judged[20..].iter().all(|load| *load == Load::Foreign), "{judged:?}");
     }
 
     #[test]

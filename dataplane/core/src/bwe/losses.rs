@@ -58,6 +58,12 @@ struct Window {
     queued: bool,
 }
 
+impl Window {
+    fn share(&self) -> f64 {
+        f64::from(self.lost) / f64::from(self.sent.max(1))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     since: Time,
@@ -78,8 +84,9 @@ pub struct Losses {
     /// Packets lost at a time, on average.
     burst: f64,
     trial: Option<Trial>,
-    /// Windows in a row with too much loss and no queue.
+    /// Windows in a row with too much loss and no queue, and what they held.
     doubts: u32,
+    doubted: Window,
     /// When the first and the last packet were sent of what is lost at present.
     present: Option<(Time, Time)>,
     lasts: Duration,
@@ -95,6 +102,7 @@ impl Default for Losses {
             burst: 1.0,
             trial: None,
             doubts: 0,
+            doubted: Window::default(),
             present: None,
             lasts: Duration::ZERO,
         }
@@ -118,7 +126,12 @@ impl Losses {
     /// The rate fell: what was sent before tells nothing about what is sent now.
     pub fn restart(&mut self) {
         self.window = Window::default();
-        self.doubts = 0;
+        self.trust();
+    }
+
+    /// There is no doubt, any more.
+    fn trust(&mut self) {
+        (self.doubts, self.doubted) = (0, Window::default());
     }
 
     /// A packet that was reported missing came after all.
@@ -141,7 +154,7 @@ impl Losses {
             let burst = f64::from(window.lost) / f64::from(window.bursts);
             self.burst += (burst.max(1.0) - self.burst) / 4.0;
         }
-        self.recent = f64::from(window.lost) / f64::from(window.sent);
+        self.recent = window.share();
         Some(self.judge_window(now, window, sent_rate, used))
     }
 
@@ -152,7 +165,7 @@ impl Losses {
             return Verdict::Overflow;
         }
         if window.queued {
-            self.learn(Window { sent: window.sent / 4, ..window });
+            self.learn(self.recent, window.sent / 4);
             return Verdict::Inherent;
         }
         if let Some(trial) = self.trial {
@@ -160,14 +173,20 @@ impl Losses {
         }
         let worth = if used { WORTH_A_TRIAL } else { WORTH_A_TRIAL_UNUSED };
         let doubtful = significant && self.weight > 0.0 && self.recent > self.inherent + worth;
-        self.doubts = if doubtful { self.doubts + 1 } else { 0 };
+        if !doubtful {
+            // A loss that was over before it was doubted enough is the path's own way to lose.
+            self.learn(self.doubted.share(), self.doubted.sent);
+            self.learn(self.recent, window.sent);
+            self.trust();
+            return Verdict::Inherent;
+        }
+        self.doubts += 1;
+        self.doubted.sent += window.sent;
+        self.doubted.lost += window.lost;
         if self.doubts >= DOUBTS {
-            self.doubts = 0;
+            self.trust();
             self.trial = Some(Trial { since: now, lost: self.recent, sent_rate, lowered: false });
             return Verdict::Doubtful;
-        }
-        if !doubtful {
-            self.learn(window);
         }
         Verdict::Inherent
     }
@@ -197,10 +216,13 @@ impl Losses {
         lost - sent * self.inherent > SIGNIFICANT * variance.sqrt()
     }
 
-    fn learn(&mut self, window: Window) {
-        let sent = f64::from(window.sent.max(1));
+    /// Of so many packets this share was lost.
+    fn learn(&mut self, share: f64, sent: u32) {
+        let sent = f64::from(sent);
         self.weight = (self.weight + sent).min(MEMORY_PACKETS);
-        self.inherent += (self.recent - self.inherent) * (sent / self.weight).min(1.0);
+        if self.weight > 0.0 {
+            self.inherent += (share - self.inherent) * (sent / self.weight).min(1.0);
+        }
     }
 
     /// Share lost in the newest window.
@@ -259,6 +281,15 @@ mod tests {
         assert_eq!(losses.lasts(), Duration::ZERO);
         run(&mut losses, (10, 30), false, 1e6, |packet| packet % 50 < 5);
         assert!((Duration::from_millis(35)..=Duration::from_millis(40)).contains(&losses.lasts()));
+    }
+
+    #[test]
+    fn bursts_far_apart_are_inherent_and_not_forgotten_in_between() {
+        let mut losses = Losses::default();
+        run(&mut losses, (0, 5), false, 1e6, |_| false);
+        let verdicts = run(&mut losses, (5, 35), false, 1e6, |packet| packet % 300 < 6);
+        assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Inherent), "{verdicts:?}");
+        assert!((0.006..0.04).contains(&losses.inherent()), "{}", losses.inherent());
     }
 
     #[test]

@@ -228,6 +228,13 @@ impl Probes {
         outcome
     }
 
+    /// The rate fell: a probe under way is of no use any more. A test is: it tells why.
+    pub fn fall(&mut self, now: Time) {
+        if !self.test {
+            self.abandon(now);
+        }
+    }
+
     /// What is under way is of no use any more.
     pub fn abandon(&mut self, now: Time) {
         if !matches!(self.state, State::Resting(_)) {
@@ -346,6 +353,17 @@ mod tests {
             now += Duration::from_millis(50);
         }
         assert!((19..=24).contains(&clusters), "{clusters}");
+    }
+
+    #[test]
+    fn a_fall_ends_a_probe_and_lets_a_test_go_on() {
+        let mut probes = Probes::default();
+        probes.plan(Time::ZERO, 2e5, 1e6, false).unwrap();
+        probes.fall(Time::ZERO);
+        let order = probes.test(2e7).expect("nothing is under way");
+        probes.fall(Time::ZERO);
+        let (outcome, _) = send(&mut probes, Time::ZERO, order, 2e6);
+        assert!(outcome.test && (1.8e6..2.2e6).contains(&outcome.reached), "{outcome:?}");
     }
 
     #[test]

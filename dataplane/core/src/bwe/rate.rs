@@ -129,7 +129,7 @@ impl Estimator {
                 self.drain = (now, self.view.newest_wait);
             }
             self.phase = Phase::Drain;
-            self.probes.abandon(now);
+            self.probes.fall(now);
         } else if self.phase == Phase::Start {
             self.phase = Phase::Steady;
         }

@@ -154,6 +154,10 @@ impl Rival {
         // A path that carries less than what is sent is thin, however its packets are bunched.
         let shows = together > TESTED * delivered && delivered > 0.7 * sent;
         *tests = if shows { *tests + 1 } else { 0 };
+        if shows {
+            // Its packets were no queue on a link this fast.
+            self.next_test = self.next_test.min(now + TEST_SPACING);
+        }
         if *tests >= TESTS {
             self.link = together;
             self.appear(now);

@@ -11,6 +11,8 @@ use crate::units::{Bitrate, SeqNo};
 /// Packets looked back at: a quarter of a second at 1,000 a second.
 const MAX_KEPT: usize = 256;
 const KEPT_US: i64 = 1_500_000;
+/// A shorter wait is none, microseconds.
+const NOTHING_US: i64 = 10_000;
 /// What clocks of 250 us and scheduling add to a delay without any queue, microseconds.
 const SLACK_US: i64 = 2_000;
 /// The standing queue is the least wait of this long: a frame's own burst has left within it.
@@ -125,6 +127,9 @@ pub struct View {
     pub delivered: Option<Bitrate>,
     /// How unsteady waits are while nothing queues, microseconds.
     pub jitter: i64,
+    /// The most by which one packet waited longer than the one before it since nothing waited, microseconds: a queue grows
+    /// packet by packet, a path becomes longer from one to the next.
+    pub step: i64,
 }
 
 /// One packet against the one before it, microseconds. Small, because every packet that arrives writes one.
@@ -178,6 +183,7 @@ pub struct Trail {
     base: BaseDelay,
     /// Sixteen times the mean change of wait between packets that did not queue.
     jitter_16: i64,
+    step: i64,
 }
 
 impl Trail {
@@ -194,6 +200,8 @@ impl Trail {
                 self.jitter_16 += change - self.jitter_16 / 16;
             }
             passage.arrival = passage.arrival.max(last.arrival);
+            let (before, wait) = (self.wait(&last), self.wait(&passage));
+            self.step = if wait < NOTHING_US { 0 } else { self.step.max(wait - before) };
             self.keep(&last, &passage);
         }
         self.base.note(passage.sent, delay);
@@ -245,6 +253,7 @@ impl Trail {
         let latest = self.backwards().take(32).map(|it| it.arrival - it.sent).min();
         if let Some(least) = latest {
             self.base.restart(least);
+            self.step = 0;
         }
     }
 
@@ -257,6 +266,7 @@ impl Trail {
             run: self.run(newest),
             delivered: self.delivered(),
             jitter: self.jitter_16 / 16,
+            step: self.step,
         }
     }
 

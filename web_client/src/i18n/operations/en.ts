@@ -108,6 +108,8 @@ export const operations: OperationsWords = {
     reconnect: (who) => `${who} is disconnected and comes back at once by itself; picture and sound are gone for seconds.`,
     remove: (who) => `${who} is put out of the room and does not come back by itself.`,
     drain: "The server lets nobody new in, tells everybody to move, and stops.",
+    unexcused: "A surgery or emergency is live in this room: this interrupts it.",
+    reason: "Reason (10 letters or more; the audit keeps it)",
     interlock: (n) => (n === 1 ? "1 surgery live: restart refused." : `${n} surgeries live: restart refused.`),
     failed: (code) => `It could not be done (code: ${code}).`,
   },

@@ -117,6 +117,8 @@ export const operations = {
     reconnect: (who: string) => `${who} bị ngắt và tự vào lại ngay; hình và tiếng mất vài giây.`,
     remove: (who: string) => `${who} bị đưa ra khỏi phòng và không tự vào lại.`,
     drain: "Máy chủ không nhận người mới, báo mọi người chuyển đi, rồi dừng.",
+    unexcused: "Đang có ca mổ hoặc cấp cứu trong phòng này: việc này làm gián đoạn ca.",
+    reason: "Lý do (ít nhất 10 ký tự, được lưu vào nhật ký kiểm tra)",
     interlock: (n: number) => `${n} ca mổ đang trực tiếp: từ chối khởi động lại.`,
     failed: (code: string) => `Không thực hiện được (mã: ${code}).`,
   },
