@@ -10,6 +10,7 @@ from typing import Any
 
 import obstore
 import pytest
+from sqlalchemy import update
 
 from mediaserver.audit import Actor
 from mediaserver.config import Storage
@@ -26,6 +27,7 @@ from mediaserver.store.deletions import (
 )
 from mediaserver.store.objects import Objects, StorageFailed
 from mediaserver.store.offload import Offload
+from mediaserver.store.schema import recordings
 from mediaserver.vault import NotAuthentic, Vault
 from tests.mediaserver.store.kept import keep
 from tests.running import until
@@ -120,7 +122,7 @@ async def test_time_hold_and_state_keep_it(
         await deletions.confirm(kept.id, asked.id, AUDITOR)
     assert kept.segment(1).exists(), "a hold that came after the asking wins"
     await kept.recordings.lift(kept.id, hold.id, AUDITOR.actor)
-    await kept.recordings.change(kept.id, "recording")
+    await database.write(lambda connection: connection.execute(update(recordings).values(state="recording")))
     with pytest.raises(RecordingKept, match="still being made"):
         await deletions.confirm(kept.id, asked.id, AUDITOR)
     await kept.recordings.change(kept.id, "sealed")
