@@ -346,7 +346,17 @@ class Recorder:
             self._told.add(what)
         return elsewhere
 
+    def _return(self, now: float) -> None:
+        """To an earlier location that is well again; and the ballast, once there is room for it."""
+        if self._locations.back(now):
+            self._told.clear()
+            self._tell({"event": "disk_back", "location": self._locations.number})
+        if self._locations.number == 0:
+            with contextlib.suppress(OSError):
+                self._locations.current.do(self._ballast.fill)
+
     def _watch(self, now: float) -> None:
+        self._return(now)
         self._forecast.add(now, self._written)
         location = self._locations.current
         figures: dict[str, Any] = {
