@@ -43,8 +43,8 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Interruption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``override`` is the reason for which a surgery is interrupted; the audit keeps it where there is a master
-    key to seal it with, else that one was given."""
+    """``override`` is the reason for which a surgery is interrupted; the audit keeps it where there is a
+    master key to seal it with, else that one was given."""
 
     override: Override = ""
 
