@@ -10,21 +10,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mediaserver.audit import Event
+from mediaserver.errors import NotPermitted
 from mediaserver.policy import Right, require
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
 from mediaserver.review.export.order import Order, cameras, span
 from mediaserver.review.export.sending import Sending, Stored
 from mediaserver.review.export.worker import Failed, Finished, Progress
-from mediaserver.review.purposes import stated
+from mediaserver.review.purposes import Use, stated
 from mediaserver.store.recordings import UnknownRecording
-from signalling import body
+from signalling import body, pieces
 from signalling.context import services
-from signalling.limits import GuardedHandler
 from signalling.openapi import Route, json_response
-from signalling.review_api import BASE, permitted, viewing
+from signalling.review_api import BASE, VIEW_QUERY, permitted, viewing
 
-COPY_BYTES = 256 * 1024
 _TYPES = {
     "mp4": "video/mp4", "png": "image/png", "jpg": "image/jpeg", "dcm": "application/dicom",
     "json": "application/json",
@@ -45,6 +44,8 @@ class ExportState(Struct, frozen=True, kw_only=True):
 
     id: str
     form: str
+    use: Use
+    """What it is for; only a view for that may take its files."""
     state: Literal["waiting", "running", "finished", "failed", "cancelled"]
     percent: float = 0.0
     rate: float = 0.0
@@ -65,27 +66,27 @@ class ExportList(Struct, frozen=True, kw_only=True):
 
 
 def _state(job: Job) -> ExportState:
-    id, form = job.id, job.order.form
+    id, form, use = job.id, job.order.form, job.order.use
     match job.state:
         case Waiting():
-            return ExportState(id=id, form=form, state="waiting")
+            return ExportState(id=id, form=form, use=use, state="waiting")
         case Progress() | Running():
             running = job.state
             assert isinstance(running, Running), "jobs turn progress into it"
             share = running.done_seconds / running.all_seconds if running.all_seconds > 0 else 0.0
             return ExportState(
-                id=id, form=form, state="running", percent=round(100 * min(1.0, share), 1),
+                id=id, form=form, use=use, state="running", percent=round(100 * min(1.0, share), 1),
                 rate=round(running.rate, 2), left_seconds=running.left_seconds,
             )  # fmt: skip
         case Finished(files=files):
             return ExportState(
-                id=id, form=form, state="finished", percent=100.0, files=files,
+                id=id, form=form, use=use, state="finished", percent=100.0, files=files,
                 archive=_archived(job),
             )  # fmt: skip
         case Failed(code=code):
-            return ExportState(id=id, form=form, state="failed", code=code)
+            return ExportState(id=id, form=form, use=use, state="failed", code=code)
         case Cancelled():
-            return ExportState(id=id, form=form, state="cancelled")
+            return ExportState(id=id, form=form, use=use, state="cancelled")
         case _:
             assert_never(job.state)
 
@@ -208,9 +209,16 @@ async def take_file(request: web.Request) -> web.StreamResponse:
     job = at.jobs.get(request.match_info["export"])
     if job.recording != view.recording.id:
         raise UnknownRecording("no such export")
+    if job.order.use is not view.use:
+        raise NotPermitted(f"this was copied for {job.order.use.value}, and is taken by a view for that")
     name = request.match_info["file"]
     source, reader = await at.in_reader(job.open, name)
     try:
+        at.audit.append(
+            Event.RECORDING_EXPORT, actor=view.subject, room=view.room, procedure=view.recording.procedure,
+            subject=view.recording.id,
+            details={"export": job.id, "step": "taken", "file": name, "use": view.use.value},
+        )  # fmt: skip
         response = web.StreamResponse(
             headers={
                 "Cache-Control": "no-store",
@@ -218,15 +226,15 @@ async def take_file(request: web.Request) -> web.StreamResponse:
                 "Content-Type": _TYPES.get(name.rpartition(".")[2], "application/octet-stream"),
             }
         )
-        response.content_length = reader.size
-        await response.prepare(request)
-        for offset in range(0, reader.size, COPY_BYTES):
-            await response.write(await at.in_reader(reader.read, offset, COPY_BYTES))
-            if isinstance(request.protocol, GuardedHandler):
-                # A film takes long: every piece of it has the time of a whole exchange.
-                request.protocol.request_began()
-        await response.write_eof()
-        return response
+
+        async def read(offset: int, length: int) -> bytes:
+            return await at.in_reader(reader.read, offset, length)
+
+        def check() -> None:
+            viewing(request)
+            at.jobs.get(job.id)
+
+        return await pieces.send(request, response, range(reader.size), read, check)
     finally:
         source.close()
 
@@ -259,7 +267,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/exports/{{export}}/files/{{file}}", handler=take_file,
-        summary="A file of a finished export.", response=None, binary="application/octet-stream",
-        bearer=None, rights="the cookie of a view, and the right `export`", problems=_PROBLEMS,
+        summary="A file of a finished export.", query=VIEW_QUERY, response=None,
+        binary="application/octet-stream", bearer=None,
+        rights="the cookie of a view, and the right `export`", problems=_PROBLEMS,
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from functools import partial
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -22,17 +23,18 @@ from mediaserver.store import library
 from mediaserver.store.bookmarks import MAX_LABEL_CHARACTERS
 from mediaserver.store.library import Bookmark, Entry
 from mediaserver.store.recordings import UnknownRecording
-from signalling import body, tokens
+from signalling import body, pieces, tokens
 from signalling.auth import Bearer
 from signalling.context import bearer, services
 from signalling.errors import MalformedMessage, Unauthorized
 from signalling.names import clean
 from signalling.openapi import Route, json_response
 
-COOKIE = "loupe_view"
+COOKIE = "loupe_view_"
+"""With the view's id, so that one of several tabs neither takes over nor ends what another plays."""
 RANGE_BYTES = 1024 * 1024
 """Of one response: a server may send less of a range than was asked (RFC 9110 section 15.3.7), so nobody
-holds a connection, or much memory, while a film plays."""
+holds a connection while a film plays."""
 BASE = "/api/v1/recordings"
 MAX_DIGITS = 9
 """Of a number in a path: more than any recording has segments or seconds."""
@@ -123,8 +125,10 @@ class RecordingDetail(Struct, frozen=True, kw_only=True):
     bookmarks: list[BookmarkPart]
     rights: list[str]
     """What the asker may do with it: ``mark``, ``export``."""
+    view: str
+    """The view that this answer opened: to be named by ``?view=`` with whatever is read by its cookie."""
     view_seconds: float
-    """How long the view lasts that this answer opened."""
+    """How long it lasts."""
     use: Use
     """What it was opened for."""
 
@@ -239,9 +243,9 @@ async def open_view(request: web.Request) -> web.Response:
         Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
         subject=entry.id, details={"view": view.id, "use": use.value},
     )  # fmt: skip
-    response = json_response(await _detail(at, asking, entry, recording, use))
+    response = json_response(await _detail(at, asking, entry, view))
     response.set_cookie(
-        COOKIE, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",
+        COOKIE + view.id, view.secret, path=f"{BASE}/{entry.id}/", httponly=True, samesite="Strict",
         secure=request.secure, max_age=round(VIEW_SECONDS),
     )  # fmt: skip
     return response
@@ -254,17 +258,19 @@ async def show_view(request: web.Request) -> web.Response:
 
 
 async def close_view(request: web.Request) -> web.Response:
-    """Ends the view that the cookie names."""
+    """Ends the view that the query names and its cookie opens."""
     at = desk(request)
-    view = at.views.close(request.cookies.get(COOKIE, ""))
+    name = _cookie(request)
+    view = at.views.close(request.cookies.get(name, ""))
     response = web.Response(status=204)
     if view is not None:
         at.end_view(view)
-        response.del_cookie(COOKIE, path=f"{BASE}/{view.recording.id}/")
+        response.del_cookie(name, path=f"{BASE}/{view.recording.id}/")
     return response
 
 
-async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording, use: Use) -> RecordingDetail:
+async def _detail(at: Desk, asking: Bearer, entry: Entry, view: View[tokens.Claims]) -> RecordingDetail:
+    recording = view.recording
     bookmarks = await at.library.bookmarks(entry)
     tracks, events, seconds = await at.in_reader(_parts, recording, at.labels(recording))
     return RecordingDetail(
@@ -274,8 +280,9 @@ async def _detail(at: Desk, asking: Bearer, entry: Entry, recording: Recording, 
         events=events,
         bookmarks=[_bookmark(one) for one in bookmarks],
         rights=[right.value for right in (Right.MARK, Right.EXPORT) if right in asking.rights],
+        view=view.id,
         view_seconds=VIEW_SECONDS,
-        use=use,
+        use=view.use,
     )
 
 
@@ -314,17 +321,21 @@ def _segments(recording: Recording, track: Track) -> Iterable[SegmentPart]:
 
 
 def viewing(request: web.Request) -> tuple[Desk, View[tokens.Claims]]:
-    """The view that the cookie opens.
+    """The view that the query names and its cookie opens.
 
     Raises ``Unauthorized`` without one, and once it is over or its token is withdrawn.
     """
     at = desk(request)
     try:
-        view = at.views.get(request.cookies.get(COOKIE, ""), request.match_info["recording"])
+        view = at.views.get(request.cookies.get(_cookie(request), ""), request.match_info["recording"])
     except UnknownRecording as error:
         raise Unauthorized(error.message) from None
     services(request).authenticator.check_standing(view.holder)
     return at, view
+
+
+def _cookie(request: web.Request) -> str:
+    return COOKIE + request.query.get("view", "")
 
 
 # ---- Media ----
@@ -337,7 +348,7 @@ def _number(request: web.Request, name: str) -> int:
     return int(text)
 
 
-async def read_segment(request: web.Request) -> web.Response:
+async def read_segment(request: web.Request) -> web.StreamResponse:
     """A range of a segment's plain bytes; only the chunks it lies in are decrypted."""
     at, view = viewing(request)
     track = view.track(request.match_info["track"])
@@ -355,11 +366,15 @@ async def read_segment(request: web.Request) -> web.Response:
     if not whole:
         stop = min(stop, start + RANGE_BYTES)
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{segment.size}"
-    content = await at.in_reader(view.recording.read, segment, start, stop - start)
-    view.note(track, segment)
-    return web.Response(
-        status=200 if whole else 206, body=content, content_type=segment.media_type, headers=headers
-    )
+
+    async def read(offset: int, length: int) -> bytes:
+        content = await at.in_reader(view.recording.read, segment, offset, length)
+        view.note(track, segment)
+        return content
+
+    response = web.StreamResponse(status=200 if whole else 206, headers=headers)
+    response.content_type = segment.media_type
+    return await pieces.send(request, response, range(start, stop), read, partial(viewing, request))
 
 
 async def read_thumbnail(request: web.Request) -> web.Response:
@@ -399,6 +414,7 @@ async def remove_bookmark(request: web.Request) -> web.Response:
 _REVIEW = "the right `review` in the recording's room"
 _MARK = "the right `mark` in the recording's room"
 _VIEW = "the cookie of a view"
+VIEW_QUERY: dict[str, dict[str, Any]] = {"view": {"type": "string", "maxLength": 64}}
 _SEARCH: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
     "staff": {"type": "string", "maxLength": MAX_LABEL_CHARACTERS},
@@ -419,20 +435,21 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/views", handler=show_view, summary="Whether a view stands.",
-        response=None, bearer=None, rights=_VIEW, problems=(401,),
+        query=VIEW_QUERY, response=None, bearer=None, rights=_VIEW, problems=(401,),
     ),
     Route(
         method="DELETE", path=f"{BASE}/{{recording}}/views", handler=close_view, summary="Ends a view.",
-        response=None, bearer=None, problems=(404,),
+        query=VIEW_QUERY, response=None, bearer=None, problems=(404,),
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/tracks/{{track}}/segments/{{number}}", handler=read_segment,
-        summary="A segment, or a range of it.", response=None, binary="video/webm", bearer=None, rights=_VIEW,
-        problems=(401, 404, 416),
+        summary="A segment, or a range of it.", query=VIEW_QUERY, response=None, binary="video/webm",
+        bearer=None, rights=_VIEW, problems=(401, 404, 416),
     ),
     Route(
         method="GET", path=f"{BASE}/{{recording}}/tracks/{{track}}/thumbnails/{{second}}",
-        handler=read_thumbnail, summary="A small picture.", response=None, binary="image/jpeg", bearer=None,
+        handler=read_thumbnail, summary="A small picture.", query=VIEW_QUERY, response=None,
+        binary="image/jpeg", bearer=None,
         rights=_VIEW, problems=(401, 404),
     ),
     Route(

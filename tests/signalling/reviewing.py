@@ -52,6 +52,8 @@ class Reviewed:
     house: House
     desk: Desk
     recording: str = RECORDING
+    view: str = ""
+    """The one opened last: what is asked without a token is read by it."""
 
     async def ask(
         self,
@@ -66,10 +68,14 @@ class Reviewed:
         headers = dict(more.pop("headers", {}))
         if role is not None:
             headers |= self.house.bearer(role, room, procedure=procedure)
+        elif self.view:
+            more["params"] = {"view": self.view, **more.get("params", {})}
         response = await self.house.http.request(
             method, f"{self.house.url}{BASE}{path}", headers=headers, **more
         )
         await response.read()
+        if (method, response.status) == ("POST", 200) and path.endswith("/views"):
+            self.view = (await response.json())["view"]
         return response
 
     async def open(self, **more: Any) -> dict[str, Any]:

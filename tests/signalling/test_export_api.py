@@ -57,6 +57,9 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     await here.open()
     taken = await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4", role=None)
     assert taken.status == 200
+    await here.open(use="quality")
+    other = await here.ask("GET", f"{EXPORTS}/{begun['id']}/files/film.mp4", role=None)
+    assert (other.status, (await other.json())["code"]) == (403, "not_permitted"), "it was copied for care"
     assert taken.headers["Content-Disposition"].startswith("attachment")
     with av.open(io.BytesIO(await taken.read()), "r") as container:
         assert len(list(container.decode(video=0))) == 80
@@ -68,6 +71,7 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     assert await steps(here, begun["id"]) == [
         ("begun", "success", PROCEDURE),
         ("finished", "success", PROCEDURE),
+        ("taken", "success", PROCEDURE),
     ]
     assert (await here.ask("DELETE", f"{EXPORTS}/{begun['id']}")).status == 204
     assert (await here.ask("GET", f"{EXPORTS}/{begun['id']}")).status == 404

@@ -110,7 +110,7 @@ async def test_without_a_view_no_byte_is_read(here: Reviewed) -> None:
     for path in (SEGMENT, f"/{RECORDING}/tracks/t-cam-a/thumbnails/1"):
         assert (await here.ask("GET", path, role=None)).status == 401
         assert (await here.ask("GET", path)).status == 401, "a token alone is no view"
-        assert (await here.ask("GET", path, role=None, headers={"Cookie": f"{COOKIE}=x"})).status == 401
+        assert (await here.ask("GET", path, role=None, headers={"Cookie": f"{COOKIE}x=x"})).status == 401
 
 
 async def test_ranges_are_what_was_sealed(here: Reviewed) -> None:
@@ -176,6 +176,18 @@ async def test_a_view_ends_with_its_time_and_by_its_page(here: Reviewed) -> None
     here.house.clock.ahead_seconds += 1
     assert (await here.ask("DELETE", f"/{RECORDING}/views", role=None)).status == 204
     assert (await here.ask("GET", SEGMENT, role=None)).status == 401
+
+
+async def test_one_tab_neither_takes_over_nor_ends_what_another_plays(here: Reviewed) -> None:
+    await here.open()
+    first = {"view": here.view}
+    await here.open()
+    assert first["view"] != here.view
+    for view in (first, {}):
+        assert (await here.ask("GET", SEGMENT, role=None, params=view)).status == 200
+    assert (await here.ask("DELETE", f"/{RECORDING}/views", role=None)).status == 204
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 401
+    assert (await here.ask("GET", SEGMENT, role=None, params=first)).status == 200
 
 
 async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:

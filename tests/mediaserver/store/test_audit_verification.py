@@ -179,3 +179,17 @@ def test_wherever_it_is_damaged(tmp_path_factory: pytest.TempPathFactory, seq: i
     database.close()
     assert not found.intact
     assert found.first_seq == {"insert": seq + 1, "swap": min(seq, other)}.get(damage, seq)
+
+
+async def test_what_was_kept_before_there_was_a_key_is_signed_by_the_first_with_one(
+    database: Database, vault: Vault
+) -> None:
+    keyless = AuditTrail(database, None)
+    for _ in range(4 * EVERY):
+        keyless.append("session.start", actor="u1")
+    await keyless.flush()
+    kept = AuditTrail(database, vault)
+    kept.append("audit.start", actor="system")
+    await kept.flush()
+    found = look(database, vault)
+    assert (found.problem, found.unsigned, found.records) == (None, 0, 4 * EVERY + 1)

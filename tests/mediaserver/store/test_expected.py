@@ -1,4 +1,4 @@
-"""What the database expects of recordings: ends of the audit, segments of the index, less what was deleted."""
+"""What the database expects of recordings: the audit's ends, the index's segments, less what was deleted."""
 
 from __future__ import annotations
 

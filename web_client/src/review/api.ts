@@ -25,6 +25,8 @@ export interface Found {
 export interface ExportState {
   id: string;
   form: string;
+  /** What it is for; only a view for that may take its files. */
+  use: Use;
   state: "waiting" | "running" | "finished" | "failed" | "cancelled";
   percent: number;
   rate: number;
@@ -77,6 +79,10 @@ export class Refused extends Error {
   }
 }
 
+export function codeOf(error: unknown): string {
+  return error instanceof Refused || error instanceof JoinRefused ? error.code : "other";
+}
+
 export class ReviewApi {
   readonly #invitation: string;
   #admission: Admission;
@@ -106,13 +112,13 @@ export class ReviewApi {
   }
 
   /** Whether the server still lets this browser read it; a server that cannot be reached has not said no. */
-  async stands(recording: string): Promise<boolean> {
-    return (await this.#send("GET", `${BASE}/${recording}/views`, undefined)).status !== 401;
+  async stands(recording: string, view: string): Promise<boolean> {
+    return (await this.#send("GET", `${BASE}/${recording}/views?view=${view}`, undefined)).status !== 401;
   }
 
   /** Also while the page is being closed. */
-  close(recording: string): void {
-    void fetch(`${BASE}/${recording}/views`, { method: "DELETE", keepalive: true }).catch(() => undefined);
+  close(recording: string, view: string): void {
+    void fetch(`${BASE}/${recording}/views?view=${view}`, { method: "DELETE", keepalive: true }).catch(() => undefined);
   }
 
   mark(recording: string, seconds: number, label: string): Promise<Bookmark> {
@@ -159,11 +165,3 @@ export class ReviewApi {
     }
   }
 }
-
-export const segmentUrl = (recording: string, track: string, number: number): string =>
-  `${BASE}/${recording}/tracks/${track}/segments/${number}`;
-
-export const thumbnailUrl = (recording: string, track: string, seconds: number): string =>
-  `${BASE}/${recording}/tracks/${track}/thumbnails/${Math.floor(seconds)}`;
-
-export const fileUrl = (recording: string, id: string, name: string): string => `${BASE}/${recording}/exports/${id}/files/${name}`;

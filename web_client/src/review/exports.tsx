@@ -3,12 +3,12 @@ import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { language, words } from "../i18n";
 import { Button } from "../ui/parts";
-import { fileUrl } from "./api";
 import type { ExportList, ExportState, ReviewApi, Subject } from "./api";
 import { adviceOn, failed } from "./faults";
 import { clockText } from "./model";
 import type { Player } from "./player";
 import { nameOf } from "./stage";
+import type { View } from "./view";
 
 const ASK_MS = 1_000;
 const STILLS = new Set(["png", "jpeg", "dicom-still"]);
@@ -63,7 +63,7 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
       {form.value.startsWith("dicom") && <SubjectFields />}
       <Button icon="check" tone="main" word={t.startExport} onPress={() => void begin()} />
       <p class="quiet">{t.derived}</p>
-      <ul>{exports.value.map((one) => <Export key={one.id} one={one} recording={recording} api={api} />)}</ul>
+      <ul>{exports.value.filter((one) => one.use === player.detail.use).map((one) => <Export key={one.id} one={one} view={player.view} api={api} />)}</ul>
     </section>
   );
 }
@@ -136,11 +136,11 @@ function Span({ player }: { player: Player }) {
   );
 }
 
-function Export({ one, recording, api }: { one: ExportState; recording: string; api: ReviewApi }) {
+function Export({ one, view, api }: { one: ExportState; view: View; api: ReviewApi }) {
   const t = words.value.review;
   const busy = one.state === "waiting" || one.state === "running";
   const remove = (): void => {
-    api.removeExport(recording, one.id).then(() => (exports.value = exports.value.filter((other) => other.id !== one.id)), failed);
+    api.removeExport(view.recording, one.id).then(() => (exports.value = exports.value.filter((other) => other.id !== one.id)), failed);
   };
   const what = t.forms[one.form] ?? one.form;
   return (
@@ -153,10 +153,10 @@ function Export({ one, recording, api }: { one: ExportState; recording: string; 
         </>
       )}
       {one.state === "failed" && <span class="fault">{words.value.errorCode(one.code)}</span>}
-      <Archived one={one} recording={recording} api={api} />
+      <Archived one={one} recording={view.recording} api={api} />
       <div class="actions">
         {one.files.map((name) => (
-          <a key={name} class="button" href={fileUrl(recording, one.id, name)} download>{t.download(name)}</a>
+          <a key={name} class="button" href={view.file(one.id, name)} download>{t.download(name)}</a>
         ))}
         <Button icon="close" word={busy ? t.stop : t.remove} onPress={remove} />
       </div>

@@ -1,13 +1,8 @@
 /** What went wrong, in the reader's words. */
-import { JoinRefused } from "../client/errors";
 import { words } from "../i18n";
 import type { Advice } from "../i18n";
 import { notice } from "../ui/notices";
-import { Refused } from "./api";
-
-export function codeOf(error: unknown): string {
-  return error instanceof Refused || error instanceof JoinRefused ? error.code : "other";
-}
+import { codeOf } from "./api";
 
 export function adviceOn(code: string): Advice {
   const { faults } = words.value.review;

@@ -2,11 +2,11 @@
  * One track on two media elements: one plays the segment of the moment, the other has the next one ready. Follows the
  * master clock; never leads it.
  */
-import { segmentUrl } from "./api";
 import { correction } from "./clock";
 import type { MasterClock } from "./clock";
 import { gapAt, segmentAfter, segmentAt } from "./model";
 import type { Gap, Segment, Track } from "./model";
+import type { View } from "./view";
 
 /** The next segment is fetched this long before it is needed, times the speed. */
 const AHEAD_SECONDS = 8;
@@ -26,13 +26,13 @@ interface Holder {
 
 export class Lane {
   readonly track: Track;
-  readonly #recording: string;
+  readonly #view: View;
   #front: Holder;
   #back: Holder;
   #failures = 0;
 
-  constructor(recording: string, track: Track, elements: readonly [HTMLVideoElement, HTMLVideoElement]) {
-    this.#recording = recording;
+  constructor(view: View, track: Track, elements: readonly [HTMLVideoElement, HTMLVideoElement]) {
+    this.#view = view;
     this.track = track;
     this.#front = { element: elements[0], segment: null };
     this.#back = { element: elements[1], segment: null };
@@ -105,7 +105,7 @@ export class Lane {
   #load(holder: Holder, segment: Segment): void {
     holder.segment = segment;
     holder.element.preload = "auto";
-    holder.element.src = segmentUrl(this.#recording, this.track.id, segment.number);
+    holder.element.src = this.#view.segment(this.track.id, segment.number);
   }
 
   #prepareNext(segment: Segment, at: number, speed: number): void {
@@ -135,6 +135,7 @@ export class Lane {
     this.#failures += 1;
     // Not asked again at once: a server that refuses would be asked many times a second.
     const { segment } = holder;
+    void this.#view.check();
     setTimeout(() => {
       if (holder.segment === segment) holder.segment = null;
     }, 1000 * Math.min(10, this.#failures));

@@ -4,7 +4,8 @@ import { useEffect } from "preact/hooks";
 import { words } from "../i18n";
 import { ErrorCard } from "../ui/parts";
 import type { Found, ReviewApi, Search } from "./api";
-import { adviceOn, codeOf } from "./faults";
+import { codeOf } from "./api";
+import { adviceOn } from "./faults";
 import { clockText } from "./model";
 import type { Entry } from "./model";
 

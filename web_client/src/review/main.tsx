@@ -11,8 +11,8 @@ import { CodeForm } from "../lobby/code";
 import { mayUse, place } from "../lobby/places";
 import { Button, ErrorCard } from "../ui/parts";
 import { LanguageSwitch } from "../ui/shell";
-import { ReviewApi } from "./api";
-import { adviceOn, codeOf } from "./faults";
+import { codeOf, ReviewApi } from "./api";
+import { adviceOn } from "./faults";
 import { Library } from "./library";
 import { momentOf } from "./model";
 import type { Detail, Use } from "./model";
@@ -72,18 +72,9 @@ async function openRecording(api: ReviewApi, recording: string, seconds: number,
   }
 }
 
-/** A view ends with its time, and is opened again unseen; or because it may go on no longer, which is said. */
-async function watchOn(api: ReviewApi, { entry, use }: Detail): Promise<void> {
-  const recording = entry.id;
-  if (await api.stands(recording)) return;
-  try {
-    await api.open(recording, use);
-  } catch (error) {
-    const code = codeOf(error);
-    const gone = step.value.kind !== "watching" || step.value.detail.entry.id !== recording;
-    if (code === "network" || gone) return;
-    step.value = { kind: "fault", api, code: code === "teaching_not_consented" ? "teaching_withdrawn" : code };
-  }
+/** What is watched may go on no longer, which is said. */
+function lost(api: ReviewApi, code: string): void {
+  step.value = { kind: "fault", api, code: code === "teaching_not_consented" ? "teaching_withdrawn" : code };
 }
 
 function Page() {
@@ -140,7 +131,9 @@ function Body({ now }: { now: Step }) {
         </main>
       );
     case "watching":
-      return <Watch opened={now.detail} seconds={now.seconds} api={now.api} watchOn={watchOn} />;
+      return (
+        <Watch opened={now.detail} seconds={now.seconds} api={now.api} lost={(code) => lost(now.api, code)} />
+      );
   }
 }
 

@@ -64,6 +64,8 @@ export interface Detail {
   events: Happening[];
   bookmarks: Bookmark[];
   rights: string[];
+  /** The view that its opening opened, and how long that lasts. */
+  view: string;
   view_seconds: number;
   use: Use;
 }

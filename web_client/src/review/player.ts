@@ -6,6 +6,7 @@ import { Lane } from "./lane";
 import type { LaneState } from "./lane";
 import { frameSeconds, gapAt } from "./model";
 import type { Detail, Track } from "./model";
+import type { View } from "./view";
 
 /** While a picture loads all wait for it, but not for ever: a camera that does not come must not stop the others. */
 const PATIENCE_MS = 3_000;
@@ -14,6 +15,8 @@ const TOLD_MS = 100;
 
 export class Player {
   readonly detail: Detail;
+  /** By which its media are read. */
+  readonly view: View;
   readonly position: Signal<number>;
   readonly playing = signal(false);
   readonly speed = signal(1);
@@ -27,8 +30,9 @@ export class Player {
   #waitingSinceMs: number | null = null;
   #toldMs = 0;
 
-  constructor(detail: Detail, seconds: number) {
+  constructor(detail: Detail, seconds: number, view: View) {
     this.detail = detail;
+    this.view = view;
     this.#clock = new MasterClock(detail.seconds);
     this.#clock.seek(seconds, performance.now());
     this.position = signal(this.#clock.at(performance.now()));
@@ -36,7 +40,7 @@ export class Player {
   }
 
   attach(track: Track, elements: readonly [HTMLVideoElement, HTMLVideoElement]): () => void {
-    const lane = new Lane(this.detail.entry.id, track, elements);
+    const lane = new Lane(this.view, track, elements);
     lane.setMuted(track.kind === "video" || !this.soundOn.value);
     this.#lanes.set(track.id, lane);
     return () => {
@@ -102,6 +106,7 @@ export class Player {
     cancelAnimationFrame(this.#frame);
     for (const lane of this.#lanes.values()) lane.close();
     this.#lanes.clear();
+    this.view.close();
   }
 
   #tick = (nowMs: number): void => {

@@ -3,7 +3,6 @@ import { signal } from "@preact/signals";
 import { words } from "../i18n";
 import { recall, remember } from "../client/remembered";
 import { Button } from "../ui/parts";
-import { thumbnailUrl } from "./api";
 import { clockText, gapsOf, receptionOf } from "./model";
 import type { Reception, Track } from "./model";
 import { hasPicture } from "./player";
@@ -94,7 +93,7 @@ function Filmstrip({ player }: { player: Player }) {
       {moments.map((seconds, index) => (
         <button key={index} type="button" onClick={() => player.seek(seconds)} aria-label={words.value.review.goTo(clockText(seconds))}>
           {hasPicture(camera, seconds)
-            ? <img src={thumbnailUrl(detail.entry.id, camera.id, seconds)} alt="" loading="lazy" />
+            ? <img src={player.view.thumbnail(camera.id, seconds)} alt="" loading="lazy" />
             : <span class="no-thumbnail" />}
           <small aria-hidden="true">{clockText(seconds)}</small>
         </button>

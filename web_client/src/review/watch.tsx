@@ -17,10 +17,9 @@ import { Player } from "./player";
 import { Reception } from "./reception";
 import { pinnedTrack, Stage } from "./stage";
 import { Timeline } from "./timeline";
+import { View } from "./view";
 
 const SKIP_SECONDS = 10;
-/** How often it is asked whether this may still be watched. */
-const STANDING_MS = 2_000;
 
 declare global {
   interface Window {
@@ -29,32 +28,28 @@ declare global {
   }
 }
 
-interface Watched {
+interface Opened {
   opened: Detail;
   seconds: number;
   api: ReviewApi;
-  watchOn: (api: ReviewApi, opened: Detail) => Promise<void>;
+  /** It may not be watched any more, and why. */
+  lost: (code: string) => void;
 }
 
-export function Watch({ opened, seconds, api, watchOn }: Watched) {
-  const player = useMemo(() => new Player(opened, seconds), [opened]);
+export function Watch({ opened, seconds, api, lost }: Opened) {
+  const player = useMemo(() => new Player(opened, seconds, new View(api, opened, lost)), [opened]);
   const detail = useMemo(() => signal(opened), [opened]);
   useEffect(() => {
     window.loupeReview = { player };
-    const leave = (): void => api.close(opened.entry.id);
+    const leave = (): void => player.view.close();
     window.addEventListener("pagehide", leave);
     return () => {
       window.removeEventListener("pagehide", leave);
       delete window.loupeReview;
       pinnedTrack.value = null;
       player.close();
-      api.close(opened.entry.id);
     };
   }, [player]);
-  useEffect(() => {
-    const timer = setInterval(() => void watchOn(api, opened).catch(() => undefined), STANDING_MS);
-    return () => clearInterval(timer);
-  }, [opened]);
   useShortcuts(() => shortcuts(player, detail));
   return (
     <>
