@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Iterator
 from errno import EDQUOT, ENOSPC
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -322,12 +323,12 @@ class Recorder:
     # ---- Disk ----
 
     def _next_number(self, running: Running, track: TrackId) -> int:
-        numbers = [-1]
+        numbers = [0]
         for location in self._locations.all:
+            folder = RecordingFolder.of(location.root, running.id)
             with contextlib.suppress(Stalled):
-                found = location.do(RecordingFolder.of(location.root, running.id).journals)
-                numbers += [number for number, _ in found.get(track, [])]
-        return max(numbers) + 1
+                numbers.append(location.do(partial(folder.next_number, track)))
+        return max(numbers)
 
     def _leave(self, location: Location, error: OSError) -> bool:
         """A call on this location failed: makes room for what ends recordings, and goes on elsewhere. False
