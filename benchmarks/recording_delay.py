@@ -1,15 +1,19 @@
 """Whether recording slows forwarding: the time that packets spend in the server, with recording and without.
 
-``python -m benchmarks.recording_delay [--windows 5] [--seconds 8]``
+``python -m benchmarks.recording_delay [--windows 5] [--seconds 8] [--before-all]``
 
 One server on loopback, one room, ten publications of 6 Mbit/s from real WebRTC endpoints and as many viewers.
 Windows with and without recording take turns, in either order, so that whatever else the machine does meets
 both alike; the ratio is the median of neighbours'. A window without recording begins when all before it is
-sealed. Publishers make a key frame more often than the recorder asks for one, so that both kinds of window
-carry the same media: a key frame's burst is what the slowest packets are part of. Time in the server is the
-server's own histogram of every packet to every viewer; the processor time is that of the recorder and its
-sealing worker. A window in which viewers were not sent their pictures says nothing of that load, and ends the
-run.
+sealed. Every picture is a key frame: a recorder asks for some, and were they larger than the rest, the
+slowest packets would be those of the moments in which the key frames of several publishers meet. Time in the
+server is the server's own histogram of every packet to every viewer; the processor time is that of the
+recorder and its sealing worker.
+
+On a machine whose processors the load client shares, the slowest packets are those of moments in which the
+worker had to wait for a processor: ``--before-all`` puts it before all other processes (needs CAP_SYS_NICE),
+and what is measured is its own work. A window in which viewers were not sent their pictures says nothing of
+that load, and ends the run.
 """
 
 from __future__ import annotations
@@ -33,9 +37,8 @@ from benchmarks.forwarding import DELAY
 from benchmarks.link import Place, loopback
 
 PUBLISHERS, VIEWERS, RATE_KBPS = 10, 10, 6000
-KEY_SECONDS = 2
-"""Between key frames of a publisher: a twentieth of the packets are theirs, so that p99 lies within them, not
-where they end."""
+KEY_FRAME_FACTOR = 4
+"""A key frame of the load client has so many times the packets of another."""
 SETTLE_SECONDS = 3.0
 """After each change: key frames were asked for, and taps filled."""
 STOP_SECONDS, SEAL_SECONDS = 1.5, 30.0
@@ -80,8 +83,8 @@ class Theatre:
 @contextlib.contextmanager
 def media(place: Place, server: servers.Running, seconds: float) -> Iterator[None]:
     """Publishers and viewers, once all of them have media."""
-    options = ["--json", "--publishers", str(PUBLISHERS), "--rate-kbps", str(RATE_KBPS)]
-    options += ["--key-interval", str(KEY_SECONDS), "--viewers", str(VIEWERS), "--bind", place.client_address]
+    options = ["--json", "--publishers", str(PUBLISHERS), "--rate-kbps", str(RATE_KBPS // KEY_FRAME_FACTOR)]
+    options += ["--key-interval", "0", "--viewers", str(VIEWERS), "--bind", place.client_address]
     options += ["--duration", str(round(seconds))]
     command = [servers.binary("loupe-loadtest"), *server.client_arguments(), *options]
     client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -103,6 +106,13 @@ def recorder(server: servers.Running) -> int:
     sys.exit("the server has no recorder")
 
 
+def put_before_all(server: servers.Running) -> None:
+    """The server's media workers, as sched(7) has it: first in, first out. Raises ``PermissionError``."""
+    for task in Path(f"/proc/{server.pid}/task").iterdir():
+        if (task / "comm").read_text().startswith(processor.WORKER_THREAD):
+            os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(1))
+
+
 def await_sealed(server: servers.Running) -> None:
     """Until nothing that is over waits for its sealing."""
     assert server.data is not None
@@ -116,16 +126,19 @@ def await_sealed(server: servers.Running) -> None:
             time.sleep(0.1)
 
 
-def measure(windows: int, seconds: float) -> dict[str, Any]:
+def measure(windows: int, seconds: float, *, before_all: bool) -> dict[str, Any]:
     """One run."""
     place = loopback("loopback, unpinned")
     os.environ["LOUPE_RECORDING_MASTER_KEY"] = secrets.token_hex(32)
+    os.environ["LOUPE_WATCH__PICTURES"] = "false"  # a probe would be given every picture here
     found: dict[bool, list[float]] = {False: [], True: []}
     flows: dict[bool, list[int]] = {False: [], True: []}
     shares: list[float] = []
     whole = 2 * windows * (seconds + SETTLE_SECONDS + STOP_SECONDS + 4) + 10
     with contextlib.ExitStack() as running:
         server = running.enter_context(servers.ours(place))
+        if before_all:
+            put_before_all(server)
         theatre = Theatre(server)  # opened before its viewers come: a new patient sends observers out
         running.enter_context(media(place, server, whole))
         pid = recorder(server)
@@ -154,6 +167,7 @@ def measure(windows: int, seconds: float) -> dict[str, Any]:
         "publications": PUBLISHERS,
         "bits_per_second": RATE_KBPS * 1000,
         "viewers": VIEWERS,
+        "worker_before_all": before_all,
         "packets_per_second_without": flows[False],
         "packets_per_second_with": flows[True],
         "p99_ms_without": found[False],
@@ -170,9 +184,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--windows", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--before-all", action="store_true")
     given = parser.parse_args()
     machine = results.machine()
-    found = measure(given.windows, given.seconds)
+    found = measure(given.windows, given.seconds, before_all=given.before_all)
     results.write("recording_delay", {**machine, **found})
     for name, value in {**machine, **found}.items():
         print(f"{name}: {value}")

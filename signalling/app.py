@@ -40,7 +40,7 @@ from signalling.holders import Holders
 from signalling.keys import TokenKeys
 from signalling.limits import Connections, HttpLimits, from_settings
 from signalling.precall import Precalls
-from signalling.readings import Readings
+from signalling.readings import READINGS, Readings
 from signalling.sessions import Sessions
 
 
@@ -108,7 +108,7 @@ def build(parts: Services, *, static: Path = pages.STATIC) -> web.Application:
     application[SERVICES] = parts
     application.on_shutdown.append(_stop_tests)
     application[whep_layers.STREAMS] = {}
-    application[operations.READINGS] = Readings()
+    application[READINGS] = Readings()
     application[operations.EXPORTS] = Exports()
     application[pages.FILES] = pages.StaticFiles(static)
     application.add_routes([web.get("/ws", websocket.handle)])

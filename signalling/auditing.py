@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 
 from aiohttp import web
 
@@ -13,6 +14,8 @@ from mediaserver.participant import Participant
 from signalling.auth import Bearer
 from signalling.context import Services, bearer_text, services
 from signalling.errors import TokenUsed, Unauthorized
+from signalling.readings import READINGS
+from signalling.tokens import is_room_name
 
 
 def address_class(remote: str | None) -> AddressClass | None:
@@ -38,7 +41,8 @@ def actor(holder: Bearer, remote: str | None) -> Actor:
 
 
 def denied_request(request: web.Request, error: LoupeError) -> None:
-    """A request over HTTP that the asker's rights do not cover; strangers without a token leave no record."""
+    """A request over HTTP that the asker's rights do not cover; strangers without a token leave no record,
+    and who asks the same again and again one in ten minutes."""
     if not isinstance(error, NotPermitted | TokenUsed):
         return
     parts = services(request)
@@ -47,16 +51,18 @@ def denied_request(request: web.Request, error: LoupeError) -> None:
     except Unauthorized:
         return
     resource = request.match_info.route.resource
+    route = resource.canonical if resource else None
+    asked = request.match_info.get("room") or request.query.get("room") or ""
+    room = asked if is_room_name(asked) else holder.claims.room
+    refusal = (holder.claims.sub, room, f"{request.method} {route}", error.code)
+    if not request.config_dict[READINGS].is_news(refusal, time.monotonic()):
+        return
     parts.audit.append(
         Event.ACCESS_DENY,
         actor=actor(holder, request.remote),
-        room=holder.claims.room,
+        room=room,
         outcome="denied",
-        details={
-            "method": request.method,
-            "route": resource.canonical if resource else None,
-            "code": error.code,
-        },
+        details={"method": request.method, "route": route, "code": error.code},
     )
 
 

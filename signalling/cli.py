@@ -361,7 +361,10 @@ def drain(
     config: ConfigOption = None,
     url: Annotated[str | None, typer.Option(help="The server; otherwise the configured one here.")] = None,
     override: Annotated[
-        str, typer.Option(help="Why live surgeries are interrupted, at least ten letters; it is audited.")
+        str,
+        typer.Option(
+            help="Why live surgeries are interrupted, at least ten letters; audited where a master key is."
+        ),
     ] = "",
 ) -> None:
     """End the running server once everybody was told to move. Refused while a surgery is live."""

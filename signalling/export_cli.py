@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -257,15 +257,16 @@ def send(
     ],
 ) -> None:
     """Hand exported DICOM objects to an archive (C-STORE)."""
-    from mediaserver.review.export.archive import parse, store
+    from mediaserver.review.export.archive import parse, plain, store
 
     try:
         where = parse(archive)
     except ValueError as error:
         _fail(str(error), 2)
     try:
-        objects = [partial(nullcontext, file) for file in files]
-        store(where, objects, lambda number: print(f"stored {number} of {len(files)}"))
+        store(
+            where, [plain(file) for file in files], lambda number: print(f"stored {number} of {len(files)}")
+        )
     except LoupeError as error:
         _fail(error.message)
 

@@ -1,6 +1,6 @@
 """``/api/v1/operations``: the board, rooms, history, timeline, alerts and reports for operators.
 
-Every path needs the right ``inspect``. Who reads a room's past is audited, once in ten minutes.
+Every path needs the right ``inspect``. Who reads is audited, with the time it is of, once in ten minutes.
 ``docs/operations-api.md`` lists the paths.
 """
 
@@ -39,17 +39,18 @@ from signalling.context import SERVICES, bearer, services
 from signalling.errors import MalformedMessage
 from signalling.exports import Exports
 from signalling.openapi import Route, json_response, served
-from signalling.readings import Readings
+from signalling.readings import READINGS
 from signalling.tokens import ANY_ROOM, ROOM_PATTERN
 
 PREFIX = "/api/v1/operations"
 RECENT_MS = 10 * 60 * 1000
+FOLLOWED_MS = RECENT_MS + 60 * 1000
+"""What a page holds of a room that it follows, by a clock that may be a minute off."""
 DAY_MS = 24 * 3600 * 1000
 MAX_LIMIT = 5_000
 MAX_CSV_MS = 3600 * 1000
 MAX_REPORT_MS = DAY_MS
 MAX_TIME_MS = 1 << 53
-READINGS: web.AppKey[Readings] = web.AppKey("readings", Readings)
 EXPORTS: web.AppKey[Exports] = web.AppKey("exports", Exports)
 
 
@@ -65,14 +66,20 @@ def _operator(request: web.Request) -> Bearer:
     return holder
 
 
-def _audit(request: web.Request, holder: Bearer, what: str) -> None:
-    room = request.match_info["room"]
-    if request.config_dict[READINGS].is_news((holder.claims.sub, room, what), time.monotonic()):
+def _audit(
+    request: web.Request, holder: Bearer, what: str, room: str | None, span: tuple[int, int] | None = None
+) -> None:
+    """``span``: of which time. A page that follows a live room asks for ever another: that is one reading."""
+    asked = request.query.get("from", ""), request.query.get("to", "")
+    if span is None or (not asked[1] and span[1] - span[0] <= FOLLOWED_MS):
+        asked = "", ""
+    if request.config_dict[READINGS].is_news((holder.claims.sub, room or "", what, *asked), time.monotonic()):
+        times = {} if span is None else {"from_ms": span[0], "to_ms": span[1]}
         services(request).audit.append(
             Event.OPERATIONS_READ,
             actor=actor(holder, request.remote),
             room=room,
-            details={"read": what},
+            details={"read": what, **times},
         )
 
 
@@ -131,8 +138,10 @@ async def causes(request: web.Request) -> web.Response:
 
 async def room(request: web.Request) -> web.Response:
     """One live room, down to the tracks."""
-    _operator(request)
-    return json_response(services(request).operations.room(request.match_info["room"]))
+    holder, name = _operator(request), request.match_info["room"]
+    found = services(request).operations.room(name)
+    _audit(request, holder, "live", name)
+    return json_response(found)
 
 
 # ---- Then ----
@@ -142,8 +151,9 @@ async def rooms(request: web.Request) -> web.Response:
     """Rooms that stood, newest first."""
     holder = _operator(request)
     database = services(request).operations.store.database
-    only = _only_room(request, holder)
-    found = await query.spans(database, *_span(request, DAY_MS), room=only, **_paging(request, 100))
+    only, span, paging = _only_room(request, holder), _span(request, DAY_MS), _paging(request, 100)
+    _audit(request, holder, "rooms", only, span)
+    found = await query.spans(database, *span, room=only, **paging)
     return json_response(found)
 
 
@@ -151,7 +161,7 @@ async def history(request: web.Request) -> web.Response:
     """Samples of a room, oldest first."""
     holder = _operator(request)
     name, span, paging = request.match_info["room"], _span(request, RECENT_MS), _paging(request, 1000)
-    _audit(request, holder, "history")
+    _audit(request, holder, "history", name, span)
     found = await query.samples(
         services(request).operations.store.database,
         name,
@@ -168,7 +178,7 @@ async def history_csv(request: web.Request) -> web.StreamResponse:
     name, (from_ms, to_ms) = request.match_info["room"], _span(request, RECENT_MS)
     if to_ms - from_ms > MAX_CSV_MS:
         raise MalformedMessage("an export holds an hour at most", field="from")
-    _audit(request, holder, "export")
+    _audit(request, holder, "export", name, (from_ms, to_ms))
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/csv; charset=utf-8",
@@ -203,7 +213,7 @@ async def timeline(request: web.Request) -> web.Response:
     holder = _operator(request)
     database = services(request).operations.store.database
     name, span, paging = request.match_info["room"], _span(request, RECENT_MS), _paging(request, 500)
-    _audit(request, holder, "timeline")
+    _audit(request, holder, "timeline", name, span)
     found = await query.timeline(database, name, *span, **paging)
     return json_response(found)
 
@@ -217,8 +227,9 @@ async def alerts(request: web.Request) -> web.Response:
         if "room" in request.query:
             standing = [one for one in standing if one.room == only]
         return json_response(AlertPage(alerts=standing[: paging["limit"]], next=None))
-    database = desk.store.database
-    return json_response(await query.alerts(database, *_span(request, DAY_MS), room=only, **paging))
+    span = _span(request, DAY_MS)
+    _audit(request, holder, "alerts", only, span)
+    return json_response(await query.alerts(desk.store.database, *span, room=only, **paging))
 
 
 async def incident(request: web.Request) -> web.Response:
@@ -253,7 +264,7 @@ def _report_asked(request: web.Request) -> tuple[Database, Settings, str, int, i
     from_ms, to_ms = _span(request, RECENT_MS)
     if to_ms - from_ms > MAX_REPORT_MS:
         raise MalformedMessage("a report covers a day at most", field="from")
-    _audit(request, holder, "report")
+    _audit(request, holder, "report", name, (from_ms, to_ms))
     return parts.operations.store.database, parts.settings, name, from_ms, to_ms
 
 

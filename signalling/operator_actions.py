@@ -43,7 +43,8 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Interruption(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``override`` is the reason for which a surgery is interrupted; it is audited."""
+    """``override`` is the reason for which a surgery is interrupted; the audit keeps it where there is a
+    master key to seal it with, else that one was given."""
 
     override: Override = ""
 
@@ -100,15 +101,15 @@ def _acting(request: web.Request, holder: Bearer, action: str) -> Iterator[dict[
     _note(request, holder, action, details)
 
 
-def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, str]:
-    """A reason may say whom it is about: the audit keeps it sealed, or not at all."""
+def _sealed(parts: Services, holder: Bearer, reason: str) -> dict[str, object]:
+    """A reason may say whom it is about: the audit keeps it sealed, or only that one was given."""
     vault = None if parts.store is None else parts.store.vault
     if vault is None:
-        return {}
+        return {"reason_kept": False}
     return {"sealed_reason": vault.seal_field(reason, reason_place(holder.claims.sub)).hex()}
 
 
-def _reason(parts: Services, holder: Bearer, override: str, refusal: str) -> dict[str, str]:
+def _reason(parts: Services, holder: Bearer, override: str, refusal: str) -> dict[str, object]:
     """What the audit keeps of it. Raises ``LiveSurgeries`` where none worth the name is given."""
     reason = override.strip()
     if len(reason) < MIN_REASON_CHARACTERS:
@@ -118,7 +119,7 @@ def _reason(parts: Services, holder: Bearer, override: str, refusal: str) -> dic
 
 def _interlock(
     parts: Services, holder: Bearer, room: Room, people: Collection[ParticipantId], override: str
-) -> dict[str, str]:
+) -> dict[str, object]:
     """Lets these people be interrupted, and what to audit of it. Raises ``LiveSurgeries``."""
     if not interrupts(room, people):
         return {}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-Reading: TypeAlias = tuple[str, str, str]
-"""Who read, of which room, and what."""
+from aiohttp import web
+
+Reading: TypeAlias = tuple[str, ...]
+"""Who read or was refused, of which room, what, and of which time."""
 
 QUIET_SECONDS = 10 * 60.0
 MAX_REMEMBERED = 10_000
@@ -27,3 +29,6 @@ class Readings:
         if len(self._told_at) < MAX_REMEMBERED:
             self._told_at[reading] = now
         return True
+
+
+READINGS: web.AppKey[Readings] = web.AppKey("readings", Readings)

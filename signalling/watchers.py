@@ -18,7 +18,8 @@ async def running(parts: Services, url: str) -> AsyncIterator[None]:
     desk, watch = parts.operations, parts.settings.watch
     work: list[Coroutine[None, None, None]] = []
     if watch.pictures:
-        work.append(PictureProbe(parts.server.registry, desk.picture_seen).run())
+        probe = desk.probe = PictureProbe(parts.server.registry, desk.picture_seen)
+        work.append(probe.run())
     if watch.canary:
         work.append(Canary(parts.authenticator, url, desk.canary_seen).run())
     tasks = [asyncio.create_task(one) for one in work]

@@ -23,6 +23,8 @@ QUIET_MS = 5 * 60 * 1000
 """Within this of an alert's beginning, the same cause in the same room is no news."""
 WATCH_MS = 30_000
 """What merely may be noticed must last this long; what hurts is told as soon as it lasts."""
+RETURN_MS = 60_000
+"""After a restart everybody who comes back is there, and what lasts is known to."""
 MAX_TOLD = 60
 """Raised alerts told in ``QUIET_MS``, over all rooms: nobody reads more. Surgeries, emergencies and the
 server itself are always told; of the others, the board and the history have what is not."""
@@ -42,6 +44,8 @@ class News:
 class _Standing:
     alert: Alert
     told_cleared: bool = False
+    awaited_until_ms: int = 0
+    """Stood when the process before ended: before this, nobody can say that it is over."""
 
 
 class Alerts:
@@ -60,6 +64,22 @@ class Alerts:
         """Those not cleared, newest first."""
         found = [one.alert for one in self._standing.values() if one.alert.cleared_ms is None]
         return sorted(found, key=lambda alert: -alert.raised_ms)
+
+    def take_up(self, left: Sequence[Alert], last_ms: int, now_ms: int) -> list[News]:
+        """What the process before left, the oldest first; it sampled at ``last_ms`` for the last time.
+
+        An alert of the last five minutes goes on standing: a server that starts again and again tells none
+        more often. One that is older was over with that process; whatever still lasts is raised anew.
+        """
+        news: list[News] = []
+        for one in left:
+            if now_ms - one.raised_ms < QUIET_MS:
+                known = _Standing(one, one.cleared_ms is not None, now_ms + RETURN_MS)
+                self._standing[one.room, one.cause.cause] = known
+            elif one.cleared_ms is None:
+                over = msgspec.structs.replace(one, cleared_ms=max(last_ms, one.raised_ms))
+                news.append(News(over, "cleared"))
+        return news
 
     def second(
         self, room: str | None, clinical_class: ClinicalClass | None, lasting: Sequence[Finding], at_ms: int
@@ -81,6 +101,8 @@ class Alerts:
         self, key: Key, clinical_class: ClinicalClass | None, one: Finding, at_ms: int
     ) -> list[News]:
         standing = self._standing.get(key)
+        if standing is not None:
+            standing.awaited_until_ms = 0
         if standing is None:
             return [self._raise(key, clinical_class, one, at_ms)]
         if _is_news(standing, one, at_ms):
@@ -98,6 +120,8 @@ class Alerts:
                 participant=one.participant,
                 role=one.role,
             )
+            if not self._may_tell(clinical_class, at_ms):
+                return [News(standing.alert, None)]
             # Whoever was told that it is over must hear of the end once more.
             standing.told_cleared = False
             return [News(standing.alert, "raised")]
@@ -133,6 +157,8 @@ class Alerts:
         return True
 
     def _absent(self, key: Key, standing: _Standing, at_ms: int) -> list[News]:
+        if standing.alert.cleared_ms is None and at_ms < standing.awaited_until_ms:
+            return []
         if standing.alert.cleared_ms is None:
             standing.alert = msgspec.structs.replace(standing.alert, cleared_ms=at_ms)
             told: Literal["cleared"] | None = None if standing.told_cleared else "cleared"
@@ -142,11 +168,15 @@ class Alerts:
             del self._standing[key]
         return []
 
-    def forget_quiet(self, at_ms: int) -> None:
-        """Lets go of cleared alerts of rooms that are gone."""
+    def forget(self, at_ms: int) -> list[News]:
+        """Lets go of cleared alerts of rooms that are gone; ends those of rooms that did not come back."""
+        news: list[News] = []
         for key, standing in list(self._standing.items()):
-            if standing.alert.cleared_ms is not None and at_ms - standing.alert.raised_ms >= QUIET_MS:
+            if 0 < standing.awaited_until_ms <= at_ms and standing.alert.cleared_ms is None:
+                news += self._absent(key, standing, at_ms)
+            elif standing.alert.cleared_ms is not None and at_ms - standing.alert.raised_ms >= QUIET_MS:
                 del self._standing[key]
+        return news
 
 
 def _is_news(standing: _Standing, one: Finding, at_ms: int) -> bool:

@@ -26,10 +26,10 @@ _TEXTS: tuple[tuple[Cause, Text, Text], ...] = (
     ),
     (
         "canary",
-        Text("Kênh thử (canary) im lặng", "Canary silent"),
+        Text("Phiên thử (canary) im lặng", "Canary silent"),
         Text(
             "Xem bảng: nếu các phòng cũng xấu thì máy chủ không chuyển hình, xem nhật ký; "
-            "nếu các phòng đều tốt thì chỉ kênh thử hỏng.",
+            "nếu các phòng đều tốt thì chỉ phiên thử hỏng.",
             "Look at the board: where rooms are hurt as well the server does not forward, see its log; "
             "where all are good only the canary is broken.",
         ),

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from mediaserver import __version__
-from mediaserver.alerts.alerts import Alerts, News
+from mediaserver.alerts.alerts import QUIET_MS, Alerts, News
 from mediaserver.alerts.lasting import Lasting
 from mediaserver.alerts.webhooks import Webhooks
 from mediaserver.cause.classifier import ServerFacts, classify, disk, overload, silence
@@ -68,6 +69,17 @@ class RecorderFigures(Protocol):
         """Whether anything of this room is recorded."""
 
 
+class ProbeFigures(Protocol):
+    """What the desk asks a probe of pictures."""
+
+    starts: int
+    """Of its process."""
+
+    @property
+    def unwatched(self) -> Counter[str]:
+        """Sources that nobody looks at, by reason."""
+
+
 class Desk:
     """One process's. Everything runs on the event loop but the history's writer thread."""
 
@@ -97,6 +109,7 @@ class Desk:
         self.disk = Disk(settings.data.folder)
         self.measures = Measures()
         self.recorder: RecorderFigures | None = None
+        self.probe: ProbeFigures | None = None
         self._canary: CanaryReading | None = None
         self._pictures: dict[str, PictureReading] = {}
         self._live: dict[str, LiveRoom] = {}
@@ -111,9 +124,10 @@ class Desk:
     async def running(self) -> AsyncIterator[None]:
         """Runs while the context lasts; at its end everything is written."""
         try:
-            left_open = self.store.start(_now_ms())
+            now_ms = _now_ms()
+            left = self.store.start(now_ms, QUIET_MS)
             self.webhooks.load()
-            self._tell([News(one, "cleared") for one in left_open])
+            self._tell(self.alerts.take_up(left.alerts, left.last_ms, now_ms))
         except HistoryUnavailable as error:
             _log.error("operators have no history", reason=error.message)
         tasks = [asyncio.create_task(work) for work in (self._sample(), self.disk.run(), self.webhooks.run())]
@@ -230,7 +244,7 @@ class Desk:
         found = [one for one in (overload(facts), disk(facts), of_canary) if one is not None]
         self._server.second(found, at_ms)
         self._tell(self.alerts.second(None, None, self._server.current(), at_ms))
-        self.alerts.forget_quiet(at_ms)
+        self._tell(self.alerts.forget(at_ms))
 
     def _facts(self, worker: int | None, *, recording: bool) -> ServerFacts:
         """Of one worker, or of the busiest."""

@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mediaserver.operations.model import LegSample, Sample
+from mediaserver.quality.control import UNWATCHED
 
 if TYPE_CHECKING:
     from mediaserver.operations.desk import Desk
@@ -125,6 +126,7 @@ class DeskCollector(Collector):
         yield from self._desk.measures.collect()
         yield from self._of_rooms()
         yield from self._of_server()
+        yield from self._of_probe()
         yield from self._of_history()
 
     def _of_rooms(self) -> Iterator[Metric]:
@@ -197,6 +199,20 @@ class DeskCollector(Collector):
             "Since the canary's last picture.",
             canary.silent_seconds if canary else None,
         )
+
+    def _of_probe(self) -> Iterator[Metric]:
+        probe = self._desk.probe
+        if probe is None:
+            return
+        yield CounterMetricFamily(
+            "loupe_picture_probe_starts", "Starts of the process that looks at pictures.", probe.starts
+        )
+        unwatched = GaugeMetricFamily(
+            "loupe_pictures_unwatched", "Sources whose picture nobody looks at.", labels=["reason"]
+        )
+        for reason in UNWATCHED:
+            unwatched.add_metric([reason], probe.unwatched[reason])
+        yield unwatched
 
     def _of_history(self) -> Iterator[Metric]:
         store = self._desk.store

@@ -26,7 +26,7 @@ PictureReading = Literal[PictureVerdict, "not_watched"]
 """``not_watched``: the probe looks at as many as it can, and they are all more urgent or older."""
 
 
-class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One way between a participant and the server, as the server, or where said the browser, has it."""
 
     phase: LegPhase
@@ -48,7 +48,7 @@ class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Since the transport began."""
 
 
-class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One publication, as it arrives."""
 
     publication: str
@@ -80,7 +80,7 @@ class SourceSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the picture probe sees; advisory."""
 
 
-class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One subscription: a publication as it is sent to one viewer."""
 
     publication: str
@@ -117,7 +117,7 @@ class ViewSample(Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int | None = None
 
 
-class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One participant in one second (after thinning: in ten)."""
 
     at_ms: int

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import socket
 
 import cv2
 
 from mediaserver.quality.probe import NICENESS, Probe
+
+MAX_BYTES = 4 << 30
+"""Of addresses, most of them libraries' and never used: what wants more is a stream that means harm."""
 
 
 def main() -> None:
@@ -20,6 +24,7 @@ def main() -> None:
     # A terminal's Ctrl-C goes to all; the server says when it is over.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     cv2.setNumThreads(1)
     Probe(control).run()
 

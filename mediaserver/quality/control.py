@@ -7,8 +7,9 @@ import contextlib
 import json
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import structlog
 
@@ -27,33 +28,48 @@ PAUSE_SECONDS = 5.0
 
 _log = structlog.stdlib.get_logger(__name__)
 
+MAX_DEATHS = 2
+"""Of probes while they decoded one source: then it is left alone, so that the others are watched."""
+Unwatched: TypeAlias = Literal["probe_down", "too_many", "codec", "deadly"]
+UNWATCHED: tuple[Unwatched, ...] = get_args(Unwatched)
+
 Seen = Callable[[str, PictureReading | None], None]
 
 
 class PictureProbe:
-    """One process's. ``seen`` gets each verdict that changed, and what is not watched for want of room."""
+    """One process's. ``seen`` gets each verdict that changed, and what is not watched."""
 
     def __init__(self, registry: Registry, seen: Seen) -> None:
         self._registry = registry
         self._seen = seen
         self._watched: dict[str, int] = {}
         """Publication -> the plane's handle."""
-        self._unwatched: set[str] = set()
-        """Publications for which there is no room beside more urgent ones."""
+        self._unwatched: dict[str, Unwatched] = {}
+        """Publications that nobody looks at, and why."""
+        self._decoding: str | None = None
+        """What the probe decodes at this moment."""
+        self._deaths: Counter[str] = Counter()
+        """Of probes, by the publication that they decoded then."""
         self._control: socket.socket | None = None
         self.pid: int | None = None
         self.starts = 0
 
+    @property
+    def unwatched(self) -> Counter[str]:
+        """Sources that nobody looks at, by reason."""
+        return Counter(self._unwatched.values())
+
     async def run(self) -> None:
         """Runs one probe after another until cancelled; none before there is a picture to look at."""
         while True:
-            while not self._wanted():  # noqa: ASYNC110 - rooms tell nobody of their pictures
+            while not self._watchable():  # noqa: ASYNC110 - rooms tell nobody of their pictures
                 await asyncio.sleep(SYNC_SECONDS)
             try:
                 await self._one()
                 _log.warning("the picture probe ended and is started again")
             except Exception:
                 _log.exception("the picture probe failed and is started again")
+            self._leave_out(dict.fromkeys(self._pictures(), "probe_down"))
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _one(self) -> None:
@@ -74,9 +90,11 @@ class PictureProbe:
         tasks = [asyncio.create_task(self._listen(ours)), asyncio.create_task(self._keep_up())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._decoding is not None:
+                self._deaths[self._decoding] += 1
         finally:
             await end_tasks(tasks)
-            self._control = self.pid = None
+            self._control = self.pid = self._decoding = None
             for publication in list(self._watched):
                 self._forget(publication)
             with contextlib.suppress(ProcessLookupError):
@@ -88,6 +106,9 @@ class PictureProbe:
         while True:
             try:
                 text = await loop.sock_recv(control, MAX_MESSAGE_BYTES)
+            except ConnectionResetError:
+                # It died with words of ours unread; what it said last is still to be heard.
+                continue
             except OSError:
                 return
             if not text:
@@ -99,6 +120,8 @@ class PictureProbe:
                 continue
             if message.get("keyframe"):
                 self._registry.plane.request_keyframe(handle)
+            elif "decoding" in message:
+                self._decoding = publication if message["decoding"] else None
             else:
                 self._seen(publication, message["verdict"])
 
@@ -111,32 +134,43 @@ class PictureProbe:
 
     def sync(self) -> None:
         """Begins to watch what came, and forgets what went or must make room for what is more urgent."""
-        wanted = self._wanted()
-        chosen = {publication.id: publication for publication in wanted[:MAX_SOURCES]}
+        pictures = self._pictures()
+        watchable = [id for id in pictures if self._hindrance(pictures[id]) is None]
+        chosen = watchable[:MAX_SOURCES]
         for id in [id for id in self._watched if id not in chosen]:
             self._forget(id)
-        self._leave_out({publication.id for publication in wanted[MAX_SOURCES:]})
-        for id, publication in chosen.items():
+        left_out = pictures.keys() - chosen
+        self._leave_out({id: self._hindrance(pictures[id]) or "too_many" for id in left_out})
+        self._deaths = Counter({id: deaths for id, deaths in self._deaths.items() if id in pictures})
+        for id in chosen:
             if id not in self._watched:
-                self._watch(publication)
+                self._watch(pictures[id])
 
-    def _leave_out(self, publications: set[str]) -> None:
-        for id in self._unwatched - publications:
+    def _leave_out(self, publications: dict[str, Unwatched]) -> None:
+        before, self._unwatched = self._unwatched, publications
+        for id in before.keys() - publications.keys():
             self._seen(id, None)
-        for id in publications - self._unwatched:
+        for id in publications.keys() - before.keys():
             self._seen(id, "not_watched")
-        self._unwatched = publications
 
-    def _wanted(self) -> list[Publication]:
-        """Every picture that can be looked at: the most urgent first, the older first among equals."""
+    def _watchable(self) -> list[Publication]:
+        return [one for one in self._pictures().values() if self._hindrance(one) is None]
+
+    def _hindrance(self, publication: Publication) -> Unwatched | None:
+        """Why it cannot be looked at, however much room there is."""
+        if publication.codec.name.upper() not in RECORDABLE:
+            return "codec"
+        return "deadly" if self._deaths[publication.id] >= MAX_DEATHS else None
+
+    def _pictures(self) -> dict[str, Publication]:
+        """Every picture: the most urgent first, the older first among equals."""
         found = [
             (room, publication)
             for room, id in self._registry.publications.values()
-            if (publication := room.publications.get(id)) is not None
-            and publication.kind == "video"
-            and publication.codec.name.upper() in RECORDABLE
+            if (publication := room.publications.get(id)) is not None and publication.kind == "video"
         ]
-        return [publication for _, publication in sorted(found, key=lambda one: -_urgency(one[0]))]
+        found.sort(key=lambda one: -_urgency(one[0]))
+        return {publication.id: publication for _, publication in found}
 
     def _watch(self, publication: Publication) -> None:
         reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,6 +19,8 @@ DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "av1"}
 MAX_PACKETS = 2_000
 """Of one picture: 2.4 MB, a key frame of no camera."""
 APART_SECONDS = 1.0
+MAX_PIXELS = 4096 * 2304
+"""Of a picture that is decoded: no camera's lowest layer has more, and whoever says so wants memory."""
 _RTP = struct.Struct(">BBHII")
 
 
@@ -59,7 +62,9 @@ class Pictures:
     Only key frames are decoded, as any other needs all before it: the source's frame rate costs nothing.
     """
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, decoding: Callable[[bool], None] = lambda _: None) -> None:
+        """``decoding`` hears before a picture is decoded, and after: what a decoder died of."""
+        self._decoding = decoding
         self._assemble = assembler(codec)
         self._decoder = DECODERS[codec.upper()]
         self._lowest = 0
@@ -105,14 +110,19 @@ class Pictures:
         if not unit.keyframe:
             return None
         self._decoded_at = now
-        return self._decode(unit.data)
+        self._decoding(True)
+        try:
+            return self._decode(unit.data)
+        finally:
+            self._decoding(False)
 
     def _decode(self, data: bytes) -> tuple[Plane, Plane, Plane]:
         decoder = cast("av.VideoCodecContext", av.CodecContext.create(self._decoder, "r"))
         decoder.thread_count = 1
+        decoder.options = {"max_pixels": str(MAX_PIXELS)}
         try:
             frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
-        except FFmpegError:
+        except (FFmpegError, MemoryError):
             raise Undecodable from None
         if not frames:
             raise Undecodable

@@ -3,7 +3,8 @@
 ``python -m mediaserver.quality --control FD``: a ``SOCK_SEQPACKET`` whose messages are JSON. From the server
 ``{"do": "watch", "publication", "codec", "source_type"}`` with the tap's descriptor, and ``{"do": "forget",
 "publication"}``; to it ``{"publication", "verdict"}`` when a verdict changes, and ``{"publication",
-"keyframe": true}`` when none has come for long.
+"keyframe": true}`` when none has come for long, and ``{"publication", "decoding"}`` true before a picture is
+decoded, false after.
 """
 
 from __future__ import annotations
@@ -78,9 +79,11 @@ class Probe:
         if message["do"] == "watch" and descriptors:
             tap = socket.socket(fileno=descriptors[0])
             tap.setblocking(False)
-            pictures, judge = Pictures(message["codec"]), Judge(message["source_type"])
-            self.sources[message["publication"]] = Watched(tap, pictures, judge, time.monotonic())
-            self.selector.register(tap, selectors.EVENT_READ, message["publication"])
+            publication = message["publication"]
+            pictures = Pictures(message["codec"], lambda now: self.tell(publication, decoding=now))
+            judge = Judge(message["source_type"])
+            self.sources[publication] = Watched(tap, pictures, judge, time.monotonic())
+            self.selector.register(tap, selectors.EVENT_READ, publication)
         else:
             for descriptor in descriptors:
                 os.close(descriptor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -64,6 +65,14 @@ CREATE TABLE IF NOT EXISTS delivery (
 VERSION = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the process before left: alerts, the oldest first, and when it last sampled (0: never)."""
+
+    alerts: list[Alert]
+    last_ms: int
+
+
 class HistoryStore:
     """Writes; ``query.py`` reads. Every method but ``start`` and ``stop`` returns at once."""
 
@@ -83,11 +92,10 @@ class HistoryStore:
         self._next_span = 1
         self._kept_at = 0.0
 
-    def start(self, now_ms: int) -> list[Alert]:
+    def start(self, now_ms: int, recent_ms: int = 0) -> Left:
         """Opens the file; rooms that stood when the process before ended end at their last sample.
 
-        Gives the alerts that it left open, cleared at the last sample: to be told, then put. Whatever still
-        lasts is raised anew.
+        Gives the alerts that it left open, and those raised no longer than ``recent_ms`` ago.
         """
         self.database.start()
         highest = self.database.read_now("SELECT max(id) FROM span")[0][0]
@@ -98,21 +106,18 @@ class HistoryStore:
             " WHERE closed_ms IS NULL AND opened_ms <= ?",
             (now_ms,),
         )
-        return self._left_open(now_ms)
-
-    def _left_open(self, now_ms: int) -> list[Alert]:
         read = self.database.read_now
         last_ms = read("SELECT max(at_ms) FROM sample")[0][0] or 0
-        rows = read("SELECT content FROM alert WHERE cleared_ms IS NULL AND raised_ms <= ?", (now_ms,))
-        left = read_alerts([content for (content,) in rows])
-        return [
-            msgspec.structs.replace(
-                one,
-                room=None if one.room is None else self.database.rooms.reveal(one.room),
-                cleared_ms=max(last_ms, one.raised_ms),
-            )
-            for one in left
-        ]
+        rows = read(
+            "SELECT content FROM alert WHERE raised_ms <= ? AND (cleared_ms IS NULL OR raised_ms > ?)"
+            " ORDER BY raised_ms",
+            (now_ms, now_ms - recent_ms),
+        )
+        return Left([self._revealed(one) for one in read_alerts([content for (content,) in rows])], last_ms)
+
+    def _revealed(self, alert: Alert) -> Alert:
+        room = None if alert.room is None else self.database.rooms.reveal(alert.room)
+        return msgspec.structs.replace(alert, room=room)
 
     def stop(self) -> None:
         """Writes what waits; blocks. Idempotent."""

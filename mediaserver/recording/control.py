@@ -317,6 +317,8 @@ class Recordings:
                 self._sealed(message)
             case "disk_full" | "disk_stalled" | "disk_failed":
                 _log.error("recording disk unusable", what=message["event"], elsewhere=message["elsewhere"])
+            case "disk_back":
+                _log.info("recording disk used again", location=message["location"])
             case "disk_low":
                 _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
             case "failed" | "lost":

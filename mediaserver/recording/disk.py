@@ -27,10 +27,9 @@ class Ballast:
     def fill(self, wanted: int = BALLAST_BYTES) -> None:
         """Makes it, where there is room for it. Never raises."""
         try:
-            stats = os.statvfs(self.path.parent)
-            size = min(wanted, stats.f_blocks * stats.f_frsize // 20)
-            if self.path.exists() or stats.f_bavail * stats.f_frsize < 2 * size:
+            if self.path.exists() or not has_room(self.path.parent, wanted):
                 return
+            size = _share(os.statvfs(self.path.parent), wanted)
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, size)
@@ -65,6 +64,16 @@ class Forecast:
         """``inf`` while nothing is written."""
         rate = self.rate() if self._samples else 0.0
         return free / rate if rate > 0 else float("inf")
+
+
+def has_room(root: Path, ballast: int = BALLAST_BYTES) -> bool:
+    """For the ballast, and as much again. Raises ``OSError``."""
+    stats = os.statvfs(root)
+    return stats.f_bavail * stats.f_frsize >= 2 * _share(stats, ballast)
+
+
+def _share(stats: os.statvfs_result, wanted: int) -> int:
+    return min(wanted, stats.f_blocks * stats.f_frsize // 20)
 
 
 def free_bytes(root: Path) -> int:

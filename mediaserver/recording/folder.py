@@ -109,13 +109,17 @@ class RecordingFolder:
 
     def journals(self) -> dict[TrackId, list[tuple[int, Path]]]:
         """Journals that are there, by track, oldest first."""
-        found: dict[TrackId, list[tuple[int, Path]]] = {}
-        folder = self.path / "journal"
-        for path in folder.iterdir() if folder.is_dir() else ():
-            match = _JOURNAL.match(path.name)
-            if match:
-                found.setdefault(TrackId(match[1]), []).append((int(match[2]), path))
-        return {track: sorted(files) for track, files in found.items()}
+        return _journals(self.path / "journal")
+
+    @property
+    def kept(self) -> Path:
+        """Journals that were set apart, under their names."""
+        return self.path / "kept"
+
+    def next_number(self, track: TrackId) -> int:
+        """Greater than that of any journal of the track, those set apart included."""
+        found = (*_journals(self.path / "journal").get(track, []), *_journals(self.kept).get(track, []))
+        return max((number for number, _ in found), default=-1) + 1
 
     def segment(self, track: TrackId, number: int, suffix: str) -> Path:
         """Where it is written. Raises ``ValueError`` for what is no id."""
@@ -129,6 +133,15 @@ class RecordingFolder:
     def segment_context(self, track: TrackId, number: int) -> str:
         """What a segment's encryption is bound to."""
         return f"segment/{self.id}/{track}/{number}"
+
+
+def _journals(folder: Path) -> dict[TrackId, list[tuple[int, Path]]]:
+    found: dict[TrackId, list[tuple[int, Path]]] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _JOURNAL.match(path.name)
+        if match:
+            found.setdefault(TrackId(match[1]), []).append((int(match[2]), path))
+    return {track: sorted(files) for track, files in found.items()}
 
 
 def folders(*roots: Path) -> Iterator[RecordingFolder]:

@@ -103,7 +103,7 @@ class Reading:
 def keep(path: Path) -> None:
     """Sets a journal apart, under its name: no round reads it any more, and nothing is lost. Raises
     ``OSError``."""
-    apart = path.parent.parent / "kept"
+    apart = RecordingFolder(path.parent.parent).kept
     apart.mkdir(mode=0o700, exist_ok=True)
     path.replace(apart / path.name)
 

@@ -16,12 +16,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from mediaserver.recording.disk import has_room
+from mediaserver.recording.folder import write_whole
 from mediaserver.recording.journal import Journal
 
 STALL_SECONDS: Final = 2.0
 """A disk that takes longer has stalled (06-reliability 3.1)."""
 SYNC_SECONDS: Final = 0.5
 """How often journals are brought to the disk."""
+PROBE_SECONDS: Final = 30.0
+"""How often one that failed is tried while another is used."""
+HEALTHY_SECONDS: Final = 300.0
+"""So long a location that failed must answer before it is used again: a disk seldom fails once."""
 END_SECONDS: Final = 2.0
 """How long threads are waited for at the end."""
 
@@ -142,6 +148,9 @@ class Locations:
         self.all = tuple(map(Location, roots))
         self.number = 0
         """Of the one that is used."""
+        self._healthy_since: dict[int, float] = {}
+        """Earlier ones that answer again, and since when."""
+        self._next_probe = 0.0
 
     @property
     def current(self) -> Location:
@@ -154,13 +163,48 @@ class Locations:
         return tuple(location.root for location in self.all)
 
     def next(self) -> bool:
-        """The present one cannot be used: goes to the next. False when there is none."""
-        if self.number + 1 >= len(self.all):
+        """The present one cannot be used: goes to the next, behind the last to an earlier one that answers
+        again. False when there is none."""
+        others = (*range(self.number + 1, len(self.all)), *sorted(self._healthy_since))
+        if not others:
             return False
-        self.number += 1
+        self._go(others[0])
         return True
+
+    def back(self, now: float) -> bool:
+        """Asked every few seconds: goes back to an earlier one that has taken what was written, with room on
+        it, for ``HEALTHY_SECONDS``. Whether it did."""
+        if self.number == 0 or now < self._next_probe:
+            return False
+        self._next_probe = now + PROBE_SECONDS
+        for number in range(self.number):
+            if not _usable(self.all[number]):
+                self._healthy_since.pop(number, None)
+            elif now - self._healthy_since.setdefault(number, now) >= HEALTHY_SECONDS:
+                self._go(number)
+                return True
+        return False
+
+    def _go(self, number: int) -> None:
+        self._healthy_since.clear()
+        self.number = number
 
     def end(self) -> None:
         """Ends all threads that can be ended."""
         for location in self.all:
             location.end()
+
+
+def _usable(location: Location) -> bool:
+    """A file can be written there and brought to the disk, and there is room."""
+    probe = location.root / ".probe"
+
+    def work() -> bool:
+        write_whole(probe, bytes(4096))
+        probe.unlink()
+        return has_room(location.root)
+
+    try:
+        return location.do(work)
+    except OSError:
+        return False

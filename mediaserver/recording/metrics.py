@@ -9,13 +9,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mediaserver.recording.control import Recordings
+from mediaserver.recording.indexing import Indexing
 
 
 class RecordingCollector(Collector):
     """Reads what the recorder told last."""
 
-    def __init__(self, recordings: Recordings) -> None:
+    def __init__(self, recordings: Recordings, indexing: Indexing) -> None:
         self._recordings = recordings
+        self._indexing = indexing
 
     def describe(self) -> list[Metric]:
         """Nothing before the first scrape."""
@@ -46,6 +48,11 @@ class RecordingCollector(Collector):
             "loupe_recorder_unsealable_spans",
             "Spans of tracks that no segment could be made of; their journals are kept.",
             figures.unsealable_spans,
+        )
+        yield GaugeMetricFamily(
+            "loupe_recordings_unreadable",
+            "Recordings that cannot be read or belong to no known procedure: in no library.",
+            self._indexing.unreadable,
         )
         trouble = CounterMetricFamily(
             "loupe_recorder_disk_trouble",

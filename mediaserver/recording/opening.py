@@ -13,7 +13,8 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
     """With the store's consents and audit; without a master key nothing is recorded."""
     if store.vault is None:
         return NoRecordings()
-    store.keep_running(Indexing(store.roots, store.vault, store.recordings))
+    indexing = Indexing(store.roots, store.vault, store.recordings)
+    store.keep_running(indexing)
     recordings = Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
-    server.metrics.registry.register(RecordingCollector(recordings))
+    server.metrics.registry.register(RecordingCollector(recordings, indexing))
     return recordings

@@ -17,6 +17,7 @@ import socket
 import time
 from collections.abc import Iterator
 from errno import EDQUOT, ENOSPC
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -322,12 +323,12 @@ class Recorder:
     # ---- Disk ----
 
     def _next_number(self, running: Running, track: TrackId) -> int:
-        numbers = [-1]
+        numbers = [0]
         for location in self._locations.all:
+            folder = RecordingFolder.of(location.root, running.id)
             with contextlib.suppress(Stalled):
-                found = location.do(RecordingFolder.of(location.root, running.id).journals)
-                numbers += [number for number, _ in found.get(track, [])]
-        return max(numbers) + 1
+                numbers.append(location.do(partial(folder.next_number, track)))
+        return max(numbers)
 
     def _leave(self, location: Location, error: OSError) -> bool:
         """A call on this location failed: makes room for what ends recordings, and goes on elsewhere. False
@@ -346,7 +347,17 @@ class Recorder:
             self._told.add(what)
         return elsewhere
 
+    def _return(self, now: float) -> None:
+        """To an earlier location that is well again; and the ballast, once there is room for it."""
+        if self._locations.back(now):
+            self._told.clear()
+            self._tell({"event": "disk_back", "location": self._locations.number})
+        if self._locations.number == 0:
+            with contextlib.suppress(OSError):
+                self._locations.current.do(self._ballast.fill)
+
     def _watch(self, now: float) -> None:
+        self._return(now)
         self._forecast.add(now, self._written)
         location = self._locations.current
         figures: dict[str, Any] = {

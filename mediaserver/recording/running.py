@@ -149,7 +149,7 @@ class Running:
         try:
             journal = Journal(folder.journal(chunk.track, number), self.key)
         except FileExistsError:
-            number = folder.journals()[chunk.track][-1][0] + 1
+            number = folder.next_number(chunk.track)
             journal = Journal(folder.journal(chunk.track, number), self.key)
         sync_folder(journal.path.parent)
         return journal, number

@@ -178,7 +178,7 @@ class Consents:
 
     async def declined(self, procedure: ProcedureId, purpose: Purpose) -> bool:
         """Whether the newest decision refuses it or takes it back; False where nobody decided."""
-        standing = await self.database.read(
+        standing = await self.database.read_promptly(
             lambda connection: self.holding(connection, procedure, purpose).consent
         )
         return standing is not None and standing.decision is not Decision.GIVEN

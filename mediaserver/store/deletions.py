@@ -1,5 +1,5 @@
 """Deletion of recordings: two people, after their time and against no hold; the key goes first, and a signed
-certificate says what was destroyed. A deletion that was confirmed is finished after a crash.
+certificate says what was destroyed. Once confirmed it is finished, whatever crashes or fails meanwhile.
 """
 
 from __future__ import annotations
@@ -9,25 +9,30 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, Row, insert, select, update
 
 from mediaserver.audit import SYSTEM, Actor, Event
 from mediaserver.errors import LoupeError, NotPermitted
 from mediaserver.ids import RecordingId, Redacted
 from mediaserver.store.audit import AuditTrail
-from mediaserver.store.database import Database
+from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.library import folded
-from mediaserver.store.objects import Objects
+from mediaserver.store.objects import Objects, StorageFailed
 from mediaserver.store.recordings import RecordingRow, is_held, load
 from mediaserver.store.schema import deletions, now, recordings, segments
 from mediaserver.vault import Vault, check_signature
 
 CERTIFICATE_CONTEXT: Final = "certificate of destruction"
+RETRY_SECONDS: Final = 60.0
+"""Until what was confirmed and could not be destroyed is tried again."""
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 class RecordingKept(LoupeError):
@@ -78,6 +83,8 @@ class Deletions:
     roots: tuple[Path, ...]
     """Folders that hold recordings."""
     objects: Objects | None
+    _destroying: set[int] = field(default_factory=set)
+    """Deletions that are being carried out now."""
 
     async def ask(self, recording: RecordingId, reason: str, person: Person) -> Deletion:
         """Raises ``UnknownRecording``, ``RecordingKept``; ``NotPermitted`` for a token without a name."""
@@ -121,7 +128,8 @@ class Deletions:
     async def confirm(self, recording: RecordingId, number: int, person: Person) -> Deletion:
         """A second person confirms: destroys the recording and certifies it.
 
-        Raises ``UnknownDeletion``, ``RecordingKept``, ``StorageFailed``; ``NotPermitted`` for whoever asked.
+        Raises ``UnknownDeletion``, ``RecordingKept``; ``NotPermitted`` for whoever asked. ``StorageFailed``
+        comes after it was confirmed: ``run`` finishes it.
         """
         _require_name(person)
 
@@ -137,20 +145,46 @@ class Deletions:
                 .where(deletions.c.id == number)
                 .values(confirmed_at=now(), confirmed_by=person.origin)
             )
+            # From here on nobody finds it, however long the disks or the store take to destroy it.
+            connection.execute(
+                update(recordings).where(recordings.c.id == recording).values(deleted_at=now())
+            )
             self._tell(connection, row, person.actor, {"deletion": number, "step": "confirmed"})
 
         await self.database.write(work)
-        return await self._destroy(recording, number)
+        try:
+            return await self._destroy(recording, number)
+        except OSError as error:
+            raise StorageFailed("the disk cannot do this now; the deletion is finished later") from error
+
+    async def run(self) -> None:
+        """Finishes what was confirmed, at every start and while a disk or the store fails; until
+        cancelled."""
+        while True:
+            try:
+                await self.resume()
+            except DatabaseFailed as error:
+                _log.error("confirmed deletions not finished yet", reason=error.message)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def resume(self) -> int:
-        """Finishes what was confirmed before a crash; how many. Raises as ``confirm``."""
+        """Finishes what was confirmed; how many. What cannot be finished now is logged and left. Raises
+        ``DatabaseFailed``."""
         query = select(deletions.c.id, deletions.c.recording).where(
             deletions.c.confirmed_at.is_not(None), deletions.c.certificate.is_(None)
         )
         rows = await self.database.read(lambda connection: connection.execute(query).all())
+        done = 0
         for row in rows:
-            await self._destroy(RecordingId(row.recording), row.id)
-        return len(rows)
+            if row.id in self._destroying:
+                continue
+            try:
+                await self._destroy(RecordingId(row.recording), row.id)
+                done += 1
+            except (StorageFailed, OSError) as error:
+                reason = error.message if isinstance(error, StorageFailed) else type(error).__name__
+                _log.error("confirmed deletion not finished yet", recording=row.recording, reason=reason)
+        return done
 
     async def of(self, recording: RecordingId) -> list[Deletion]:
         """All of them, oldest first."""
@@ -162,13 +196,22 @@ class Deletions:
     # ---- Parts ----
 
     async def _destroy(self, recording: RecordingId, number: int) -> Deletion:
-        """Idempotent: a second time finds nothing left and certifies."""
-        manifests = await asyncio.to_thread(self._erase, recording)
+        """Idempotent: a second time finds nothing left and certifies. Raises ``StorageFailed``, ``OSError``,
+        ``DatabaseFailed``."""
+        self._destroying.add(number)
+        try:
+            manifests = await asyncio.to_thread(self._erase, recording)
+            return await self._certify(recording, number, manifests)
+        finally:
+            self._destroying.discard(number)
 
+    async def _certify(self, recording: RecordingId, number: int, manifests: list[str]) -> Deletion:
         def work(connection: Connection) -> Deletion:
             row = load(connection, recording, self.audit.rooms)
             kept = connection.execute(select(segments).where(segments.c.recording == recording)).all()
             waiting = _row(connection, number)
+            if waiting.certificate is not None:  # another process was quicker
+                return self._deletion(waiting)
             content = {
                 "recording": recording,
                 "procedure": row.procedure,
@@ -190,7 +233,7 @@ class Deletions:
             connection.execute(
                 update(deletions)
                 .where(deletions.c.id == number)
-                .values(certificate=_certify(self.vault, content))
+                .values(certificate=_signed(self.vault, content))
             )
             connection.execute(
                 update(recordings).where(recordings.c.id == recording).values(deleted_at=now())
@@ -261,7 +304,7 @@ def check_certificate(certificate: bytes) -> dict[str, Any]:
     return content
 
 
-def _certify(vault: Vault, content: dict[str, Any]) -> bytes:
+def _signed(vault: Vault, content: dict[str, Any]) -> bytes:
     signature = vault.sign(_canonical(content), CERTIFICATE_CONTEXT).hex()
     return json.dumps({"certificate": content, "signature": signature}, sort_keys=True).encode()
 

@@ -35,7 +35,7 @@ class StoreCollector(Collector):
             segments = CounterMetricFamily(
                 "loupe_storage_segments", "Segments for object storage by how it ended.", labels=["outcome"]
             )
-            for outcome in ("moved", "missing", "failed"):
+            for outcome in ("moved", "missing", "damaged", "failed"):
                 segments.add_metric([outcome], store.offload.counts[outcome])
             yield segments
             yield CounterMetricFamily(

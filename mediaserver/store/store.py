@@ -19,7 +19,7 @@ from mediaserver.store.consents import Consents
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.deletions import Deletions
 from mediaserver.store.library import Library
-from mediaserver.store.objects import Objects, StorageFailed
+from mediaserver.store.objects import Objects
 from mediaserver.store.offload import Offload
 from mediaserver.store.procedures import Procedures
 from mediaserver.store.recordings import Recordings
@@ -149,8 +149,7 @@ class Store:
         """Begins to write the audit. Raises ``DatabaseFailed``."""
         key = None if self.vault is None else self.vault.key_id
         self.audit.append(Event.AUDIT_START, actor=SYSTEM, details={"key": key})
-        self._run(self._finish_deletions(), Deletions.__name__)
-        for work in (self.offload, *self._works):
+        for work in (self._deletions, self.offload, *self._works):
             if work is not None:
                 self._run(work.run(), type(work).__name__)
         self._writing = asyncio.get_running_loop().create_task(self.audit.run())
@@ -158,13 +157,6 @@ class Store:
     def keep_running(self, work: Runs) -> None:
         """From ``start`` to ``close``."""
         self._works.append(work)
-
-    async def _finish_deletions(self) -> None:
-        try:
-            if self._deletions is not None:
-                await self._deletions.resume()
-        except (StorageFailed, DatabaseFailed) as error:
-            _log.error("confirmed deletions not finished; the next start tries again", reason=error.message)
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -25,7 +25,9 @@ pytestmark = [
 ]
 CAMERA = {"width": 960, "height": 540, "framesPerSecond": 15}
 """The smallest that Chromium sends in three layers: encoders share two processors with the rest."""
-SMALL = CAMERA["width"] // 4
+LARGE, SMALL = 1280, 320
+"""Widths of the highest and lowest layer of a camera whose lowest fills a telephone's width."""
+LARGE_MARKS = f"media.replaceDevices({LARGE}, 720, {CAMERA['framesPerSecond']})"
 MARKS = f"media.replaceDevices({CAMERA['width']}, {CAMERA['height']}, {CAMERA['framesPerSecond']})"
 
 
@@ -100,20 +102,20 @@ async def test_a_small_tile_gets_a_small_layer_and_an_enlarged_one_the_best(
     visit: OpenVisitor, server: Server
 ) -> None:
     room = server.new_room()
-    await enter_theatre(visit, server, room)
+    await enter_theatre(visit, server, room, LARGE_MARKS)
     observer = await enter(visit, server, "observe", room, Role.OBSERVER)
     await observer.wait_tile("live")
 
     async def width(wanted: int) -> bool:
         return any(one["width"] == wanted for one in await shown(observer))
 
-    await until(lambda: width(CAMERA["width"]), 20, "the whole picture in a wide window")
+    await until(lambda: width(LARGE), 20, "the whole picture in a wide window")
     await observer.page.set_viewport_size({"width": 360, "height": 640})
     await until(lambda: width(SMALL), 20, "the lowest layer in a narrow window")
-    await observer.follow_tile(CAMERA["width"])
+    await observer.follow_tile(LARGE)
     await observer.steady(loss=0.4)
     await observer.page.set_viewport_size({"width": 1366, "height": 768})
-    await until(lambda: width(CAMERA["width"]), 20, "the whole picture again")
+    await until(lambda: width(LARGE), 20, "the whole picture again")
 
 
 async def test_a_frozen_picture_is_never_shown_as_live(visit: OpenVisitor, server: Server) -> None:
@@ -213,7 +215,7 @@ async def test_a_new_session_of_a_small_tile_asks_for_the_small_layer_again(
     visit: OpenVisitor, server: Server
 ) -> None:
     room = server.new_room()
-    await enter_theatre(visit, server, room)
+    await enter_theatre(visit, server, room, LARGE_MARKS)
     async with Wire(server.url) as wire:
         link = server.page("observe", room, Role.OBSERVER).replace(server.url, wire.url)
         observer = await enter_by(visit, link, wide=False)
@@ -223,7 +225,7 @@ async def test_a_new_session_of_a_small_tile_asks_for_the_small_layer_again(
 
         await until(small, 20, "the lowest layer in a narrow window")
         await begin_anew(observer, wire, "")
-        await observer.follow_tile(CAMERA["width"])
+        await observer.follow_tile(LARGE)
         await observer.frames(30)
         assert (await observer.log()).widths[-1] == SMALL
         await until(small, 5, "the lowest layer again")

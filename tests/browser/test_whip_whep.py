@@ -62,7 +62,7 @@ async def test_simulcast_reaches_a_whep_viewer_in_its_highest_layer(
             publications = (await http.room(room))["publications"]
         return any(one["kind"] == "video" and len(one["layers"]) == 3 for one in publications)
 
-    await until(layers, 20, "three layers flow")
+    await until(layers, 40, "three layers flow")
     await watcher.watch(room, SIMULCAST["width"])
 
     async def highest() -> bool:

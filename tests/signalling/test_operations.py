@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from types import ModuleType
 from typing import Any
 
@@ -70,6 +71,7 @@ async def test_an_operator_of_another_room_sees_nothing_of_this_one(house: House
     assert await audited(house) == [
         ("access.deny", f"{PREFIX}/rooms/{{room}}"),
         ("access.deny", f"{PREFIX}/rooms"),
+        ("operations.read", "rooms"),
     ]
 
 
@@ -83,11 +85,14 @@ async def test_answers_are_of_their_types_and_readings_are_audited(house: House)
         msgspec.convert(body, route.response)
         assert "Dr Ánh" not in json.dumps(body, ensure_ascii=False)
     assert await audited(house) == [
+        ("operations.read", "rooms"),
+        ("operations.read", "live"),
         ("operations.read", "history"),
         ("operations.read", "timeline"),
         ("operations.read", "report"),
+        ("operations.read", "alerts"),
     ]
-    [*_, newest] = await house.audited()
+    [*_, newest, _] = await house.audited()
     assert (newest.room_name(house.store.audit.rooms), newest.role, newest.address_class) == (
         "7QK2",
         "operator",
@@ -103,6 +108,24 @@ async def test_who_reads_a_rooms_past_is_audited_once_whatever_the_page(house: H
     assert await audited(house) == reads
     assert (await get(house, f"{PREFIX}/rooms/7QK2/history", subject="another"))[0] == 200
     assert await audited(house) == [*reads, ("operations.read", "history")]
+
+
+async def test_each_time_that_is_read_is_in_the_audit_and_a_page_that_follows_is_once(house: House) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    for path in ("history", f"history?from={now_ms - 9000}", f"history?from={now_ms - 5000}"):
+        await get(house, f"{PREFIX}/rooms/7QK2/{path}", subject="one")
+    for question in ("from=1000&to=2000", "from=1000&to=2000&cursor=0.0", "from=0", "from=5&to=9"):
+        assert (await get(house, f"{PREFIX}/rooms/7QK2/history?{question}", subject="one"))[0] == 200
+    told = [json.loads(one.details) for one in await house.audited() if one.event == "operations.read"]
+    assert [one["from_ms"] for one in told[1:]] == [1000, 0, 5]
+    assert [one["to_ms"] for one in told if one["from_ms"]][1:] == [2000, 9]
+
+
+async def test_a_refusal_names_the_room_asked_for_once_in_ten_minutes(house: House) -> None:
+    for room in ("7QK2", "7QK2", "ward", "7QK2"):
+        assert (await get(house, f"{PREFIX}/rooms/{room}", room="other", subject="one"))[0] == 403
+    denied = [one for one in await house.audited() if one.event == "access.deny"]
+    assert [one.room_name(house.store.audit.rooms) for one in denied] == ["7QK2", "ward"]
 
 
 async def test_open_alerts_need_no_history_and_no_time(house: House) -> None:

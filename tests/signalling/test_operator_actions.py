@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -253,3 +254,9 @@ def test_every_action_is_described() -> None:
         assert route.request is not None
         assert route.response is None
         assert "inspect" in route.rights
+
+
+def test_a_reason_that_cannot_be_kept_is_said_to_have_been_given(house: House) -> None:
+    parts = dataclasses.replace(house.parts, store=None)
+    operator = parts.authenticator.check(house.token("operator", "*"))
+    assert operator_actions._sealed(parts, operator, "the building is on fire") == {"reason_kept": False}

@@ -59,6 +59,21 @@ async def test_few_run_at_once(precalls: precall.Precalls, invited: Bearer) -> N
         precalls.begin(invited, "192.0.2.200")
 
 
+async def test_who_has_left_makes_room_for_the_next(
+    house: House, precalls: precall.Precalls, invited: Bearer
+) -> None:
+    tests = [precalls.begin(invited, f"192.0.2.{index}") for index in range(precall.MAX_AT_ONCE)]
+    socket = await house.socket()
+    assert (await socket.ask("join", token=tests[0].send_token))["type"] == "hello"
+    with pytest.raises(LimitReached):
+        precalls.begin(invited, "192.0.2.200")
+    assert (await socket.ask("leave"))["type"] == "ok"
+    precalls.begin(invited, "192.0.2.201")
+    precalls.download(tests[0].room)
+    with pytest.raises(LimitReached):
+        precalls.begin(invited, "192.0.2.202")
+
+
 async def test_a_source_begins_few(
     precalls: precall.Precalls, invited: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ Needs the extra ``dicom``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -33,6 +33,11 @@ class Archive:
 
 OpenObject: TypeAlias = Callable[[], AbstractContextManager[Path]]
 """A DICOM object as a file that can be opened by its path as long as the block lasts."""
+
+
+def plain(file: Path) -> OpenObject:
+    """One that lies on a disk as it is."""
+    return lambda: nullcontext(file)
 
 
 def parse(text: str) -> Archive:

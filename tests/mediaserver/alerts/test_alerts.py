@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediaserver.alerts.alerts import MAX_TOLD, QUIET_MS, WATCH_MS, Alerts, News
+from mediaserver.alerts.alerts import MAX_TOLD, QUIET_MS, RETURN_MS, WATCH_MS, Alerts, News
 from mediaserver.clinical import ClinicalClass
 from mediaserver.operations.model import Alert, Finding, Severity
 from mediaserver.policy import Role
@@ -138,9 +138,58 @@ def test_no_more_are_told_than_anybody_reads_but_of_surgeries_and_the_server() -
     assert alerts.withheld == 1
     assert told(alerts.second("theatre", SURGERY, [finding()], 101)) == ["raised"]
     assert told(alerts.second(None, None, [finding()], 102)) == ["raised"]
-    assert told(alerts.second("late", consult, [], 103)) == [None], "nobody was told that it began"
+    mild = finding("watch", since_ms=-WATCH_MS)
+    for worse in (mild, finding()):
+        assert told(alerts.second("worse", consult, [worse], 103)) == [None]
+    assert alerts.withheld == 3
+    assert told(alerts.second("worse", consult, [], 104)) == [None]
+    assert told(alerts.second("late", consult, [], 105)) == [None], "nobody was told that it began"
     assert len(alerts.open()) == MAX_TOLD + 2
     assert told(alerts.second("later", consult, [finding()], QUIET_MS)) == ["raised"]
+
+
+def test_a_crash_loop_tells_no_more_than_one_process_does() -> None:
+    stored: dict[str, Alert] = {}
+    heard: list[tuple[int, str | None]] = []
+    for start_ms in range(0, QUIET_MS, 20_000):  # begins anew every twenty seconds, hurt from the third on
+        alerts = Alerts()
+        news = alerts.take_up(list(stored.values()), start_ms - 1000, start_ms)
+        for at_ms in range(start_ms, start_ms + 20_000, 1000):
+            lasting = [finding()] if at_ms >= start_ms + 3000 else []
+            news += alerts.second("r", SURGERY, lasting, at_ms) + alerts.forget(at_ms)
+        stored |= {one.alert.id: one.alert for one in news}
+        heard += [(start_ms, one.told) for one in news if one.told]
+    assert heard == [(0, "raised")]
+    assert [one.cleared_ms for one in stored.values()] == [None]
+
+
+def test_what_does_not_come_back_after_a_crash_is_over_in_a_minute() -> None:
+    before = numbered()
+    standing = [one.alert for room in "ab" for one in before.second(room, SURGERY, [finding()], 0)]
+    alerts = numbered()
+    assert alerts.take_up(standing, 1000, 2000) == []
+    assert len(alerts.open()) == 2
+    assert alerts.second("a", SURGERY, [], 2000 + RETURN_MS - 1) == alerts.forget(2000 + RETURN_MS - 1) == []
+    assert told(alerts.second("a", SURGERY, [], 2000 + RETURN_MS)) == ["cleared"]
+    assert told(alerts.forget(2000 + RETURN_MS)) == ["cleared"], "whose room never stood again"
+    assert alerts.open() == []
+
+
+def test_what_was_cleared_before_a_crash_is_remembered_for_five_minutes() -> None:
+    before = numbered()
+    before.second("r", SURGERY, [finding()], 0)
+    [over] = before.second("r", SURGERY, [], 1000)
+    for now_ms, expected in ((2000, None), (QUIET_MS, "raised")):
+        alerts = numbered()
+        assert alerts.take_up([over.alert], 1000, now_ms) == []
+        assert told(alerts.second("r", SURGERY, [finding()], now_ms)) == [expected]
+
+
+def test_what_stood_for_long_ended_with_its_process() -> None:
+    before = numbered()
+    [old] = before.second("r", SURGERY, [finding()], 0)
+    [news] = numbered().take_up([old.alert], 400_000, 500_000)
+    assert (news.told, news.alert.cleared_ms) == ("cleared", 400_000)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(500, 60_000)), max_size=60))
@@ -153,6 +202,6 @@ def test_never_two_in_five_minutes_and_none_left_open(steps: list[tuple[bool, in
             stored[one.alert.id] = one.alert
             if one.told == "raised":
                 raised_at.append(at_ms)
-        alerts.forget_quiet(at_ms)
+        assert alerts.forget(at_ms) == []
     assert all(later - earlier >= QUIET_MS for earlier, later in itertools.pairwise(raised_at))
     assert all(alert.cleared_ms is not None for alert in stored.values())

@@ -25,7 +25,7 @@ from mediaserver.layers import Reason
 from mediaserver.operations import desk as module
 from mediaserver.operations.model import CanaryReading, Sample
 from mediaserver.policy import Role
-from mediaserver.quality_history import query
+from mediaserver.quality_history import query, reading
 from mediaserver.quality_history.claims import Claim
 from mediaserver.quality_history.reading import watched
 from mediaserver.quality_history.store import HistoryStore
@@ -275,7 +275,7 @@ async def test_a_room_that_fails_blinds_nobody_to_the_others(
     play(server, desk, 2)
     assert {row.state for row in desk.board().rows} == {"good"}
     failing = desk._live["b"]
-    real = module.sample
+    real = reading.sample
 
     def sample(session: Session, *args: object, **more: object) -> Sample:
         if session.room is failing.room:

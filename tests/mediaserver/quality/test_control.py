@@ -90,6 +90,7 @@ async def test_a_lamp_that_goes_out_is_told_and_the_probe_outlives_its_process(
         await until(lambda: (publication.id, "black") in told, 30, "the verdict")
         assert probe.pid is not None
         os.kill(probe.pid, signal.SIGKILL)
+        await until(lambda: told[-1] == (publication.id, "not_watched"), 10, "word that nobody looks")
         await until(lambda: probe.starts == 2, 10, "another process")
         told.clear()
         await until(lambda: (publication.id, "black") in told, 30, "the verdict again")
@@ -153,6 +154,45 @@ async def test_a_surgery_takes_the_place_of_teaching_and_gives_it_back(
         ("forget", operation),
         ("watch", lesson),
     ]
+
+
+async def test_a_source_that_kills_the_probe_is_left_alone_and_others_are_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a process that dies of whatever it is to watch of the first publication."""
+    monkeypatch.setattr(control, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(control, "SYNC_SECONDS", 0.01)
+    server = make_server()
+    await server.start()
+    told: dict[str, PictureReading | None] = {}
+    probe = PictureProbe(server.registry, told.__setitem__)
+    surgeon = server.join(identity(Role.SURGEON, "a"), "")
+    deadly = (await publish(server, surgeon))["1"]
+    colleague = server.join(identity(Role.SURGEON, "b"), "")
+    harmless = (await publish(server, colleague))["1"]
+
+    async def one() -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        process = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
+        with ours, theirs:
+            attending = asyncio.create_task(probe._attend(process, ours))
+            await until(lambda: len(probe._watched) > 0, what="the first sync")
+            if deadly in probe._watched:
+                theirs.send(json.dumps({"publication": deadly, "decoding": True}).encode())
+                theirs.close()
+            await attending
+
+    monkeypatch.setattr(probe, "_one", one)
+    running = asyncio.create_task(probe.run())
+    try:
+        await until(lambda: probe.starts == 3 and harmless in probe._watched, what="the third probe")
+        assert list(probe._watched) == [harmless]
+        assert (told[deadly], told[harmless], probe.unwatched) == ("not_watched", None, {"deadly": 1})
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    await server.stop()
 
 
 async def test_one_that_cannot_be_started_is_tried_again(

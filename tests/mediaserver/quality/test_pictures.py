@@ -85,6 +85,20 @@ def test_a_key_frame_that_no_decoder_takes(key: bytes) -> None:
         taken(Pictures("VP8"), records(packets(broken, 1)))
 
 
+def test_before_and_after_a_picture_is_decoded_it_is_said(key: bytes) -> None:
+    heard: list[bool] = []
+    pictures = Pictures("VP8", heard.append)
+    taken(pictures, records(packets(key, 1)))
+    assert heard == [True, False]
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(key: bytes) -> None:
+    # A VP8 key frame has its size after tag and start code (RFC 6386 section 9.1).
+    huge = key[:6] + (16_000).to_bytes(2, "little") * 2 + key[10:]
+    with pytest.raises(Undecodable):
+        taken(Pictures("VP8"), records(packets(huge, 1)))
+
+
 def test_muting_is_known() -> None:
     pictures = Pictures("VP8")
     taken(pictures, frame(RecordKind.MUTED, b"\x01"))

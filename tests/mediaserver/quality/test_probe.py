@@ -39,7 +39,9 @@ class Server:
         found = []
         while True:
             try:
-                found.append(json.loads(self.control.recv(65_536)))
+                message = json.loads(self.control.recv(65_536))
+                if "decoding" not in message:
+                    found.append(message)
             except BlockingIOError:
                 return found
 

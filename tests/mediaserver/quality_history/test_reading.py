@@ -79,7 +79,9 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     assert (late.step, late.views[0].still_seconds, sent.step) == (None, None, None)
     assert seen.down is not None
     assert silent.down is not None
-    assert (found.transports[viewers]["bandwidth_phase"], seen.down.silent, silent.down.silent) == (
+    heard = found.transports.get(viewers)
+    assert heard is not None
+    assert (heard.get("bandwidth_phase"), seen.down.silent, silent.down.silent) == (
         "start",
         False,
         True,

@@ -48,22 +48,25 @@ def fill(history: HistoryStore, seconds: int, at_ms: int = AT_MS) -> int:
     return span
 
 
-async def test_alerts_left_open_by_the_process_before_are_given_cleared(tmp_path: Path) -> None:
+async def test_alerts_that_the_process_before_left_open_or_raised_lately_are_given(tmp_path: Path) -> None:
     before = made(tmp_path)
     fill(before, 3)
     for id, raised_ms, cleared_ms in (
         ("left", AT_MS - DAY_MS, None),
         ("late", AT_MS + 9_000, None),
         ("over", AT_MS, AT_MS + 1),
+        ("over lately", AT_MS + 6_000, AT_MS + 7_000),
     ):
         before.put_alert(replace(alert(id), raised_ms=raised_ms, cleared_ms=cleared_ms))
     before.database.write("INSERT INTO alert VALUES ('other', NULL, 1, NULL, ?)", (b"of another version",))
     before.stop()
     history = HistoryStore(tmp_path / "history.db", ROOMS, max_bytes=1 << 30, keep_days=30)
-    given = history.start(AT_MS + 10_000)
+    given = history.start(AT_MS + 10_000, 5_000)
     await asyncio.to_thread(history.stop)
-    assert {one.id: one.cleared_ms for one in given} == {"left": AT_MS + 2_000, "late": AT_MS + 9_000}
-    assert {one.room for one in given} == {"theatre-1"}
+    assert given.last_ms == AT_MS + 2_000
+    expected = [("left", None), ("over lately", AT_MS + 7_000), ("late", None)]
+    assert [(one.id, one.cleared_ms) for one in given.alerts] == expected
+    assert {one.room for one in given.alerts} == {"theatre-1"}
 
 
 def test_a_large_room_weighs_more_while_nothing_is_written(tmp_path: Path) -> None:

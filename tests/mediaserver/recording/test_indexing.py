@@ -84,6 +84,29 @@ async def test_an_index_that_was_lost_is_made_anew_and_knows_what_has_moved(
     assert len(await index.segments(shelf.folder.id)) == 1
 
 
+async def test_a_disk_that_fails_once_hides_a_recording_for_a_while_only(
+    shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_procedure(index, monkeypatch)
+    clock = [0.0]
+    indexing = Indexing((shelf.folder.path.parent,), shelf.vault, index, lambda: clock[0])
+    with monkeypatch.context() as patch:
+
+        def stale(*_: object) -> None:
+            raise OSError(116, "Stale file handle")
+
+        patch.setattr("mediaserver.recording.indexing.Recording.open", stale)
+        found = []
+        for clock[0] in (0.0, 4.0, 6.0, 12.0, 17.0):
+            found.append((await indexing.step(), indexing.unreadable, dict(indexing._retries)))
+    asked = [when for _, _, retries in found for when, _ in retries.values()]
+    assert asked == [5.0, 5.0, 16.0, 16.0, 37.0], "each time after twice as long"
+    assert [(changed, unreadable) for changed, unreadable, _ in found] == [(0, 1)] * 5
+    clock[0] = 37.0
+    assert (await indexing.step(), indexing.unreadable) == (1, 0)
+    assert await indexing.step() == 0
+
+
 async def test_what_cannot_be_read_or_belongs_nowhere_is_counted(
     shelf: Shelf, index: Recordings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +126,7 @@ async def test_what_cannot_be_read_or_belongs_nowhere_is_counted(
     again = Indexing((root,), shelf.vault, index)
     assert await again.step() == 1
     assert again.unreadable == 2
+    assert (await again.step(), again.unreadable) == (0, 2), "as long as they lie there so"
     row = await index.get(other.folder.id)
     assert (row.procedure, row.room) == ("p2", "theatre"), "its procedure was lost, it is not"
     assert await index.of(ProcedureId("p2")) == [row]

@@ -66,6 +66,7 @@ def test_what_is_set_apart_can_still_be_opened(tmp_path: Path) -> None:
     assert read_journal(apart, shelf.key).records, "its name is part of its key"
     assert keep_all(shelf.folder, TRACK) == 2
     assert without_track(shelf.folder, []) == set()
+    assert shelf.folder.next_number(TRACK) == 3, "no later one takes its place"
 
 
 def test_journals_without_a_track_are_found(tmp_path: Path) -> None:

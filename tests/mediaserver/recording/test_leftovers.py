@@ -74,9 +74,11 @@ def test_what_the_audit_has_as_ended_gets_no_other_end(tmp_path: Path, vault: Va
         shelf.manifest.append({"type": "end", "state": "withdrawn"})
     lines = cut.folder.manifest.read_bytes().splitlines(keepends=True)
     cut.folder.manifest.write_bytes(lines[0])
-    assert list(leftovers([tmp_path], vault, {"rcut", "rended"})) == []
+    assert list(leftovers([tmp_path], vault, {RecordingId("rcut"), RecordingId("rended")})) == []
     untold = [Leftover(RecordingId("rended"), ProcedureId("p1"), BEGUN, withdrawn=True)]
-    assert list(leftovers([tmp_path], vault, {"rcut"})) == untold, "a crash came before the audit had its end"
+    assert list(leftovers([tmp_path], vault, {RecordingId("rcut")})) == untold, (
+        "a crash came before the audit had its end"
+    )
 
 
 def test_one_that_cannot_be_read_hides_no_other(tmp_path: Path, vault: Vault) -> None:

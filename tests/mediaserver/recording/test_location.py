@@ -91,3 +91,41 @@ def test_locations_are_used_in_order_and_end(tmp_path: Path) -> None:
     assert not locations.next()
     assert [*used, locations.current.root.name] == ["a", "b", "b"]
     locations.end()
+
+
+def test_the_way_back_from_a_disk_that_failed_once(tmp_path: Path) -> None:
+    locations = Locations((tmp_path / "a", tmp_path / "b"))
+    (tmp_path / "b").mkdir()
+    assert locations.next()
+    assert not locations.back(0.0), "there is no folder to write to"
+    (tmp_path / "a").mkdir()
+    every = [locations.back(at) for at in (10.0, 40.0, 300.0, 340.0, 341.0)]
+    assert every == [False, False, False, True, False]
+    assert (locations.number, list((tmp_path / "a").iterdir())) == (0, [])
+    locations.end()
+
+
+def test_a_disk_that_fails_again_begins_anew_to_be_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locations = Locations((tmp_path / "a", tmp_path / "b"))
+    for location in locations.all:
+        location.root.mkdir()
+    assert locations.next()
+    assert not locations.back(0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "has_room", lambda _: False)
+        assert not locations.back(250.0)
+    assert [locations.back(at) for at in (300.0, 500.0, 600.0)] == [False, False, True]
+    locations.end()
+
+
+def test_where_the_last_fails_an_earlier_one_that_answers_again_is_used_at_once(tmp_path: Path) -> None:
+    locations = Locations((tmp_path / "a", tmp_path / "b"))
+    (tmp_path / "a").mkdir()
+    assert locations.next()
+    assert not locations.next(), "nobody knows yet"
+    assert not locations.back(0.0)
+    assert [locations.next() for _ in range(3)] == [True, True, False]
+    assert locations.number == 1, "and nothing goes round and round"
+    locations.end()

@@ -13,7 +13,8 @@ from mediaserver.recording.metrics import RecordingCollector
 
 def page(**known: Any) -> dict[str, float]:
     registry = CollectorRegistry()
-    registry.register(RecordingCollector(cast(Any, SimpleNamespace(**known))))
+    indexing = SimpleNamespace(unreadable=1)
+    registry.register(RecordingCollector(cast(Any, SimpleNamespace(**known)), cast(Any, indexing)))
     lines = generate_latest(registry).decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     return {name: float(value) for name, value in pairs if not name.endswith("_created")}
@@ -33,6 +34,7 @@ def test_it_tells_what_there_is() -> None:
         "loupe_recorder_damaged_chunks_total": 0,
         "loupe_recorder_unreadable_journals_total": 0,
         "loupe_recorder_unsealable_spans_total": 0,
+        "loupe_recordings_unreadable": 1,
         'loupe_recorder_disk_trouble_total{reason="full"}': 0,
         'loupe_recorder_disk_trouble_total{reason="stalled"}': 1,
         'loupe_recorder_disk_trouble_total{reason="failed"}': 0,

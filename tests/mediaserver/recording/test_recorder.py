@@ -147,6 +147,22 @@ def test_a_recording_ends_once_its_manifest_knows_every_track_of_it(
     assert [line["pictures"] for line in outcome.segments] == [30]
 
 
+def test_it_goes_back_to_a_disk_that_is_well_again_and_fills_the_ballast(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    roots = (tmp_path / "first", tmp_path / "second")
+    for root in roots:
+        root.mkdir()
+    recorder = Recorder(theirs, Vault([bytes(range(32))]), roots, Sealer(["--data", str(tmp_path)]))
+    recorder._leave(recorder._locations.current, OSError(28, "full"))
+    recorder._watch(0.0)
+    assert (recorder._locations.number, recorder._ballast.path.exists()) == (1, False)
+    recorder._watch(location.HEALTHY_SECONDS)
+    assert (recorder._locations.number, recorder._ballast.path.exists()) == (0, True)
+    assert [event for event in told(ours) if event.startswith("disk")] == ["disk_full", "disk_back"]
+    recorder._locations.end()
+
+
 def told(control: socket.socket) -> list[str]:
     found = []
     with contextlib.suppress(BlockingIOError):

@@ -10,6 +10,7 @@ import pytest
 
 from mediaserver.ids import TrackId
 from mediaserver.recording import journals, track_round
+from mediaserver.recording.journal import read_journal
 from mediaserver.recording.manifest import verify
 from tests.recorded import Shelf, Source, encoded
 
@@ -98,13 +99,13 @@ def test_rounds_do_not_read_for_ever_what_comes_to_nothing(
 ) -> None:
     source = Source()
     read: list[str] = []
-    really = journals.read_journal
+    really = read_journal
 
     def counted(path: Path, key: Any) -> Any:
         read.append(path.name)
         return really(path, key)
 
-    monkeypatch.setattr(journals, "read_journal", counted)
+    monkeypatch.setattr("mediaserver.recording.journals.read_journal", counted)
     most = 0
     for minute in range(12):
         for third in range(3):

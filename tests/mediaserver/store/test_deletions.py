@@ -10,6 +10,7 @@ from typing import Any
 
 import obstore
 import pytest
+from sqlalchemy import update
 
 from mediaserver.audit import Actor
 from mediaserver.config import Storage
@@ -24,8 +25,9 @@ from mediaserver.store.deletions import (
     UnknownDeletion,
     check_certificate,
 )
-from mediaserver.store.objects import Objects
+from mediaserver.store.objects import Objects, StorageFailed
 from mediaserver.store.offload import Offload
+from mediaserver.store.schema import recordings
 from mediaserver.vault import NotAuthentic, Vault
 from tests.mediaserver.store.kept import keep
 from tests.running import until
@@ -120,7 +122,7 @@ async def test_time_hold_and_state_keep_it(
         await deletions.confirm(kept.id, asked.id, AUDITOR)
     assert kept.segment(1).exists(), "a hold that came after the asking wins"
     await kept.recordings.lift(kept.id, hold.id, AUDITOR.actor)
-    await kept.recordings.change(kept.id, "recording")
+    await database.write(lambda connection: connection.execute(update(recordings).values(state="recording")))
     with pytest.raises(RecordingKept, match="still being made"):
         await deletions.confirm(kept.id, asked.id, AUDITOR)
     await kept.recordings.change(kept.id, "sealed")
@@ -165,6 +167,47 @@ async def test_a_crash_after_the_confirmation_is_finished_at_the_next_start(
     [done] = await deletions.of(kept.id)
     assert done.certificate is not None
     assert await deletions.resume() == 0
+
+
+async def test_a_store_that_fails_delays_a_deletion_and_nobody_finds_it_meanwhile(
+    database: Database, vault: Vault, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediaserver.store.deletions.RETRY_SECONDS", 0.01)
+    (tmp_path / "share").mkdir()
+    objects = Objects.open(Storage(url=f"file://{tmp_path / 'share'}"))
+    first, kept, last = [await keep(database, vault, root) for _ in range(3)]
+    deletions = Deletions(database, vault, AuditTrail(database, vault), (root,), objects)
+    really = Objects.delete_all
+
+    def failing(store: Objects, prefix: str) -> int:
+        if kept.id in prefix:
+            raise StorageFailed
+        if first.id in prefix:
+            raise PermissionError
+        return really(store, prefix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "delete_all", failing)
+        for one in (first, kept):
+            asked = await deletions.ask(one.id, "x", CHAIR)
+            with pytest.raises(StorageFailed):
+                await deletions.confirm(one.id, asked.id, AUDITOR)
+            assert (await one.recordings.get(one.id)).deleted_at is not None
+            with pytest.raises(RecordingKept, match="already"):
+                await deletions.ask(one.id, "again", CHAIR)
+        asked = await deletions.ask(last.id, "x", CHAIR)
+        with monkeypatch.context() as killed:
+            killed.setattr(Deletions, "_destroy", lambda *_: _nothing())
+            await deletions.confirm(last.id, asked.id, AUDITOR)
+        assert await deletions.resume() == 1, "one that cannot be finished keeps no other"
+    running = asyncio.create_task(deletions.run())
+    try:
+        await until(lambda: not (first.folder.exists() or kept.folder.exists()), 10)
+    finally:
+        running.cancel()
+    assert await deletions.resume() in (0, 1)
+    for one in (first, kept, last):
+        assert [deletion.certificate is not None for deletion in await deletions.of(one.id)] == [True]
 
 
 async def _nothing() -> None:

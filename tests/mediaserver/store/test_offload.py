@@ -45,17 +45,89 @@ async def test_segments_move_with_all_they_need(
 
 
 async def test_what_cannot_be_read_back_stays_here(
-    database: Database, vault: Vault, tmp_path: Path, objects: Objects
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = await keep(database, vault, tmp_path / "data" / "recordings")
-    content = bytearray(kept.segment(1).read_bytes())
-    content[-1] ^= 1  # the disk, or the way there, flips a bit
-    kept.segment(1).write_bytes(content)
     offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    monkeypatch.setattr(Objects, "sha256", lambda *_: b"another")  # the store, or the way there, flips a bit
     with pytest.raises(StorageFailed, match="read back"):
         await offload.step()
     assert kept.segment(1).exists()
     assert {one.location for one in await kept.recordings.segments(kept.id)} == {"local"}
+
+
+async def test_a_segment_that_is_damaged_here_is_told_and_holds_up_no_other(
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects
+) -> None:
+    kept = await keep(database, vault, tmp_path / "data" / "recordings")
+    content = bytearray(kept.segment(1).read_bytes())
+    content[-1] ^= 1
+    kept.segment(1).write_bytes(content)
+    offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    with structlog.testing.capture_logs() as lines:
+        assert [await offload.step() for _ in range(3)] == [1, 0, 0]
+    assert [(line["what"], line["number"]) for line in lines] == [("damaged", 1)]
+    assert (offload.counts["damaged"], offload.counts["moved"]) == (1, 1)
+    assert kept.segment(1).read_bytes() == bytes(content), "as it is, for whoever looks into it"
+    assert {one.number: one.location for one in await kept.recordings.segments(kept.id)} == {
+        1: "local", 2: "object",
+    }  # fmt: skip
+
+
+async def test_a_file_that_cannot_be_read_holds_up_no_other(
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects
+) -> None:
+    kept = await keep(database, vault, tmp_path / "data" / "recordings")
+    kept.segment(1).unlink()
+    kept.segment(1).mkdir()  # reading it is an OSError
+    offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    assert await offload.step() == 1
+    with pytest.raises(IsADirectoryError):
+        await offload.step()
+
+
+async def test_what_a_crash_left_behind_of_what_was_moved_goes_at_the_next_start(
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await keep(database, vault, tmp_path / "data" / "recordings")
+    offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    with monkeypatch.context() as patch:
+
+        def killed(*_: object) -> None:
+            raise KeyError
+
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyError):
+            await offload.step()
+    assert kept.segment(1).exists()
+    assert await offload.step() == 1, "the other"
+    again = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    with monkeypatch.context() as patch:
+        patch.setattr(Objects, "sha256", lambda *_: b"another")
+        await again.sweep()
+    assert kept.segment(1).exists(), "not before the store is asked"
+    await again.sweep()
+    assert not kept.segment(1).exists()
+
+
+async def test_what_comes_behind_the_last_segment_follows_it_once(
+    database: Database, vault: Vault, tmp_path: Path, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await keep(database, vault, tmp_path / "data" / "recordings")
+    offload = Offload(database, kept.recordings, objects, (kept.folder.parent,))
+    await offload.step()
+    with (kept.folder / "manifest").open("ab") as stream:
+        stream.write(b"the end")
+    (kept.folder / "reception.enc").write_bytes(b"what each viewer got")
+    await offload.follow()
+    where = f"recordings/{kept.id}"
+    assert objects.size(f"{where}/manifest") == 107
+    assert objects.read(f"{where}/reception.enc", 0, 99) == b"what each viewer got"
+    puts: list[str] = []
+    monkeypatch.setattr(Objects, "put", lambda _, key, *__: puts.append(key))
+    await offload.follow()
+    await Offload(database, kept.recordings, objects, (kept.folder.parent,)).follow()
+    assert puts == [], "also after a restart"
 
 
 async def test_a_disk_that_fails_is_counted_and_tried_again(

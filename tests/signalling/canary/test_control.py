@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from mediaserver.cause.thresholds import CANARY_SILENCE
 from mediaserver.clinical import ClinicalClass
@@ -78,15 +79,17 @@ async def test_one_that_cannot_be_started_is_silent_and_tried_again(
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     readings = Readings()
     canary = Canary(house.parts.authenticator, house.url, readings.append)
-    running = asyncio.create_task(canary.run())
-    await until(lambda: len(readings) >= 6, 10, "its silence is told")
-    assert None not in readings
-    assert readings.last.silent_seconds > readings[0].silent_seconds  # type: ignore[union-attr]
-    assert canary.starts == 0
-    monkeypatch.setattr(sys, "executable", python)
-    await until(lambda: canary.starts == 1, 10, "the next attempt")
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    with structlog.testing.capture_logs() as lines:  # a traceback in colours takes a second
+        running = asyncio.create_task(canary.run())
+        await until(lambda: len(readings) >= 6, 10, "its silence is told")
+        assert None not in readings
+        assert readings.last.silent_seconds > readings[0].silent_seconds  # type: ignore[union-attr]
+        assert canary.starts == 0
+        monkeypatch.setattr(sys, "executable", python)
+        await until(lambda: canary.starts == 1, 10, "the next attempt")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert {line["event"] for line in lines} == {"the canary failed and is started again"}
 
 
 async def test_its_silence_is_an_alert_within_thirty_seconds(open_house: OpenHouse, tmp_path: Path) -> None:

@@ -226,7 +226,8 @@ impl Estimator {
 
     /// The probe cluster has left, its last packet under the number before `next`.
     pub fn probe_left(&mut self, now: Time, next: SeqNo) {
-        self.probes.left(now, SeqNo(next.0 - 1), self.turn);
+        let queue = Duration::from_micros(self.view.standing.max(0) as u64);
+        self.probes.left(now, SeqNo(next.0 - 1), self.turn + queue);
     }
 
     /// What happens by itself: reports stay away, or the breaker opens or closes.

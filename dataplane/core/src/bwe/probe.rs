@@ -119,7 +119,9 @@ impl Probes {
     pub fn recover(&mut self, now: Time) {
         self.recovery = RECOVERY_PROBES;
         self.failures = 0;
-        self.rest(now);
+        if !self.is_testing() {
+            self.rest(now);
+        }
     }
 
     /// Whether a probe at the old rate is to be sent next.
@@ -230,9 +232,14 @@ impl Probes {
 
     /// The rate fell: a probe under way is of no use any more. A test is: it tells why.
     pub fn fall(&mut self, now: Time) {
-        if !self.test {
+        if !self.is_testing() {
             self.abandon(now);
         }
+    }
+
+    /// Whether a test is under way.
+    fn is_testing(&self) -> bool {
+        self.test && !matches!(self.state, State::Resting(_))
     }
 
     /// What is under way is of no use any more.
@@ -362,6 +369,7 @@ mod tests {
         probes.fall(Time::ZERO);
         let order = probes.test(2e7).expect("nothing is under way");
         probes.fall(Time::ZERO);
+        probes.recover(Time::ZERO);
         let (outcome, _) = send(&mut probes, Time::ZERO, order, 2e6);
         assert!(outcome.test && (1.8e6..2.2e6).contains(&outcome.reached), "{outcome:?}");
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ async def test_it_is_over_with_the_block() -> None:
 async def test_one_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = asyncio.create_subprocess_exec
 
-    async def deaf(*_: str, **pipes: int) -> asyncio.subprocess.Process:
+    async def deaf(*_: str, **pipes: Any) -> asyncio.subprocess.Process:
         return await begin("sleep", "60", **pipes)
 
     monkeypatch.setattr(process_module, "CANCEL_SECONDS", 0.05)
