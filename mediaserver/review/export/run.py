@@ -154,6 +154,7 @@ class Export:
         source_type = tracks[0].source_type if len(tracks) == 1 else "other"
         return dicom.Description(
             provenance=made,
+            began=self.recording.started_at,
             acquired=provenance.moment(self.recording, seconds),
             source_type=source_type,
             label=" + ".join(self.order.label(track) for track in tracks),
