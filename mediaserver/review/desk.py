@@ -26,7 +26,7 @@ from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
 
 SWEEP_SECONDS: Final = 60.0
-"""A view that ran out is in the audit so much later at most."""
+"""What was watched, and a view that ran out, is in the audit so much later at most."""
 
 T = TypeVar("T")
 
@@ -110,9 +110,18 @@ class Desk:
 
     def end_view(self, view: View[Any]) -> None:
         """Into the audit: who watched what of which track."""
+        self._tell(Event.VIEW_STOP, view, view.spans())
+
+    def tell_watched(self) -> None:
+        """Into the audit what was seen since the last time: a kill of the server takes back only the rest."""
+        for view in self.views.all():
+            if spans := view.take_fresh():
+                self._tell(Event.VIEW_CONTINUE, view, spans)
+
+    def _tell(self, event: Event, view: View[Any], spans: dict[str, str]) -> None:
         self.audit.append(
-            Event.VIEW_STOP, actor=view.subject, room=view.room, procedure=view.recording.procedure,
-            subject=view.recording.id, details={"view": view.id, **view.spans()},
+            event, actor=view.subject, room=view.room, procedure=view.recording.procedure,
+            subject=view.recording.id, details={"view": view.id, **spans},
         )  # fmt: skip
 
     def end_expired(self) -> None:
@@ -121,10 +130,12 @@ class Desk:
             self.end_view(view)
 
     async def run(self) -> None:
-        """Ends views soon after their time, whether or not anybody opens another; until cancelled."""
+        """Tells what is being watched, and ends views soon after their time, whether or not anybody opens
+        another; until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.end_expired()
+            self.tell_watched()
 
     async def follow_consents(self) -> None:
         """Ends what a patient's decision no longer covers, as it is taken; until cancelled."""
