@@ -14,6 +14,7 @@ from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.policy import Right, Role
 from mediaserver.recording.reader import Recording
 from mediaserver.store import schema
+from mediaserver.store.bookmarks import Place
 from mediaserver.store.consents import Decision, Purpose
 from signalling.review_api import COOKIE, RANGE_BYTES
 from signalling.tokens import Audience
@@ -223,7 +224,9 @@ async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
     assert "bookmark.remove" in events
 
 
-async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
+async def test_a_moment_marked_live_is_found_in_the_recording(
+    here: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = datetime.now(UTC)
     live = RecordingId("rLive-1")
     theatre(
@@ -236,6 +239,10 @@ async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) ->
     [mark] = opened["bookmarks"]
     assert (mark["label"], mark["live"]) == ("Chảy máu", True)
     assert 2.9 < mark["seconds"] < 8
+    monkeypatch.setattr(here.house.server.recordings, "place", lambda _: Place(live, 7.5))
+    assert (await socket.ask("mark", label="Kẹp"))["type"] == "ok"
+    opened = await (await here.ask("POST", f"/{live}/views", json=CARE)).json()
+    assert [one["seconds"] for one in opened["bookmarks"]] == [mark["seconds"], 7.5], "where the recorder was"
     elsewhere, _ = await here.house.join(Role.STAFF, "room-without")
     assert (await elsewhere.ask("mark"))["code"] == "nothing_to_mark"
     observer, _ = await here.house.join(Role.OBSERVER, "room-without")
