@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from mediaserver.audit import Audit, Event
 from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.policy import Role
@@ -20,6 +22,7 @@ from mediaserver.review.opening import open_recording
 from mediaserver.review.purposes import PatientsWill, Use, covered
 from mediaserver.review.views import View, Views
 from mediaserver.store.consents import Purpose
+from mediaserver.store.expected import expected_of
 from mediaserver.store.library import Entry, Library, Query
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
@@ -29,6 +32,8 @@ SWEEP_SECONDS: Final = 60.0
 """What was watched, and a view that ran out, is in the audit so much later at most."""
 
 T = TypeVar("T")
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,17 @@ class Desk:
         return await self.library.search(mine)
 
     async def open(self, id: str) -> Recording:
-        """Its tracks and segments. Raises ``UnknownRecording``."""
+        """Its tracks and segments, checked against signatures, index and audit. Raises ``UnknownRecording``,
+        ``NotAuthentic``."""
+        folder = self.folder(id)
+        known = await self.library.database.read(lambda connection: expected_of(connection, folder.id))
         try:
-            return await self.in_reader(open_recording, self.folder(id), self.vault, self.objects)
+            opened = await self.in_reader(open_recording, folder, self.vault, self.objects, known)
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
+        if opened.altered is not None:
+            _log.error("manifest altered", recording=id)
+        return opened
 
     def folder(self, id: str) -> RecordingFolder:
         """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""

@@ -211,6 +211,20 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     assert '"pictures.t-cam-a":"1-2,7-8"' in last.details, "the one that was not there was not seen"
 
 
+async def test_one_that_was_altered_is_shown_as_such_and_not_exported(here: Reviewed) -> None:
+    assert (await here.open())["verified"] is True
+    manifest = here.desk.folder(RECORDING).manifest
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole.replace(b'"lost":3', b'"lost":0', 1))
+    assert (await here.open())["verified"] is False
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+    order = {"form": "png", "tracks": ["t-cam-a"], "start_seconds": 1.0}
+    refused = await here.ask("POST", f"/{RECORDING}/exports", json=order)
+    assert (refused.status, (await refused.json())["code"]) == (409, "altered")
+    manifest.write_bytes(b"".join(whole.splitlines(keepends=True)[:-2]))
+    assert (await here.open())["verified"] is False, "the index has the segment that was cut off"
+
+
 async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
     made = await here.ask("POST", f"/{RECORDING}/bookmarks", json={"seconds": 2.5, "label": "Kẹp động mạch"})
     mark: dict[str, Any] = await made.json()
