@@ -73,6 +73,7 @@ export const review: ReviewWords = {
   subject: {
     title: "Patient in the DICOM file (left empty: nobody is named)", id: "Patient id", name: "Full name", born: "Date of birth",
     sex: "Sex", sexes: { none: "Not stated", F: "Female", M: "Male", O: "Other" },
+    parted: "Not exported: in DICOM \\ ^ = cannot stand in a name, or \\ in an id. Write it without.",
   },
   use: {
     question: "What are you watching this for?", kept: "The answer goes into the audit.", watchedFor: (use) => `Watched for: ${use}`,

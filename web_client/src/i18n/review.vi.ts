@@ -81,6 +81,7 @@ export const review = {
   subject: {
     title: "Người bệnh trong tệp DICOM (bỏ trống: không ghi tên ai)", id: "Mã người bệnh", name: "Họ và tên", born: "Ngày sinh",
     sex: "Giới tính", sexes: { none: "Không ghi", F: "Nữ", M: "Nam", O: "Khác" },
+    parted: "Chưa xuất: trong DICOM, họ tên không được có dấu \\ ^ = và mã không được có dấu \\. Hãy viết lại không có các dấu này.",
   },
   use: {
     question: "Bạn xem ca này để làm gì?", kept: "Câu trả lời được ghi vào nhật ký.", watchedFor: (use: string) => `Đang xem để: ${use}`,

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { language, words } from "../i18n";
+import { notice } from "../ui/notices";
 import { Button } from "../ui/parts";
 import type { ExportList, ExportState, ReviewApi, Subject } from "./api";
 import { adviceOn, failed } from "./faults";
@@ -32,6 +33,10 @@ export function Exports({ player, api }: { player: Player; api: ReviewApi }) {
   const chosen = camera.value === "" && still ? (cameras[0]?.id ?? "") : camera.value;
   useExportNews(api, recording);
   const begin = async (): Promise<void> => {
+    if (form.value.startsWith("dicom") && parted(subject.value)) {
+      notice(t.subject.parted);
+      return;
+    }
     try {
       const order = {
         form: form.value, use: player.detail.use, tracks: chosen === "" ? [] : [chosen], sound: withSound.value, language: language.value,
@@ -95,6 +100,11 @@ function useExportNews(api: ReviewApi, recording: string): void {
 /** As DICOM writes a day, and names composed as they were typed. */
 function told(typed: Subject): Subject {
   return { ...typed, patient_name: typed.patient_name.normalize("NFC"), birth_date: typed.birth_date.replaceAll("-", "") };
+}
+
+/** These would make several values, or parts of a name: the server takes none of them. */
+function parted({ patient_id, patient_name }: Subject): boolean {
+  return patient_id.includes("\\") || /[\\^=]/.test(patient_name);
 }
 
 function SubjectFields() {
