@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from mediaserver.operations.model import (
 from mediaserver.quality_history.database import Database, Row
 from mediaserver.quality_history.rows import read_alerts, read_events, read_second
 from mediaserver.quality_history.store import OF_FINDINGS
+from mediaserver.zones import iso
 
 ROWS_AT_ONCE = 300
 """Room seconds fetched at a time: a page is filled from as many as it needs."""
@@ -233,7 +235,7 @@ def _next(rows: Sequence[Row], limit: int) -> str | None:
 
 _LEG, _SOURCE, _VIEW = (list(kind.__struct_fields__) for kind in (LegSample, SourceSample, ViewSample))
 _FIGURES = list(dict.fromkeys([*_LEG, *_SOURCE, *_VIEW]))
-COLUMNS = ["at_ms", "participant", "role", "connected", "part", *_FIGURES]
+COLUMNS = ["at_ms", "time", "participant", "role", "connected", "part", *_FIGURES]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; an id may begin so."""
 
@@ -243,9 +245,9 @@ def csv_head() -> str:
     return _csv([COLUMNS])
 
 
-def csv_lines(found: Sequence[Sample]) -> str:
-    """A line for each leg, source and view of each sample."""
-    return _csv(line for sample in found for line in _lines(sample))
+def csv_lines(found: Sequence[Sample], zone: tzinfo) -> str:
+    """A line for each leg, source and view of each sample; ``time`` in ``zone``."""
+    return _csv(line for sample in found for line in _lines(sample, zone))
 
 
 def _csv(lines: Iterable[Sequence[Any]]) -> str:
@@ -254,8 +256,14 @@ def _csv(lines: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _lines(sample: Sample) -> Iterator[list[Any]]:
-    whose = [sample.at_ms, _safe(sample.participant), sample.role.value, int(sample.connected)]
+def _lines(sample: Sample, zone: tzinfo) -> Iterator[list[Any]]:
+    whose = [
+        sample.at_ms,
+        iso(sample.at_ms, zone),
+        _safe(sample.participant),
+        sample.role.value,
+        int(sample.connected),
+    ]
     for part, figures in _parts(sample):
         yield [*whose, part, *(_safe(getattr(figures, name, None)) for name in _FIGURES)]
 

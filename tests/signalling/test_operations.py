@@ -175,12 +175,16 @@ async def test_csv_and_the_printable_report(house: House) -> None:
     async with house.http.get(f"{house.url}{PREFIX}/rooms/7QK2/history.csv", headers=headers) as response:
         assert response.content_type == "text/csv"
         assert "attachment" in response.headers["Content-Disposition"]
-        assert (await response.text()).startswith("at_ms,participant,role,")
-    url = f"{house.url}{PREFIX}/rooms/7QK2/report.html?language=en"
+        assert (await response.text()).startswith("at_ms,time,participant,role,")
+    latest = f"from={operations.MAX_TIME_MS - 1}&to={operations.MAX_TIME_MS}&zone=Pacific/Kiritimati"
+    assert (await get(house, f"{PREFIX}/rooms/7QK2/report.html?{latest}"))[0] == 200
+    url = f"{house.url}{PREFIX}/rooms/7QK2/report.html?language=en&zone=Asia/Tokyo"
     async with house.http.get(url, headers=headers) as response:
         assert response.content_type == "text/html"
         assert "style-src 'sha256-" in response.headers["Content-Security-Policy"]
-        assert "Incident report" in await response.text()
+        text = await response.text()
+        assert "Incident report" in text
+        assert "UTC+09:00" in text
 
 
 async def test_large_answers_are_made_beside_the_event_loop(
@@ -225,6 +229,8 @@ async def test_rights_are_judged_before_the_question(house: House) -> None:
         ("history.csv?from=0&to=9000000000000", "from"),
         ("report?from=0&to=9000000000000", "from"),
         ("report.html?language=fr", "language"),
+        ("report.html?zone=../UTC", "zone"),
+        ("history.csv?zone=", "zone"),
     ],
 )
 async def test_bad_questions_are_told_what_is_wrong(house: House, question: str, field: str | None) -> None:
