@@ -20,15 +20,16 @@ from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
 from mediaserver.errors import NotPermitted
 from mediaserver.incident import page, report
+from mediaserver.incident.model import IncidentReport
 from mediaserver.incident.words import Language
 from mediaserver.operations.model import (
     AlertPage,
     Board,
     CauseList,
     HistoryPage,
-    IncidentReport,
     RoomDetail,
     RoomSpanPage,
+    Sample,
     TimelinePage,
 )
 from mediaserver.policy import Right
@@ -54,6 +55,8 @@ MAX_CSV_MS = 3600 * 1000
 MAX_REPORT_MS = DAY_MS
 MAX_TIME_MS = 253_000_000_000_000
 """In the year 9987: what comes after the year 9999 has no date."""
+DROPPED_BEFORE = "Loupe-Dropped-Before"
+"""A header of an export that does not hold all: Unix milliseconds."""
 EXPORTS: web.AppKey[Exports] = web.AppKey("exports", Exports)
 
 
@@ -198,23 +201,31 @@ async def history_csv(request: web.Request) -> web.StreamResponse:
         }
     )
     async with request.config_dict[EXPORTS].turn():
+        first = await _read(request, name, (from_ms, to_ms), None)
+        if (before_ms := first.dropped_before_ms or 0) > from_ms:
+            response.headers[DROPPED_BEFORE] = str(before_ms)
         await response.prepare(request)
-        async for part in _csv(request, name, (from_ms, to_ms), zone):
-            await response.write(part)
+        await response.write(query.csv_head(from_ms, first.dropped_before_ms, zone).encode())
+        async for samples in _all(request, name, (from_ms, to_ms), first):
+            await response.write((await asyncio.to_thread(query.csv_lines, samples, zone)).encode())
         await response.write_eof()
     return response
 
 
-async def _csv(request: web.Request, name: str, span: tuple[int, int], zone: tzinfo) -> AsyncIterator[bytes]:
-    database = services(request).operations.store.database
-    participant, cursor = request.query.get("participant"), None
-    yield query.csv_head().encode()
-    while True:
-        part = await query.samples(database, name, *span, participant=participant, limit=1000, cursor=cursor)
-        yield (await asyncio.to_thread(query.csv_lines, part.samples, zone)).encode()
-        cursor = part.next
-        if cursor is None:
-            return
+async def _read(request: web.Request, name: str, span: tuple[int, int], cursor: str | None) -> HistoryPage:
+    """A page of an export."""
+    database, participant = services(request).operations.store.database, request.query.get("participant")
+    return await query.samples(database, name, *span, participant=participant, limit=1000, cursor=cursor)
+
+
+async def _all(
+    request: web.Request, name: str, span: tuple[int, int], found: HistoryPage
+) -> AsyncIterator[list[Sample]]:
+    """The samples of a page and of all that follow it."""
+    yield found.samples
+    while found.next is not None:
+        found = await _read(request, name, span, found.next)
+        yield found.samples
 
 
 async def timeline(request: web.Request) -> web.Response:

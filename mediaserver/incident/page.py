@@ -12,9 +12,10 @@ from html import escape
 from mediaserver.incident import configuration
 from mediaserver.incident.chart import GAP_MS, Axis, Band, Series, line_chart
 from mediaserver.incident.details import detail, evidence
+from mediaserver.incident.model import IncidentReport, LegSummary
 from mediaserver.incident.times import Times
 from mediaserver.incident.words import WORDS, Language, Words, number
-from mediaserver.operations.model import IncidentReport, LegSummary, Sample, Text
+from mediaserver.operations.model import Sample, Text
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;"

@@ -42,6 +42,7 @@ _FINDINGS = (
     " AND it.at_ms < ? AND {of_findings}"
     " ORDER BY it.at_ms DESC, it.id DESC LIMIT ?"
 )
+_DROPPED = "SELECT max(before_ms) FROM dropped"
 _SPANS = (
     "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
     " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({rooms}))"
@@ -102,7 +103,7 @@ def _samples(
         second = read_second(content)
         looked += len(second)
         found += [one for one in second if participant in (None, one.participant)]
-    dropped: int | None = database.read_now("SELECT max(before_ms) FROM dropped")[0][0]
+    [(dropped,)] = database.read_now(_DROPPED)
     return HistoryPage(samples=found, next=None if ended else _cursor(place), dropped_before_ms=dropped)
 
 
@@ -137,7 +138,8 @@ async def timeline(
         (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
     events = await asyncio.to_thread(read_events, [row[2] for row in rows[:limit]])
-    return TimelinePage(events=events, next=_next(rows, limit))
+    [(dropped,)] = await database.read(_DROPPED)
+    return TimelinePage(events=events, next=_next(rows, limit), dropped_before_ms=dropped)
 
 
 async def findings(
@@ -240,9 +242,13 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; an id may begin so."""
 
 
-def csv_head() -> str:
-    """The first line (RFC 4180)."""
-    return _csv([COLUMNS])
+def csv_head(from_ms: int, dropped_before_ms: int | None, zone: tzinfo) -> str:
+    """The first line (RFC 4180), and one of the part ``dropped_before`` where older ones are gone."""
+    lines: list[list[Any]] = [COLUMNS]
+    if dropped_before_ms is not None and dropped_before_ms > from_ms:
+        told = [dropped_before_ms, iso(dropped_before_ms, zone), "", "", "", "dropped_before"]
+        lines.append(told + [""] * len(_FIGURES))
+    return _csv(lines)
 
 
 def csv_lines(found: Sequence[Sample], zone: tzinfo) -> str:

@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import ClinicalClass
 from mediaserver.incident.details import evidence
+from mediaserver.incident.model import CauseSpan, IncidentReport
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
 from mediaserver.incident.times import Times
 from mediaserver.incident.words import WORDS, Language
-from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
+from mediaserver.operations.model import Evidence, TimelineEvent
 from mediaserver.zones import VIETNAM, named
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
