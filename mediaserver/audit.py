@@ -37,6 +37,8 @@ class Event(StrEnum):
     ROOM_CLOSE = "room.close"
     """Somebody ended it for everyone."""
     VIEW_START = "view.start"
+    VIEW_CONTINUE = "view.continue"
+    """Somebody still studies a recording: what they saw since the record before."""
     VIEW_STOP = "view.stop"
     PUBLISH_START = "publish.start"
     PUBLISH_STOP = "publish.stop"

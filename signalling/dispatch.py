@@ -43,7 +43,7 @@ async def perform(  # noqa: C901, PLR0912 - one case per message
         case messages.Chat(text=text):
             server.chat(participant, _chat_text(text))
         case messages.Mark(label=label):
-            await _mark(desk, participant, label)
+            await _mark(server, desk, participant, label)
         case messages.StartRecording(procedure=procedure):
             await recordings(server).start_by(participant, ProcedureId(procedure))
         case messages.StopRecording():
@@ -70,12 +70,13 @@ def recordings(server: Server) -> Recordings:
     return server.recordings
 
 
-async def _mark(desk: Desk | None, participant: Participant, label: str) -> None:
+async def _mark(server: Server, desk: Desk | None, participant: Participant, label: str) -> None:
     require(participant.rights, Right.MARK)
     if desk is None:
         raise ReviewOff
     cleaned = clean(label, messages.MAX_MARK_CHARACTERS)
-    await desk.library.mark_live(participant.room, cleaned, participant.id)
+    place = server.recordings.place(participant.room)  # before anything is waited for
+    await desk.library.mark_live(participant.room, cleaned, participant.id, place)
 
 
 def _take_statistics(server: Server, participant: Participant, request: messages.Statistics) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from mediaserver import errors
 from mediaserver.errors import LoupeError
+from mediaserver.recording.manifest import Altered
 from mediaserver.review import errors as review
 from mediaserver.store.bookmarks import UnknownBookmark
 from mediaserver.store.consents import NothingToWithdraw
@@ -166,6 +167,7 @@ _STATUS: dict[type[LoupeError], int] = {
     errors.TransportFailed: 503,
     errors.WorkerGone: 503,
     review.CannotExport: 422,
+    Altered: 409,
     review.NotAccepted: 502,
     review.NoArchive: 404,
     review.ReviewOff: 404,

@@ -128,6 +128,7 @@ async def start_export(request: web.Request) -> web.Response:
     cameras(order, recording)
     span(order, recording)
     await at.will.check(asking.role, order.use, recording.procedure)
+    recording.check_manifest()
     job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub, recording.procedure)
     details = {
         "form": order.form, "from": order.start_seconds, "to": order.end_seconds, "use": order.use.value,

@@ -147,11 +147,16 @@ def _open(kept: _Kept, id: str) -> Recording:
     from mediaserver.ids import RecordingId
     from mediaserver.recording.folder import RecordingFolder
     from mediaserver.review.opening import open_recording
+    from mediaserver.store.expected import expected_of
 
     try:
-        return open_recording(RecordingFolder.find(kept.roots, RecordingId(id)), kept.vault, kept.objects)
+        folder = RecordingFolder.find(kept.roots, RecordingId(id))
+        known = kept.store.library.database.read_now(lambda connection: expected_of(connection, folder.id))
+        return open_recording(folder, kept.vault, kept.objects, known)
     except (OSError, ValueError):
         _fail(f"no recording {id}; see `loupe recording list`")
+    except LoupeError as error:
+        _fail(error.message)
 
 
 def _order(recording: Recording, vault: Vault, wish: dict[str, Any], cameras: list[str]) -> Order:

@@ -131,6 +131,9 @@ class RecordingDetail(Struct, frozen=True, kw_only=True):
     """How long it lasts."""
     use: Use
     """What it was opened for."""
+    verified: bool
+    """The manifest is as it was signed and nothing is missing that index or audit know; what is read of a
+    segment proves itself. False: it was altered, and is not exported."""
 
 
 class ViewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -241,7 +244,7 @@ async def open_view(request: web.Request) -> web.Response:
     view = at.views.open(asking.claims, asking.claims.sub, asking.role, entry.room, recording, use)
     at.audit.append(
         Event.VIEW_START, actor=view.subject, room=entry.room, procedure=recording.procedure,
-        subject=entry.id, details={"view": view.id, "use": use.value},
+        subject=entry.id, details={"view": view.id, "use": use.value, "verified": recording.altered is None},
     )  # fmt: skip
     response = json_response(await _detail(at, asking, entry, view))
     response.set_cookie(
@@ -283,6 +286,7 @@ async def _detail(at: Desk, asking: Bearer, entry: Entry, view: View[tokens.Clai
         view=view.id,
         view_seconds=VIEW_SECONDS,
         use=view.use,
+        verified=recording.altered is None,
     )
 
 

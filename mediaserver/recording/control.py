@@ -30,6 +30,7 @@ from mediaserver.recording.supervision import Supervision
 from mediaserver.recording.taking import State, Taking, Tapping
 from mediaserver.room import Room
 from mediaserver.session import Registry
+from mediaserver.store.bookmarks import Place
 from mediaserver.store.consents import ConsentMissing, Purpose, Revoked
 from mediaserver.store.recordings import Recordings as Rows
 from mediaserver.store.store import recording_roots
@@ -70,6 +71,9 @@ class NoRecordings:
 
     def follow(self, room: Room) -> None:
         """Nobody watches."""
+
+    def place(self, _: RoomId) -> None:
+        """No axis."""
 
     async def end(self) -> None:
         """Nothing was begun."""
@@ -173,6 +177,11 @@ class Recordings:
         """What is being recorded there now."""
         taking = self._taking.get(room)
         return taking.event() if taking is not None else None
+
+    def place(self, room: RoomId) -> Place | None:
+        """This moment in what is being recorded there."""
+        taking = self._taking.get(room)
+        return taking.place() if taking is not None else None
 
     async def start(self, room: Room, procedure: ProcedureId, *, actor: Actor) -> RecordingChanged:
         """Begins to record a room.

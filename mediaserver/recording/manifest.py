@@ -133,18 +133,12 @@ def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) ->
 
     Raises ``Altered`` that names the first altered line or file, ``OSError``.
     """
-    previous, segments, count = _FIRST, 0, 0
+    head, segments, lines = _FIRST, 0, 0
     end: End | None = None
     awaited: list[str] = []
-    for count, (line, raw) in enumerate(_parsed(folder.manifest, strict=True), 1):
-        signature = line.get("signature", "")
-        content = {name: value for name, value in line.items() if name != "signature"}
-        if line.get("previous") != previous:
-            raise Altered(f"manifest line {count} does not follow the line before")
-        try:
-            vault.check(bytes.fromhex(signature), _canonical(content), _context(folder))
-        except (NotAuthentic, ValueError, TypeError):
-            raise Altered(f"manifest line {count} is not as it was signed") from None
+    for line, raw in _authentic(folder, vault):
+        lines += 1
+        head = hashlib.sha256(raw).hexdigest()
         match line["type"]:
             case "segment":
                 _check_segment(folder, line, moved)
@@ -154,10 +148,38 @@ def verify(folder: RecordingFolder, vault: Vault, moved: Moved | None = None) ->
             case "annex":
                 _check_annex(folder, line)
                 awaited = [kind for kind in awaited if kind != line["kind"]]
+    return Verified(lines, segments, head, end, tuple(awaited))
+
+
+def authentic_lines(folder: RecordingFolder, vault: Vault) -> tuple[list[Line], End | None]:
+    """All whole lines and the recording's end: chain and signatures are checked, files are not read.
+
+    Raises ``Altered`` that names the first altered line, ``OSError``.
+    """
+    lines: list[Line] = []
+    segments, end = 0, None
+    for line, raw in _authentic(folder, vault):
+        lines.append(line)
+        segments += line["type"] == "segment"
+        if line["type"] == "end":
+            end = _end(line, raw, segments)
+    return lines, end
+
+
+def _authentic(folder: RecordingFolder, vault: Vault) -> Iterator[tuple[Line, bytes]]:
+    previous = _FIRST
+    for number, (line, raw) in enumerate(_parsed(folder.manifest, strict=True), 1):
+        content = {name: value for name, value in line.items() if name != "signature"}
+        if line.get("previous") != previous:
+            raise Altered(f"manifest line {number} does not follow the line before")
+        try:
+            vault.check(bytes.fromhex(line.get("signature", "")), _canonical(content), _context(folder))
+        except (NotAuthentic, ValueError, TypeError):
+            raise Altered(f"manifest line {number} is not as it was signed") from None
+        yield line, raw
         previous = hashlib.sha256(raw).hexdigest()
-    if not count:
+    if previous == _FIRST:
         raise Altered("the manifest is empty")
-    return Verified(count, segments, previous, end, tuple(awaited))
 
 
 def _end(line: Line, raw: bytes, segments: int) -> End:
@@ -168,7 +190,7 @@ def _check_segment(folder: RecordingFolder, line: Line, moved: Moved | None) -> 
     name = f"segment {line['number']} of track {line['track']}"
     path = folder.segment_file(line["track"], line["number"], line["suffix"])
     try:
-        found = _sha256_of(path) if moved is None or path.exists() else moved(path)
+        found = sha256_of(path) if moved is None or path.exists() else moved(path)
     except FileNotFoundError:
         raise Altered(f"{name} is missing") from None
     if found.hex() != line["sha256"]:
@@ -180,14 +202,14 @@ def _check_annex(folder: RecordingFolder, line: Line) -> None:
         return  # there was nothing to seal
     name = f"the {line['kind']} annex"
     try:
-        found = _sha256_of(folder.annex(line["kind"]))
+        found = sha256_of(folder.annex(line["kind"]))
     except FileNotFoundError:
         raise Altered(f"{name} is missing") from None
     if found.hex() != line["sha256"]:
         raise Altered(f"{name} was altered")
 
 
-def _sha256_of(path: Path) -> bytes:
+def sha256_of(path: Path) -> bytes:
     """Of a file. Raises ``OSError``."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()

@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from mediaserver.ids import ParticipantId, ProcedureId, RecordingId, RoomId, TrackId
 from mediaserver.recording.folder import RecordingFolder
-from mediaserver.recording.manifest import Line, Manifest
+from mediaserver.recording.manifest import Altered, Line, Manifest, sha256_of
 from mediaserver.vault import ChunkReader, DataKey, FileBytes, NotAuthentic, Vault
 
 State = Literal["recording", "sealing", "sealed", "withdrawn"]
@@ -66,6 +66,9 @@ class Event:
 class Recording:
     """Read-only; open it anew to see what was sealed since."""
 
+    altered: str | None = None
+    """What is not as it was signed, where that was checked: ``mediaserver/review/opening.py``."""
+
     def __init__(self, folder: RecordingFolder, vault: Vault, key: DataKey, lines: list[Line]) -> None:
         self._folder = folder
         self._key = key
@@ -103,6 +106,20 @@ class Recording:
         context = self._folder.segment_context(segment.track, segment.number)
         with FileBytes(path) as source:
             return ChunkReader(source, self._key, context).read(offset, length)
+
+    def sha256(self, segment: Segment) -> bytes:
+        """Of the encrypted file as it lies there, read whole. Raises ``OSError``."""
+        return sha256_of(self._folder.segment_file(segment.track, segment.number, segment.suffix))
+
+    def check(self, segment: Segment) -> None:
+        """Whether its file is the one that was sealed. Raises ``Altered``, ``OSError``."""
+        if self.sha256(segment).hex() != segment.sha256:
+            raise Altered(f"segment {segment.number} of track {segment.track} was altered")
+
+    def check_manifest(self) -> None:
+        """Raises ``Altered`` if that was found when it was opened."""
+        if self.altered is not None:
+            raise Altered(self.altered)
 
 
 def _state(lines: list[Line]) -> State:

@@ -27,6 +27,7 @@ from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.recording.process import Message
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
+from mediaserver.store.bookmarks import Place
 from mediaserver.vault import Vault
 
 State = Literal["recording", "sealed", "withdrawn"]
@@ -62,6 +63,11 @@ class Taking:
     def event(self) -> RecordingChanged:
         """As the room is told."""
         return RecordingChanged(self.state, self.id, self.begin["unix_micros"] // 1000, *self.risk)
+
+    def place(self) -> Place:
+        """This moment on its axis."""
+        micros = time.monotonic_ns() // 1000 - int(self.begin["monotonic_micros"])
+        return Place(self.id, micros / 1_000_000)
 
     def end(self) -> None:
         """The recorder has all of it."""

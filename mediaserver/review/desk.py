@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from mediaserver.audit import Audit, Event
 from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.policy import Role
@@ -20,15 +22,18 @@ from mediaserver.review.opening import open_recording
 from mediaserver.review.purposes import PatientsWill, Use, covered
 from mediaserver.review.views import View, Views
 from mediaserver.store.consents import Purpose
+from mediaserver.store.expected import expected_of
 from mediaserver.store.library import Entry, Library, Query
 from mediaserver.store.objects import Objects
 from mediaserver.store.recordings import UnknownRecording
 from mediaserver.vault import Vault
 
 SWEEP_SECONDS: Final = 60.0
-"""A view that ran out is in the audit so much later at most."""
+"""What was watched, and a view that ran out, is in the audit so much later at most."""
 
 T = TypeVar("T")
+
+_log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,17 @@ class Desk:
         return await self.library.search(mine)
 
     async def open(self, id: str) -> Recording:
-        """Its tracks and segments. Raises ``UnknownRecording``."""
+        """Its tracks and segments, checked against signatures, index and audit. Raises ``UnknownRecording``,
+        ``NotAuthentic``."""
+        folder = self.folder(id)
+        known = await self.library.database.read(lambda connection: expected_of(connection, folder.id))
         try:
-            return await self.in_reader(open_recording, self.folder(id), self.vault, self.objects)
+            opened = await self.in_reader(open_recording, folder, self.vault, self.objects, known)
         except OSError:
             raise UnknownRecording("the recording's files are not here") from None
+        if opened.altered is not None:
+            _log.error("manifest altered", recording=id)
+        return opened
 
     def folder(self, id: str) -> RecordingFolder:
         """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
@@ -110,9 +121,18 @@ class Desk:
 
     def end_view(self, view: View[Any]) -> None:
         """Into the audit: who watched what of which track."""
+        self._tell(Event.VIEW_STOP, view, view.spans())
+
+    def tell_watched(self) -> None:
+        """Into the audit what was seen since the last time: a kill of the server takes back only the rest."""
+        for view in self.views.all():
+            if spans := view.take_fresh():
+                self._tell(Event.VIEW_CONTINUE, view, spans)
+
+    def _tell(self, event: Event, view: View[Any], spans: dict[str, str]) -> None:
         self.audit.append(
-            Event.VIEW_STOP, actor=view.subject, room=view.room, procedure=view.recording.procedure,
-            subject=view.recording.id, details={"view": view.id, **view.spans()},
+            event, actor=view.subject, room=view.room, procedure=view.recording.procedure,
+            subject=view.recording.id, details={"view": view.id, **spans},
         )  # fmt: skip
 
     def end_expired(self) -> None:
@@ -121,10 +141,12 @@ class Desk:
             self.end_view(view)
 
     async def run(self) -> None:
-        """Ends views soon after their time, whether or not anybody opens another; until cancelled."""
+        """Tells what is being watched, and ends views soon after their time, whether or not anybody opens
+        another; until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             self.end_expired()
+            self.tell_watched()
 
     async def follow_consents(self) -> None:
         """Ends what a patient's decision no longer covers, as it is taken; until cancelled."""

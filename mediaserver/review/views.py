@@ -31,6 +31,16 @@ Span: TypeAlias = tuple[float, float]
 """Seconds from and to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was shown, by track."""
+
+    segments: dict[str, set[int]] = field(default_factory=dict)
+    """Numbers of those that were read."""
+    pictures: dict[str, set[int]] = field(default_factory=dict)
+    """Seconds whose small picture was shown."""
+
+
 @dataclass(slots=True)
 class View(Generic[H]):
     """One holder's look at one recording."""
@@ -46,10 +56,10 @@ class View(Generic[H]):
     use: Use
     """What it was opened for."""
     ends_at: float
-    watched: dict[str, set[int]] = field(default_factory=dict)
-    """Numbers of the segments that were read, by track."""
-    pictured: dict[str, set[int]] = field(default_factory=dict)
-    """Seconds whose small picture was shown, by track."""
+    seen: Seen = field(default_factory=Seen)
+    """Since it was opened."""
+    fresh: Seen = field(default_factory=Seen)
+    """Since the audit was told."""
 
     def track(self, id: str) -> Track:
         """Raises ``UnknownRecording``."""
@@ -67,19 +77,29 @@ class View(Generic[H]):
 
     def note(self, track: Track, segment: Segment) -> None:
         """This was watched."""
-        self.watched.setdefault(track.id, set()).add(segment.number)
+        for seen in (self.seen, self.fresh):
+            seen.segments.setdefault(track.id, set()).add(segment.number)
 
     def note_picture(self, track: Track, second: int) -> None:
         """A small picture of this second was shown."""
-        self.pictured.setdefault(track.id, set()).add(second)
+        for seen in (self.seen, self.fresh):
+            seen.pictures.setdefault(track.id, set()).add(second)
 
     def spans(self) -> dict[str, str]:
         """What was seen, as ``watched.TRACK`` and, of small pictures, ``pictures.TRACK``: seconds from and
         to, neighbours joined: ``0-90,120-180``."""
-        watched = {f"watched.{track}": self._read(track, numbers) for track, numbers in self.watched.items()}
+        return self._spans(self.seen)
+
+    def take_fresh(self) -> dict[str, str]:
+        """What was seen since this was asked last, as ``spans``; empty where nothing was."""
+        fresh, self.fresh = self.fresh, Seen()
+        return self._spans(fresh)
+
+    def _spans(self, seen: Seen) -> dict[str, str]:
+        watched = {f"watched.{track}": self._read(track, numbers) for track, numbers in seen.segments.items()}
         pictures = {
             f"pictures.{track}": [(float(one), one + 1.0) for one in sorted(seconds)]
-            for track, seconds in self.pictured.items()
+            for track, seconds in seen.pictures.items()
         }
         return {name: _text(spans) for name, spans in (watched | pictures).items()}
 

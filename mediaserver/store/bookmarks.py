@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from mediaserver.audit import Actor, Event
 from mediaserver.errors import LimitReached, LoupeError
-from mediaserver.ids import ProcedureId, Redacted
+from mediaserver.ids import ProcedureId, RecordingId, Redacted
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import UnknownProcedure
@@ -29,6 +29,14 @@ class UnknownBookmark(LoupeError):
     default = "no such bookmark"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A moment on a recording's axis, which no clock that is set moves."""
+
+    recording: RecordingId
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bookmark:
     """A marked moment."""
@@ -36,6 +44,9 @@ class Bookmark:
     id: int
     procedure: ProcedureId
     at: datetime
+    """By the wall clock of its day."""
+    place: Place | None
+    """None: nothing was being recorded, or it is from before places were kept."""
     label: Redacted[str]
     made_by: str
     live: bool
@@ -51,7 +62,14 @@ class Bookmarks:
     audit: AuditTrail
 
     async def mark(
-        self, procedure: ProcedureId, at: datetime, label: str, actor: Actor, *, live: bool
+        self,
+        procedure: ProcedureId,
+        at: datetime,
+        label: str,
+        actor: Actor,
+        *,
+        live: bool,
+        place: Place | None = None,
     ) -> Bookmark:
         """Raises ``UnknownProcedure``, ``LimitReached``."""
 
@@ -70,6 +88,8 @@ class Bookmarks:
                     made_by=actor.id,
                     made_at=now(),
                     live=live,
+                    recording=None if place is None else place.recording,
+                    axis_seconds=None if place is None else place.seconds,
                 )
             )
             assert inserted.inserted_primary_key is not None  # of the row just inserted
@@ -124,6 +144,7 @@ class Bookmarks:
             id=row.id,
             procedure=ProcedureId(row.procedure),
             at=row.at,
+            place=None if row.recording is None else Place(RecordingId(row.recording), row.axis_seconds),
             label=Redacted(label),
             made_by=row.made_by,
             live=row.live,

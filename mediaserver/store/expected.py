@@ -51,6 +51,22 @@ def finalised(connection: Connection) -> dict[RecordingId, End | None]:
     return {RecordingId(row.subject): _end(row.details) for row in connection.execute(query)}
 
 
+def expected_of(connection: Connection, recording: RecordingId) -> Expected:
+    """What must be there of this one."""
+    told = (
+        select(audit.c.details)
+        .where(audit.c.event == Event.RECORDING_FINALISE.value, audit.c.subject == recording)
+        .order_by(audit.c.seq)
+        .limit(1)
+    )
+    found = Expected()
+    if (row := connection.execute(told).first()) is not None:
+        found = Expected(ended=True, end=_end(row.details))
+    for one in connection.execute(select(segments).where(segments.c.recording == recording)):
+        found.segments[one.track, one.number] = one.sha256.hex()
+    return found
+
+
 def expected(connection: Connection) -> dict[RecordingId, Expected]:
     """Every recording that must be there, running ones as far as they are indexed."""
     known = select(recordings.c.id).where(recordings.c.deleted_at.is_(None))

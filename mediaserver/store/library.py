@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 
 from mediaserver.audit import Actor
 from mediaserver.errors import LoupeError
-from mediaserver.ids import ProcedureId, RoomId
+from mediaserver.ids import ProcedureId, RecordingId, RoomId
 from mediaserver.store.bookmarks import Bookmark as KeptBookmark
-from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
+from mediaserver.store.bookmarks import Bookmarks, Place, UnknownBookmark
 from mediaserver.store.consents import Purpose, declined
 from mediaserver.store.database import Database
 from mediaserver.store.procedures import Procedure, Procedures, UnknownProcedure
@@ -155,14 +155,16 @@ class Library:
 
     async def bookmarks(self, entry: Entry) -> list[Bookmark]:
         """Those that lie within the recording, in order of time."""
-        end = (entry.ended_at or now()) + timedelta(seconds=END_SECONDS)
         marks = await self.bookmarks_of.of(entry.procedure)
-        return [_shown(one, entry) for one in marks if entry.started_at <= one.at <= end]
+        return sorted(
+            (_shown(one, entry) for one in marks if _within(one, entry)), key=lambda mark: mark.seconds
+        )
 
     async def mark(self, entry: Entry, seconds: float, label: str, by: str) -> Bookmark:
         """Adds one after the fact. Raises ``LimitReached``."""
         at = entry.started_at + timedelta(seconds=seconds)
-        made = await self.bookmarks_of.mark(entry.procedure, at, label, Actor(id=by), live=False)
+        place = Place(RecordingId(entry.id), seconds)
+        made = await self.bookmarks_of.mark(entry.procedure, at, label, Actor(id=by), live=False, place=place)
         return _shown(made, entry)
 
     async def unmark(self, entry: Entry, bookmark: str, by: str) -> None:
@@ -171,13 +173,16 @@ class Library:
             raise UnknownBookmark
         await self.bookmarks_of.remove(entry.procedure, int(bookmark), Actor(id=by))
 
-    async def mark_live(self, room: str, label: str, by: str) -> datetime:
-        """Marks this moment in whatever procedure the room serves. Raises ``NothingToMark``."""
+    async def mark_live(self, room: str, label: str, by: str, place: Place | None = None) -> datetime:
+        """Marks this moment in whatever procedure the room serves, at its place in what is being recorded.
+
+        Raises ``NothingToMark``, ``LimitReached``.
+        """
         procedure = await self.procedures.current(RoomId(room))
         if procedure is None:
             raise NothingToMark
         moment = now()
-        await self.bookmarks_of.mark(procedure.id, moment, label, Actor(id=by), live=True)
+        await self.bookmarks_of.mark(procedure.id, moment, label, Actor(id=by), live=True, place=place)
         return moment
 
     def _narrowed(self, query: Query) -> list[ColumnElement[bool]]:
@@ -223,6 +228,14 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), LOCAL)
 
 
+def _within(kept: KeptBookmark, entry: Entry) -> bool:
+    if kept.place is not None:
+        return kept.place.recording == entry.id
+    end = (entry.ended_at or now()) + timedelta(seconds=END_SECONDS)
+    return entry.started_at <= kept.at <= end
+
+
 def _shown(kept: KeptBookmark, entry: Entry) -> Bookmark:
-    seconds = (kept.at - entry.started_at).total_seconds()
+    by_clock = (kept.at - entry.started_at).total_seconds()
+    seconds = by_clock if kept.place is None else kept.place.seconds
     return Bookmark(id=str(kept.id), seconds=seconds, label=kept.label.reveal(), live=kept.live)

@@ -231,5 +231,8 @@ bookmarks = Table(
     Column("made_at", UtcTime, nullable=False),
     Column("live", Boolean, nullable=False),
     Column("removed_at", UtcTime),
+    # No foreign key: a moment may be marked before the index has heard of its recording.
+    Column("recording", String),
+    Column("axis_seconds", Float),
     Index("bookmarks_by_procedure", "procedure", "at"),
 )

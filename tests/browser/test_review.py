@@ -14,7 +14,7 @@ import msgspec
 import pydicom
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from sqlalchemy import select
 
 from mediaserver import config
@@ -429,3 +429,26 @@ async def test_an_observer_is_refused_in_words(chromium: Browser, reviewing: Ser
     # Once the server knows whom the room serves, it is the patient who keeps observers out.
     assert "không được xem lại" in told or "chưa đồng ý cho người ngoài xem" in told
     await visitor.close()
+
+
+async def test_what_was_altered_is_shown_as_such_and_not_exported(reader: Reader, reviewing: Server) -> None:
+    page, manifest = reader.page, reviewing.data / "recordings" / LONG / "manifest"
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole.replace(b'"lost":3', b'"lost":0', 1))
+    try:
+        await opened(reader)
+        told = page.locator(".evidence")
+        await expect(told).to_contain_text("KHÔNG KIỂM CHỨNG ĐƯỢC")
+        for width, height in (WIDE, NARROW):
+            await page.set_viewport_size({"width": width, "height": height})
+            await told.scroll_into_view_if_needed()
+            await reader.picture(f"review-altered-{width}")
+        await page.click(".button:has-text('Bắt đầu xuất')")
+        await expect(page.locator(".notices")).to_contain_text("Bản ghi đã bị sửa sau khi niêm phong")
+    finally:
+        manifest.write_bytes(whole)
+    reader.problems[:] = [one for one in reader.problems if "409" not in one]
+    await page.reload()
+    await opened(reader)
+    await expect(told).to_contain_text("Đã kiểm chứng: nguyên vẹn")
+    await reader.picture("review-verified")

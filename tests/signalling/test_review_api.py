@@ -14,6 +14,7 @@ from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.policy import Right, Role
 from mediaserver.recording.reader import Recording
 from mediaserver.store import schema
+from mediaserver.store.bookmarks import Place
 from mediaserver.store.consents import Decision, Purpose
 from signalling.review_api import COOKIE, RANGE_BYTES
 from signalling.tokens import Audience
@@ -210,6 +211,20 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
     assert '"pictures.t-cam-a":"1-2,7-8"' in last.details, "the one that was not there was not seen"
 
 
+async def test_one_that_was_altered_is_shown_as_such_and_not_exported(here: Reviewed) -> None:
+    assert (await here.open())["verified"] is True
+    manifest = here.desk.folder(RECORDING).manifest
+    whole = manifest.read_bytes()
+    manifest.write_bytes(whole.replace(b'"lost":3', b'"lost":0', 1))
+    assert (await here.open())["verified"] is False
+    assert (await here.ask("GET", SEGMENT, role=None)).status == 200
+    order = {"form": "png", "tracks": ["t-cam-a"], "start_seconds": 1.0}
+    refused = await here.ask("POST", f"/{RECORDING}/exports", json=order)
+    assert (refused.status, (await refused.json())["code"]) == (409, "altered")
+    manifest.write_bytes(b"".join(whole.splitlines(keepends=True)[:-2]))
+    assert (await here.open())["verified"] is False, "the index has the segment that was cut off"
+
+
 async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
     made = await here.ask("POST", f"/{RECORDING}/bookmarks", json={"seconds": 2.5, "label": "Kẹp động mạch"})
     mark: dict[str, Any] = await made.json()
@@ -223,7 +238,9 @@ async def test_moments_are_marked_and_unmarked(here: Reviewed) -> None:
     assert "bookmark.remove" in events
 
 
-async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) -> None:
+async def test_a_moment_marked_live_is_found_in_the_recording(
+    here: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = datetime.now(UTC)
     live = RecordingId("rLive-1")
     theatre(
@@ -236,6 +253,10 @@ async def test_a_moment_marked_live_is_found_in_the_recording(here: Reviewed) ->
     [mark] = opened["bookmarks"]
     assert (mark["label"], mark["live"]) == ("Chảy máu", True)
     assert 2.9 < mark["seconds"] < 8
+    monkeypatch.setattr(here.house.server.recordings, "place", lambda _: Place(live, 7.5))
+    assert (await socket.ask("mark", label="Kẹp"))["type"] == "ok"
+    opened = await (await here.ask("POST", f"/{live}/views", json=CARE)).json()
+    assert [one["seconds"] for one in opened["bookmarks"]] == [mark["seconds"], 7.5], "where the recorder was"
     elsewhere, _ = await here.house.join(Role.STAFF, "room-without")
     assert (await elsewhere.ask("mark"))["code"] == "nothing_to_mark"
     observer, _ = await here.house.join(Role.OBSERVER, "room-without")

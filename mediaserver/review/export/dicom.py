@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from mediaserver import __version__
 from mediaserver.errors import InvalidSettings
 from mediaserver.review.export.faststart import Sink
-from mediaserver.review.export.order import Subject
+from mediaserver.review.export.order import NOT_IN_ONE_VALUE, Subject
 from mediaserver.review.export.pictures import Picture
 from mediaserver.review.export.provenance import Provenance
 
@@ -33,6 +33,8 @@ EXPLICIT_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 PRIVATE_GROUP: Final = 0x0099
 PRIVATE_CREATOR: Final = "LOUPE PROVENANCE 1"
 _UNKNOWN_LENGTH: Final = b"\xff\xff\xff\xff"
+MAX_LONG_STRING_CHARACTERS: Final = 64
+"""Of a value of representation LO (PS3.5 section 6.2)."""
 _SPACE: Final = uuid.UUID("5f0c3e1e-8d3c-4f0e-9c57-0d6f3a1f6f0b")
 """For ids that follow from a recording, so that all its objects meet in one study."""
 
@@ -60,6 +62,8 @@ class Description:
     """What an object says of itself besides its pixels."""
 
     provenance: Provenance
+    began: datetime
+    """When the recording did: one study and one series, however many objects, have one time."""
     acquired: datetime
     source_type: str
     label: str
@@ -164,16 +168,23 @@ def _identify(dataset: Dataset, about: Description) -> None:
     dataset.StudyID, dataset.SeriesNumber, dataset.InstanceNumber = "", 1, about.instance
     dataset.Manufacturer, dataset.ManufacturerModelName = "Loupe", "Loupe"
     dataset.SoftwareVersions = __version__
-    dataset.SeriesDescription = unicodedata.normalize("NFC", about.label)[:64]
+    dataset.SeriesDescription = _one_value(about.label)
 
 
 def _say_when(dataset: Dataset, about: Description) -> None:
-    local = about.acquired.astimezone(LOCAL)
+    began, local = about.began.astimezone(LOCAL), about.acquired.astimezone(LOCAL)
+    dataset.StudyDate = dataset.SeriesDate = began.strftime("%Y%m%d")
+    dataset.StudyTime = dataset.SeriesTime = began.strftime("%H%M%S.%f")
     date, time = local.strftime("%Y%m%d"), local.strftime("%H%M%S.%f")
-    dataset.StudyDate = dataset.SeriesDate = dataset.ContentDate = date
-    dataset.StudyTime = dataset.SeriesTime = dataset.ContentTime = time
+    dataset.ContentDate, dataset.ContentTime = date, time
     dataset.AcquisitionDateTime = f"{date}{time}{local.strftime('%z')}"
     dataset.TimezoneOffsetFromUTC = local.strftime("%z")
+
+
+def _one_value(text: str) -> str:
+    """What a publisher called a source, as one value: a backslash would begin the next."""
+    normal = unicodedata.normalize("NFC", NOT_IN_ONE_VALUE.sub(" ", text))
+    return normal[:MAX_LONG_STRING_CHARACTERS].strip()
 
 
 def _say_derived(dataset: Dataset, about: Description) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
@@ -24,10 +26,18 @@ STILLS: Final = frozenset[Form]({"png", "jpeg", "dicom-still"})
 DICOM: Final = frozenset[Form]({"dicom-video", "dicom-still"})
 
 Label = Annotated[str, Meta(max_length=MAX_LABEL_CHARACTERS)]
+NOT_IN_ONE_VALUE: Final = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")
+"""A backslash begins the next value, and control characters are in no text (DICOM PS3.5 section 6.2)."""
+_NOT_IN_ONE_NAME: Final = re.compile(r"[=^]")
+"""They part a name into groups and components (DICOM PS3.5 section 6.2.1)."""
 
 
 class Subject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom a DICOM object is about. Left empty, it names nobody."""
+    """Whom a DICOM object is about. Left empty, it names nobody.
+
+    Raises ``ValueError`` for what would not be one value there, or is no day: it is for whoever typed it to
+    mend.
+    """
 
     patient_id: Label = ""
     patient_name: Label = ""
@@ -36,6 +46,17 @@ class Subject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """YYYYMMDD."""
     sex: Literal["", "F", "M", "O"] = ""
     accession_number: Annotated[str, Meta(max_length=16)] = ""
+
+    def __post_init__(self) -> None:
+        if any(map(NOT_IN_ONE_VALUE.search, (self.patient_id, self.patient_name, self.accession_number))):
+            raise ValueError("a backslash or control character cannot stand in DICOM text")
+        if _NOT_IN_ONE_NAME.search(self.patient_name):
+            raise ValueError("write the patient's name with spaces, without ^ or =")
+        if self.birth_date:
+            try:
+                date.fromisoformat(self.birth_date)
+            except ValueError:
+                raise ValueError("the birth date is no day of a calendar: YYYYMMDD") from None
 
 
 class Order(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

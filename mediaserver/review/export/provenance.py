@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from mediaserver import __version__
-from mediaserver.recording.reader import Recording
+from mediaserver.recording.reader import Recording, Segment, Track
 from mediaserver.review.purposes import Use
 
 
@@ -59,19 +60,34 @@ def moment(recording: Recording, seconds: float) -> datetime:
     return recording.started_at.astimezone(UTC) + timedelta(seconds=seconds)
 
 
-def trace(
-    recording: Recording, tracks: list[str], start_seconds: float, end_seconds: float, now: datetime, use: Use
-) -> Provenance:
+def used(
+    recording: Recording, tracks: Collection[str], start_seconds: float, end_seconds: float
+) -> list[tuple[Track, Segment]]:
     """Every segment of these tracks that the span touches."""
-    sources = [
-        SourceSegment(
-            track=track.id, source_type=track.source_type, segment=segment.number, sha256=segment.sha256
-        )
+    return [
+        (track, segment)
         for track in recording.tracks
         if track.id in tracks
         for segment in recording.segments(track)
         if segment.start_seconds <= end_seconds
         and segment.start_seconds + segment.duration_seconds >= start_seconds
+    ]
+
+
+def trace(
+    recording: Recording,
+    tracks: Collection[str],
+    start_seconds: float,
+    end_seconds: float,
+    now: datetime,
+    use: Use,
+) -> Provenance:
+    """What a copy of this span of these tracks is derived from."""
+    sources = [
+        SourceSegment(
+            track=track.id, source_type=track.source_type, segment=segment.number, sha256=segment.sha256
+        )
+        for track, segment in used(recording, tracks, start_seconds, end_seconds)
     ]
     return Provenance(
         recording=recording.id,

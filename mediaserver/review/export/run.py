@@ -52,7 +52,12 @@ class Export:
     files: list[str] = field(default_factory=list)
 
     def run(self) -> list[str]:
-        """The names of the files made. Raises ``CannotExport``, ``OSError``, ``Cancelled``."""
+        """The names of the files made.
+
+        Raises ``CannotExport``, ``Altered`` if the recording or a segment used is not as it was sealed,
+        ``OSError``, ``Cancelled``.
+        """
+        self.recording.check_manifest()
         chosen = cameras(self.order, self.recording)
         start, end = span(self.order, self.recording)
         if self.order.form in STILLS:
@@ -143,9 +148,13 @@ class Export:
     # ---- Both ----
 
     def _trace(self, tracks: list[Track], start: float, end: float) -> Provenance:
-        return provenance.trace(
-            self.recording, [track.id for track in tracks], start, end, self.now, self.order.use
-        )
+        """Each segment used is read whole before the copy says what it is derived from."""
+        ids = [track.id for track in tracks]
+        for _, segment in provenance.used(self.recording, ids, start, end):
+            if self.cancelled():
+                raise Cancelled
+            self.recording.check(segment)
+        return provenance.trace(self.recording, ids, start, end, self.now, self.order.use)
 
     def _description(
         self, made: Provenance, tracks: list[Track], seconds: float, instance: int
@@ -154,6 +163,7 @@ class Export:
         source_type = tracks[0].source_type if len(tracks) == 1 else "other"
         return dicom.Description(
             provenance=made,
+            began=self.recording.started_at,
             acquired=provenance.moment(self.recording, seconds),
             source_type=source_type,
             label=" + ".join(self.order.label(track) for track in tracks),

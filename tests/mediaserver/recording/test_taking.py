@@ -33,6 +33,21 @@ async def test_what_is_published_is_tapped_before_and_after_the_start(world: Wor
         await world.taking.start_by(surgeon, P1)
 
 
+async def test_a_moment_has_its_place_whatever_the_wall_clock_says(world: World) -> None:  # noqa: F811
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    assert world.taking.place(surgeon.room) is None
+    await world.taking.start_by(surgeon, P1)
+    [taking] = world.taking._taking.values()
+    taking.begin["monotonic_micros"] -= 90_000_000
+    taking.begin["unix_micros"] += 3600_000_000
+    place = world.taking.place(surgeon.room)
+    assert place is not None
+    assert place.recording == taking.id
+    assert 90 <= place.seconds < 150
+    world.taking.stop_by(surgeon)
+    assert world.taking.place(surgeon.room) is None
+
+
 async def test_a_publisher_that_comes_back_continues_its_track(world: World) -> None:  # noqa: F811
     surgeon = world.server.join(identity(Role.SURGEON), "An")
     moderator = world.server.join(identity(Role.MODERATOR), "M")

@@ -56,6 +56,10 @@ def test_what_was_watched_is_told_in_spans(recording: Recording) -> None:
         "watched.t-mic": "2-6",
         "pictures.t-cam-a": "1-3,7-8",
     }
+    assert view.take_fresh() == view.spans()
+    assert view.take_fresh() == {}, "nothing since"
+    view.note(scope, view.segment(scope, 0))
+    assert view.take_fresh() == {"watched.t-cam-a": "0-3"}, "seen again"
     for wrong in (lambda: view.track("t-none"), lambda: view.segment(scope, 9)):
         with pytest.raises(UnknownRecording):
             wrong()

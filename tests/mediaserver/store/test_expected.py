@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mediaserver.ids import RecordingId
 from mediaserver.recording.manifest import Altered, End
 from mediaserver.store.audit import AuditTrail
 from mediaserver.store.database import Database
-from mediaserver.store.expected import Expected, expected, finalised
+from mediaserver.store.expected import Expected, expected, expected_of, finalised
 from mediaserver.vault import Vault
 from tests.mediaserver.store.kept import keep
 
@@ -35,6 +36,9 @@ async def test_the_first_end_that_was_told_counts(database: Database, vault: Vau
     known = database.read_now(expected)
     assert known[RecordingId("rold")] == Expected(ended=True)
     assert (known[kept.id].end, len(known[kept.id].segments)) == (END, 2)
+    for id in (kept.id, RecordingId("rold")):
+        assert database.read_now(partial(expected_of, recording=id)) == known[id]
+    assert database.read_now(partial(expected_of, recording=RecordingId("rnone"))) == Expected()
     note(database, Event.RECORDING_DELETE, kept.id, deletion=1, step="asked")
     assert kept.id in database.read_now(expected)
     note(database, Event.RECORDING_DELETE, kept.id, deletion=1, step="confirmed")

@@ -12,10 +12,10 @@ from sqlalchemy import update
 
 from mediaserver.audit import Actor
 from mediaserver.config import Retention
-from mediaserver.ids import Redacted, RoomId, new_recording_id
+from mediaserver.ids import RecordingId, Redacted, RoomId, new_recording_id
 from mediaserver.policy import Role
 from mediaserver.store.audit import AuditTrail
-from mediaserver.store.bookmarks import Bookmarks, UnknownBookmark
+from mediaserver.store.bookmarks import Bookmarks, Place, UnknownBookmark
 from mediaserver.store.database import Database
 from mediaserver.store.library import LOCAL, Library, NothingToMark, Query, folded, matches
 from mediaserver.store.procedures import Procedures, StaffMember
@@ -105,13 +105,30 @@ async def test_bookmarks_are_on_the_recordings_own_axis(library: Library) -> Non
             await library.unmark(entry, wrong, "me")
 
 
+async def test_a_clock_that_is_set_moves_no_mark(library: Library) -> None:
+    [entry] = await library.search(Query(room=None, text="0042"))
+    start, here = entry.started_at, RecordingId(entry.id)
+    for at, place in (
+        (timedelta(seconds=-300), Place(here, 60.0)),  # set back by six minutes
+        (timedelta(hours=9), Place(here, 30.0)),  # set forward beyond the end
+        (timedelta(seconds=90), Place(RecordingId("rOther"), 5.0)),  # of the procedure's other recording
+        (timedelta(seconds=45), None),  # from before places were kept
+        (timedelta(hours=9), None),
+    ):
+        await library.bookmarks_of.mark(entry.procedure, start + at, "", ME, live=True, place=place)
+    assert [one.seconds for one in await library.bookmarks(entry)] == [30.0, 45.0, 60.0]
+
+
 async def test_marking_live_needs_an_open_procedure(library: Library) -> None:
     with pytest.raises(NothingToMark):
         await library.mark_live("theatre-1", "", "me")
     opened = await library.procedures.open(RoomId("theatre-1"), "BN-1", "", (), ME)
     moment = await library.mark_live("theatre-1", "Chảy máu", "me")
     [kept] = await library.bookmarks_of.of(opened.id)
-    assert (kept.at, kept.live, kept.label.reveal()) == (moment, True, "Chảy máu")
+    assert (kept.at, kept.live, kept.label.reveal(), kept.place) == (moment, True, "Chảy máu", None)
+    place = Place(RecordingId("r1"), 12.5)
+    await library.mark_live("theatre-1", "", "me", place)
+    assert (await library.bookmarks_of.of(opened.id))[-1].place == place
 
 
 @given(

@@ -21,6 +21,7 @@ ROWS = {
         "INSERT INTO audit VALUES (1,6,420,'session.start','success','me',0,0,0,'7QK2','p',0,'{}',x'04')",
     ],
     "0003": [],
+    "0004": [],
     "0002": ["INSERT INTO bookmarks VALUES (1, 'p', 7, x'05', 'me', 8, 1, NULL)"],
 }
 

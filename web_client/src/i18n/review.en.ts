@@ -82,7 +82,14 @@ export const review: ReviewWords = {
       teaching: "Opens only where the patient has agreed to teaching.",
     },
   },
+  evidence: {
+    verified: "Verified: unaltered",
+    altered: "NOT VERIFIED: this recording was altered after it was sealed, or part of it is missing. It proves nothing and is not exported. Tell the administrator.",
+  },
   faults: {
+    altered: {
+      title: "The recording was altered after it was sealed", steps: ["No copy is made of it.", "Tell the administrator: “loupe recording verify” names the place."],
+    },
     teaching_not_consented: {
       title: "The patient has not agreed to teaching with this case",
       steps: ["It cannot be opened for teaching.", "If the patient agrees, the theatre writes it down under “Procedure”."],

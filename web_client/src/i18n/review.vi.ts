@@ -90,7 +90,14 @@ export const review = {
       teaching: "Chỉ mở được khi người bệnh đã đồng ý cho giảng dạy.",
     },
   },
+  evidence: {
+    verified: "Đã kiểm chứng: nguyên vẹn",
+    altered: "KHÔNG KIỂM CHỨNG ĐƯỢC: bản ghi này đã bị sửa sau khi niêm phong, hoặc thiếu một phần. Không dùng làm bằng chứng và không xuất được. Hãy báo quản trị viên.",
+  },
   faults: {
+    altered: {
+      title: "Bản ghi đã bị sửa sau khi niêm phong", steps: ["Không tạo bản sao nào từ bản ghi này.", "Báo quản trị viên: lệnh “loupe recording verify” chỉ ra chỗ bị sửa."],
+    },
     teaching_not_consented: {
       title: "Người bệnh chưa đồng ý dùng ca này để giảng dạy",
       steps: ["Không mở được để giảng dạy.", "Nếu người bệnh đồng ý, phòng mổ ghi nhận ở mục “Ca bệnh”."],

@@ -152,7 +152,7 @@ function Export({ one, view, api }: { one: ExportState; view: View; api: ReviewA
           <span>{t.progress(one.percent, one.rate)}{one.left_seconds !== null && `, ${t.left(one.left_seconds)}`}</span>
         </>
       )}
-      {one.state === "failed" && <span class="fault">{words.value.errorCode(one.code)}</span>}
+      {one.state === "failed" && <Fault code={one.code} />}
       <Archived one={one} recording={view.recording} api={api} />
       <div class="actions">
         {one.files.map((name) => (

@@ -68,6 +68,8 @@ export interface Detail {
   view: string;
   view_seconds: number;
   use: Use;
+  /** It is as it was signed, and nothing of it is missing. */
+  verified: boolean;
 }
 
 export interface Chapter {

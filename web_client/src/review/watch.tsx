@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { words } from "../i18n";
+import { Icon } from "../ui/icons";
 import { notice, Notices } from "../ui/notices";
 import { Button } from "../ui/parts";
 import { sheetOpen, ShortcutSheet, useShortcuts } from "../ui/shortcuts";
@@ -62,6 +63,7 @@ export function Watch({ opened, seconds, api, lost }: Opened) {
           <Reception player={player} api={api} />
         </div>
         <div class="side">
+          <Evidence verified={opened.verified} />
           <p class="quiet">{words.value.review.use.watchedFor(words.value.review.use.uses[player.detail.use])}</p>
           <Bookmarks player={player} detail={detail} api={api} />
           {opened.rights.includes("export") && <Exports player={player} api={api} />}
@@ -70,6 +72,14 @@ export function Watch({ opened, seconds, api, lost }: Opened) {
       <ShortcutSheet shortcuts={shortcuts(player, detail)} />
     </>
   );
+}
+
+/** Whether what is shown is what was sealed. */
+function Evidence({ verified }: { verified: boolean }) {
+  const t = words.value.review.evidence;
+  return verified
+    ? <p class="evidence" data-verified="true"><span class="badge given"><Icon name="check" /> {t.verified}</span></p>
+    : <p class="evidence fault" data-verified="false" role="alert"><Icon name="warning" /> {t.altered}</p>;
 }
 
 function Controls({ player }: { player: Player }) {

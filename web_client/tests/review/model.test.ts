@@ -63,7 +63,7 @@ const detail: Detail = {
     { seconds: 10, name: "layers", track: "t1", value: 2 },
   ],
   rights: [],
-  use: "care" as const, view: "v1", view_seconds: 1,
+  use: "care" as const, view: "v1", view_seconds: 1, verified: true,
 };
 
 describe("chapters", () => {

@@ -6,7 +6,7 @@ import { View } from "../../src/review/view";
 const HOURS = 4 * 3600;
 const opened = (view: string): Detail => ({
   entry: { id: "r1", room: "7QK2", state: "sealed", started_ms: 0, seconds: 8, title: "", reference: "", staff: [] },
-  seconds: 8, tracks: [], events: [], bookmarks: [], rights: [], view, view_seconds: HOURS, use: "quality",
+  seconds: 8, tracks: [], events: [], bookmarks: [], rights: [], view, view_seconds: HOURS, verified: true, use: "quality",
 });
 
 class Server {

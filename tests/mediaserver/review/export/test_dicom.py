@@ -112,6 +112,18 @@ def test_a_long_film_becomes_several_objects_of_one_series(tmp_path: Path) -> No
     assert len({part.SOPInstanceUID for part in parts}) == len(parts)
     assert all(errors(file) == [] for file in files)
     assert parts[1].AcquisitionDateTime > parts[0].AcquisitionDateTime
+    whens = {(part.StudyDate, part.StudyTime, part.SeriesDate, part.SeriesTime) for part in parts}
+    assert len(whens) == 1, "of one study and one series"
+    [(_, study, _, series)] = whens
+    assert study == series == "083000.000000", "when the recording began"
+
+
+def test_a_publishers_label_is_one_value_whatever_is_in_it(tmp_path: Path) -> None:
+    label = "Nội soi\\đường\x00 mật\n2"
+    order = Order(form="dicom-still", tracks=["t-cam-a"], start_seconds=1.0, labels={"t-cam-a": label})
+    [file] = export(tmp_path, order)
+    assert errors(file) == []
+    assert pydicom.dcmread(file).SeriesDescription == "Nội soi đường  mật 2"
 
 
 def test_a_stills_pixels_are_the_pictures(tmp_path: Path) -> None:

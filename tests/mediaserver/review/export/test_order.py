@@ -27,6 +27,12 @@ from tests.mediaserver.review.recorded import theatre
         {"form": "mp4", "path": "/tmp"},
         {"form": "mp4", "subject": {"patient_name": "x" * 65}},
         {"form": "mp4", "subject": {"birth_date": "1970-01-02"}},
+        {"form": "mp4", "subject": {"birth_date": "99999999"}},
+        {"form": "mp4", "subject": {"birth_date": "19700229"}},
+        {"form": "mp4", "subject": {"patient_name": "Lê\\Anh"}},
+        {"form": "mp4", "subject": {"patient_name": "Lê^Anh"}},
+        {"form": "mp4", "subject": {"patient_id": "BN\n17"}},
+        {"form": "mp4", "subject": {"accession_number": "1\\2"}},
     ],
 )
 def test_what_no_recording_could_give_is_no_order(wrong: dict[str, Any]) -> None:

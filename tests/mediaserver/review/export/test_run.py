@@ -6,12 +6,15 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from msgspec import structs
 
+from mediaserver.recording.manifest import Altered
 from mediaserver.recording.reader import Recording
 from mediaserver.review.errors import CannotExport
 from mediaserver.review.export.film import Film
@@ -175,3 +178,16 @@ def test_plain_files_are_the_owners_and_vanish_on_failure(tmp_path: Any) -> None
     with pytest.raises(KeyboardInterrupt):
         broken()
     assert not (tmp_path / "other.mp4").exists()
+
+
+def test_nothing_is_made_of_a_segment_that_is_not_the_sealed_one(tmp_path: Path) -> None:
+    recording = theatre(tmp_path)
+    clip = Order(form="mp4", tracks=["t-cam-a"], sound=False, width=320, height=240, frames_per_second=5)
+    [later] = (tmp_path / recording.id / "segments" / "t-cam-a").glob("000001.*")
+    later.write_bytes(later.read_bytes() + b"x")  # what is decrypted is the same
+    assert "film.mp4" in made(recording, structs.replace(clip, end_seconds=2.0)), "it is not of the other"
+    with pytest.raises(Altered, match="segment 1 of track t-cam-a"):
+        made(recording, clip)
+    recording.altered = "manifest line 6 is not as it was signed"
+    with pytest.raises(Altered, match="manifest line 6"):
+        made(recording, structs.replace(clip, end_seconds=2.0))

@@ -96,3 +96,12 @@ def test_the_end_of_its_input_ends_it(place: Path) -> None:
         process.stdin.close()
         assert process.wait(30) == 3
     assert list((place / "out").iterdir()) == []
+
+
+def test_what_was_altered_since_it_was_asked_for_is_refused(place: Path) -> None:
+    manifest = place / "data" / "recordings" / RECORDING / "manifest"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"lost":3', b'"lost":0'))
+    status, said = finish(start(), work(place, Order(form="png", tracks=["t-cam-a"], start_seconds=1)))
+    assert status == 1
+    assert [one.code for one in said if isinstance(one, Failed)] == ["altered"]
+    assert list((place / "out").iterdir()) == []
