@@ -80,6 +80,7 @@ export const en: Dictionary = {
       full: "sees a poorer picture", reduced: "sees a smaller picture", stills: "sees stills only", sound: "hears sound only",
       silent: "receives nothing",
     },
+    again: "sees moving pictures again",
     sentence: (cause, rest) => `${cause}: ${rest}`,
     news: (name, what) => `${name} ${what}`,
   },

@@ -5,6 +5,7 @@ import { blamed, levelOfLoss, withStanding } from "../client/quality";
 import type { Level, Quality } from "../client/quality";
 import type { Standing, Step } from "../client/protocol";
 import type { Session } from "../client/session";
+import { standingNews } from "../client/standings";
 import { words } from "../i18n";
 import { Icon } from "./icons";
 import { notice } from "./notices";
@@ -93,19 +94,18 @@ function levelOf(step: Step, loss: number): Level {
   return step === "reduced" ? "fair" : levelOfLoss(loss);
 }
 
-/** Says once, in the quiet line, when somebody else sees much less than they should. */
+/** Says once, in the quiet line, when somebody else has no moving picture any more, or has it again. */
 export function useStandingNews(session: Session): void {
-  const said = useRef(new Map<string, Step>());
+  const said = useRef<ReadonlyMap<string, Standing>>(new Map());
   const standings = session.room.value.standings;
   useEffect(() => {
     const t = words.value;
-    for (const [id, { step }] of standings) {
+    for (const [id, news] of standingNews(said.current, standings)) {
       const person = session.room.value.participants.get(id);
-      const news = step === "stills" || step === "sound" || step === "silent";
-      if (news && person !== undefined && id !== session.me.value?.participant && said.current.get(id) !== step) {
-        notice(t.standing.news(person.name === "" ? t.roles[person.role] : person.name, t.standing.theirs[step]));
-      }
+      if (person === undefined || id === session.me.value?.participant) continue;
+      const what = news === "again" ? t.standing.again : t.standing.theirs[news];
+      notice(t.standing.news(person.name === "" ? t.roles[person.role] : person.name, what));
     }
-    said.current = new Map([...standings].map(([id, { step }]) => [id, step]));
+    said.current = standings;
   }, [standings]);
 }
