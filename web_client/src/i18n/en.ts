@@ -97,6 +97,7 @@ export const en: Dictionary = {
     jitter: (ms) => `jitter ${decimal.format(Math.round(ms))} ms`,
     carries: (can, sent) => `carries ${decimal.format(can)} kbit/s, uses ${decimal.format(sent)}`,
     repair: (percent) => `${decimal.format(percent)} % sent again`, nothing: "this picture is not sent",
+    sound: "sound", noSound: "this sound is not sent",
     layer: (index, count) => (count === 1 ? "one size" : `size ${index} of ${count}`),
     still: (seconds) => `a still every ${decimal.format(seconds)} s`,
   },

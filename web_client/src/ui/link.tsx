@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { blamed, levelOfLoss, withStanding } from "../client/quality";
 import type { Level, Quality } from "../client/quality";
 import type { Standing, Step } from "../client/protocol";
+import type { Publication } from "../client/room";
 import type { Session } from "../client/session";
 import { standingNews } from "../client/standings";
 import { words } from "../i18n";
@@ -57,7 +58,7 @@ export function LinkQuality({ session }: { session: Session }) {
                   {t.legs.loss(source.upload_loss * 100)}, {t.legs.jitter(source.upload_jitter_ms)}
                 </Leg>
                 <p class="leg-served">
-                  {source.layer === null ? t.legs.nothing : t.legs.layer(source.layer + 1, publication.encodings)}
+                  {sentOf(source.layer, publication)}
                   {source.still_seconds !== null && <>, {t.legs.still(source.still_seconds)}</>}
                   {": "}{t.reasons[source.reason]}
                 </p>
@@ -77,6 +78,13 @@ export function LinkQuality({ session }: { session: Session }) {
       </div>
     </details>
   );
+}
+
+/** What arrives of a source: a size of its picture, its sound, or nothing. */
+function sentOf(layer: number | null, { kind, encodings }: Publication): string {
+  const t = words.value.legs;
+  if (kind === "audio") return layer === null ? t.noSound : t.sound;
+  return layer === null ? t.nothing : t.layer(layer + 1, encodings);
 }
 
 function Leg({ level, name, children }: { level: Level; name: string; children: ComponentChildren }) {
