@@ -176,7 +176,9 @@ async def test_why_a_viewer_gets_no_more_is_in_the_sample_and_in_its_file() -> N
             samples = desk.room("theatre-1").participants[1].sample
             assert samples is not None
             seen.append({one.publication: one.reason for one in samples.views}[room.picture.id])
-            lines = csv.DictReader(io.StringIO(query.csv_head() + query.csv_lines([samples])))
+            lines = csv.DictReader(
+                io.StringIO(query.csv_head(0, None, UTC) + query.csv_lines([samples], UTC))
+            )
             files += [line["reason"] for line in lines if line["publication"] == room.picture.id]
     assert seen == [Reason.FULL, Reason.LINK]
     assert files == ["full", "link"]
