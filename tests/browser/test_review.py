@@ -441,7 +441,8 @@ async def test_what_was_altered_is_shown_as_such_and_not_exported(reader: Reader
         await expect(told).to_contain_text("KHÔNG KIỂM CHỨNG ĐƯỢC")
         for width, height in (WIDE, NARROW):
             await page.set_viewport_size({"width": width, "height": height})
-            await told.scroll_into_view_if_needed()
+            await page.evaluate("() => window.scrollTo(0, 0)")
+            await expect(told).to_be_in_viewport()
             await reader.picture(f"review-altered-{width}")
         await page.click(".button:has-text('Bắt đầu xuất')")
         await expect(page.locator(".notices")).to_contain_text("Bản ghi đã bị sửa sau khi niêm phong")

@@ -52,9 +52,11 @@ export function Watch({ opened, seconds, api, lost }: Opened) {
     };
   }, [player]);
   useShortcuts(() => shortcuts(player, detail));
+  const { evidence } = words.value.review;
   return (
     <>
       <Notices />
+      {!opened.verified && <p class="evidence fault" role="alert"><Icon name="warning" /> {evidence.altered}</p>}
       <main class="review-main">
         <div class="screen">
           <Stage player={player} />
@@ -63,7 +65,7 @@ export function Watch({ opened, seconds, api, lost }: Opened) {
           <Reception player={player} api={api} />
         </div>
         <div class="side">
-          <Evidence verified={opened.verified} />
+          {opened.verified && <p class="evidence"><span class="badge given"><Icon name="check" /> {evidence.verified}</span></p>}
           <p class="quiet">{words.value.review.use.watchedFor(words.value.review.use.uses[player.detail.use])}</p>
           <Bookmarks player={player} detail={detail} api={api} />
           {opened.rights.includes("export") && <Exports player={player} api={api} />}
@@ -72,14 +74,6 @@ export function Watch({ opened, seconds, api, lost }: Opened) {
       <ShortcutSheet shortcuts={shortcuts(player, detail)} />
     </>
   );
-}
-
-/** Whether what is shown is what was sealed. */
-function Evidence({ verified }: { verified: boolean }) {
-  const t = words.value.review.evidence;
-  return verified
-    ? <p class="evidence" data-verified="true"><span class="badge given"><Icon name="check" /> {t.verified}</span></p>
-    : <p class="evidence fault" data-verified="false" role="alert"><Icon name="warning" /> {t.altered}</p>;
 }
 
 function Controls({ player }: { player: Player }) {
