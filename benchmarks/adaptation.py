@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,19 +32,31 @@ from benchmarks.virtual_time import Report, Scenario
 from mediaserver.layers import choose as production
 
 COURSE_MS = 100
-SEEDS = 20
+SEEDS, MOST_SEEDS = 20, 1_000
 
 
-def parser() -> argparse.ArgumentParser:
+def seeds(text: str) -> int:
+    """How many."""
+    if not 1 <= int(text) <= MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {MOST_SEEDS}")
+    return int(text)
+
+
+class CommandLine(argparse.ArgumentParser):
+    """Says what is wrong in one line; ``--help`` has the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parser() -> CommandLine:
     """The command line."""
-    options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = CommandLine(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="names, or NAME/VARIANT [all]")
     options.add_argument(
         "--file", type=Path, action="append", default=[], help="a scenario of your own, as JSON"
     )
-    options.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"seeds 1 to N [{SEEDS}]")
+    options.add_argument("--seeds", type=seeds, default=SEEDS, metavar="N", help=f"seeds 1 to N [{SEEDS}]")
     options.add_argument(
         "--greedy", action="store_true", help="choose layers by the greedy rule of the program"
     )
@@ -113,7 +125,10 @@ def row(scenario: Scenario, reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def main() -> None:
-    arguments = parser().parse_args()
+    options = parser()
+    arguments = options.parse_args()
+    if problem := own_link.problem(arguments):
+        options.error(problem)
     if arguments.list:
         for scenario in virtual_time.library():
             print(f"{scenario.name:20} {scenario.about}")
@@ -133,7 +148,8 @@ def main() -> None:
             kept["pictures"] = draw(scenario, reports, choose)
         found["scenarios"].append(kept)
         met = sum(goal["met"] for goal in kept["goals"])
-        print(f"  {scenario.name:20} {met}/{len(kept['goals'])} goals", flush=True)
+        outcome = f"{met}/{len(kept['goals'])} goals" if kept["goals"] else "measured; it has no goals"
+        print(f"  {scenario.name:20} {outcome}", flush=True)
 
     with tempfile.TemporaryDirectory() as folder:
         try:

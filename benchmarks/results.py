@@ -155,12 +155,23 @@ def join_table(found: dict[str, Any]) -> str:
 _MEASURED = (
     "utilisation",
     "ladder_efficiency",
+    "convergence_s@join",
+    "first_frame_s",
+    "first_sound_s",
     "queue_p95_ms",
     "freeze_percent",
+    "freeze_longest_s",
     "harmonic_fps",
     "frame_delay_p95_ms",
+    "ups_per_minute",
+    "downs_per_minute",
+    "keyframes_per_minute",
+    "lost_percent",
+    "residual_loss_percent",
     "concealment_percent",
+    "concealed_longest_s",
     "audio_delay_p95_ms",
+    "audio_mos",
     "overhead_percent",
 )
 """Figures that are shown of a scenario that has no goals."""

@@ -151,7 +151,7 @@ class LayerForwarded:
 class StandingChanged:
     """A participant's place on the survival ladder, and whose trouble it is.
 
-    Told to themselves, the surgeon and the moderator.
+    Told to themselves and to whoever speaks in the room.
     """
 
     participant: ParticipantId

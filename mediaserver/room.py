@@ -33,8 +33,8 @@ from mediaserver.ids import ParticipantId, PublicationId, Redacted, RoomId
 from mediaserver.negotiation.media import Codec
 from mediaserver.policy import Right, Role, require
 
-WATCHING_OVER: frozenset[Role] = frozenset({Role.SURGEON, Role.MODERATOR})
-"""Who must know when somebody sees less than they should."""
+SPEAKING: frozenset[Role] = frozenset({Role.SURGEON, Role.STAFF, Role.SPECIALIST, Role.MODERATOR})
+"""Who must know when somebody sees less than they should: "look here" would be lost on them."""
 
 
 @dataclass(slots=True)
@@ -216,7 +216,7 @@ class Room:
         if member.viewer:
             return []
         effects = self._tell_all(ParticipantJoined(member.info()), but=member.id)
-        if member.role in WATCHING_OVER:
+        if member.role in SPEAKING:
             standings = [other.standing for other in self._visible() if other.standing is not None]
             effects += [Tell(member.id, standing) for standing in standings]
         return effects
@@ -337,12 +337,12 @@ class Room:
         return self._tell_all(PublicationChanged(publication.info()))
 
     def standing_changed(self, standing: StandingChanged) -> list[Effect]:
-        """A participant's place on the ladder: for themselves and whoever watches over the room."""
+        """A participant's place on the ladder: for themselves and whoever speaks in the room."""
         member = self.member(standing.participant)
         member.standing = None if standing.step == "full" and standing.cause is None else standing
         if member.viewer:
             return []
-        told = [one for one in self._visible() if one.id == member.id or one.role in WATCHING_OVER]
+        told = [one for one in self._visible() if one.id == member.id or one.role in SPEAKING]
         return [Tell(one.id, standing) for one in told]
 
     # ---- Parts ----

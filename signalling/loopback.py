@@ -70,6 +70,8 @@ class Loopback:
     """Both sessions stand."""
     media_addresses: tuple[tuple[str, int], ...] = ()
     """Where the server takes media: (address, UDP port), as it says itself."""
+    told_servers: tuple[RTCIceServer, ...] = ()
+    """STUN and TURN servers that the server names; ``ends`` says which are used."""
     sending: RTCPeerConnection = field(init=False)
     receiving: RTCPeerConnection = field(init=False)
     drawn: int = 0
@@ -128,7 +130,11 @@ class Loopback:
 
     async def _work(self, sender: Client, receiver: Client, offers: asyncio.Queue[Message]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            await receiver.request("join", token=self.ends.receive_token, name="")
+            hello = await receiver.request("join", token=self.ends.receive_token, name="")
+            self.told_servers = tuple(
+                RTCIceServer(one["urls"], one.get("username"), one.get("credential"))
+                for one in hello["ice_servers"]
+            )
             await receiver.request("subscribe", publications=[], automatic=True)
             await sender.request("join", token=self.ends.send_token, name="")
             self.joined.set()

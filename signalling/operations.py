@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import tzinfo
 from typing import Any, cast
 
 import msgspec
@@ -19,20 +20,22 @@ from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
 from mediaserver.errors import NotPermitted
 from mediaserver.incident import page, report
+from mediaserver.incident.model import IncidentReport
 from mediaserver.incident.words import Language
 from mediaserver.operations.model import (
     AlertPage,
     Board,
     CauseList,
     HistoryPage,
-    IncidentReport,
     RoomDetail,
     RoomSpanPage,
+    Sample,
     TimelinePage,
 )
 from mediaserver.policy import Right
 from mediaserver.quality_history import query
 from mediaserver.quality_history.database import Database
+from mediaserver.zones import VIETNAM, named
 from signalling.auditing import actor
 from signalling.auth import Bearer
 from signalling.context import SERVICES, bearer, services
@@ -50,7 +53,10 @@ DAY_MS = 24 * 3600 * 1000
 MAX_LIMIT = 5_000
 MAX_CSV_MS = 3600 * 1000
 MAX_REPORT_MS = DAY_MS
-MAX_TIME_MS = 1 << 53
+MAX_TIME_MS = 253_000_000_000_000
+"""In the year 9987: what comes after the year 9999 has no date."""
+DROPPED_BEFORE = "Loupe-Dropped-Before"
+"""A header of an export that does not hold all: Unix milliseconds."""
 EXPORTS: web.AppKey[Exports] = web.AppKey("exports", Exports)
 
 
@@ -100,6 +106,14 @@ def _number(request: web.Request, name: str, usual: int, highest: int) -> int:
 def _paging(request: web.Request, usual: int) -> dict[str, Any]:
     limit = _number(request, "limit", usual, MAX_LIMIT)
     return {"limit": max(1, limit), "cursor": request.query.get("cursor")}
+
+
+def _zone(request: web.Request) -> tzinfo:
+    name = request.query.get("zone")
+    try:
+        return VIETNAM if name is None else named(name)
+    except ValueError:
+        raise MalformedMessage("the name of a time zone, as Asia/Ho_Chi_Minh", field="zone") from None
 
 
 def _only_room(request: web.Request, holder: Bearer) -> str | None:
@@ -175,7 +189,7 @@ async def history(request: web.Request) -> web.Response:
 async def history_csv(request: web.Request) -> web.StreamResponse:
     """The same as CSV, whole."""
     holder = _operator(request)
-    name, (from_ms, to_ms) = request.match_info["room"], _span(request, RECENT_MS)
+    name, (from_ms, to_ms), zone = request.match_info["room"], _span(request, RECENT_MS), _zone(request)
     if to_ms - from_ms > MAX_CSV_MS:
         raise MalformedMessage("an export holds an hour at most", field="from")
     _audit(request, holder, "export", name, (from_ms, to_ms))
@@ -187,25 +201,31 @@ async def history_csv(request: web.Request) -> web.StreamResponse:
         }
     )
     async with request.config_dict[EXPORTS].turn():
+        first = await _read(request, name, (from_ms, to_ms), None)
+        if (before_ms := first.dropped_before_ms or 0) > from_ms:
+            response.headers[DROPPED_BEFORE] = str(before_ms)
         await response.prepare(request)
-        async for part in _csv(request, name, from_ms, to_ms):
-            await response.write(part)
+        await response.write(query.csv_head(from_ms, first.dropped_before_ms, zone).encode())
+        async for samples in _all(request, name, (from_ms, to_ms), first):
+            await response.write((await asyncio.to_thread(query.csv_lines, samples, zone)).encode())
         await response.write_eof()
     return response
 
 
-async def _csv(request: web.Request, name: str, from_ms: int, to_ms: int) -> AsyncIterator[bytes]:
-    database = services(request).operations.store.database
-    participant, cursor = request.query.get("participant"), None
-    yield query.csv_head().encode()
-    while True:
-        part = await query.samples(
-            database, name, from_ms, to_ms, participant=participant, limit=1000, cursor=cursor
-        )
-        yield (await asyncio.to_thread(query.csv_lines, part.samples)).encode()
-        cursor = part.next
-        if cursor is None:
-            return
+async def _read(request: web.Request, name: str, span: tuple[int, int], cursor: str | None) -> HistoryPage:
+    """A page of an export."""
+    database, participant = services(request).operations.store.database, request.query.get("participant")
+    return await query.samples(database, name, *span, participant=participant, limit=1000, cursor=cursor)
+
+
+async def _all(
+    request: web.Request, name: str, span: tuple[int, int], found: HistoryPage
+) -> AsyncIterator[list[Sample]]:
+    """The samples of a page and of all that follow it."""
+    yield found.samples
+    while found.next is not None:
+        found = await _read(request, name, span, found.next)
+        yield found.samples
 
 
 async def timeline(request: web.Request) -> web.Response:
@@ -245,10 +265,11 @@ async def incident_page(request: web.Request) -> web.Response:
     language = request.query.get("language", "vi")
     if language not in ("vi", "en"):
         raise MalformedMessage("vi or en", field="language")
+    zone = _zone(request)
     asked = _report_asked(request)
     async with request.config_dict[EXPORTS].turn():
         found = await report.gather(*asked)
-        text = await asyncio.to_thread(page.render, found, cast("Language", language))
+        text = await asyncio.to_thread(page.render, found, cast("Language", language), zone)
     return web.Response(
         text=text,
         content_type="text/html",

@@ -30,6 +30,8 @@ LIFETIME_SECONDS = 45
 """A test that began late or hangs is over after this, whoever is in its room."""
 MAX_AT_ONCE = 4
 """Each sends an endoscope's three layers, 2.4 Mbit/s: ten together, which a surgery's link can spare."""
+MAX_PER_INVITATION = 2
+"""One that hangs and one that is tried again: no single link takes the places of all."""
 PER_SOURCE_SECONDS = 15.0
 """A source may begin one test in this long on average, ..."""
 PER_SOURCE_BURST = 6
@@ -55,6 +57,8 @@ class Precalls:
         self._authenticator = authenticator
         self._now = now
         self._running: dict[str, asyncio.TimerHandle] = {}
+        self._invited: dict[str, str] = {}
+        """By room: the invitation of whom it tests."""
         self._downloads: set[str] = set()
         self._sources: dict[str, TokenBucket] = {}
 
@@ -66,7 +70,7 @@ class Precalls:
 
         Raises:
             RateLimited: this source began too many lately.
-            LimitReached: the server runs as many tests as it may.
+            LimitReached: the server, or this invitation, has as many tests as it may.
         """
         source = source_of(address)
         bucket = self._sources.pop(source, None) or TokenBucket(1 / PER_SOURCE_SECONDS, PER_SOURCE_BURST)
@@ -75,14 +79,19 @@ class Precalls:
             del self._sources[next(iter(self._sources))]
         if not bucket.take(self._now()):
             raise RateLimited("too many tests from here; wait a minute")
-        if len(self._running) - self._left() >= MAX_AT_ONCE:
+        taken = [name for name in self._running if not self._left(name)]
+        if len(taken) >= MAX_AT_ONCE:
             raise LimitReached("others are testing now; try again in half a minute")
+        invitation = invited.claims.jti
+        if sum(self._invited[name] == invitation for name in taken) >= MAX_PER_INVITATION:
+            raise LimitReached("this invitation is being tested already; try again in half a minute")
         room = f"{ROOM_PREFIX}{secrets.token_hex(8)}"
         test = Precall(
             room=room,
             send_token=self._token(invited, room, Right.PUBLISH_VIDEO),
             receive_token=self._token(invited, room, Right.SUBSCRIBE),
         )
+        self._invited[room] = invitation
         self._running[room] = asyncio.get_running_loop().call_later(LIFETIME_SECONDS, self._end, room)
         return test
 
@@ -104,6 +113,7 @@ class Precalls:
         for timer in self._running.values():
             timer.cancel()
         self._running.clear()
+        self._invited.clear()
         self._downloads.clear()
 
     def _token(self, invited: Bearer, room: str, right: Right) -> str:
@@ -121,13 +131,13 @@ class Precalls:
         )
         return token
 
-    def _left(self) -> int:
-        """Tests whose clients have gone, but for a download: a room stands from its first member on."""
-        rooms = (self._server.rooms.get(RoomId(name)) for name in self._running)
-        return sum(1 for room in rooms if room is not None and room.empty)
+    def _left(self, name: str) -> bool:
+        """Whether a test's clients have gone, but for a download: a room stands from its first member on."""
+        room = self._server.rooms.get(RoomId(name))
+        return room is not None and room.empty
 
     def _end(self, name: str) -> None:
-        del self._running[name]
+        del self._running[name], self._invited[name]
         self._downloads.discard(name)
         room = self._server.rooms.get(RoomId(name))
         if room is None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from mediaserver.incident.details import DETAILS
+from mediaserver.incident.model import IncidentReport
 from mediaserver.incident.words import WORDS
 from mediaserver.operations import model
 from signalling import messages
@@ -56,7 +57,7 @@ OPERATIONS_ANSWERS = (
     model.RoomDetail,
     model.HistoryPage,
     model.TimelinePage,
-    model.IncidentReport,
+    IncidentReport,
     model.AlertPage,
 )
 """What the operations interface answers (``docs/operations-api.md``)."""

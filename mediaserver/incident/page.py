@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from datetime import tzinfo
 from functools import partial
 from html import escape
 
 from mediaserver.incident import configuration
 from mediaserver.incident.chart import GAP_MS, Axis, Band, Series, line_chart
 from mediaserver.incident.details import detail, evidence
-from mediaserver.incident.words import WORDS, Language, Words, clock, moment, number, zone
-from mediaserver.operations.model import IncidentReport, LegSummary, Sample, Text
+from mediaserver.incident.model import IncidentReport, LegSummary
+from mediaserver.incident.times import Times
+from mediaserver.incident.words import WORDS, Language, Words, number
+from mediaserver.operations.model import Sample, Text
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#111;"
@@ -30,17 +33,18 @@ POLICY = f"default-src 'none'; frame-ancestors 'none'; style-src {STYLE_SOURCE}"
 UNKNOWN = "–"
 
 
-def render(report: IncidentReport, language: Language) -> str:
-    """HTML of the whole report."""
+def render(report: IncidentReport, language: Language, zone: tzinfo) -> str:
+    """HTML of the whole report, its times in ``zone``."""
     words = WORDS[language]
+    times = Times(language, zone, report.from_ms)
     names = _names(report, words)
     sections = [
-        _head(report, words, language),
-        _section(words.causes, _causes(report, names, words, language)),
+        _head(report, words, times),
+        _section(words.causes, _causes(report, names, words, times)),
         _section(words.participants, _participants(names, words)),
         _section(words.legs, _legs(report.legs, names, words, language)),
-        _section(words.charts, _charts(report, names, words, language)),
-        _section(words.timeline, _timeline(report, names, words, language)),
+        _section(words.charts, _charts(report, names, words, times)),
+        _section(words.timeline, _timeline(report, names, words, times)),
         _section(words.configuration, _configuration(report, words, language)),
     ]
     return (
@@ -74,38 +78,38 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _head(report: IncidentReport, words: Words, language: Language) -> str:
+def _head(report: IncidentReport, words: Words, times: Times) -> str:
     kind = UNKNOWN if report.clinical_class is None else words.classes[report.clinical_class]
-    span = f"{moment(report.from_ms, language)} – {moment(report.to_ms, language)}"
+    span = f"{times.moment(report.from_ms)} – {times.moment(report.to_ms)}"
     facts = _table(
         [words.room, words.clinical_class, words.span, words.made],
-        [[report.room, kind, span, moment(report.made_ms, language)]],
+        [[report.room, kind, span, times.moment(report.made_ms)]],
     )
-    notes = f"{words.times.format(zone=zone(report.from_ms))} {words.no_identity}"
+    notes = f"{words.times.format(zone=times.distance())} {words.no_identity}"
     warnings = [words.truncated] if report.truncated else []
     if (dropped := report.dropped_before_ms) is not None and dropped > report.from_ms:
-        warnings.append(words.dropped.format(time=moment(dropped, language)))
+        warnings.append(words.dropped.format(time=times.moment(dropped)))
     more = "".join(f"<p><strong>{escape(warning)}</strong></p>" for warning in warnings)
     return f"<h1>{escape(words.title)}</h1>{facts}<p>{escape(notes)}</p>{more}"
 
 
-def _causes(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+def _causes(report: IncidentReport, names: dict[str, str], words: Words, times: Times) -> str:
     if not report.causes:
         return f"<p>{escape(words.nothing_found if report.samples else words.nothing_known)}</p>"
 
     def own(text: Text) -> str:
-        return text.vi if language == "vi" else text.en
+        return text.vi if times.language == "vi" else text.en
 
     return _table(
         [words.began, words.ended, words.cause, words.severity, words.who, words.evidence, words.action],
         (
             [
-                clock(one.began_ms, report.from_ms, language),
-                words.still if one.ended_ms is None else clock(one.ended_ms, report.from_ms, language),
+                times.clock(one.began_ms),
+                words.still if one.ended_ms is None else times.clock(one.ended_ms),
                 own(one.cause.title),
                 words.hurt if one.severity == "hurt" else words.watch,
                 names.get(one.participant or "", one.participant or UNKNOWN),
-                evidence(one.evidence, language) or UNKNOWN,
+                evidence(one.evidence, times.language) or UNKNOWN,
                 own(one.cause.action),
             ]
             for one in report.causes
@@ -149,27 +153,27 @@ def _legs(legs: Sequence[LegSummary], names: dict[str, str], words: Words, langu
     )
 
 
-def _charts(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+def _charts(report: IncidentReport, names: dict[str, str], words: Words, times: Times) -> str:
     by_participant: dict[str, list[Sample]] = {}
     for sample in report.samples:
         by_participant.setdefault(sample.participant, []).append(sample)
-    axis = _axis(report, language)
+    axis = _axis(report, times)
     figures = (
         f"<figure>{chart}</figure>"
         for id, samples in by_participant.items()
-        for chart in _of_participant(names[id], samples, axis, _bands(report, id), words, language)
+        for chart in _of_participant(names[id], samples, axis, _bands(report, id), words, times.language)
         if chart
     )
     notes = f"{words.resolution.format(seconds=report.resolution_seconds)} {words.shaded}"
     return f"<p>{escape(notes)}</p>{''.join(figures)}"
 
 
-def _axis(report: IncidentReport, language: Language) -> Axis:
+def _axis(report: IncidentReport, times: Times) -> Axis:
     """From the first sample to the last: of what lies before and after there is nothing to see."""
     return Axis(
         from_ms=min((one.at_ms for one in report.samples), default=report.from_ms),
         to_ms=max((one.at_ms for one in report.samples), default=report.to_ms),
-        clock=partial(clock, day_of_ms=report.from_ms, language=language),
+        clock=times.clock,
         gap_ms=max(GAP_MS, 2000 * report.resolution_seconds),
     )
 
@@ -228,15 +232,15 @@ def _of_view(sample: Sample, *, publication: str, measure: str) -> float | None:
     return next((getattr(view, measure) for view in sample.views if view.publication == publication), None)
 
 
-def _timeline(report: IncidentReport, names: dict[str, str], words: Words, language: Language) -> str:
+def _timeline(report: IncidentReport, names: dict[str, str], words: Words, times: Times) -> str:
     return _table(
         [words.time, words.event, words.who, words.detail],
         (
             [
-                clock(event.at_ms, report.from_ms, language),
+                times.clock(event.at_ms),
                 words.kinds[event.kind],
                 names.get(event.participant or "", event.participant or UNKNOWN),
-                detail(event, language),
+                detail(event, times.language),
             ]
             for event in report.timeline
         ),

@@ -13,15 +13,9 @@ from mediaserver import __version__, _dataplane
 from mediaserver.cause.texts import CAUSES
 from mediaserver.config import Settings
 from mediaserver.incident.configuration import told
+from mediaserver.incident.model import CauseSpan, IncidentReport, LegSummary
 from mediaserver.incident.reduction import Reduction
-from mediaserver.operations.model import (
-    CauseSpan,
-    IncidentReport,
-    LegSample,
-    LegSummary,
-    Sample,
-    TimelineEvent,
-)
+from mediaserver.operations.model import LegSample, Sample, TimelineEvent
 from mediaserver.quality_history import query
 from mediaserver.quality_history.database import Database
 

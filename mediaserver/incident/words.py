@@ -1,9 +1,8 @@
-"""The report's words in Vietnamese and English, and how each language writes times and numbers."""
+"""The report's words in Vietnamese and English, and how each language writes numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from mediaserver.clinical import ClinicalClass
@@ -109,7 +108,7 @@ VI = Words(
     charts="Biểu đồ",
     resolution="Độ phân giải: mỗi mẫu là {seconds} giây.",
     shaded="Nền đỏ: người này bị ảnh hưởng; nền vàng: cần theo dõi.",
-    times="Giờ của máy chủ ({zone}).",
+    times="Giờ ghi theo múi giờ {zone}.",
     rate="Tốc độ",
     frames="Khung hình mỗi giây (người xem)",
     freeze="Đứng hình mỗi giây (người xem)",
@@ -203,7 +202,7 @@ EN = Words(
     charts="Charts",
     resolution="Resolution: each sample stands for {seconds} s.",
     shaded="Red ground: this participant was hurt; yellow: to be watched.",
-    times="Times are the server's ({zone}).",
+    times="Times are in {zone}.",
     rate="Rate",
     frames="Frames a second (viewers)",
     freeze="Frozen in each second (viewers)",
@@ -264,26 +263,6 @@ EN = Words(
     },
 )
 WORDS: dict[Language, Words] = {"vi": VI, "en": EN}
-
-
-def moment(at_ms: int, language: Language) -> str:
-    """Day and time of the server, to the second."""
-    return _local(at_ms).strftime("%d/%m/%Y %H:%M:%S" if language == "vi" else "%Y-%m-%d %H:%M:%S")
-
-
-def clock(at_ms: int, day_of_ms: int, language: Language) -> str:
-    """Time of the server, to the second; with the day where it is another than that of ``day_of_ms``."""
-    at = _local(at_ms)
-    return at.strftime("%H:%M:%S") if at.date() == _local(day_of_ms).date() else moment(at_ms, language)
-
-
-def zone(at_ms: int) -> str:
-    """The server's distance to UTC, as in ``UTC+07:00``."""
-    return f"UTC{_local(at_ms).isoformat()[-6:]}"
-
-
-def _local(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
 
 
 def number(value: float, digits: int, language: Language) -> str:

@@ -224,11 +224,12 @@ class DeskCollector(Collector):
             lost.add_metric([reason], store.database.refused[reason])
         yield lost
         dropped = CounterMetricFamily(
-            "loupe_history_rows_dropped", "Samples taken away: old, for want of room, or unreadable.",
-            labels=["reason"],
+            "loupe_history_rows_dropped", "Rows taken away: old, for want of room, or unreadable.",
+            labels=["table", "reason"],
         )  # fmt: skip
-        for reason in ("expired", "full", "unreadable"):
-            dropped.add_metric([reason], store.dropped[reason])
+        for table, rows in store.dropped.items():
+            for reason in ("expired", "full", "unreadable"):
+                dropped.add_metric([table, reason], rows[reason])
         yield dropped
         sent = CounterMetricFamily("loupe_webhook_deliveries", "Webhooks by result.", labels=["result"])
         for result in ("delivered", "failed", "given_up"):

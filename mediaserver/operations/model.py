@@ -7,7 +7,7 @@ milliseconds; rates are bits per second, losses and other shares 0..1. ``None`` 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -297,7 +297,7 @@ class ServerState(Struct, frozen=True, kw_only=True):
     """Until the data folder's disk is full at the present rate; None when it does not fill."""
     history_queue: int
     history_dropped: int
-    """Samples that could not be kept, since the start."""
+    """Seconds, events and alerts that could not be kept, or not until their time, since the start."""
 
 
 class CanaryReading(Struct, frozen=True, kw_only=True):
@@ -414,6 +414,8 @@ class TimelinePage(Struct, frozen=True, kw_only=True):
 
     events: list[TimelineEvent]
     next: str | None
+    dropped_before_ms: int | None
+    """As of ``HistoryPage``."""
 
 
 # ---- Alerts ----
@@ -442,56 +444,3 @@ class AlertPage(Struct, frozen=True, kw_only=True):
 
     alerts: list[Alert]
     next: str | None
-
-
-# ---- Incident report ----
-
-
-class CauseSpan(Struct, frozen=True, kw_only=True):
-    """A finding; it may have begun before the report, and has no end if it lasts at the report's."""
-
-    cause: CauseText
-    severity: Severity
-    evidence: tuple[Evidence, ...]
-    participant: str | None
-    began_ms: int
-    ended_ms: int | None
-
-
-class LegSummary(Struct, frozen=True, kw_only=True):
-    """One leg over the whole span of a report."""
-
-    participant: str
-    role: Role
-    direction: Literal["up", "down"]
-    samples: int
-    mean_bits_per_second: int
-    loss_before_p95_ratio: float | None
-    loss_after_p95_ratio: float | None
-    round_trip_p95_seconds: float | None
-    freezes: int
-    freeze_seconds: float
-
-
-class IncidentReport(Struct, frozen=True, kw_only=True):
-    """What happened in a room in a span of time."""
-
-    room: str
-    clinical_class: ClinicalClass | None
-    from_ms: int
-    to_ms: int
-    made_ms: int
-    version: str
-    native_version: str
-    configuration: dict[str, Any]
-    """In force, without secrets, addresses and folders."""
-    causes: list[CauseSpan]
-    legs: list[LegSummary]
-    timeline: list[TimelineEvent]
-    samples: list[Sample]
-    resolution_seconds: int
-    """Each sample stands for so long, at least: one where the whole span fits as it was kept."""
-    truncated: bool
-    """There were more samples or events than a report holds; ask for a shorter span."""
-    dropped_before_ms: int | None
-    """As of ``HistoryPage``."""

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from mediaserver.operations.model import (
 from mediaserver.quality_history.database import Database, Row
 from mediaserver.quality_history.rows import read_alerts, read_events, read_second
 from mediaserver.quality_history.store import OF_FINDINGS
+from mediaserver.zones import iso
 
 ROWS_AT_ONCE = 300
 """Room seconds fetched at a time: a page is filled from as many as it needs."""
@@ -40,6 +42,7 @@ _FINDINGS = (
     " AND it.at_ms < ? AND {of_findings}"
     " ORDER BY it.at_ms DESC, it.id DESC LIMIT ?"
 )
+_DROPPED = "SELECT max(before_ms) FROM dropped"
 _SPANS = (
     "SELECT opened_ms, id, room, clinical_class, closed_ms FROM span"
     " WHERE opened_ms < ? AND coalesce(closed_ms, ?) >= ? AND (? IS NULL OR room IN ({rooms}))"
@@ -100,7 +103,7 @@ def _samples(
         second = read_second(content)
         looked += len(second)
         found += [one for one in second if participant in (None, one.participant)]
-    dropped: int | None = database.read_now("SELECT max(before_ms) FROM dropped")[0][0]
+    [(dropped,)] = database.read_now(_DROPPED)
     return HistoryPage(samples=found, next=None if ended else _cursor(place), dropped_before_ms=dropped)
 
 
@@ -135,7 +138,8 @@ async def timeline(
         (*held, from_ms, to_ms, *after(cursor), limit + 1),
     )
     events = await asyncio.to_thread(read_events, [row[2] for row in rows[:limit]])
-    return TimelinePage(events=events, next=_next(rows, limit))
+    [(dropped,)] = await database.read(_DROPPED)
+    return TimelinePage(events=events, next=_next(rows, limit), dropped_before_ms=dropped)
 
 
 async def findings(
@@ -233,19 +237,23 @@ def _next(rows: Sequence[Row], limit: int) -> str | None:
 
 _LEG, _SOURCE, _VIEW = (list(kind.__struct_fields__) for kind in (LegSample, SourceSample, ViewSample))
 _FIGURES = list(dict.fromkeys([*_LEG, *_SOURCE, *_VIEW]))
-COLUMNS = ["at_ms", "participant", "role", "connected", "part", *_FIGURES]
+COLUMNS = ["at_ms", "time", "participant", "role", "connected", "part", *_FIGURES]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula; an id may begin so."""
 
 
-def csv_head() -> str:
-    """The first line (RFC 4180)."""
-    return _csv([COLUMNS])
+def csv_head(from_ms: int, dropped_before_ms: int | None, zone: tzinfo) -> str:
+    """The first line (RFC 4180), and one of the part ``dropped_before`` where older ones are gone."""
+    lines: list[list[Any]] = [COLUMNS]
+    if dropped_before_ms is not None and dropped_before_ms > from_ms:
+        told = [dropped_before_ms, iso(dropped_before_ms, zone), "", "", "", "dropped_before"]
+        lines.append(told + [""] * len(_FIGURES))
+    return _csv(lines)
 
 
-def csv_lines(found: Sequence[Sample]) -> str:
-    """A line for each leg, source and view of each sample."""
-    return _csv(line for sample in found for line in _lines(sample))
+def csv_lines(found: Sequence[Sample], zone: tzinfo) -> str:
+    """A line for each leg, source and view of each sample; ``time`` in ``zone``."""
+    return _csv(line for sample in found for line in _lines(sample, zone))
 
 
 def _csv(lines: Iterable[Sequence[Any]]) -> str:
@@ -254,8 +262,14 @@ def _csv(lines: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def _lines(sample: Sample) -> Iterator[list[Any]]:
-    whose = [sample.at_ms, _safe(sample.participant), sample.role.value, int(sample.connected)]
+def _lines(sample: Sample, zone: tzinfo) -> Iterator[list[Any]]:
+    whose = [
+        sample.at_ms,
+        iso(sample.at_ms, zone),
+        _safe(sample.participant),
+        sample.role.value,
+        int(sample.connected),
+    ]
     for part, figures in _parts(sample):
         yield [*whose, part, *(_safe(getattr(figures, name, None)) for name in _FIGURES)]
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -22,6 +23,7 @@ from mediaserver.quality_history.rows import UNREADABLE, encode, pack, read_aler
 from mediaserver.quality_history.thinning import thinned
 from mediaserver.store.rooms import RoomNames
 
+Table = Literal["sample", "event"]
 DAY_MS = 86_400_000
 THIN_AFTER_MS = DAY_MS
 THIN_STEP_MS = 10_000
@@ -30,6 +32,10 @@ THIN_ROWS = 2_000
 HOUSEKEEPING_SECONDS = 10.0
 DROP_ROWS = 5_000
 
+_DROP: dict[Table, str] = {
+    "sample": "DELETE FROM sample WHERE at_ms < ?",
+    "event": "DELETE FROM event WHERE at_ms < ?",
+}
 OF_FINDINGS = "instr(content, CAST('finding_' AS BLOB)) > 0"
 """What tells events of findings from others; the index of them has it so."""
 
@@ -85,7 +91,7 @@ class HistoryStore:
         keep_days: float,
     ) -> None:
         self.database = Database(path, SCHEMA, VERSION, rooms)
-        self.dropped: Counter[str] = Counter()
+        self.dropped: dict[Table, Counter[str]] = {"sample": Counter(), "event": Counter()}
         """Rows taken away before their time or at it: ``full``, ``expired``, ``unreadable``."""
         self._max_bytes = max_bytes
         self._keep_ms = int(keep_days * DAY_MS)
@@ -126,7 +132,7 @@ class HistoryStore:
     @property
     def lost(self) -> int:
         """Writes that were not done, and rows taken away before their time."""
-        before_time = sum(gone for reason, gone in self.dropped.items() if reason != "expired")
+        before_time = sum(rows.total() - rows["expired"] for rows in self.dropped.values())
         return sum(self.database.refused.values()) + before_time
 
     # ---- What is written ----
@@ -204,7 +210,7 @@ class HistoryStore:
                 samples = unpack(content)
             except UNREADABLE:
                 # It goes, or every housekeeping would fail at it.
-                self.dropped["unreadable"] += 1
+                self.dropped["sample"]["unreadable"] += 1
                 continue
             windows.setdefault((span, at_ms // THIN_STEP_MS), []).append(samples)
         thin = [
@@ -215,13 +221,9 @@ class HistoryStore:
         connection.executemany("INSERT INTO sample VALUES (?, ?, 1, ?)", thin)
 
     def _expire(self, connection: sqlite3.Connection, before_ms: int) -> None:
-        gone = connection.execute("DELETE FROM sample WHERE at_ms < ?", (before_ms,)).rowcount
-        connection.execute("DELETE FROM event WHERE at_ms < ?", (before_ms,))
+        self._drop(connection, before_ms, "expired")
         connection.execute("DELETE FROM alert WHERE raised_ms < ?", (before_ms,))
         connection.execute("DELETE FROM span WHERE closed_ms < ?", (before_ms,))
-        if gone:
-            self.dropped["expired"] += gone
-            _remember_drop(connection, before_ms)
 
     def _drop_oldest(self, connection: sqlite3.Connection) -> bool:
         """Makes room; False when there is nothing left to take away."""
@@ -229,12 +231,18 @@ class HistoryStore:
         bound = connection.execute(oldest, (DROP_ROWS,)).fetchone()
         newest = connection.execute("SELECT coalesce(max(at_ms), 0) FROM sample").fetchone()
         limit_ms = bound[0] if bound is not None else newest[0] + 1
-        gone = connection.execute("DELETE FROM sample WHERE at_ms < ?", (limit_ms,)).rowcount
-        connection.execute("DELETE FROM event WHERE at_ms < ?", (limit_ms,))
-        if gone:
-            self.dropped["full"] += gone
-            _remember_drop(connection, limit_ms)
-        return gone > 0 and bound is not None
+        return self._drop(connection, limit_ms, "full") and bound is not None
+
+    def _drop(self, connection: sqlite3.Connection, before_ms: int, reason: str) -> bool:
+        """Takes away what is older, counts and remembers it; whether there was anything."""
+        any_gone = False
+        for table, statement in _DROP.items():
+            gone = connection.execute(statement, (before_ms,)).rowcount
+            self.dropped[table][reason] += gone
+            any_gone |= gone > 0
+        if any_gone:
+            _remember_drop(connection, before_ms)
+        return any_gone
 
     @staticmethod
     def _bytes(connection: sqlite3.Connection) -> int:

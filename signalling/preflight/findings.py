@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Item: TypeAlias = Literal["name", "tcp", "tls", "http", "websocket", "invitation", "udp", "loss", "delay"]
+Item: TypeAlias = Literal[
+    "name", "tcp", "tls", "http", "websocket", "invitation", "capacity", "udp", "relay", "loss", "delay"
+]  # fmt: skip
 
 
 class Verdict(StrEnum):

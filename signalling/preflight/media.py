@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ssl
 from statistics import median
 
 import aiohttp
+from aiortc import RTCIceServer
+from msgspec.structs import replace
 
 from signalling.client import Refused
 from signalling.loopback import Ends, Loopback, Seen
+from signalling.preflight import relay
 from signalling.preflight.findings import Finding, Verdict
 from signalling.preflight.network import STEP_SECONDS, Target
 
@@ -24,6 +28,13 @@ DELAY_SECONDS = 0.4
 """There and back is surgeon to specialist: beyond this a picture is late (clinical design 2.1, consult)."""
 
 
+_UNUSABLE = (aiohttp.ClientError, OSError, TimeoutError, Refused)
+
+
+class _Later(Exception):
+    """The server tests others now, or ends; the text is its code."""
+
+
 async def examine(target: Target, tls: ssl.SSLContext | bool) -> list[Finding]:
     """Needs the target's invitation: without it UDP cannot be told open from closed."""
     if not target.invitation:
@@ -33,16 +44,54 @@ async def examine(target: Target, tls: ssl.SSLContext | bool) -> list[Finding]:
         ]
     try:
         ends = await _begin(target, tls)
-    except (aiohttp.ClientError, OSError, TimeoutError, Refused) as error:
+    except _Later as later:
+        return [
+            Finding(item="capacity", verdict=Verdict.UNTESTED, detail=str(later)),
+            Finding(item="udp", verdict=Verdict.UNTESTED),
+        ]
+    except _UNUSABLE as error:
         return [
             Finding(item="invitation", verdict=Verdict.BLOCKED, detail=str(error) or type(error).__name__),
             Finding(item="udp", verdict=Verdict.UNTESTED),
         ]
+    findings, told = await _session(ends)
+    relays = relay.single(told)
+    reached = await relay.examine(relays)
+    if findings[0].item == "udp" and findings[0].verdict is Verdict.BLOCKED:
+        return await _relayed(target, tls, findings[0], list(zip(relays, reached, strict=True)))
+    return [*findings, *(relay.in_reserve(one) for one in reached)]
+
+
+async def _relayed(
+    target: Target, tls: ssl.SSLContext | bool, udp: Finding, relays: list[tuple[relay.Relay, Finding]]
+) -> list[Finding]:
+    """UDP to the server is closed: whether pictures come through a relay that answers."""
+    found = [reached for _, reached in relays]
+    for index, (one, reached) in enumerate(relays):
+        if reached.verdict is not Verdict.OPEN:
+            continue
+        try:
+            ends = await _begin(target, tls)
+        except (_Later, *_UNUSABLE) as error:
+            found[index] = replace(reached, verdict=Verdict.UNTESTED, detail=str(error))
+            continue
+        (first, *measured), _ = await _session(dataclasses.replace(ends, ice_servers=(one.server,)))
+        if first.verdict is Verdict.OPEN:
+            others = [relay.in_reserve(other) for other in found if other is not reached]
+            by_relay = [replace(figure, where=reached.where) for figure in measured]
+            return [replace(udp, verdict=Verdict.WEAK), reached, *by_relay, *others]
+        found[index] = replace(reached, verdict=Verdict.BLOCKED, detail=first.detail)
+    return [udp, *found]
+
+
+async def _session(ends: Ends) -> tuple[list[Finding], tuple[RTCIceServer, ...]]:
+    """What one session shows, and which relays it was told of."""
     seen: list[Seen] = []
     loopback = Loopback(ends, FRAMES_PER_SECOND, seen.append)
     running = asyncio.create_task(loopback.run())
     try:
-        return await _watch(loopback, running, seen)
+        findings = await _watch(loopback, running, seen)
+        return findings, loopback.told_servers
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -55,6 +104,8 @@ async def _begin(target: Target, tls: ssl.SSLContext | bool) -> Ends:
         http.post(f"{target.url}/api/v1/precall", headers=headers, ssl=tls) as response,
     ):
         body = await response.json(content_type=None)
+        if response.status in (429, 503):
+            raise _Later(str(body.get("code", response.status)))
         if response.status != 200:
             raise Refused(str(body.get("code", response.status)))
         return Ends(

@@ -38,6 +38,8 @@ def requests(preflight: Preflight, language: Language) -> list[str]:
             asked.append(step.weak.format(where=finding.where))
         elif finding.item == "invitation" and finding.verdict is Verdict.UNTESTED:
             asked.append(WORDS[language].invitation_needed)
+        elif finding.item == "capacity":
+            asked.append(step.weak)
     return asked
 
 

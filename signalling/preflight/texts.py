@@ -102,14 +102,24 @@ STEPS: dict[Language, dict[Item, Step]] = {
         "invitation": Step(
             "Liên kết mời",
             "Xin liên kết mời mới.",
-            "Liên kết mời không dùng được (hết hạn, bị thu hồi, hoặc đang có nhiều người thử): xin liên "
-            "kết mới, chạy lại.",
+            "Liên kết mời không dùng được (hết hạn hoặc bị thu hồi): xin liên kết mới, chạy lại.",
+        ),
+        "capacity": Step(
+            "Lượt thử trên máy chủ",
+            "Máy chủ đang có nhiều người thử, hoặc đang khởi động lại: chạy lại sau một phút.",
+            "Chạy lại sau một phút.",
         ),
         "udp": Step(
             "Hình và tiếng (UDP)",
-            "Mở UDP cả hai chiều tới {where}.",
-            "Mở UDP chiều ra, và chiều về của cùng kết nối, tới {where}. Không có UDP thì không có hình "
-            "và tiếng.",
+            "Hình và tiếng đang đi vòng qua máy chuyển tiếp, chậm hơn: mở UDP chiều ra, và chiều về của cùng "
+            "kết nối, tới {where}.",
+            "Mở UDP chiều ra, và chiều về của cùng kết nối, tới {where}. Không có UDP, và "
+            "không có máy chuyển tiếp (TURN) nào dùng được, thì không có hình và tiếng.",
+        ),
+        "relay": Step(
+            "Máy chuyển tiếp (TURN)",
+            "Mở chiều ra tới {where}: đây là đường dự phòng khi UDP tới máy chủ bị chặn.",
+            "Mở chiều ra tới {where}. Nếu đã mở, báo người quản trị Loupe kiểm tra máy chuyển tiếp này.",
         ),
         "loss": Step(
             "Mất hình trên đường",
@@ -153,14 +163,25 @@ STEPS: dict[Language, dict[Item, Step]] = {
         "invitation": Step(
             "Invitation",
             "Ask for a new invitation.",
-            "The invitation does not hold (expired, withdrawn, or many test at once): ask for a new "
-            "link, run it again.",
+            "The invitation does not hold (expired or withdrawn): ask for a new link, run it again.",
+        ),
+        "capacity": Step(
+            "A turn at the server",
+            "Many are testing at the server, or it restarts: run it again in a minute.",
+            "Run it again in a minute.",
         ),
         "udp": Step(
             "Pictures and sound (UDP)",
-            "Open UDP both ways to {where}.",
-            "Open UDP outwards, and the answers of the same flow inwards, to {where}. Without UDP: no "
-            "picture, no sound.",
+            "Pictures and sound take the longer way by the relay: open UDP outwards, and the answers of the "
+            "same flow inwards, to {where}.",
+            "Open UDP outwards, and the answers of the same flow inwards, to {where}. Without UDP, and "
+            "without a relay (TURN) that works, there is no picture and no sound.",
+        ),
+        "relay": Step(
+            "Relay (TURN)",
+            "Open the firewall outwards to {where}: the reserve where UDP to the server is closed.",
+            "Open the firewall outwards to {where}. If it is open, ask Loupe's administrator to check this "
+            "relay.",
         ),
         "loss": Step(
             "Pictures lost on the way",

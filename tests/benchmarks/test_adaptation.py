@@ -31,6 +31,29 @@ def test_defaults_are_all_scenarios_and_twenty_seeds() -> None:
     assert (arguments.scenarios, arguments.seeds, arguments.file) == ([], 20, [])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--seeds", "0"),
+        ("--seeds", "many"),
+        ("--loss", "iid:0.1"),
+        ("--capacity", "no-such.csv"),
+        ("--rtt-ms", "nan", "--rate-kbps", "600"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_line(
+    options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["adaptation.py", *options])
+    with pytest.raises(SystemExit) as refused:
+        adaptation.main()
+    assert refused.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("adaptation.py: ")
+
+
 def test_a_link_of_ones_own_is_run_alone_unless_scenarios_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

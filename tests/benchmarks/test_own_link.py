@@ -60,9 +60,14 @@ def test_a_file_of_jitter_is_found_wherever_the_program_runs(
         ("--capacity", "a.csv", "--rate-kbps", "5"),
         ("--rate-kbps", "5", "--queue-ms", "1", "--queue-bytes", "1"),
         ("--rate-kbps", "fast"),
+        ("--rate-kbps", "nan"),
+        ("--duration-s", "0"),
+        ("--duration-s", "1e12"),
+        ("--rtt-ms", "-5"),
+        ("--queue-ms", "inf"),
     ],
 )
-def test_what_contradicts_itself_is_refused(
+def test_what_contradicts_itself_or_makes_no_sense_is_refused(
     options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as refused:
@@ -75,3 +80,22 @@ def test_nothing_is_described_without_a_capacity() -> None:
     parser = argparse.ArgumentParser()
     own_link.add_options(parser)
     assert not own_link.is_described(parser.parse_args(["--rtt-ms", "5"]))
+
+
+def test_what_would_be_passed_over_is_a_problem(tmp_path: Path) -> None:
+    trace = tmp_path / "drive.csv"
+
+    def problem(*options: str) -> str | None:
+        parser = argparse.ArgumentParser()
+        own_link.add_options(parser)
+        return own_link.problem(parser.parse_args(options))
+
+    assert problem() is None
+    assert problem("--rate-kbps", "600", "--loss", "iid:0.1", "--queue-bytes", "0") is None
+    assert (
+        problem("--loss", "iid:0.1", "--rtt-ms", "0") == "--rtt-ms, --loss without --capacity or --rate-kbps"
+    )
+    assert problem("--rate-kbps", "600", "--offset-s", "5") == "--offset-s without --capacity"
+    assert problem("--capacity", str(trace), "--offset-s", "5") == f"no file {trace}"
+    trace.write_text("t_ms,kbps\n0,900\n")
+    assert problem("--capacity", str(trace), "--offset-s", "5") is None

@@ -78,6 +78,9 @@ async def test_a_weak_link_is_named_in_words_to_the_viewer_and_the_surgeon(
         await specialist.wait_tile("withheld")
         assert "TRỰC TIẾP" not in await specialist.page.title()
         await specialist.page.click(".legs summary")
+        legs = await specialist.page.inner_text(".legs-panel")
+        assert "không gửi hình này: đường truyền của bạn không tải hơn được" in legs, legs
+        assert "tiếng: tốt nhất có thể" in legs, legs
         await specialist.picture("consult-sound-only")
         theirs = await theatre.page.wait_for_selector(".theirs", timeout=5_000)
         assert theirs is not None

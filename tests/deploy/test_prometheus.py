@@ -35,9 +35,10 @@ def test_rules_and_configuration_are_sound() -> None:
 
 def test_every_alert_leads_to_a_section_that_exists() -> None:
     text = RULES.read_text()
-    links = re.findall(r"runbook_url: docs/operating\.md#(\S+)", text)
+    links = re.findall(r"runbook_url: \"{{ \$externalLabels\.runbooks }}#([a-z-]+)\"", text)
     assert len(links) == text.count("- alert:")
     assert set(links) <= anchors()
+    assert re.search(r"^    runbooks: https://", (PROMETHEUS / "prometheus.yml").read_text(), re.MULTILINE)
 
 
 def test_rules_and_findings_have_the_same_limits() -> None:
@@ -50,14 +51,27 @@ def test_rules_and_findings_have_the_same_limits() -> None:
         assert f"expr: {figure} > {limit:g}\n" in text, figure
 
 
-def test_the_canarys_silence_is_told_within_thirty_seconds() -> None:
-    def seconds(name: str, text: str) -> int:
-        [found] = re.findall(rf"{name}: (\d+)s", text)
-        return int(found)
+def seconds(name: str, text: str) -> int:
+    [found] = re.findall(rf" {name}: (\d+)s", text)
+    return int(found)
 
-    scrape = seconds("scrape_interval", (PROMETHEUS / "prometheus.yml").read_text())
-    group = RULES.read_text().split("- name: loupe-canary")[1]
-    assert group.count("alert: LoupeCanarySilent") == group.count("- alert:") == 1
+
+def alone(alert: str) -> tuple[int, str]:
+    """The seconds between scrapes, and the group of rules that holds this alert and no other."""
+    [group] = [one for one in RULES.read_text().split("- name: ") if f"alert: {alert}\n" in one]
+    assert group.count("- alert:") == 1
+    return seconds("scrape_interval", (PROMETHEUS / "prometheus.yml").read_text()), group
+
+
+def test_a_hurt_surgery_is_told_within_twenty_five_seconds_of_its_finding() -> None:
+    scrape, group = alone("LoupeSurgeryHurt")
+    look = seconds("interval", group)
+    # First seen at a scrape and the look after it, then looked at until the time has passed.
+    assert scrape + look + seconds("for", group) + look < 25
+
+
+def test_the_canarys_silence_is_told_within_thirty_seconds() -> None:
+    scrape, group = alone("LoupeCanarySilent")
     assert " for:" not in group
     late = canary.TELL_SECONDS + scrape + seconds("interval", group)
     assert thresholds.CANARY_SILENCE.hurt + late < 30

@@ -171,16 +171,18 @@ def test_without_the_right_nothing_is_sent(room: Room) -> None:
     assert refusal.value.field == "$.publications[1]"
 
 
-def test_who_watches_over_the_room_knows_who_sees_less_than_they_should(room: Room) -> None:
+def test_whoever_speaks_in_the_room_knows_who_sees_less_than_they_should(room: Room) -> None:
     room.max_participants = 9
     eye = member("eye", Role.OBSERVER)
     room.join(eye)
     poor = StandingChanged(eye.id, "sound", "link")
     told = {e.to for e in room.standing_changed(poor) if isinstance(e, Tell)}
-    assert told == {"an", "eye"}, "the surgeon and themselves; the other one has enough to do"
-    late = room.join(member("late", Role.MODERATOR))
-    assert Tell(ParticipantId("late"), poor) in late
-    assert Tell(ParticipantId("another"), poor) not in room.join(member("another", Role.STAFF))
+    assert told == {"an", "binh", "eye"}
+    for role in (Role.MODERATOR, Role.STAFF, Role.SPECIALIST):
+        assert Tell(ParticipantId(role), poor) in room.join(member(role, role))
+    pupil = member("pupil", Role.OBSERVER)
+    assert Tell(pupil.id, poor) not in room.join(pupil), "who only watches has enough to do"
+    assert Tell(pupil.id, poor) not in room.standing_changed(poor)
     room.standing_changed(StandingChanged(eye.id, "full", None))
     assert not any(isinstance(e, Tell) and e.event == poor for e in room.join(member("x", Role.SURGEON)))
 

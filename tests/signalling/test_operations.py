@@ -19,6 +19,7 @@ from mediaserver.operations.model import Finding
 from mediaserver.policy import Role
 from mediaserver.quality_history import query
 from signalling import api, openapi, operations, operator_actions
+from signalling.operations import DROPPED_BEFORE
 from tests.running import until
 from tests.signalling.conftest import House, OpenHouse
 
@@ -175,12 +176,32 @@ async def test_csv_and_the_printable_report(house: House) -> None:
     async with house.http.get(f"{house.url}{PREFIX}/rooms/7QK2/history.csv", headers=headers) as response:
         assert response.content_type == "text/csv"
         assert "attachment" in response.headers["Content-Disposition"]
-        assert (await response.text()).startswith("at_ms,participant,role,")
-    url = f"{house.url}{PREFIX}/rooms/7QK2/report.html?language=en"
+        assert DROPPED_BEFORE not in response.headers
+        assert (await response.text()).startswith("at_ms,time,participant,role,")
+    latest = f"from={operations.MAX_TIME_MS - 1}&to={operations.MAX_TIME_MS}&zone=Pacific/Kiritimati"
+    assert (await get(house, f"{PREFIX}/rooms/7QK2/report.html?{latest}"))[0] == 200
+    url = f"{house.url}{PREFIX}/rooms/7QK2/report.html?language=en&zone=Asia/Tokyo"
     async with house.http.get(url, headers=headers) as response:
         assert response.content_type == "text/html"
         assert "style-src 'sha256-" in response.headers["Content-Security-Policy"]
-        assert "Incident report" in await response.text()
+        text = await response.text()
+        assert "Incident report" in text
+        assert "UTC+09:00" in text
+
+
+async def test_an_export_says_from_when_on_it_is_whole(house: House) -> None:
+    database = house.parts.operations.store.database
+    database.write("INSERT INTO dropped VALUES (?)", (5000,))
+    await database.flush()
+    headers = house.bearer("operator", "*")
+    url = f"{house.url}{PREFIX}/rooms/7QK2/history.csv?from=4000&to=9000"
+    async with house.http.get(url, headers=headers) as response:
+        assert response.headers[DROPPED_BEFORE] == "5000"
+        [_, line] = (await response.text()).splitlines()
+        assert line.startswith("5000,1970-01-01T07:00:05.000+07:00,,,,dropped_before,")
+    assert (await get(house, f"{PREFIX}/rooms/7QK2/timeline?from=4000&to=9000"))[1][
+        "dropped_before_ms"
+    ] == 5000
 
 
 async def test_large_answers_are_made_beside_the_event_loop(
@@ -225,6 +246,8 @@ async def test_rights_are_judged_before_the_question(house: House) -> None:
         ("history.csv?from=0&to=9000000000000", "from"),
         ("report?from=0&to=9000000000000", "from"),
         ("report.html?language=fr", "language"),
+        ("report.html?zone=../UTC", "zone"),
+        ("history.csv?zone=", "zone"),
     ],
 )
 async def test_bad_questions_are_told_what_is_wrong(house: House, question: str, field: str | None) -> None:

@@ -16,9 +16,13 @@ from signalling.tokens import Audience
 from tests.signalling.conftest import House
 
 
+def invitation(house: House) -> Bearer:
+    return house.parts.authenticator.check(house.token("observer", audience=Audience.INVITE), Audience.INVITE)
+
+
 @pytest.fixture
 def invited(house: House) -> Bearer:
-    return house.parts.authenticator.check(house.token("observer", audience=Audience.INVITE), Audience.INVITE)
+    return invitation(house)
 
 
 @pytest.fixture
@@ -52,9 +56,9 @@ async def test_they_fall_with_the_invitation(
     assert (await socket.ask("join", token=test.send_token))["code"] == "unauthorized"
 
 
-async def test_few_run_at_once(precalls: precall.Precalls, invited: Bearer) -> None:
+async def test_few_run_at_once(house: House, precalls: precall.Precalls, invited: Bearer) -> None:
     for index in range(precall.MAX_AT_ONCE):
-        precalls.begin(invited, f"192.0.2.{index}")
+        precalls.begin(invitation(house), f"192.0.2.{index}")
     with pytest.raises(LimitReached):
         precalls.begin(invited, "192.0.2.200")
 
@@ -62,7 +66,7 @@ async def test_few_run_at_once(precalls: precall.Precalls, invited: Bearer) -> N
 async def test_who_has_left_makes_room_for_the_next(
     house: House, precalls: precall.Precalls, invited: Bearer
 ) -> None:
-    tests = [precalls.begin(invited, f"192.0.2.{index}") for index in range(precall.MAX_AT_ONCE)]
+    tests = [precalls.begin(invitation(house), f"192.0.2.{index}") for index in range(precall.MAX_AT_ONCE)]
     socket = await house.socket()
     assert (await socket.ask("join", token=tests[0].send_token))["type"] == "hello"
     with pytest.raises(LimitReached):
@@ -74,10 +78,24 @@ async def test_who_has_left_makes_room_for_the_next(
         precalls.begin(invited, "192.0.2.202")
 
 
+async def test_no_invitation_takes_the_places_of_all(
+    house: House, precalls: precall.Precalls, invited: Bearer
+) -> None:
+    tests = [precalls.begin(invited, f"192.0.2.{index}") for index in range(precall.MAX_PER_INVITATION)]
+    with pytest.raises(LimitReached, match="this invitation"):
+        precalls.begin(invited, "192.0.2.200")
+    precalls.begin(invitation(house), "192.0.2.201")
+    socket = await house.socket()
+    assert (await socket.ask("join", token=tests[0].send_token))["type"] == "hello"
+    assert (await socket.ask("leave"))["type"] == "ok"
+    precalls.begin(invited, "192.0.2.202")
+
+
 async def test_a_source_begins_few(
     precalls: precall.Precalls, invited: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precall, "MAX_AT_ONCE", 100)
+    monkeypatch.setattr(precall, "MAX_PER_INVITATION", 100)
     for _ in range(precall.PER_SOURCE_BURST):
         precalls.begin(invited, "192.0.2.1")
     with pytest.raises(RateLimited):
@@ -89,6 +107,7 @@ async def test_sources_are_forgotten_rather_than_kept_without_bound(
     precalls: precall.Precalls, invited: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precall, "MAX_AT_ONCE", 100)
+    monkeypatch.setattr(precall, "MAX_PER_INVITATION", 100)
     monkeypatch.setattr(precall, "MAX_SOURCES", 2)
     for _ in range(precall.PER_SOURCE_BURST):
         precalls.begin(invited, "192.0.2.1")

@@ -41,11 +41,11 @@ async def test_too_many_are_told_when_to_come_back(house: House) -> None:
     bearer = house.bearer("surgeon", audience=Audience.INVITE)
     url = f"{house.url}/api/v1/precall"
     statuses, retry = [], None
-    for _ in range(precall.MAX_AT_ONCE + 1):
+    for _ in range(precall.MAX_PER_INVITATION + 1):
         async with house.http.post(url, headers=bearer) as response:
             statuses.append(response.status)
             retry = response.headers.get("Retry-After")
-    assert statuses == [200] * precall.MAX_AT_ONCE + [429]
+    assert statuses == [200] * precall.MAX_PER_INVITATION + [429]
     assert retry is not None
 
 

@@ -49,18 +49,18 @@ async def test_a_wish_is_a_cap_and_a_hidden_picture_is_not_sent(room: Theatre) -
     assert room.wish(viewer) == Told(layer=2)
 
 
-async def test_each_step_is_told_to_the_viewer_and_to_those_who_must_know(room: Theatre) -> None:
+async def test_each_step_is_told_to_the_viewer_and_to_the_room(room: Theatre) -> None:
     viewer, colleague = await room.enter(), await room.enter()
-    moderator = await room.enter(Role.MODERATOR)
+    moderator, pupil = await room.enter(Role.MODERATOR), await room.enter(Role.OBSERVER)
     room.settle(viewer, 4_000_000)
     assert news(viewer, StandingChanged) == []
     room.settle(viewer, 45_000)
     sound = StandingChanged(viewer.id, "sound", "link")
-    for one in (viewer, moderator, room.surgeon):
+    for one in (viewer, colleague, moderator, room.surgeon):
         assert news(one, StandingChanged)[-1] == sound
-    assert news(colleague, StandingChanged) == []
+    assert news(pupil, StandingChanged) == []
     assert room.wish(viewer) == Told(paused=True)
-    # Who comes later to watch over the room hears of it.
+    # Who comes later hears of it.
     late = room.server.join(identity(Role.SURGEON), "Chi")
     assert news(late, StandingChanged) == [sound]
     room.settle(viewer, 4_000_000, 12.0)

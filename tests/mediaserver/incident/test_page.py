@@ -13,10 +13,13 @@ from msgspec.structs import replace
 from mediaserver.cause.texts import CAUSES
 from mediaserver.clinical import ClinicalClass
 from mediaserver.incident.details import evidence
+from mediaserver.incident.model import CauseSpan, IncidentReport
 from mediaserver.incident.page import POLICY, render
 from mediaserver.incident.report import summaries
-from mediaserver.incident.words import WORDS, Language, moment, zone
-from mediaserver.operations.model import CauseSpan, Evidence, IncidentReport, TimelineEvent
+from mediaserver.incident.times import Times
+from mediaserver.incident.words import WORDS, Language
+from mediaserver.operations.model import Evidence, TimelineEvent
+from mediaserver.zones import VIETNAM, named
 from tests.mediaserver.seconds import AT_MS, observer, surgeon
 
 SAMPLES = [
@@ -78,7 +81,7 @@ class Tags(HTMLParser):
 @pytest.mark.parametrize("language", ["vi", "en"])
 def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> None:
     tags = Tags()
-    tags.feed(render(REPORT, language))
+    tags.feed(render(REPORT, language, VIETNAM))
     assert tags.open == []
     assert not tags.seen & {"script", "link", "img", "iframe", "form"}
     words = WORDS[language]
@@ -87,7 +90,7 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
         words.title,
         words.truncated,
         words.no_identity,
-        words.dropped.format(time=moment(AT_MS + 1000, language)),
+        words.dropped.format(time=Times(language, VIETNAM, AT_MS).moment(AT_MS + 1000)),
         words.kinds["joined"],
         words.resolution.format(seconds=4),
         evidence(REPORT.causes[0].evidence, language),
@@ -95,10 +98,18 @@ def test_a_page_has_causes_charts_timeline_and_no_script(language: Language) -> 
     ):
         assert expected in tags.text
     assert (cause.vi if language == "vi" else cause.en) in tags.text
-    page = render(REPORT, language)
+    page = render(REPORT, language, VIETNAM)
     assert page.count("<svg") >= 4
     assert "<rect" in page, "charts show when the trouble was"
-    assert zone(AT_MS) in tags.text
+    assert "UTC+07:00" in tags.text
+
+
+def test_times_are_in_the_zone_asked_for() -> None:
+    tokyo = named("Asia/Tokyo")
+    page = render(REPORT, "en", tokyo)
+    assert "UTC+09:00" in page
+    assert Times("en", tokyo, AT_MS).moment(AT_MS) in page
+    assert Times("en", VIETNAM, AT_MS).moment(AT_MS) not in page
 
 
 def test_text_stays_text() -> None:
@@ -107,7 +118,9 @@ def test_text_stays_text() -> None:
     event = TimelineEvent(at_ms=AT_MS, kind="joined", participant=bad, detail=bad)
     tags = Tags()
     page = render(
-        replace(REPORT, room=bad, samples=[sample], timeline=[event], legs=summaries([sample])), "en"
+        replace(REPORT, room=bad, samples=[sample], timeline=[event], legs=summaries([sample])),
+        "en",
+        VIETNAM,
     )
     tags.feed(page)
     assert "script" not in tags.seen
@@ -115,7 +128,7 @@ def test_text_stays_text() -> None:
 
 
 def test_the_policy_allows_this_style_and_nothing_else() -> None:
-    found = re.search(r"<style>(.*?)</style>", render(REPORT, "vi"), re.DOTALL)
+    found = re.search(r"<style>(.*?)</style>", render(REPORT, "vi", VIETNAM), re.DOTALL)
     assert found is not None
     digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
     assert f"'sha256-{digest}'" in POLICY
@@ -124,5 +137,5 @@ def test_the_policy_allows_this_style_and_nothing_else() -> None:
 
 def test_nothing_wrong_is_said_only_where_something_was_measured() -> None:
     well = replace(REPORT, causes=[])
-    assert WORDS["en"].nothing_found in render(well, "en")
-    assert WORDS["en"].nothing_known in render(replace(well, samples=[]), "en")
+    assert WORDS["en"].nothing_found in render(well, "en", VIETNAM)
+    assert WORDS["en"].nothing_known in render(replace(well, samples=[]), "en", VIETNAM)

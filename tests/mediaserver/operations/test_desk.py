@@ -30,6 +30,7 @@ from mediaserver.quality_history.claims import Claim
 from mediaserver.quality_history.reading import watched
 from mediaserver.quality_history.store import HistoryStore
 from mediaserver.session import Session
+from mediaserver.zones import VIETNAM
 from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
@@ -176,7 +177,9 @@ async def test_why_a_viewer_gets_no_more_is_in_the_sample_and_in_its_file() -> N
             samples = desk.room("theatre-1").participants[1].sample
             assert samples is not None
             seen.append({one.publication: one.reason for one in samples.views}[room.picture.id])
-            lines = csv.DictReader(io.StringIO(query.csv_head() + query.csv_lines([samples])))
+            lines = csv.DictReader(
+                io.StringIO(query.csv_head(0, None, VIETNAM) + query.csv_lines([samples], VIETNAM))
+            )
             files += [line["reason"] for line in lines if line["publication"] == room.picture.id]
     assert seen == [Reason.FULL, Reason.LINK]
     assert files == ["full", "link"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from mediaserver.errors import MalformedCursor
 from mediaserver.operations.model import Alert, Sample, TimelineEvent
 from mediaserver.quality_history import query
 from mediaserver.quality_history.store import HistoryStore
+from mediaserver.zones import VIETNAM
 from tests.mediaserver.seconds import AT_MS, ROOMS, observer, surgeon
 
 SECONDS = 700
@@ -130,9 +132,22 @@ async def test_a_made_up_cursor_is_refused(history: HistoryStore, cursor: str) -
 
 
 def test_csv_has_a_line_a_part_and_no_formula() -> None:
-    text = query.csv_head() + query.csv_lines([surgeon(participant="=cmd"), observer(participant="-x")])
+    text = query.csv_head(AT_MS, None, VIETNAM) + query.csv_lines(
+        [surgeon(participant="=cmd"), observer(participant="-x")], VIETNAM
+    )
     lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["part"] for line in lines] == ["up", "source", "down", "view"]
     assert [line["participant"] for line in lines] == ["'=cmd", "'=cmd", "'-x", "'-x"]
     assert lines[1]["publication"] == "scope"
     assert float(lines[0]["round_trip_seconds"]) == 0.02
+    assert datetime.fromisoformat(lines[0]["time"]).timestamp() * 1000 == int(lines[0]["at_ms"])
+    assert lines[0]["time"].endswith("+07:00")
+
+
+@pytest.mark.parametrize(("from_ms", "parts"), [(AT_MS - 1, ["dropped_before", "up"]), (AT_MS, ["up"])])
+def test_csv_says_from_when_on_it_is_whole(from_ms: int, parts: list[str]) -> None:
+    text = query.csv_head(from_ms, AT_MS, VIETNAM) + query.csv_lines([surgeon(AT_MS)], VIETNAM)
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert [line["part"] for line in lines][: len(parts)] == parts
+    assert {len(line) for line in csv.reader(io.StringIO(text))} == {len(query.COLUMNS)}
+    assert int(lines[0]["at_ms"]) == AT_MS

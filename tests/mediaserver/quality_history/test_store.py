@@ -85,7 +85,7 @@ async def test_a_day_later_ten_seconds_are_one(history: HistoryStore) -> None:
     page = await query.samples(history.database, "r", AT_MS, AT_MS + 600_000)
     assert len(page.samples) == 2 * 6
     assert sum(one.views[0].freezes for one in page.samples if one.views) == 60
-    assert history.dropped["expired"] == 0
+    assert history.dropped["sample"]["expired"] == 0
 
 
 @pytest.mark.parametrize("content", [pack([surgeon()])[:-9], OTHER_VERSION])
@@ -98,7 +98,7 @@ async def test_a_row_that_cannot_be_read_goes_and_is_counted(history: HistorySto
         history.keep_house(100.0 * (turn + 1), AT_MS + DAY_MS + 600_000)
     await history.database.flush()
     assert len((await query.samples(history.database, "r", 0, AT_MS + 60_000)).samples) == 4
-    assert (history.dropped["unreadable"], history.lost) == (1, 1)
+    assert (history.dropped["sample"]["unreadable"], history.lost) == (1, 1)
 
 
 async def test_the_last_day_is_not_thinned(history: HistoryStore) -> None:
@@ -133,8 +133,10 @@ async def test_what_is_past_its_keeping_goes_and_is_said(tmp_path: Path) -> None
     page = await query.samples(history.database, "r", 0, now_ms + 60_000)
     assert len(page.samples) == 10
     assert page.dropped_before_ms == now_ms - 2 * DAY_MS
-    assert (await query.timeline(history.database, "r", 0, now_ms)).events == []
-    assert history.dropped["expired"] > 0
+    told = await query.timeline(history.database, "r", 0, now_ms)
+    assert (told.events, told.dropped_before_ms) == ([], page.dropped_before_ms)
+    assert (history.dropped["sample"]["expired"], history.dropped["event"]["expired"]) == (1, 1)
+    assert history.lost == 0, "its time was over"
     history.stop()
 
 
@@ -143,17 +145,23 @@ async def test_a_full_store_drops_the_oldest_counts_it_and_says_so(
 ) -> None:
     monkeypatch.setattr(store, "DROP_ROWS", 50)
     history = made(tmp_path, max_bytes=200_000)
-    fill(history, 1500)
+    span = fill(history, 1500)
+    history.add_events(span, [TimelineEvent(at_ms=AT_MS + i * 1000, kind="joined") for i in range(1500)])
     for turn in range(3):
         history.keep_house(100.0 * (turn + 1), AT_MS + 1_500_000)
     await history.database.flush()
     page = await query.samples(history.database, "r", 0, AT_MS + 2_000_000, limit=10_000)
     kept = [one.at_ms for one in page.samples]
-    assert history.dropped["full"] > 0
-    assert len(kept) == 2 * (1500 - history.dropped["full"])
+    told = await query.timeline(history.database, "r", 0, AT_MS + 2_000_000, limit=2000)
+    gone = {table: rows["full"] for table, rows in history.dropped.items()}
+    assert gone["sample"] > 0
+    assert len(kept) == 2 * (1500 - gone["sample"])
+    assert len(told.events) == 1500 - gone["event"] < 1500
+    assert history.lost == sum(gone.values())
     assert kept[-1] == AT_MS + 1_499_000
     assert page.dropped_before_ms is not None
-    assert page.dropped_before_ms <= kept[0]
+    assert page.dropped_before_ms <= min(kept[0], told.events[0].at_ms)
+    assert told.dropped_before_ms == page.dropped_before_ms
     history.stop()
 
 

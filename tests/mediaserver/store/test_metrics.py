@@ -26,6 +26,8 @@ async def test_what_waits_and_what_was_written(tmp_path: Path, monkeypatch: pyte
     text = generate_latest(registry).decode()
     assert "loupe_audit_waiting 1.0" in text
     assert "loupe_storage_bytes_total 0.0" in text
+    for outcome in ("missing", "damaged"):
+        assert f'loupe_storage_segments_total{{outcome="{outcome}"}} 0.0' in text
     assert "7QK2" not in text
     await store.audit.flush()
     text = generate_latest(registry).decode()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import aioice.ice
 import pytest
 
+from signalling import precall
 from signalling.preflight import media, network
 from signalling.preflight.findings import Verdict
 from signalling.preflight.network import Target
 from signalling.tokens import Audience
+from tests.end_to_end.engines import coturn
 from tests.signalling.conftest import House, OpenHouse
 
 
@@ -49,3 +54,40 @@ async def test_without_an_invitation_udp_is_not_tested(house: House) -> None:
     findings = await media.examine(target(house, ""), True)
     assert {one.verdict for one in findings} == {Verdict.UNTESTED}
     assert len(house.server.rooms) == 0
+
+
+@pytest.mark.parametrize("direct", [True, pytest.param(False, marks=pytest.mark.slow)])
+async def test_a_relay_is_the_reserve_and_carries_pictures_where_udp_is_closed(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, direct: bool
+) -> None:
+    monkeypatch.setattr(media, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(media, "WATCH_SECONDS", 1.0)
+    if not direct:
+        # Without an address of its own a client has no way but the relay's.
+        monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: [])
+    with coturn(tmp_path) as port:
+        servers = [
+            {"urls": [f"turn:127.0.0.1:{port}"], "username": "loupe", "credential": "wrong"},
+            {"urls": [f"turn:127.0.0.1:{port}"], "username": "loupe", "credential": "loupe"},
+        ]
+        house = await open_house({"ice_servers": servers})
+        invitation = house.token("observer", audience=Audience.INVITE)
+        findings = await media.examine(target(house, invitation), True)
+    told = {(one.item, one.verdict) for one in findings}
+    assert ("udp", Verdict.OPEN if direct else Verdict.WEAK) in told
+    assert {one for one in told if one[0] == "relay"} == {("relay", Verdict.OPEN), ("relay", Verdict.WEAK)}
+    assert {one.item for one in findings} == {"udp", "relay", "loss", "delay"}
+    if not direct:
+        assert {one.where for one in findings if one.item in ("loss", "delay")} == {f"127.0.0.1 UDP {port}"}
+
+
+async def test_a_server_that_is_busy_is_no_fault_of_the_invitation(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precall, "MAX_AT_ONCE", 0)
+    findings = await media.examine(target(house, house.token("observer", audience=Audience.INVITE)), True)
+    assert [(one.item, one.verdict) for one in findings] == [
+        ("capacity", Verdict.UNTESTED),
+        ("udp", Verdict.UNTESTED),
+    ]
+    assert findings[0].detail == "limit_reached"

@@ -40,6 +40,14 @@ def test_an_untested_way_says_how_to_test_it() -> None:
     assert "CHƯA THỬ" in as_text(untested, "vi")
 
 
+def test_a_busy_server_is_to_be_asked_again() -> None:
+    busy = Preflight(
+        server="https://h", at_ms=0, findings=[Finding(item="capacity", verdict=Verdict.UNTESTED)]
+    )
+    assert busy.passed
+    assert "in a minute" in requests(busy, "en")[0]
+
+
 def test_the_html_is_whole_and_what_a_server_says_is_text() -> None:
     html = as_html(FOUND, "vi")
     assert html.startswith("<!doctype html>")

@@ -163,7 +163,7 @@ export const vi = {
   levels,
   causes,
   standing: {
-    trouble, left, theirs,
+    trouble, left, theirs, again: "lại xem được hình động",
     sentence: (cause: string, rest: string) => `${cause}: ${rest}`,
     news: (name: string, what: string) => `${name}: ${what}`,
   },
@@ -174,6 +174,7 @@ export const vi = {
     jitter: (ms: number) => `dao động ${decimal.format(Math.round(ms))} ms`,
     carries: (can: number, sent: number) => `tải được ${decimal.format(can)} kbit/s, đang dùng ${decimal.format(sent)}`,
     repair: (percent: number) => `gửi lại ${decimal.format(percent)} %`, nothing: "không gửi hình này",
+    sound: "tiếng", noSound: "không gửi tiếng này",
     layer: (index: number, count: number) => (count === 1 ? "một cỡ hình" : `cỡ ${index} trên ${count}`),
     still: (seconds: number) => `ảnh tĩnh mỗi ${decimal.format(seconds)} giây`,
   },

@@ -103,12 +103,12 @@ export class OperationsApi {
 
   /** A printable report, as a document of its own: a link could not carry the token. */
   async report(room: string, span: Span, language: string): Promise<Blob> {
-    return this.file(room, "report.html", asQuery(span, { language }));
+    return this.file(room, "report.html", asQuery(span, { language, zone: zone() }));
   }
 
   /** The samples of a span as text/csv. */
   async csv(room: string, span: Span): Promise<Blob> {
-    return this.file(room, "history.csv", asQuery(span));
+    return this.file(room, "history.csv", asQuery(span, { zone: zone() }));
   }
 
   /** `reason`: for what interrupts a surgery. Raises `Refusal`; its code says where one is needed. */
@@ -172,6 +172,11 @@ export class OperationsApi {
       throw isTimeout(error) ? error : new JoinRefused("network", true);
     }
   }
+}
+
+/** What the page's own times are in. */
+function zone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
 function asQuery({ fromMs, toMs }: Partial<Span>, more: Record<string, string> = {}): URLSearchParams {

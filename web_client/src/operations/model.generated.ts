@@ -462,4 +462,5 @@ export interface RoomSpanPage {
 export interface TimelinePage {
   events: TimelineEvent[];
   next: string | null;
+  dropped_before_ms: number | null;
 }

@@ -4,7 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { blamed, levelOfLoss, withStanding } from "../client/quality";
 import type { Level, Quality } from "../client/quality";
 import type { Standing, Step } from "../client/protocol";
+import type { Publication } from "../client/room";
 import type { Session } from "../client/session";
+import { standingNews } from "../client/standings";
 import { words } from "../i18n";
 import { Icon } from "./icons";
 import { notice } from "./notices";
@@ -56,7 +58,7 @@ export function LinkQuality({ session }: { session: Session }) {
                   {t.legs.loss(source.upload_loss * 100)}, {t.legs.jitter(source.upload_jitter_ms)}
                 </Leg>
                 <p class="leg-served">
-                  {source.layer === null ? t.legs.nothing : t.legs.layer(source.layer + 1, publication.encodings)}
+                  {sentOf(source.layer, publication)}
                   {source.still_seconds !== null && <>, {t.legs.still(source.still_seconds)}</>}
                   {": "}{t.reasons[source.reason]}
                 </p>
@@ -78,6 +80,13 @@ export function LinkQuality({ session }: { session: Session }) {
   );
 }
 
+/** What arrives of a source: a size of its picture, its sound, or nothing. */
+function sentOf(layer: number | null, { kind, encodings }: Publication): string {
+  const t = words.value.legs;
+  if (kind === "audio") return layer === null ? t.noSound : t.sound;
+  return layer === null ? t.nothing : t.layer(layer + 1, encodings);
+}
+
 function Leg({ level, name, children }: { level: Level; name: string; children: ComponentChildren }) {
   return (
     <p class="leg quality" data-level={level}>
@@ -93,19 +102,18 @@ function levelOf(step: Step, loss: number): Level {
   return step === "reduced" ? "fair" : levelOfLoss(loss);
 }
 
-/** Says once, in the quiet line, when somebody else sees much less than they should. */
+/** Says once, in the quiet line, when somebody else has no moving picture any more, or has it again. */
 export function useStandingNews(session: Session): void {
-  const said = useRef(new Map<string, Step>());
+  const said = useRef<ReadonlyMap<string, Standing>>(new Map());
   const standings = session.room.value.standings;
   useEffect(() => {
     const t = words.value;
-    for (const [id, { step }] of standings) {
+    for (const [id, news] of standingNews(said.current, standings)) {
       const person = session.room.value.participants.get(id);
-      const news = step === "stills" || step === "sound" || step === "silent";
-      if (news && person !== undefined && id !== session.me.value?.participant && said.current.get(id) !== step) {
-        notice(t.standing.news(person.name === "" ? t.roles[person.role] : person.name, t.standing.theirs[step]));
-      }
+      if (person === undefined || id === session.me.value?.participant) continue;
+      const what = news === "again" ? t.standing.again : t.standing.theirs[news];
+      notice(t.standing.news(person.name === "" ? t.roles[person.role] : person.name, what));
     }
-    said.current = new Map([...standings].map(([id, { step }]) => [id, step]));
+    said.current = standings;
   }, [standings]);
 }

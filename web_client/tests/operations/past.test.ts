@@ -59,6 +59,20 @@ describe("what is read of a span", () => {
       Promise.resolve(Response.json(address.includes("history") ? { samples: [], next: null, dropped_before_ms: 8 } : { token: "t" })));
     expect(await new OperationsApi("invitation").samples("R", { fromMs: 1, toMs: 9 })).toEqual({ found: [], more: false, droppedBeforeMs: 8 });
   });
+
+  it("is written in the times of the reader's place", async () => {
+    const asked: URL[] = [];
+    vi.stubGlobal("fetch", (address: string) => {
+      asked.push(new URL(address, "http://loupe"));
+      return Promise.resolve(Response.json({ token: "t" }));
+    });
+    const api = new OperationsApi("invitation");
+    await api.report("R", { fromMs: 1, toMs: 9 }, "vi");
+    await api.csv("R", { fromMs: 1, toMs: 9 });
+    const zones = asked.filter((address) => address.pathname.includes("/rooms/R/")).map((address) => address.searchParams.get("zone"));
+    const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    expect(zones).toEqual([here, here]);
+  });
 });
 
 describe("days and moments", () => {

@@ -58,7 +58,7 @@ export const operations: OperationsWords = {
   lag: (s) => `Control lag ${decimal.format(s * 1000)} ms`,
   diskFull: (s) => `Disk full in ${s < 172_800 ? `${decimal.format(s / 3600)} h` : `${Math.floor(s / 86_400)} days`}`,
   diskFree: (bytes) => `${decimal.format(bytes / 1e9)} GB of disk free`,
-  historyDropped: (n) => `History: ${n} samples given up (store full, or the disk too slow)`,
+  historyDropped: (n) => `History: ${n} entries given up (store full, or the disk too slow)`,
   draining: "DRAINING: NOBODY NEW",
   canary: (delay, loss) =>
     `Canary: delay ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, loss ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,

@@ -67,7 +67,7 @@ export const operations = {
   diskFull: (s: number) =>
     `Đĩa đầy sau ${s < 172_800 ? `${decimal.format(s / 3600)} giờ` : `${Math.floor(s / 86_400)} ngày`}`,
   diskFree: (bytes: number) => `Đĩa còn ${decimal.format(bytes / 1e9)} GB`,
-  historyDropped: (n: number) => `Lịch sử: ${n} mẫu đã bị bỏ (kho đầy, hoặc đĩa quá chậm)`,
+  historyDropped: (n: number) => `Lịch sử: ${n} mục đã bị bỏ (kho đầy, hoặc đĩa quá chậm)`,
   draining: "ĐANG DỪNG NHẬN NGƯỜI MỚI",
   canary: (delay: number | null, loss: number | null) =>
     `Phiên thử: trễ ${delay === null ? "–" : `${Math.round(delay * 1000)} ms`}, mất ${loss === null ? "–" : `${decimal.format(loss * 100)} %`}`,
