@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 from aiohttp import web
 from msgspec import Struct
@@ -15,7 +16,7 @@ from mediaserver.policy import Right, require
 from mediaserver.review.desk import Desk
 from mediaserver.review.export.jobs import Cancelled, Job, Running, Waiting
 from mediaserver.review.export.order import Order, cameras, span
-from mediaserver.review.export.sending import Sending, Stored
+from mediaserver.review.export.sending import Sending, SendingReport, Stored
 from mediaserver.review.export.worker import Failed, Finished, Progress
 from mediaserver.review.purposes import Use, stated
 from mediaserver.store.recordings import UnknownRecording
@@ -182,22 +183,20 @@ async def send_export(request: web.Request) -> web.Response:
             procedure=job.procedure, subject=entry.id,
         )  # fmt: skip
         note(details={"export": job.id, "step": "sending", "objects": len(job.objects)})
-        task.add_done_callback(lambda _: note(outcome=_sent(job), details=_arrived(job)))
+        task.add_done_callback(lambda task: note(**_arrived(job, task)))
     return json_response(_state(job))
 
 
-def _sent(job: Job) -> str:
-    return "success" if isinstance(job.sending, Stored) else "failed"
-
-
-def _arrived(job: Job) -> dict[str, str | int]:
-    match job.sending:
+def _arrived(job: Job, task: asyncio.Task[SendingReport]) -> dict[str, Any]:
+    """Outcome and details for the audit."""
+    match None if task.cancelled() or task.exception() else task.result():
         case Stored(objects=objects):
-            return {"export": job.id, "step": "stored", "objects": objects}
+            return {"outcome": "success", "details": {"export": job.id, "step": "stored", "objects": objects}}
         case Failed(code=code):
-            return {"export": job.id, "step": "not_stored", "code": code}
+            return {"outcome": "failed", "details": {"export": job.id, "step": "not_stored", "code": code}}
         case _:
-            return {"export": job.id, "step": "not_stored", "code": "cancelled"}
+            details = {"export": job.id, "step": "not_stored", "code": "cancelled"}
+            return {"outcome": "failed", "details": details}
 
 
 async def take_file(request: web.Request) -> web.StreamResponse:

@@ -40,18 +40,24 @@ async def test_a_hostile_channel_costs_no_media(http: Client) -> None:
             await watch.frames(5)
         before = [len(watch.seen) for watch in watches]
         counted = await http.metrics()
-        for number in range(TOO_FAST + FLOOD):
-            hostile.channels["pointer" if number % 2 else "room"].send("x" * 100)
-            if number < TOO_FAST and number % 2:
-                await asyncio.sleep(0.01)
-            elif number % 20 == 0:
-                await asyncio.sleep(0.005)  # the encoders run in the same loop
+
+        async def flood() -> None:
+            for number in range(TOO_FAST + FLOOD):
+                hostile.channels["pointer" if number % 2 else "room"].send("x" * 100)
+                if number < TOO_FAST and number % 2:
+                    await asyncio.sleep(0.01)
+                elif number % 20 == 0:
+                    await asyncio.sleep(0.005)  # the encoders run in the same loop
 
         async def dropped() -> bool:
             now = await http.metrics()
-            return all(now.get(name, 0.0) - counted.get(name, 0.0) > 50 for name in (REFUSED, UNREAD))
+            if all(now.get(name, 0.0) - counted.get(name, 0.0) > 50 for name in (REFUSED, UNREAD)):
+                return True
+            await flood()  # a busy machine may have sent too slowly to be too fast
+            return False
 
-        await until(dropped, 20, "what came too fast is counted")
+        await flood()
+        await until(dropped, 40, "what came too fast is counted")
         honest.channels["room"].send("bleeding stopped")
         await until(lambda: "bleeding stopped" in heard, 10, "what the honest one says")
         for watch, start in zip(watches, before, strict=True):

@@ -21,6 +21,8 @@ from tests.signalling.reviewing import PROCEDURE, Reviewed, reviewed
 
 EXPORTS = f"/{RECORDING}/exports"
 SMALL = {"form": "mp4", "tracks": ["t-cam-a"], "width": 320, "height": 240, "frames_per_second": 10}
+MAKING = ("begun", "finished")
+"""Steps of the export itself: its end may be told of after its sending has begun."""
 DICOM_STILL = {"form": "dicom-still", "tracks": ["t-cam-a"], "start_seconds": 1.0}
 
 
@@ -77,7 +79,8 @@ async def test_a_film_is_made_taken_and_removed(here: Reviewed, tmp_path: Path) 
     )
     for readable in (b"ftyp", b"moov", b"avc1", RECORDING.encode(), b"Derived"):
         assert readable not in on_disk
-    assert await steps(here, begun["id"]) == [
+    await told_of(here, begun["id"], 3)
+    assert sorted(await steps(here, begun["id"])) == [
         ("begun", "success", PROCEDURE),
         ("finished", "success", PROCEDURE),
         ("taken", "success", PROCEDURE),
@@ -197,10 +200,9 @@ async def test_objects_are_sent_to_the_archive_of_the_configuration(
     assert (await here.ask("POST", f"{EXPORTS}/{id}/archive", role=Role.STAFF)).status == 403
     assert (await sent(here, id))["state"] == "stored"
     assert len(list(arrived.iterdir())) == 1
-    assert (await steps(here, id))[2:] == [
-        ("sending", "success", PROCEDURE),
-        ("stored", "success", PROCEDURE),
-    ]
+    await told_of(here, id, 4)
+    told = [("sending", "success", PROCEDURE), ("stored", "success", PROCEDURE)]
+    assert [step for step in await steps(here, id) if step[0] not in MAKING] == told
     assert (await (await here.ask("GET", EXPORTS)).json())["archive"] == "PACS"
 
 
@@ -213,7 +215,9 @@ async def test_an_archive_that_is_not_there_is_told_of_and_may_be_asked_again(op
         assert await sent(here, id) == {"state": "failed", "percent": 0.0, "code": "archive_unreachable"}
     told = [("sending", "success", PROCEDURE), ("not_stored", "failed", PROCEDURE)]
     await told_of(here, id, 2 + len(told * 2))
-    assert (await steps(here, id))[2:] == told * 2
+    found = [step for step in await steps(here, id) if step[0] not in MAKING]
+    # Whether the first is told of before the second begins is left to the processes.
+    assert sorted(found) == sorted(told * 2)
 
 
 async def test_without_an_archive_there_is_nothing_to_send_to(here: Reviewed) -> None:

@@ -88,7 +88,7 @@ class Job:
     task: asyncio.Task[None] | None = None
     sending: SendingReport | None = None
     """To the archive; None: it was not asked for."""
-    sending_task: asyncio.Task[None] | None = None
+    sending_task: asyncio.Task[SendingReport] | None = None
 
     @property
     def objects(self) -> list[str]:
@@ -243,15 +243,18 @@ class Jobs:
             job.sending_task = asyncio.get_running_loop().create_task(self._send(job, to))
         return job
 
-    async def _send(self, job: Job, to: Archive) -> None:
+    async def _send(self, job: Job, to: Archive) -> SendingReport:
+        """What became of it; who asks again once it failed begins another, and ``job`` tells of that."""
         key = job.key.reveal().raw.hex()
         work = Consignment(folder=str(job.folder), key=key, files=job.objects, archive=to)
         async with working(msgspec.json.encode(work), "send") as process:
             assert process.stdout is not None, "piped"
+            last: SendingReport = Sending()
             async for line in process.stdout:
-                job.sending = msgspec.json.decode(line, type=SendingReport)
-            if isinstance(job.sending, Sending):
-                job.sending = Failed(code=NotAccepted.code, message="sending ended before it was done")
+                last = job.sending = msgspec.json.decode(line, type=SendingReport)
+            if isinstance(last, Sending):
+                last = job.sending = Failed(code=NotAccepted.code, message="sending ended before it was done")
+        return last
 
 
 def _text(path: Path | None) -> str | None:
