@@ -32,7 +32,7 @@ HEARD = """async () => {
   const heard = all.find((s) => s.type === "inbound-rtp" && s.kind === "audio");
   return heard && [heard.concealedSamples, heard.totalSamplesReceived];
 }"""
-SECONDS = 6
+SECONDS = 12
 
 
 async def listen(visit: OpenVisitor, server: Server, room: str, port: int, script: str) -> Visitor:
