@@ -97,7 +97,8 @@ async def talking(server: Server, *participants: Participant) -> Ends:
         session = server.registry.sessions[participant.id]
         session.run(server._dispatcher.relay(session, side.transport))
     async with asyncio.timeout(5):
-        while not all(channels.is_open("room") for channels, _ in ends.values()):  # noqa: ASYNC110
+        # The server's end is open when it is asked for, the client's when that is answered.
+        while not all(at.is_open("room") and of.readyState == "open" for at, of in ends.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     return ends
 
