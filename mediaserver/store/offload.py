@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Row, Select, select
 
 from mediaserver.ids import RecordingId, TrackId
+from mediaserver.recording.manifest import sha256_of
 from mediaserver.store.database import Database, DatabaseFailed
 from mediaserver.store.objects import Erased, Objects, StorageFailed, object_key
 from mediaserver.store.recordings import Recordings
@@ -122,7 +123,7 @@ class Offload:
         if file is None:
             self._set_aside(segment, "missing")
             return 0
-        if await asyncio.to_thread(_sha256, file) != segment.sha256:
+        if await asyncio.to_thread(sha256_of, file) != segment.sha256:
             self._set_aside(segment, "damaged")
             return 0
         size = await asyncio.to_thread(self._put, segment, file)
@@ -209,8 +210,3 @@ def _standing(*conditions: Any) -> Select[Any]:
 
 def _segment(row: Row[Any]) -> _Segment:
     return _Segment(RecordingId(row.recording), TrackId(row.track), row.number, row.sha256)
-
-
-def _sha256(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
