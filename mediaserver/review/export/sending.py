@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,13 +19,12 @@ import msgspec
 
 from mediaserver.errors import LoupeError
 from mediaserver.review.export.archive import Archive, OpenObject, store
-from mediaserver.review.export.worker import NICENESS, TELL_SECONDS, Failed, context
+from mediaserver.review.export.worker import MAX_WORK_BYTES, NICENESS, Failed, Teller, context
 from mediaserver.vault import ChunkReader, DataKey, FileBytes
 
 MAX_OBJECT_BYTES: Final = 500_000_000
 """Of media in one object that may be sent: it is held in memory, beside whatever is live."""
 COPY_BYTES: Final = 1024 * 1024
-MAX_WORK_BYTES: Final = 64 * 1024
 
 
 class Consignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,20 +60,20 @@ def main(stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
     os.nice(NICENESS)
     work = msgspec.json.decode(given.readline(MAX_WORK_BYTES), type=Consignment)
     threading.Thread(target=_end_with, args=(given,), daemon=True).start()
-    report = perform(work, _Teller(said))
-    said.write(msgspec.json.encode(report) + b"\n")
-    said.flush()
+    teller = Teller(said)
+    report = perform(work, teller)
+    teller.report(report)
     return 0 if isinstance(report, Stored) else 1
 
 
-def perform(work: Consignment, tell: _Teller) -> SendingReport:
+def perform(work: Consignment, teller: Teller) -> SendingReport:
     """Does it."""
     key = DataKey(bytes.fromhex(work.key))
     sealed = [(Path(work.folder) / f"{name}.enc", context(name)) for name in work.files]
     objects: list[OpenObject] = [partial(_in_memory, file, key, of) for file, of in sealed]
-    tell.all_bytes = sum(file.stat().st_size for file, _ in sealed)
+    sent = _Sent(teller, sum(file.stat().st_size for file, _ in sealed))
     try:
-        store(work.archive, objects, sent=tell.sent)
+        store(work.archive, objects, sent=sent.add)
     except LoupeError as error:
         return Failed(code=error.code, message=error.message)
     except OSError as error:
@@ -94,23 +92,17 @@ def _in_memory(file: Path, key: DataKey, bound_to: str) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{plain.fileno()}")
 
 
-class _Teller:
-    """Progress at most every half second; what goes beside the objects is not counted as more than all."""
+class _Sent:
+    """Counts what has left; what goes beside the objects is not counted as more than all."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.all_bytes = 0
-        self._stream = stream
-        self._sent = 0
-        self._told = 0.0
+    def __init__(self, teller: Teller, all_bytes: int) -> None:
+        self._teller = teller
+        self._all = all_bytes
+        self._done = 0
 
-    def sent(self, count: int) -> None:
-        self._sent = min(self._sent + count, self.all_bytes)
-        now = time.monotonic()
-        if now - self._told >= TELL_SECONDS:
-            self._told = now
-            report = Sending(done_bytes=self._sent, all_bytes=self.all_bytes)
-            self._stream.write(msgspec.json.encode(report) + b"\n")
-            self._stream.flush()
+    def add(self, count: int) -> None:
+        self._done = min(self._done + count, self._all)
+        self._teller.progress(Sending(done_bytes=self._done, all_bytes=self._all))
 
 
 def _end_with(stream: BinaryIO) -> None:

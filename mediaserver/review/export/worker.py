@@ -100,20 +100,22 @@ def sealed_files(folder: Path, key: DataKey) -> Iterator[OpenSink]:
     yield open_sink
 
 
-class _Teller:
-    """Progress at most every half second."""
+class Teller:
+    """What the server hears, a line each; of how far it is at most every half second."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._told = 0.0
 
-    def progress(self, done: float, of: float) -> None:
+    def progress(self, report: msgspec.Struct) -> None:
+        """One that the next makes old."""
         now = time.monotonic()
         if now - self._told >= TELL_SECONDS:
             self._told = now
-            self.report(Progress(done_seconds=done, all_seconds=of))
+            self.report(report)
 
-    def report(self, report: Report) -> None:
+    def report(self, report: msgspec.Struct) -> None:
+        """One that must arrive."""
         self._stream.write(msgspec.json.encode(report) + b"\n")
         self._stream.flush()
 
@@ -132,9 +134,13 @@ def open_vault(data_folder: Path, master_key_file: str | None) -> Vault:
     )
 
 
-def perform(work: Work, teller: _Teller, over: threading.Event) -> Report:
+def perform(work: Work, teller: Teller, over: threading.Event) -> Report:
     """Does it. Raises ``Cancelled``."""
     folder = Path(work.folder)
+
+    def tell(done: float, of: float) -> None:
+        teller.progress(Progress(done_seconds=done, all_seconds=of))
+
     try:
         vault = open_vault(Path(work.data_folder), work.master_key_file)
         objects = Objects.open(config.Storage(**work.storage))
@@ -143,7 +149,7 @@ def perform(work: Work, teller: _Teller, over: threading.Event) -> Report:
         order = msgspec.structs.replace(work.order, labels={**labels(recording, vault), **work.order.labels})
         with sealed_files(folder, DataKey(bytes.fromhex(work.key))) as open_sink:
             files = Export(
-                order, recording, open_sink, teller.progress, over.is_set,
+                order, recording, open_sink, tell, over.is_set,
                 scratch=folder, max_part_bytes=work.max_part_bytes,
             ).run()  # fmt: skip
     except LoupeError as error:
@@ -159,7 +165,7 @@ def main() -> int:
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the server, which ends us
-    teller = _Teller(sys.stdout.buffer)
+    teller = Teller(sys.stdout.buffer)
     try:
         work = msgspec.json.decode(sys.stdin.buffer.readline(MAX_WORK_BYTES), type=Work)
         threading.Thread(target=_end_with, args=(sys.stdin.buffer, over), daemon=True).start()
