@@ -254,3 +254,10 @@ class GuardedHandler(RequestHandler):
             # To close waits until what is buffered was taken: for ever, for a client that does not read.
             grace = 0.0 if self._phase is _Phase.EXCHANGE else self._limits.close_seconds
             self._guard_loop.call_later(grace, transport.abort)
+
+
+def exchange_began(request: web.BaseRequest) -> None:
+    """From now on a request has the time of a whole exchange: its headers are here, or a piece of a long
+    answer was taken."""
+    if isinstance(request.protocol, GuardedHandler):
+        request.protocol.request_began()

@@ -12,7 +12,7 @@ from aiohttp import web
 from mediaserver.errors import LoupeError
 from signalling import auditing, http_media, origin, problem
 from signalling.context import services
-from signalling.limits import GuardedHandler
+from signalling.limits import exchange_began
 
 log = logging.getLogger("loupe.signalling")
 
@@ -25,8 +25,7 @@ _BARE_POLICY = "default-src 'none'; frame-ancestors 'none'"
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Outermost: tells the connection's timer that the headers are here, names the request."""
-    if isinstance(request.protocol, GuardedHandler):
-        request.protocol.request_began()
+    exchange_began(request)
     request[REQUEST_ID] = secrets.token_hex(8)
     response = await handler(request)
     if not response.prepared:

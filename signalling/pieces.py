@@ -9,7 +9,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 from mediaserver.errors import LoupeError
-from signalling.limits import GuardedHandler
+from signalling.limits import exchange_began
 
 PIECE_BYTES = 256 * 1024
 
@@ -39,9 +39,7 @@ async def send(
         if not response.prepared:
             await response.prepare(request)
         await response.write(piece)
-        if isinstance(request.protocol, GuardedHandler):
-            # A film takes long: every piece of it has the time of a whole exchange.
-            request.protocol.request_began()
+        exchange_began(request)
     if not response.prepared:
         await response.prepare(request)
     await response.write_eof()

@@ -22,7 +22,7 @@ from signalling import body
 from signalling.context import Services, services
 from signalling.errors import UnknownSession
 from signalling.http_media import CORS, options, session_of
-from signalling.limits import GuardedHandler
+from signalling.limits import exchange_began
 
 PREFIX: Final = "urn:ietf:params:whep:ext:core:"
 LOOK_SECONDS: Final = 1.0
@@ -149,9 +149,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
         if news:
             silent = 0.0
             await response.write(news)
-            if isinstance(request.protocol, GuardedHandler):
-                # Each piece has the time of a whole exchange: who does not read is let go.
-                request.protocol.request_began()
+            # Who does not read is let go.
+            exchange_began(request)
         await asyncio.sleep(LOOK_SECONDS)
     return response
 
