@@ -84,13 +84,13 @@ async def test_what_somebody_saw_is_found_afterwards(visit: OpenVisitor, server:
     await page.click(f'.board a:text-is("{room}")')
     await page.click('.actions button:has-text("Observer")')
     await page.wait_for_selector(".charts canvas")
-    slider = page.locator("input[type=range]")
-    await slider.focus()
+    moment = page.locator(".card", has=page.locator("input[type=range]"))
+    await moment.locator("input[type=range]").focus()
     for _ in range(30):
-        if "Watched Endoscope: forwarding" in await page.inner_text(".tracks"):
+        if "Watched Endoscope: forwarding" in await moment.inner_text():
             break
         await page.keyboard.press("ArrowRight")
-    assert "Watched Endoscope: forwarding" in await page.inner_text(".tracks")
+    assert "Watched Endoscope: forwarding" in await moment.inner_text()
     timeline = await page.inner_text(".timeline")
     assert "Joined: Observer" in timeline
     assert "subscribe" not in timeline, "words, not codes"

@@ -105,7 +105,7 @@ function Was({ room, span, samples }: { room: string; span: Span; samples: reado
 /** The moment looked at: by itself, so that the charts are not drawn again for each step of the slider. */
 function Moment({ span, own, samples }: { span: Span; own: readonly Sample[]; samples: readonly Sample[] }) {
   const t = words.value.operations.past;
-  const [atMs, setAtMs] = useState(samples[0]?.at_ms ?? span.fromMs);
+  const [atMs, setAtMs] = useState(own[0]?.at_ms ?? span.fromMs);
   const sources = useMemo(() => sourcesOf(samples), [samples]);
   return (
     <section class="card">
