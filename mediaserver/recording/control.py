@@ -76,6 +76,9 @@ class NoRecordings:
     def place(self, _: RoomId) -> None:
         """No axis."""
 
+    def clock_ms(self, _: str) -> None:
+        """Nor any clock of one."""
+
     async def end(self) -> None:
         """Nothing was begun."""
 
@@ -151,9 +154,11 @@ class Recordings:
         """Rooms being recorded."""
         return len(self._taking)
 
-    def recording(self, room: str) -> bool:
-        """Whether anything of this room is recorded."""
-        return RoomId(room) in self._taking
+    def clock_ms(self, room: str) -> int | None:
+        """Unix time in milliseconds by the clock of what is recorded there, which no setting moves; None:
+        nothing is."""
+        taking = self._taking.get(RoomId(room))
+        return None if taking is None else taking.clock_ms()
 
     @property
     def lag_seconds(self) -> float | None:
