@@ -94,6 +94,9 @@ class Probe:
             text, descriptors, _, _ = socket.recv_fds(self.control, MAX_MESSAGE_BYTES, 1, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            # The server ended with words of ours unread.
+            text = b""
         if not text:
             self.ended = True
             return
