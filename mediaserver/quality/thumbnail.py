@@ -15,7 +15,7 @@ JPEG_QUALITY: Final = 80
 
 
 def jpeg(luma: Plane, first_chroma: Plane, second_chroma: Plane) -> bytes:
-    """Of the three planes of a picture (YUV 4:2:0, limited range), in its own shape; never enlarged, but to even sides."""
+    """Of the three planes of a picture (YUV 4:2:0, limited range), in its own shape, its sides made even."""
     height, width = luma.shape
     scale = min(1.0, MAX_SIDE / max(height, width))
     # Even, as two by two pixels share their chroma.
