@@ -1,5 +1,4 @@
-"""Settings: one typed model from flags, environment,
-secret files and a TOML file, in that order of precedence.
+"""Settings: one typed model from flags, environment, secret files and a TOML file, in that order.
 
 Environment keys are ``LOUPE_SECTION__KEY`` (``LOUPE_MEDIA__PORT=7900``). Secret files are named like
 environment keys without the prefix, in the folder ``LOUPE_SECRETS_DIR`` (systemd's
@@ -231,7 +230,11 @@ class Watch(Section):
     """What watches the server for operators, in processes of their own."""
 
     pictures: bool = True
-    """Looks at key frames of each source: black, blurred, unchanged. Keeps and shows none."""
+    """Looks at key frames of each source: black, blurred, unchanged. Keeps none."""
+    pictures_share: Annotated[float, Field(ge=0.01, le=1)] = 0.25
+    """Of a processor core, for all looks together: of many sources each is looked at less often."""
+    thumbnails: bool = False
+    """Operators may have one small picture of a source taken. Each is audited, none is kept."""
     canary: bool = False
     """Sends a synthetic picture to itself by the real path, so that silence is told from health."""
 
