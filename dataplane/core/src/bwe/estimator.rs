@@ -315,7 +315,7 @@ impl Estimator {
             self.probes.abandon(now);
         } else if !open && self.hold == Hold::Broken {
             (self.hold, self.phase) = (Hold::No, Phase::Start);
-            self.estimate = self.estimate.min(START);
+            (self.estimate, self.before_trial) = (self.estimate.min(START), None);
         }
     }
 
