@@ -159,11 +159,10 @@ impl Estimator {
     #[inline]
     pub fn send(&mut self, now: Time, wire_bytes: u64, numbered: bool) -> bool {
         self.sent.add(now, wire_bytes as usize);
-        if !numbered {
-            return false;
+        if numbered {
+            self.numbered.get_or_insert(now);
         }
-        self.numbered.get_or_insert(now);
-        self.silence.sent(now)
+        (numbered && self.silence.sent(now)) | self.breaker.sent(now)
     }
 
     /// What the viewer could use now. In the beginning the most that it ever could counts.
@@ -177,7 +176,7 @@ impl Estimator {
         self.note_losses(fates);
         let Some(last) = fates.iter().rev().find_map(|fate| fate.received) else { return };
         self.began.get_or_insert(now);
-        self.breaker.hear(now);
+        self.breaker.hear();
         if self.clock.follow(now, last) {
             self.trail = Trail::default();
         }
@@ -207,7 +206,7 @@ impl Estimator {
 
     /// The viewer's own estimate (REMB). It counts only where transport-wide reports never come.
     pub fn hear_remb(&mut self, now: Time, rate: Bitrate) {
-        self.breaker.hear(now);
+        self.breaker.hear();
         self.reported.remb(now, rate.0 as f64);
         self.follow_reported(now);
     }
