@@ -211,13 +211,13 @@ impl Estimator {
         self.follow_reported(now);
     }
 
-    /// A reception report: the worst share lost since the last one, and the round trip.
-    pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
+    /// A reception report: the worst share lost since the last one, and round trips, smoothed and as this one tells it.
+    pub fn hear_reception(&mut self, now: Time, lost: f64, [round_trip, newest]: [Option<Duration>; 2]) {
         let sent = self.sent.rate(now).0 as f64;
         self.breaker.report(now, beyond(lost, self.known().loss, sent), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
-            self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
+            self.reported.reception(Reception { lost, round_trip: newest, sent }, self.estimate);
             self.turn = round_trip.unwrap_or(self.turn);
             self.follow_reported(now);
         }
