@@ -57,3 +57,35 @@ fn a_path_that_is_asked_in_vain_is_told_to_be_silent_all_the_while() {
         }
     }
 }
+
+#[test]
+fn who_is_sent_pictures_alone_is_found_again_after_a_long_time_without_reports() {
+    for (seed, transport_cc) in [(5, true), (6, false)] {
+        let mut world = World::new(seed);
+        let (publisher, viewer) = (world.join(), world.join());
+        world.run(millis(300));
+        let video = world.publish(publisher, camera(1_000));
+        let mut line = picture(2_000);
+        if !transport_cc {
+            line.media.extensions.transport_cc = 0;
+        }
+        world.subscribe(video, viewer, line);
+        world.run(millis(3_000));
+        let heard = |world: &mut World, heard: bool| {
+            let viewer = &mut world.peer(viewer).viewer;
+            (viewer.reports, viewer.feedback) = (heard, heard && transport_cc);
+        };
+        heard(&mut world, false);
+        world.run(millis(20_000));
+        let from = world.now;
+        world.run(millis(20_000));
+        let came = world.line(viewer, 0).since(from).count();
+        assert!((1..500).contains(&came), "transport_cc {transport_cc}: {came} packets in 20 s");
+        heard(&mut world, true);
+        world.run(millis(12_500));
+        let back = world.now;
+        world.run(millis(2_000));
+        let came = world.line(viewer, 0).since(back).count();
+        assert!(came > 60, "transport_cc {transport_cc}: {came} packets in 2 s");
+    }
+}
