@@ -181,7 +181,7 @@ class Limits(Section):
     viewers_per_room: Annotated[int, Field(ge=0, le=10_000)] = 1000
     """Watching by WHEP: they cost no room state that others see."""
     publications_per_participant: Annotated[int, Field(ge=1, le=32)] = 8
-    subscriptions_per_participant: Annotated[int, Field(ge=1, le=256)] = 64
+    subscriptions_per_participant: Annotated[int, Field(ge=1, le=256)] = 32
     sdp_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
     media_sections: Annotated[int, Field(ge=1, le=256)] = 32
     candidates: Annotated[int, Field(ge=1, le=1024)] = 64
@@ -201,6 +201,11 @@ class Limits(Section):
     idle_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     resume_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     empty_room_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+
+    @property
+    def subscriptions(self) -> int:
+        """What one participant is offered at once: an answer may have no more sections either."""
+        return min(self.subscriptions_per_participant, self.media_sections)
 
 
 class Tokens(Section):

@@ -66,8 +66,8 @@ class RecorderFigures(Protocol):
     def failed(self) -> bool:
         """Something that should be recorded is not."""
 
-    def recording(self, room: str) -> bool:
-        """Whether anything of this room is recorded."""
+    def clock_ms(self, room: str) -> int | None:
+        """Unix time in milliseconds by the clock of what is recorded there; None: nothing is."""
 
 
 class ProbeFigures(Protocol):
@@ -207,11 +207,15 @@ class Desk:
             live.clinical_class = room.clinical_class
             self.store.reclassify(live.span, room.clinical_class)
         arrived = arrivals(live.samples)
+        recorded_ms = None if self.recorder is None else self.recorder.clock_ms(room.id)
+        recording = recorded_ms is not None
+        # What each viewer got lies beside the recording: no clock that is set may part them.
+        kept_ms = at_ms if recorded_ms is None else recorded_ms
         samples = [
             sample(
                 session,
                 found,
-                at_ms,
+                kept_ms,
                 now,
                 pictures=self._pictures,
                 arrived=arrived,
@@ -219,13 +223,12 @@ class Desk:
             )
             for session in sessions
         ]
-        recording = self.recorder is not None and self.recorder.recording(room.id)
         findings = classify(samples, self._facts(room.worker, recording=recording))
         seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)
-        self.store.add_samples(live.span, at_ms, samples)
+        self.store.add_samples(live.span, kept_ms, samples)
         self.store.add_events(live.span, events)
         # What is the whole server's trouble is one alert, not one for each of its rooms.
         lasting = [

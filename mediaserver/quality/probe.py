@@ -96,7 +96,7 @@ class Probe:
             return
         except ConnectionResetError:
             # The server ended with words of ours unread.
-            text = b""
+            text, descriptors = b"", []
         if not text:
             self.ended = True
             return

@@ -117,7 +117,7 @@ def test_it_ends_with_the_server(server: Server) -> None:
 def test_sources_that_began_together_are_asked_one_after_the_other(server: Server) -> None:
     for name in "pqr":
         server.watch(name)
-    asked = {}
+    asked: dict[tuple[str, float], bool] = {}
     for tenth in range(1, 10 * round(3 * KEYFRAME_SECONDS)):
         now = tenth / 10
         server.probe.ask(now)

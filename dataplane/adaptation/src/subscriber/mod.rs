@@ -23,6 +23,8 @@ use self::recovery::Recovery;
 use self::sound::Sound;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Of a source of which nothing came for longer, reports say nothing, as libwebrtc's.
+const IDLE: Duration = Duration::from_secs(8);
 /// A key frame that did not come is asked for again after this, or after a round trip.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Bytes of IPv4 and UDP headers.
@@ -65,6 +67,8 @@ pub struct Line {
     /// Packets that came back by parity: reception reports call them lost.
     recovered: u64,
     last_report: Option<(Time, SenderFigures)>,
+    /// When a packet of it last came.
+    heard: Time,
 }
 
 impl Line {
@@ -75,6 +79,7 @@ impl Line {
 
     /// A packet of one of its sources, and what comes back by it. What is sent again is no part of what parity protects.
     fn receive(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
+        self.heard = now;
         let recovered = if self.media.parity.is_some_and(|(ssrc, _)| ssrc == header.ssrc) {
             header.payload(packet).map(|payload| self.recovery.note_parity(payload)).unwrap_or_default()
         } else {
@@ -156,8 +161,11 @@ impl Line {
         }
     }
 
-    /// A report block (RFC 3550 section 6.4.1); `None` before anything came.
+    /// A report block (RFC 3550 section 6.4.1); `None` before anything came and when nothing does any more.
     fn report(&mut self, now: Time) -> Option<ReportBlock> {
+        if now.since(self.heard) > IDLE {
+            return None;
+        }
         let (highest, expected) = self.numbers.extent()?;
         let received = self.numbers.received - self.recovered;
         let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
@@ -231,6 +239,7 @@ impl Subscriber {
             reported: (0, 0),
             recovered: 0,
             last_report: None,
+            heard: Time::ZERO,
         });
     }
 
