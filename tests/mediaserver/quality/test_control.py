@@ -160,7 +160,7 @@ async def test_every_source_of_fifty_rooms_is_watched_and_it_is_told_how_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 1_000.0
-    monkeypatch.setattr(control.time, "time", lambda: now)
+    monkeypatch.setattr("mediaserver.quality.control.time.time", lambda: now)
     server = make_server()
     await server.start()
     told: dict[str, PictureReading | None] = {}
