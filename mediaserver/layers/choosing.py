@@ -126,6 +126,8 @@ def _link(transport: Transport) -> Link:
         inherent_loss=told("inherent_loss", 0.0),
         congestion_loss=told("congestion_loss", 0.0),
         volatility=told("volatility", 0.2),
+        repair_overhead=told("repair_overhead", 0.0),
+        probed=bool(getattr(transport, "probed", True)),
     )
 
 
