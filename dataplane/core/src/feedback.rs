@@ -1,5 +1,7 @@
 //! RTCP as it comes in: publishers' clocks, viewers' reports and requests.
 
+use std::time::Duration;
+
 use crate::egress::retransmit;
 use crate::io::Kind;
 use crate::pacer::Repair;
@@ -72,7 +74,7 @@ impl Plane {
     /// What a viewer says about what it receives.
     fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let mut worst = None;
+        let (mut worst, mut newest) = (None, None);
         for block in blocks {
             let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
             let subscription = &mut self.subscriptions[subscription];
@@ -81,6 +83,7 @@ impl Plane {
             let measured =
                 subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
             if let Some(measured) = measured {
+                newest = Some(newest.map_or(measured, |newest: Duration| newest.min(measured)));
                 outgoing.round_trip = Some(match outgoing.round_trip {
                     Some(before) => (before * 3 + measured) / 4,
                     None => measured,
@@ -88,8 +91,8 @@ impl Plane {
             }
         }
         if let Some(worst) = worst {
-            let round_trip = outgoing.round_trip;
-            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trip);
+            let round_trips = [outgoing.round_trip, newest];
+            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trips);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             if outgoing.bandwidth.goes_without(now) {
                 self.apply_estimate(now, key);

@@ -206,6 +206,7 @@ export const en: Dictionary = {
     diskLow: (minutes) => (minutes < 1
       ? "The recording disk is about to be full. Tell the administrator NOW." : `The recording disk has room for about ${minutes} min. Tell the administrator now.`),
     failing: "This is NOT BEING RECORDED. Tell the administrator now; the operation goes on.",
+    interrupted: "The last recording ended. This room is NOT BEING RECORDED.", goOn: "Go on recording", leaveOff: "Do not record",
     faults: recordingFaults,
   },
   keys: {

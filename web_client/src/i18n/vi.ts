@@ -252,6 +252,7 @@ export const vi = {
     diskLow: (minutes: number) => (minutes < 1
       ? "Ổ đĩa ghi hình sắp đầy. Báo người quản trị NGAY." : `Ổ đĩa ghi hình chỉ còn chỗ khoảng ${minutes} phút. Báo người quản trị ngay.`),
     failing: "Ca này ĐANG KHÔNG ĐƯỢC GHI. Báo người quản trị ngay; ca mổ vẫn tiếp tục.",
+    interrupted: "Bản ghi trước đã ngừng. Phòng này HIỆN KHÔNG ĐƯỢC GHI.", goOn: "Ghi tiếp", leaveOff: "Không ghi nữa",
     faults: recordingFaults,
   },
   keys: {

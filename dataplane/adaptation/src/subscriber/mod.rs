@@ -25,8 +25,8 @@ use self::recovery::Recovery;
 use self::sound::Sound;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Of a stream of which nothing came for longer reports say nothing, as libwebrtc's.
-const REPORTED_FOR: Duration = Duration::from_secs(8);
+/// Of a source of which nothing came for longer, reports say nothing, as libwebrtc's.
+const IDLE: Duration = Duration::from_secs(8);
 /// A key frame that did not come is asked for again after this, or after a round trip.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Bytes of IPv4 and UDP headers.
@@ -69,7 +69,8 @@ pub struct Line {
     /// Packets that came back by parity: reception reports call them lost.
     recovered: u64,
     last_report: Option<(Time, SenderFigures)>,
-    last_packet: Time,
+    /// When a packet of it last came.
+    heard: Time,
     times: TimestampUnwrapper,
     jitter: Jitter,
 }
@@ -82,13 +83,13 @@ impl Line {
 
     /// A packet of one of its sources, and what comes back by it. What is sent again is no part of what parity protects.
     fn receive(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
+        self.heard = now;
         let recovered = if self.media.parity.is_some_and(|(ssrc, _)| ssrc == header.ssrc) {
             header.payload(packet).map(|payload| self.recovery.note_parity(payload)).unwrap_or_default()
         } else {
             self.take(now, header, packet);
             let first = header.ssrc == self.media.ssrc;
             if first {
-                self.last_packet = now;
                 self.jitter.receive(now, self.times.unwrap(header.timestamp), self.clock_rate());
             }
             let protected = self.media.parity.is_some() && first;
@@ -176,9 +177,9 @@ impl Line {
         }
     }
 
-    /// A report block (RFC 3550 section 6.4.1); `None` before anything came, and when nothing has come for long.
+    /// A report block (RFC 3550 section 6.4.1); `None` before anything came and when nothing does any more.
     fn report(&mut self, now: Time) -> Option<ReportBlock> {
-        if now.since(self.last_packet) > REPORTED_FOR {
+        if now.since(self.heard) > IDLE {
             return None;
         }
         let (highest, expected) = self.numbers.extent()?;
@@ -254,7 +255,7 @@ impl Subscriber {
             reported: (0, 0),
             recovered: 0,
             last_report: None,
-            last_packet: Time::ZERO,
+            heard: Time::ZERO,
             times: TimestampUnwrapper::default(),
             jitter: Jitter::default(),
         });
