@@ -128,6 +128,7 @@ def _link(transport: Transport) -> Link:
         inherent_loss=told("inherent_loss", 0.0),
         congestion_loss=told("congestion_loss", 0.0),
         volatility=told("volatility", 0.2),
+        round_trip_seconds=getattr(transport, "round_trip_seconds", None),
     )
 
 

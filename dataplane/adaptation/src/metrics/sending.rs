@@ -126,35 +126,36 @@ fn missing(passages: &[Passage], path: Duration, window: Window) -> Option<f64> 
     percent(f64::from(lost), f64::from(all))
 }
 
-/// The layer that each picture's packets came from, with its place among all and the time for which it holds.
-fn held<'v>(view: &'v View<'_>, window: Window) -> impl Iterator<Item = (usize, &'v Forwarded, f64)> {
+/// The layer that each picture's packets came from, with its place among all and for how much of the window it holds,
+/// microseconds.
+fn held<'v>(view: &'v View<'_>, window: Window) -> impl Iterator<Item = (usize, &'v Forwarded, u64)> {
     let all = &view.forwarded;
     let next = |n: usize, line: usize| all[n + 1..].iter().find(|it| it.line == line).map(|it| it.at);
-    let from = all.partition_point(|it| it.at < window.from);
+    let from = all.partition_point(|it| it.at.0 + HOLDS_US < window.from.0);
     let to = all.partition_point(|it| it.at < window.to);
     (from..to).map(move |n| {
         let it = &all[n];
-        let until = next(n, it.line).unwrap_or(window.to).min(Time(it.at.0 + HOLDS_US));
-        (n, it, until.since(it.at).as_secs_f64())
+        let until = next(n, it.line).unwrap_or(window.to).min(Time(it.at.0 + HOLDS_US)).min(window.to);
+        (n, it, until.0.saturating_sub(it.at.max(window.from).0))
     })
 }
 
 fn layers(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
     if let Some(top) = view.top_layer() {
-        let at_top: f64 = held(view, window).filter(|(_, it, _)| it.layer == top).map(|(.., s)| s).sum();
-        put("top_layer_percent", percent(at_top, window.length()));
+        let at_top: u64 = held(view, window).filter(|(_, it, _)| it.layer == top).map(|(.., us)| us).sum();
+        put("top_layer_percent", percent(at_top as f64 / 1e6, window.length()));
     }
 }
 
 /// What was forwarded is worth, added up over the time for which it held.
 fn worth(view: &View<'_>, window: Window) -> f64 {
     held(view, window)
-        .map(|(n, it, seconds)| {
+        .map(|(n, it, micros)| {
             // Whether the upper temporal layer is forwarded shows only in every second frame.
             let lately = &view.forwarded[n.saturating_sub(3)..=n];
             let recent = lately.iter().any(|it| it.temporal > 0);
             let temporal = u8::from(recent).max(it.temporal);
-            view.step(it.layer, temporal).map_or(0.0, |step| step.quality() * seconds)
+            view.step(it.layer, temporal).map_or(0.0, |step| step.quality() * micros as f64 / 1e6)
         })
         .sum()
 }
