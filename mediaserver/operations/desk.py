@@ -31,6 +31,7 @@ from mediaserver.operations.model import (
     Board,
     CanaryReading,
     PictureReading,
+    PictureWatch,
     RoomDetail,
     ServerState,
     TimelineEvent,
@@ -74,6 +75,16 @@ class ProbeFigures(Protocol):
 
     starts: int
     """Of its process."""
+    looks_begun: int
+
+    def figures(self) -> PictureWatch:
+        """How much it looks at."""
+
+    def looked_ms(self, publication: str) -> int | None:
+        """When it last looked at this one."""
+
+    async def thumbnail(self, publication: str) -> bytes:
+        """JPEG. Raises ``LimitReached``, ``PictureNotWatched``, ``NoPictureYet``."""
 
     @property
     def unwatched(self) -> Counter[str]:
@@ -338,7 +349,14 @@ class Desk:
             sampled_at_ms=self._sampled_ms,
             row=live.row(),
             participants=live.participants(),
+            looked_ms=self._looked(live.room),
         )
+
+    def _looked(self, room: Room) -> dict[str, int]:
+        if self.probe is None:
+            return {}
+        looked = {id: self.probe.looked_ms(id) for id in room.publications}
+        return {id: at_ms for id, at_ms in looked.items() if at_ms is not None}
 
     def _state(self) -> ServerState:
         rooms = [live.room.worker for live in self._live.values()]
@@ -355,6 +373,7 @@ class Desk:
             disk_forecast_seconds=self.disk.forecast_seconds,
             history_queue=self.store.database.queued,
             history_dropped=self.store.lost,
+            pictures=self.probe.figures() if self.probe else None,
         )
 
 

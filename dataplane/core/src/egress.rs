@@ -1,18 +1,21 @@
 //! A packet on its way out to one viewer.
 
+mod lines;
 mod own;
 
 use std::time::Duration;
 
+use self::lines::switch_lines;
 use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
-use crate::pacer::{Gate, Pacer, Step, Waiting};
+use crate::pacer::{Gate, Pacer, Repair, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::redundancy::{Repeated, is_repaired_in_time};
-use crate::rewrite::timestamp_step;
+use crate::resend_log::Left;
 use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
+use crate::sent_log::Again;
 use crate::seq::abs_send_time;
 use crate::stats::{Counter, Counters, Drop};
 use crate::stills::Stills;
@@ -66,7 +69,7 @@ fn overtaking<'a>(
     after.filter(move |seq| is_kept(*seq) && !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
 }
 
-/// Up to the pacer: whether a packet is for the viewer, and whether it leaves now.
+/// Up to the pacer: whether a packet is for the viewer.
 fn forward_one(
     now: Time,
     publication: &Publication,
@@ -79,8 +82,27 @@ fn forward_one(
     if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
-    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
+    let Some(outgoing) = transport.outgoing.as_deref() else { return Err(Drop::NoConsent) };
     let Some(step) = decide(now, publication, item, subscription, &outgoing.pacer)? else { return Ok(false) };
+    let result = leave_or_wait(now, publication, item, step, subscription, transport, outbox);
+    if result.is_err() && step == Step::Switch {
+        // Nothing began: the next packet that can begin has to.
+        subscription.switch.cut(now, item.layer);
+    }
+    result
+}
+
+/// At the pacer: whether a packet that the viewer gets leaves now.
+fn leave_or_wait(
+    now: Time,
+    publication: &Publication,
+    item: Fresh,
+    step: Step,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<bool, Drop> {
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
     let sound = publication.media.kind == Kind::Audio;
     if sound && !outgoing.pacer.admits_sound(now) {
         let skipped = Fresh { padding: true, ..item };
@@ -216,12 +238,7 @@ fn leave(
         cause: Cause::Media,
         repeated,
     };
-    if publication.media.kind == Kind::Audio
-        && subscription.media.rtx_ssrc.is_some()
-        && let Some(outgoing) = transport.outgoing.as_deref_mut()
-    {
-        outgoing.sound.note(now, outgoing.sent.next_seq(), subscription.key, seq.wire());
-    }
+    may_resend(now, (packet, seq), publication.media.kind, subscription, transport);
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
@@ -229,6 +246,23 @@ fn leave(
         send_parity(now, loss, time, subscription, transport, outbox)?;
     }
     Ok(true)
+}
+
+/// Remembers what leaves, as long as a report may show that it was lost on a path that loses whatever is sent.
+#[inline]
+fn may_resend(
+    now: Time,
+    (packet, seq): (&StoredPacket, SeqNo),
+    kind: Kind,
+    subscription: &Subscription,
+    transport: &mut Transport,
+) {
+    let sound = kind == Kind::Audio;
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return };
+    if subscription.media.rtx_ssrc.is_some() && (sound || outgoing.bandwidth.is_lossy()) {
+        let left = Left { subscription: subscription.key, wire: seq.wire(), since: packet.arrival, sound };
+        outgoing.resends.note(now, outgoing.sent.next_seq(), left);
+    }
 }
 
 /// The loss against which a picture gets parity; begins and ends that.
@@ -264,17 +298,17 @@ fn repeat<'a>(
     outgoing.redundancy.repeat(now, (packet, is_repaired), &layer.history, &subscription.seqs)
 }
 
-/// Answers a request for a packet again (RFC 4588 section 4).
+/// Sends a packet again (RFC 4588 section 4).
 pub fn retransmit(
     now: Time,
     publication: &Publication,
-    wire: u16,
+    wanted: (u16, Again),
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
 ) -> Result<(), Drop> {
     let stills = subscription.stills.take();
-    let answered = repair(now, (publication, stills.as_deref()), wire, subscription, transport, outbox);
+    let answered = repair(now, (publication, stills.as_deref()), wanted, subscription, transport, outbox);
     subscription.stills = stills;
     answered
 }
@@ -282,7 +316,7 @@ pub fn retransmit(
 fn repair(
     now: Time,
     (publication, stills): (&Publication, Option<&Stills>),
-    wire: u16,
+    (wire, again): (u16, Again),
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
@@ -295,7 +329,8 @@ fn repair(
     let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
         outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
     });
-    let (seq, layer, original) = subscription.sent.answer(now, wire, round_trip).ok_or(Drop::RtxGone)?;
+    let found = subscription.sent.answer(now, (wire, again), round_trip);
+    let (seq, layer, original) = found.ok_or(Drop::RtxGone)?;
     // Of a layer that is not shown any more nothing is missed.
     if subscription.switch.forwarded() != Some(layer) {
         return Err(Drop::RtxGone);
@@ -307,12 +342,24 @@ fn repair(
         return Err(Drop::RtxBudget);
     }
     let time = MediaTime(subscription.times.peek(packet.time.0));
+    let copied = again == Again::Copy;
+    if !copied {
+        may_resend(now, (packet, seq), publication.media.kind, subscription, transport);
+    }
     let original = Some(seq);
     let seq = subscription.take_rtx();
     let repeated = Repeated::default();
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
+    // Of sound little is lost by sending it twice, and there is no time for another request.
+    if publication.media.kind == Kind::Audio
+        && !copied
+        && let Some(outgoing) = transport.outgoing.as_deref_mut().filter(|it| it.bandwidth.is_lossy())
+    {
+        let copy = Repair { subscription: subscription.key, wire, again: Again::Copy, since: now };
+        outgoing.pacer.copy_later(copy);
+    }
     Ok(())
 }
 
@@ -344,33 +391,6 @@ pub(crate) fn send_probe(
     let (original, repeated) = (Some(original), Repeated::default());
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Probe, repeated };
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
-}
-
-/// A new layer begins with `packet`: every line the viewer sees goes on without a break.
-fn switch_lines(
-    now: Time,
-    publication: &Publication,
-    layer: u8,
-    packet: &StoredPacket,
-    subscription: &mut Subscription,
-) {
-    subscription.seqs.switch(packet.seq);
-    subscription.sent.forget();
-    if let Some((sent_at, old_layer, old_time)) = subscription.last_sent {
-        let clock_rate = publication.media.clock_rate;
-        let info = |layer: u8| publication.layers.get(usize::from(layer)).and_then(|layer| layer.sender_info);
-        let aligned = info(layer).zip(info(old_layer)).map(|(new, old)| {
-            old.time_at(new.ntp_at(packet.time, clock_rate), clock_rate) - old_time.0 as i64
-        });
-        let elapsed = now.since(sent_at).as_micros() as u64;
-        let step = timestamp_step(aligned, elapsed, clock_rate);
-        subscription.times.switch(packet.time.0, step);
-    }
-    if let Some(numbers) = packet.picture {
-        numbers.id.inspect(|id| subscription.picture_ids.switch(SeqNo(*id)));
-        numbers.tl0_index.inspect(|index| subscription.tl0_indices.switch(*index, 1));
-    }
-    subscription.last_sent = Some((now, layer, packet.time));
 }
 
 /// The viewer's view of a packet.

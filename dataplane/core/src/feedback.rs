@@ -1,15 +1,19 @@
 //! RTCP as it comes in: publishers' clocks, viewers' reports and requests.
 
+use std::time::Duration;
+
 use crate::egress::retransmit;
 use crate::io::Kind;
-use crate::pacer::Repair;
+use crate::pacer::{Gate, Repair};
 use crate::pacing::is_beyond;
 use crate::plane::Plane;
 use crate::publication::SenderInfo;
+use crate::resend_log::Left;
 use crate::rtcp::feedback::{Nack, Remb};
 use crate::rtcp::report::{ReportBlocks, SenderFigures};
 use crate::rtcp::transport_feedback::{REFERENCE_MICROS, TransportFeedback};
 use crate::rtcp::{Rtcp, compound};
+use crate::sent_log::Again;
 use crate::srtp::{RtcpReplay, SrtpError};
 use crate::stats::{Counter, Drop};
 use crate::transport::Keys;
@@ -72,7 +76,7 @@ impl Plane {
     /// What a viewer says about what it receives.
     fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let mut worst = None;
+        let (mut worst, mut newest) = (None, None);
         for block in blocks {
             let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
             let subscription = &mut self.subscriptions[subscription];
@@ -81,6 +85,7 @@ impl Plane {
             let measured =
                 subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
             if let Some(measured) = measured {
+                newest = Some(newest.map_or(measured, |newest: Duration| newest.min(measured)));
                 outgoing.round_trip = Some(match outgoing.round_trip {
                     Some(before) => (before * 3 + measured) / 4,
                     None => measured,
@@ -88,8 +93,8 @@ impl Plane {
             }
         }
         if let Some(worst) = worst {
-            let round_trip = outgoing.round_trip;
-            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trip);
+            let round_trips = [outgoing.round_trip, newest];
+            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trips);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             if outgoing.bandwidth.goes_without(now) {
                 self.apply_estimate(now, key);
@@ -120,12 +125,19 @@ impl Plane {
                 && let Some(outgoing) = transport.outgoing.as_deref_mut()
                 && !outgoing.pacer.admits_repair(now)
             {
-                let repair = Repair { subscription: subscription.key, wire, since: now };
+                let repair = Repair { subscription: subscription.key, wire, again: Again::Asked, since: now };
                 let waits = outgoing.pacer.wait_to_repair(repair);
                 self.counters.drop_many(Drop::RtxBudget, u64::from(!waits));
                 continue;
             }
-            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+            match retransmit(
+                now,
+                publication,
+                (wire, Again::Asked),
+                subscription,
+                transport,
+                &mut self.outbox,
+            ) {
                 Ok(()) => self.counters.add(Counter::RtxOut, 1),
                 Err(reason) => self.counters.drop(reason),
             }
@@ -170,25 +182,37 @@ impl Plane {
             self.fates.extend(outgoing.sent.settle(status.sequence, arrival));
         }
         if !self.fates.is_empty() {
+            outgoing.bandwidth.hear_number(feedback.feedback_count);
             outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
-            self.repair_sound(now, key);
+            self.repair_missing(now, key);
             self.apply_estimate(now, key);
         }
     }
 
-    /// Sends sound again that the newest report misses, before the viewer asks for it.
-    fn repair_sound(&mut self, now: Time, key: usize) {
+    /// Sends again what the newest report misses, before the viewer asks for it or once more: sound at once, pictures where
+    /// the path has room.
+    fn repair_missing(&mut self, now: Time, key: usize) {
         let transport = &mut self.transports[key];
         for fate in self.fates.iter().filter(|fate| fate.received.is_none() && !fate.missed_before) {
-            let outgoing = transport.outgoing.as_deref().filter(|it| !it.pacer.silent);
-            let Some((subscription, wire)) = outgoing.and_then(|it| it.sound.find(now, fate.seq)) else {
+            let outgoing = transport.outgoing.as_deref_mut().filter(|it| !it.pacer.silent);
+            let found = outgoing.and_then(|it| Some((it.resends.find(now, fate.seq)?, it)));
+            let Some(((at, left), outgoing)) = found else { continue };
+            if !left.sound && outgoing.bandwidth.gate() != Gate::Open {
                 continue;
-            };
-            let subscription = self.subscriptions.get_mut(subscription).filter(|it| it.transport == key);
-            let Some(subscription) = subscription else { continue };
+            }
+            if !left.sound && !outgoing.pacer.admits_repair(now) {
+                let Left { subscription, wire, .. } = left;
+                let repair = Repair { subscription, wire, again: Again::Lost(at), since: now };
+                let waits = outgoing.pacer.wait_to_repair(repair);
+                self.counters.drop_many(Drop::RtxBudget, u64::from(!waits));
+                continue;
+            }
+            let subscription = self.subscriptions.get_mut(left.subscription);
+            let Some(subscription) = subscription.filter(|it| it.transport == key) else { continue };
             let publication = &self.publications[subscription.publication];
-            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+            let wanted = (left.wire, Again::Lost(at));
+            match retransmit(now, publication, wanted, subscription, transport, &mut self.outbox) {
                 Ok(()) => self.counters.add(Counter::RtxOut, 1),
                 Err(reason) => self.counters.drop(reason),
             }

@@ -72,6 +72,7 @@ export const en: Dictionary = {
     remote: "the other side", server: "the server is overloaded" },
   standing: {
     trouble: { link: "Your link is weak", publisher: "The theatre's upload is weak", server: "The server is overloaded" },
+    uploadOf: (who) => `The upload of ${who} is weak`,
     left: {
       full: "poorer picture", reduced: "smaller picture", stills: "stills and sound only", sound: "sound only",
       silent: "nothing arrives, check the network",

@@ -163,7 +163,7 @@ export const vi = {
   levels,
   causes,
   standing: {
-    trouble, left, theirs, again: "lại xem được hình động",
+    trouble, uploadOf: (who: string) => `Đường gửi của ${who} yếu`, left, theirs, again: "lại xem được hình động",
     sentence: (cause: string, rest: string) => `${cause}: ${rest}`,
     news: (name: string, what: string) => `${name}: ${what}`,
   },

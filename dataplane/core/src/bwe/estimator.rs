@@ -34,6 +34,8 @@ const UNKNOWN_TURN: Duration = Duration::from_secs(1);
 /// Without transport-wide reports the estimate is filled up for so long, this often.
 const FILL: Duration = Duration::from_secs(1);
 const FILL_SPACING: Duration = Duration::from_secs(4);
+/// Less of what is sent than this is lost on a path that does not lose by itself.
+const LOSSY: f64 = 0.002;
 /// Between two messages about changes that are not urgent.
 const TELL_SPACING: Duration = Duration::from_millis(200);
 /// Between two about large changes: a viewer's own estimate may be another in every packet.
@@ -159,11 +161,10 @@ impl Estimator {
     #[inline]
     pub fn send(&mut self, now: Time, wire_bytes: u64, numbered: bool) -> bool {
         self.sent.add(now, wire_bytes as usize);
-        if !numbered {
-            return false;
+        if numbered {
+            self.numbered.get_or_insert(now);
         }
-        self.numbered.get_or_insert(now);
-        self.silence.sent(now)
+        (numbered && self.silence.sent(now)) | self.breaker.sent(now)
     }
 
     /// What the viewer could use now. In the beginning the most that it ever could counts.
@@ -177,7 +178,7 @@ impl Estimator {
         self.note_losses(fates);
         let Some(last) = fates.iter().rev().find_map(|fate| fate.received) else { return };
         self.began.get_or_insert(now);
-        self.breaker.hear(now);
+        self.breaker.hear();
         if self.clock.follow(now, last) {
             self.trail = Trail::default();
         }
@@ -205,20 +206,25 @@ impl Estimator {
         self.updated = now;
     }
 
+    /// The next report has this number: those between it and the last one are lost.
+    pub fn hear_number(&mut self, number: u8) {
+        self.silence.numbered(number);
+    }
+
     /// The viewer's own estimate (REMB). It counts only where transport-wide reports never come.
     pub fn hear_remb(&mut self, now: Time, rate: Bitrate) {
-        self.breaker.hear(now);
+        self.breaker.hear();
         self.reported.remb(now, rate.0 as f64);
         self.follow_reported(now);
     }
 
-    /// A reception report: the worst share lost since the last one, and the round trip.
-    pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
+    /// A reception report: the worst share lost since the last one, and round trips, smoothed and as this one tells it.
+    pub fn hear_reception(&mut self, now: Time, lost: f64, [round_trip, newest]: [Option<Duration>; 2]) {
         let sent = self.sent.rate(now).0 as f64;
         self.breaker.report(now, beyond(lost, self.known().loss, sent), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
-            self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
+            self.reported.reception(Reception { lost, round_trip: newest, sent }, self.estimate);
             self.turn = round_trip.unwrap_or(self.turn);
             self.follow_reported(now);
         }
@@ -315,7 +321,7 @@ impl Estimator {
             self.probes.abandon(now);
         } else if !open && self.hold == Hold::Broken {
             (self.hold, self.phase) = (Hold::No, Phase::Start);
-            self.estimate = self.estimate.min(START);
+            (self.estimate, self.before_trial) = (self.estimate.min(START), None);
         }
     }
 
@@ -446,6 +452,12 @@ impl Estimator {
     /// The round trip of the empty path, once known.
     pub fn round_trip(&self) -> Option<Duration> {
         (self.turn < UNKNOWN_TURN).then_some(self.turn)
+    }
+
+    /// Whether the path loses some of whatever is sent.
+    #[inline]
+    pub fn is_lossy(&self) -> bool {
+        self.losses.inherent() >= LOSSY
     }
 
     /// What the repair of sound depends on.
