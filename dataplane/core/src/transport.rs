@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
@@ -265,6 +266,26 @@ impl Transport {
     /// Whether its peer takes feedback without a report before it.
     pub fn may_reduce_rtcp(&self) -> bool {
         self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
+    }
+
+    /// Something is about to be sent.
+    pub fn prefetch(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.ice);
+        if let Some(keys) = &self.keys {
+            keys.outbound.prefetch();
+        }
+    }
+
+    /// A report is about to come.
+    pub fn prefetch_for_report(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.packets_in);
+        prefetch(&self.rtcp);
+        if let Some(keys) = &self.keys {
+            prefetch(&keys.rtcp_replay);
+            keys.inbound.prefetch_for_report();
+        }
     }
 
     /// Whether it has publications.
