@@ -151,6 +151,8 @@ pub struct Outgoing {
     pub look_at: Time,
     /// Measured round trip.
     pub round_trip: Option<Duration>,
+    /// Interarrival jitter as the viewer reported it last (RFC 3550 section 6.4.1), of the worst source.
+    pub jitter: Option<Duration>,
     /// What the viewer's REMB told last.
     pub remb: Option<Bitrate>,
     /// When the next sender reports are due.
@@ -305,6 +307,7 @@ impl Transport {
                 ("packets_out", Figure::Count(outgoing.packets)),
                 ("bytes_out", Figure::Count(outgoing.bytes)),
                 ("round_trip_seconds", measured(outgoing.round_trip)),
+                ("jitter_seconds", measured(outgoing.jitter)),
                 ("remb_bits_per_second", outgoing.remb.map_or(Figure::Unknown, |rate| Figure::Count(rate.0))),
             ]);
             let link = outgoing.bandwidth.state();
