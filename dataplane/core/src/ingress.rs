@@ -208,8 +208,8 @@ fn note_sequence(
     layer.seqs.commit(seq);
     let arrival = layer.loss.receive(now, seq);
     match arrival {
-        // Neither new nor missing: it was here, even if the history no longer shows it.
-        Arrival::Old => return Err(Drop::Duplicate),
+        // Given up, or here before and forgotten: nothing tells which.
+        Arrival::Old => return Err(Drop::TooOld),
         Arrival::Gap(missing) => counters.add(Counter::LostIn, missing),
         Arrival::Filled(Some(round_trip)) if packet.repaired => {
             incoming.round_trip = Some(smooth(incoming.assumed_round_trip(), round_trip));
@@ -258,7 +258,7 @@ fn keep(
     let time = layer.times.unwrap(packet.timestamp);
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
     let payload = bytes.get(packet.header_length..).unwrap_or_default();
-    layer.first.get_or_insert(seq);
+    layer.first = Some(layer.first.map_or(seq, |first| first.min(seq)));
     count(now, layer, &packet, bytes.len());
     layer.note_arrival(now, longest_gap);
     if arrival == Arrival::InOrder {

@@ -59,7 +59,7 @@ named_counters! {
         UnknownPayloadType = "unknown_payload_type",
         /// A packet that the publication already has.
         Duplicate = "duplicate",
-        /// Older than the history.
+        /// Older than what is kept, or than what a viewer began with; or given up.
         TooOld = "too_old",
         /// Padding without payload.
         Padding = "padding",
