@@ -182,6 +182,16 @@ _TOTALS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         "Paths moved by an authenticated check.",
         (("in", "path_changes"),),
     ),
+    (
+        "loupe_feedback_unreported_packets",
+        "Packets of publishers that transport-wide feedback had no room for.",
+        (("in", "unreported_in"),),
+    ),
+    (
+        "loupe_subscriptions_refused",
+        "Subscriptions that the data plane refused: source in use, or too many sources sent.",
+        (("out", "subscriptions_refused"),),
+    ),
 )
 
 

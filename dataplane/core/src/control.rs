@@ -6,7 +6,7 @@ use crate::plane::{Entity, Plane};
 use crate::publication::Publication;
 use crate::reports::{REPORT_INTERVAL, own_ssrc};
 use crate::srtp::{InboundSrtp, OutboundSrtp};
-use crate::stats::Drop;
+use crate::stats::{Counter, Drop};
 use crate::subscription::Subscription;
 use crate::transport::{Incoming, Keys, Outgoing, Transport};
 use crate::twcc::ArrivalLog;
@@ -158,6 +158,7 @@ impl Plane {
         let (Some(publication), Some(transport)) = keys else { return };
         if self.handles.contains_key(&handle) || !self.transports[transport].may_send(&media) {
             return;
+            self.counters.add(Counter::SubscriptionsRefused, 1);
         }
         let start = (self.draw() >> 48) as u16;
         let needs_keyframe = self.publications[publication].needs_keyframe();
@@ -290,15 +291,7 @@ impl Plane {
         if let Some(outgoing) = transport.and_then(|transport| transport.outgoing.as_deref_mut()) {
             outgoing.subscriptions.retain(|(_, other)| *other != key);
             outgoing.pacer.forget(key);
-            if let Some(next) = subscription.seqs.next_out() {
-                outgoing.ended.insert(subscription.media.ssrc, next);
-            }
-            if let Some(ssrc) = subscription.media.rtx_ssrc {
-                outgoing.ended.insert(ssrc, subscription.next_rtx);
-            }
-            if let Some((ssrc, _)) = subscription.media.parity {
-                outgoing.ended.insert(ssrc, subscription.next_parity);
-            }
+            outgoing.ended.extend(subscription.stop());
         }
     }
 

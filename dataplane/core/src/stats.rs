@@ -127,6 +127,10 @@ named_counters! {
         LostIn = "lost_in",
         /// Packets of publishers that stayed missing.
         UnrepairedIn = "unrepaired_in",
+        /// Packets of publishers that the transport-wide feedback has no room for.
+        UnreportedIn = "unreported_in",
+        /// Subscriptions under a source in use, or on a transport that has sent more sources than it may.
+        SubscriptionsRefused = "subscriptions_refused",
     }
 }
 
