@@ -117,6 +117,7 @@ impl Plane {
         let (Ok(inbound), Ok(outbound)) =
             (InboundSrtp::new(profile, inbound), OutboundSrtp::new(profile, outbound))
         else {
+            self.counters.drop(Drop::NoKeys);
             return;
         };
         self.transports[key].keys = Some(Keys::new(inbound, outbound));

@@ -35,19 +35,24 @@ pub fn forward(
     outbox: &mut Outbox,
     counters: &mut Counters,
 ) {
-    let mut count = |sent: Result<bool, Drop>| match sent {
+    for (index, item) in fresh.iter().enumerate() {
+        let before = subscription.beginnings;
+        let sent = forward_one(now, publication, *item, subscription, transport, outbox, counters);
+        count(sent, counters);
+        if subscription.beginnings != before {
+            for item in overtaking(publication, *item, &fresh[index + 1..]) {
+                let sent = forward_one(now, publication, item, subscription, transport, outbox, counters);
+                count(sent, counters);
+            }
+        }
+    }
+}
+
+fn count(sent: Result<bool, Drop>, counters: &mut Counters) {
+    match sent {
         Ok(true) => counters.add(Counter::RtpOut, 1),
         Ok(false) => {}
         Err(reason) => counters.drop(reason),
-    };
-    for (index, item) in fresh.iter().enumerate() {
-        let before = subscription.beginnings;
-        count(forward_one(now, publication, *item, subscription, transport, outbox));
-        if subscription.beginnings != before {
-            for item in overtaking(publication, *item, &fresh[index + 1..]) {
-                count(forward_one(now, publication, item, subscription, transport, outbox));
-            }
-        }
     }
 }
 
@@ -75,13 +80,18 @@ fn forward_one(
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
+    counters: &mut Counters,
 ) -> Result<bool, Drop> {
     // Before the layer decision: a key frame that cannot leave must not count as sent.
     if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
-    let Some(outgoing) = transport.outgoing.as_deref() else { return Err(Drop::NoConsent) };
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
     let Some(step) = decide(now, publication, item, subscription, &outgoing.pacer)? else { return Ok(false) };
+    if step == Step::Switch {
+        // What still waits of a higher layer would only delay the new beginning.
+        counters.drop_many(Drop::Stale, outgoing.pacer.supersede(subscription.key, item.layer));
+    }
     let result = leave_or_wait(now, publication, item, step, subscription, transport, outbox);
     if result.is_err() && step == Step::Switch {
         // Nothing began: the next packet that can begin has to.
@@ -115,10 +125,6 @@ fn leave_or_wait(
             outbox.depart(item.arrival);
         }
         return Ok(left);
-    }
-    if step == Step::Switch {
-        // What still waits of a higher layer would only delay the new beginning.
-        outgoing.pacer.supersede(subscription.key, item.layer);
     }
     let (subscription, Fresh { layer, seq, arrival: since, .. }) = (subscription.key, item);
     let waiting = Waiting { subscription, layer, seq, since, step };

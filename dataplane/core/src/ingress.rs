@@ -53,7 +53,7 @@ pub fn receive_rtp(
     let (length, known) = unprotect(now, keys, incoming, &header, datagram)?;
     let plain = &mut datagram[..length];
     let extensions = ReceivedExtensions::read(plain, &header, incoming.streams.extensions());
-    note_arrival(now, incoming, &extensions, length);
+    note_arrival(now, incoming, counters, &extensions, length);
     let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
@@ -113,10 +113,17 @@ fn unprotect(
     Ok((opened.map_err(SrtpError::rtp_drop)?.length, Err(replay)))
 }
 
-fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions, length: usize) {
+fn note_arrival(
+    now: Time,
+    incoming: &mut Incoming,
+    counters: &mut Counters,
+    extensions: &ReceivedExtensions,
+    length: usize,
+) {
     if let (Some(arrivals), Some(wire)) = (&mut incoming.arrivals, extensions.transport_cc) {
         let seq = incoming.transport_seqs.unwrap(wire);
-        arrivals.receive(now, seq, length);
+        let fits = arrivals.receive(now, seq, length);
+        counters.add(Counter::UnreportedIn, u64::from(!fits));
     }
 }
 

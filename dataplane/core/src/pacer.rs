@@ -247,11 +247,19 @@ impl Pacer {
         fits
     }
 
-    /// The lower layer `layer` of a subscription begins: what waits of a higher one, repairs too, is not sent any more.
-    pub fn supersede(&mut self, subscription: usize, layer: u8) {
+    /// The lower layer `layer` of a subscription begins: what waits of a higher one, repairs too, is not sent any more. Gives
+    /// how many packets that were.
+    pub fn supersede(&mut self, subscription: usize, layer: u8) -> u64 {
+        let before = self.waits();
         self.waiting.retain(|waiting| waiting.subscription != subscription || waiting.layer < layer);
         self.stills.retain(|waiting| waiting.subscription != subscription);
         self.repairs.retain(|repair| repair.subscription != subscription);
+        (before - self.waits()) as u64
+    }
+
+    /// Packets that wait.
+    fn waits(&self) -> usize {
+        self.waiting.len() + self.stills.len() + self.repairs.len()
     }
 
     /// A layer of a subscription was cut: what waits of it is of no use. Gives how many packets that were.

@@ -43,7 +43,7 @@ named_counters! {
         DtlsOverflow = "dtls_overflow",
         /// Events beyond the bound of the queue.
         EventOverflow = "event_overflow",
-        /// RTP or RTCP before the keys came.
+        /// RTP or RTCP before the keys came, or keys of a length that is none.
         NoKeys = "no_keys",
         /// RTP that does not parse.
         RtpMalformed = "rtp_malformed",
@@ -79,7 +79,7 @@ named_counters! {
         UnwantedLayer = "unwanted_layer",
         /// A retransmission over the viewer's budget.
         RtxBudget = "rtx_budget",
-        /// A retransmission of a packet no longer kept.
+        /// A retransmission of a packet no longer kept, or of a source that is not sent.
         RtxGone = "rtx_gone",
         /// Datagrams that the socket refused.
         SendFailed = "send_failed",
