@@ -3,7 +3,7 @@
 use crate::ice::IceLite;
 use crate::io::{Command, Handle, IceCredentials, InboundMedia, OutboundMedia, SrtpProfile, Wish};
 use crate::plane::{Entity, Plane};
-use crate::publication::Publication;
+use crate::publication::{Layer, Publication};
 use crate::reports::{REPORT_INTERVAL, own_ssrc};
 use crate::srtp::{InboundSrtp, OutboundSrtp};
 use crate::stats::{Counter, Drop};
@@ -158,8 +158,8 @@ impl Plane {
         let keys = (self.publication_key(publication), self.transport_key(transport));
         let (Some(publication), Some(transport)) = keys else { return };
         if self.handles.contains_key(&handle) || !self.transports[transport].may_send(&media) {
-            return;
             self.counters.add(Counter::SubscriptionsRefused, 1);
+            return;
         }
         let start = (self.draw() >> 48) as u16;
         let needs_keyframe = self.publications[publication].needs_keyframe();
@@ -204,6 +204,7 @@ impl Plane {
             return;
         }
         publication.muted = muted;
+        publication.layers.iter_mut().for_each(Layer::hide);
         for tap in &mut publication.taps {
             tap.mute(now, muted);
             tap.choose(now, publication.active, muted);
@@ -216,6 +217,10 @@ impl Plane {
         for subscription in publication.subscriptions.clone() {
             // Pictures need a new beginning: what came meanwhile is missing from the viewer's references.
             self.subscriptions[subscription].switch.interrupt();
+            let viewer = self.subscriptions[subscription].transport;
+            if let Some(outgoing) = self.transports[viewer].outgoing.as_deref_mut() {
+                self.counters.drop_many(Drop::Muted, outgoing.pacer.supersede(subscription, 0));
+            }
             self.decide(now, subscription);
         }
     }

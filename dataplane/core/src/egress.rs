@@ -145,7 +145,10 @@ fn decide(
         return Ok(forwarded.then_some(Step::Skip));
     }
     let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(None) };
-    let Some(packet) = layer.history.get(item.seq) else { return Ok(None) };
+    let Some(packet) = layer.history.get(item.seq) else { return Err(Drop::TooOld) };
+    if item.seq < layer.shown_from {
+        return Err(Drop::Muted);
+    }
     let limits = subscription.limits(pacer.gate, publication.media.codec);
     let mut step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
         Verdict::Forward => Step::Forward,

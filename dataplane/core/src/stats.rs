@@ -67,7 +67,7 @@ named_counters! {
         RtxMalformed = "rtx_malformed",
         /// A packet of a transport over its rate.
         RateLimited = "rate_limited",
-        /// A packet of a muted publication.
+        /// A packet of a publication that was muted when it came, or is.
         Muted = "muted",
         /// For a viewer whose path has no consent.
         NoConsent = "no_consent",
