@@ -5,7 +5,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::history::{History, Kept, StoredPacket};
-use crate::keyframe::is_keyframe_start;
+use crate::keyframe::{begins, is_keyframe_start};
 use crate::loss::Arrival;
 use crate::publication::{Fresh, KeyframeSeen, Layer, Publication};
 use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
@@ -287,7 +287,7 @@ fn keep(
     if fresh.padding {
         return Ok(accepted);
     }
-    let keyframe_start = is_keyframe_start(codec, payload);
+    let keyframe_start = begins(codec, payload, (seq, time), &layer.history);
     if keyframe_start && layer.last_keyframe.is_none_or(|last| last.time != time) {
         layer.last_keyframe = Some(KeyframeSeen { seq, time, arrival: now });
         layer.keyframes_seen += 1;
