@@ -73,6 +73,7 @@ class InboundMedia:
         extensions: Extensions | None = None,
         nack: bool = False,
         pli: bool = False,
+        fir: bool = False,
         transport_cc: bool = False,
         remb: bool = False,
         reduced_size: bool = False,
