@@ -198,7 +198,10 @@ _TOTALS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 def _delay(parts: list[Delay]) -> Metric:
     """Sums the workers' histograms: (bucket bounds in seconds,
     cumulative counts, sum), the last count being all."""
-    family = HistogramMetricFamily("loupe_forward_delay_seconds", "Time a packet spends in the server.")
+    family = HistogramMetricFamily(
+        "loupe_forward_delay_seconds",
+        "Time a packet spends in the server; packets that waited for their viewer's link are left out.",
+    )
     if not parts:
         return family
     bounds = [str(bound) for bound in parts[0][0]]

@@ -184,7 +184,8 @@ impl Counters {
     }
 }
 
-/// Time from socket to socket of forwarded packets, in fixed buckets.
+/// Time from socket to socket of packets that are forwarded as soon as they come, in fixed buckets; what waits for the link of
+/// its viewer is not among them.
 #[derive(Clone, Debug)]
 pub struct DelayHistogram {
     counts: [u64; DelayHistogram::BOUNDS_MICROS.len() + 1],
@@ -250,7 +251,7 @@ pub type Figures = Vec<(&'static str, Figure)>;
 pub struct WorkerStats {
     /// Counts since the start.
     pub counters: Counters,
-    /// Socket-to-socket delay of forwarded packets.
+    /// Socket-to-socket delay of packets that did not wait for their viewer's link.
     pub forward_delay: DelayHistogram,
     /// Seconds of processor time the worker's thread used (the driver fills it in).
     pub busy_seconds: f64,
