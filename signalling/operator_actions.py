@@ -20,7 +20,7 @@ from mediaserver import errors
 from mediaserver.audit import Details, Event
 from mediaserver.ids import ParticipantId, PublicationId, RoomId
 from mediaserver.operations.interlock import interrupts, live_surgeries
-from mediaserver.policy import Right
+from mediaserver.policy import Right, Role
 from mediaserver.room import Room
 from mediaserver.store.audit import reason_place
 from signalling import body
@@ -100,7 +100,7 @@ def _acting(request: web.Request, holder: Bearer, action: str) -> Iterator[dict[
     try:
         yield details
     except errors.LoupeError as error:
-        outcome = "denied" if isinstance(error, LiveSurgeries) else "failed"
+        outcome = "denied" if isinstance(error, LiveSurgeries | errors.NotPermitted) else "failed"
         _note(request, holder, action, {**details, "code": error.code}, outcome=outcome)
         raise
     _note(request, holder, action, details)
@@ -198,7 +198,10 @@ async def thumbnail(request: web.Request) -> web.Response:
         if probe is None or not parts.settings.watch.thumbnails:
             raise errors.ThumbnailsOff
         room, publication = _source(request)
-        made = await probe.thumbnail(parts.server.registry.room(room).publication(publication).id)
+        source = parts.server.registry.room(room).publication(publication)
+        # An operator treats nobody: whoever looks is from outside, as an observer is.
+        parts.server.audience.check(room, Role.OBSERVER, None)
+        made = await probe.thumbnail(source.id)
     headers = {"Cache-Control": "no-store", TAKEN_AT: str(time.time_ns() // 1_000_000)}
     return web.Response(body=made, content_type="image/jpeg", headers=headers)
 

@@ -59,6 +59,7 @@ class Viewer:
             inherent_loss=link.inherent_loss,
             congestion_loss=link.congestion_loss,
             volatility=link.volatility,
+            round_trip_seconds=link.round_trip_seconds,
         )
         return not (self._is_comfortable() or self._is_as_decided())
 

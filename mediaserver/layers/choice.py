@@ -28,6 +28,14 @@ CALM_QUEUE_SECONDS = 0.03
 CALM_REPORTED_SECONDS = 0.25
 """The same where a queue is only guessed from round trips: a viewer's own slowness is in them."""
 CALM_LOSS = 0.01
+LATE_REPAIR_SECONDS = 0.4
+"""What is asked for again on a longer path comes after its moment: there only parity helps."""
+PARITY_LOSS = 0.003
+"""Of a path that loses less nothing is given up for it."""
+PARITY_SHARE = 0.15
+PARITY_SHARE_AT_MOST = 0.2
+PARITY_ROOM = 0.95
+"""What the plane gives parity: the first and the share lost, of what is sent, in so much of the estimate."""
 WANT_MARGIN = 1.05
 """Beyond what everything would take: an up-switch must find its proof."""
 SILENT_SECONDS = 1.0
@@ -166,7 +174,12 @@ def _below(sending: Forward | Still, held: Forward | Still) -> bool:
 def _usable(link: Link) -> float:
     """Part of the estimate that media may take: the rest repairs what gets lost."""
     loss = min(link.inherent_loss, 0.5)
-    return min(1.0 - loss, 1.0 / (1.0 + max(link.repair_overhead, 0.0)))
+    usable = min(1.0 - loss, 1.0 / (1.0 + max(link.repair_overhead, 0.0)))
+    is_late = (link.round_trip_seconds or 0.0) > LATE_REPAIR_SECONDS
+    if is_late and loss >= PARITY_LOSS:
+        share = min(PARITY_SHARE + loss, PARITY_SHARE_AT_MOST)
+        usable = min(usable, PARITY_ROOM / (1.0 + share))
+    return usable
 
 
 def is_calm(link: Link) -> bool:

@@ -29,6 +29,8 @@ class Link:
     """Standard deviation of the estimate's natural logarithm over some 15 s."""
     repair_overhead: float = 0.0
     """Repair and protection bytes sent for each byte of media, as measured."""
+    round_trip_seconds: float | None = None
+    """Of the empty path, once known."""
     probed: bool = True
     """Whether the plane can find out by itself that the path carries more (needs transport-wide feedback)."""
 

@@ -22,6 +22,7 @@ from tests.mediaserver.quality import material
 from tests.running import until
 from tests.signalling.conftest import House, OpenHouse
 from tests.signalling.test_api import call
+from tests.signalling.test_decisions import decide, opened
 from tests.signalling.test_operator_actions import OPERATIONS, acted, published
 
 COLOURS = {"VP8": (40, 200, 60), "H264": (200, 60, 160)}
@@ -97,6 +98,24 @@ async def test_without_a_probe_there_is_none(open_house: OpenHouse) -> None:
     async with watchers.running(house.parts, house.url):
         status, _, body = await asked(house, "7QK2", publication)
     assert (status, b"thumbnails_off" in body) == (404, True)
+
+
+async def test_without_the_patients_consent_there_is_none(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "SYNC_SECONDS", 60)  # what comes later is not watched
+    house = await open_house({"watch": {"thumbnails": True}})
+    async with watchers.running(house.parts, house.url):
+        await asyncio.sleep(0)
+        _, _, publication = await published(house)
+        procedure = await opened(house)
+        status, _, body = await asked(house, "7QK2", publication)
+        assert (status, b"outside_viewers_not_consented" in body) == (403, True)
+        await decide(house, procedure, "outside_viewers")
+        status, _, body = await asked(house, "7QK2", publication)
+        assert (status, b"picture_not_watched" in body) == (409, True)
+    outcomes = [(outcome, details["code"]) for outcome, _, details in await acted(house)]
+    assert outcomes == [("denied", "outside_viewers_not_consented"), ("failed", "picture_not_watched")]
 
 
 async def test_each_shows_its_source_and_is_audited(

@@ -1,20 +1,23 @@
 //! A packet on its way out to one viewer.
 
+mod header;
 mod lines;
 mod own;
 
 use std::time::Duration;
 
+use self::header::write_extensions;
 use self::lines::switch_lines;
 use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
-use crate::pacer::{Gate, Pacer, Step, Waiting};
+use crate::pacer::{Gate, Pacer, Repair, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::redundancy::{Repeated, is_repaired_in_time};
-use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
-use crate::seq::abs_send_time;
+use crate::resend_log::Left;
+use crate::rtp::FixedHeader;
+use crate::sent_log::Again;
 use crate::stats::{Counter, Counters, Drop};
 use crate::stills::Stills;
 use crate::subscription::Subscription;
@@ -245,12 +248,7 @@ fn leave(
         cause: Cause::Media,
         repeated,
     };
-    if publication.media.kind == Kind::Audio
-        && subscription.media.rtx_ssrc.is_some()
-        && let Some(outgoing) = transport.outgoing.as_deref_mut()
-    {
-        outgoing.sound.note(now, outgoing.sent.next_seq(), subscription.key, seq.wire());
-    }
+    may_resend(now, (packet, seq), publication.media.kind, subscription, transport);
     let bytes = write(now, out, packet, subscription, transport, outbox)?;
     subscription.packets += 1;
     subscription.octets += bytes as u64;
@@ -258,6 +256,23 @@ fn leave(
         send_parity(now, loss, time, subscription, transport, outbox)?;
     }
     Ok(true)
+}
+
+/// Remembers what leaves, as long as a report may show that it was lost on a path that loses whatever is sent.
+#[inline]
+fn may_resend(
+    now: Time,
+    (packet, seq): (&StoredPacket, SeqNo),
+    kind: Kind,
+    subscription: &Subscription,
+    transport: &mut Transport,
+) {
+    let sound = kind == Kind::Audio;
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return };
+    if subscription.media.rtx_ssrc.is_some() && (sound || outgoing.bandwidth.is_lossy()) {
+        let left = Left { subscription: subscription.key, wire: seq.wire(), since: packet.arrival, sound };
+        outgoing.resends.note(now, outgoing.sent.next_seq(), left);
+    }
 }
 
 /// The loss against which a picture gets parity; begins and ends that.
@@ -293,17 +308,17 @@ fn repeat<'a>(
     outgoing.redundancy.repeat(now, (packet, is_repaired), &layer.history, &subscription.seqs)
 }
 
-/// Answers a request for a packet again (RFC 4588 section 4).
+/// Sends a packet again (RFC 4588 section 4).
 pub fn retransmit(
     now: Time,
     publication: &Publication,
-    wire: u16,
+    wanted: (u16, Again),
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
 ) -> Result<(), Drop> {
     let stills = subscription.stills.take();
-    let answered = repair(now, (publication, stills.as_deref()), wire, subscription, transport, outbox);
+    let answered = repair(now, (publication, stills.as_deref()), wanted, subscription, transport, outbox);
     subscription.stills = stills;
     answered
 }
@@ -311,7 +326,7 @@ pub fn retransmit(
 fn repair(
     now: Time,
     (publication, stills): (&Publication, Option<&Stills>),
-    wire: u16,
+    (wire, again): (u16, Again),
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
@@ -324,7 +339,8 @@ fn repair(
     let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
         outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
     });
-    let (seq, layer, original) = subscription.sent.answer(now, wire, round_trip).ok_or(Drop::RtxGone)?;
+    let found = subscription.sent.answer(now, (wire, again), round_trip);
+    let (seq, layer, original) = found.ok_or(Drop::RtxGone)?;
     // Of a layer that is not shown any more nothing is missed.
     if subscription.switch.forwarded() != Some(layer) {
         return Err(Drop::RtxGone);
@@ -336,12 +352,24 @@ fn repair(
         return Err(Drop::RtxBudget);
     }
     let time = MediaTime(subscription.times.peek(packet.time.0));
+    let copied = again == Again::Copy;
+    if !copied {
+        may_resend(now, (packet, seq), publication.media.kind, subscription, transport);
+    }
     let original = Some(seq);
     let seq = subscription.take_rtx();
     let repeated = Repeated::default();
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
+    // Of sound little is lost by sending it twice, and there is no time for another request.
+    if publication.media.kind == Kind::Audio
+        && !copied
+        && let Some(outgoing) = transport.outgoing.as_deref_mut().filter(|it| it.bandwidth.is_lossy())
+    {
+        let copy = Repair { subscription: subscription.key, wire, again: Again::Copy, since: now };
+        outgoing.pacer.copy_later(copy);
+    }
     Ok(())
 }
 
@@ -447,38 +475,4 @@ fn write(
     outgoing.account(now, length, out.cause, subscription.media.extensions.transport_cc != 0);
     outbox.push(path, start);
     Ok(payload)
-}
-
-fn write_extensions(
-    now: Time,
-    (received, packet): (&ReceivedExtensions, &[u8]),
-    subscription: &Subscription,
-    transport_seq: SeqNo,
-    bytes: &mut Vec<u8>,
-) {
-    let ids = &subscription.media.extensions;
-    let mut writer = ExtensionWriter::begin(bytes);
-    if let Some(mid) = &subscription.media.mid {
-        writer.push(ids.mid, mid.as_bytes());
-    }
-    if let Some(level) = received.audio_level {
-        writer.push(ids.audio_level, &[level]);
-    }
-    if let Some(orientation) = received.video_orientation {
-        writer.push(ids.video_orientation, &[orientation]);
-    }
-    for (id, span) in [
-        (ids.abs_capture_time, received.abs_capture_time),
-        (ids.playout_delay, received.playout_delay),
-        (ids.dependency_descriptor, received.dependency_descriptor),
-    ] {
-        if let Some(span) = span {
-            writer.push(id, span.of(packet));
-        }
-    }
-    if ids.abs_send_time != 0 {
-        writer.push(ids.abs_send_time, &abs_send_time(now.micros()).to_be_bytes()[1..]);
-    }
-    writer.push(ids.transport_cc, &transport_seq.wire().to_be_bytes());
-    writer.finish();
 }

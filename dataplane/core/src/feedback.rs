@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use crate::egress::retransmit;
 use crate::io::Kind;
-use crate::pacer::Repair;
+use crate::pacer::{Gate, Repair};
 use crate::pacing::is_beyond;
 use crate::plane::Plane;
 use crate::publication::SenderInfo;
+use crate::resend_log::Left;
 use crate::rtcp::feedback::{Nack, Remb};
 use crate::rtcp::report::{ReportBlocks, SenderFigures};
 use crate::rtcp::transport_feedback::{REFERENCE_MICROS, TransportFeedback};
 use crate::rtcp::{Rtcp, compound};
+use crate::sent_log::Again;
 use crate::srtp::{RtcpReplay, SrtpError};
 use crate::stats::{Counter, Drop};
 use crate::transport::Keys;
@@ -127,12 +129,19 @@ impl Plane {
                 && let Some(outgoing) = transport.outgoing.as_deref_mut()
                 && !outgoing.pacer.admits_repair(now)
             {
-                let repair = Repair { subscription: subscription.key, wire, since: now };
+                let repair = Repair { subscription: subscription.key, wire, again: Again::Asked, since: now };
                 let waits = outgoing.pacer.wait_to_repair(repair);
                 self.counters.drop_many(Drop::RtxBudget, u64::from(!waits));
                 continue;
             }
-            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+            match retransmit(
+                now,
+                publication,
+                (wire, Again::Asked),
+                subscription,
+                transport,
+                &mut self.outbox,
+            ) {
                 Ok(()) => self.counters.add(Counter::RtxOut, 1),
                 Err(reason) => self.counters.drop(reason),
             }
@@ -177,25 +186,37 @@ impl Plane {
             self.fates.extend(outgoing.sent.settle(status.sequence, arrival));
         }
         if !self.fates.is_empty() {
+            outgoing.bandwidth.hear_number(feedback.feedback_count);
             outgoing.bandwidth.receive(now, &self.fates, &outgoing.sent);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
-            self.repair_sound(now, key);
+            self.repair_missing(now, key);
             self.apply_estimate(now, key);
         }
     }
 
-    /// Sends sound again that the newest report misses, before the viewer asks for it.
-    fn repair_sound(&mut self, now: Time, key: usize) {
+    /// Sends again what the newest report misses, before the viewer asks for it or once more: sound at once, pictures where
+    /// the path has room.
+    fn repair_missing(&mut self, now: Time, key: usize) {
         let transport = &mut self.transports[key];
         for fate in self.fates.iter().filter(|fate| fate.received.is_none() && !fate.missed_before) {
-            let outgoing = transport.outgoing.as_deref().filter(|it| !it.pacer.silent);
-            let Some((subscription, wire)) = outgoing.and_then(|it| it.sound.find(now, fate.seq)) else {
+            let outgoing = transport.outgoing.as_deref_mut().filter(|it| !it.pacer.silent);
+            let found = outgoing.and_then(|it| Some((it.resends.find(now, fate.seq)?, it)));
+            let Some(((at, left), outgoing)) = found else { continue };
+            if !left.sound && outgoing.bandwidth.gate() != Gate::Open {
                 continue;
-            };
-            let subscription = self.subscriptions.get_mut(subscription).filter(|it| it.transport == key);
-            let Some(subscription) = subscription else { continue };
+            }
+            if !left.sound && !outgoing.pacer.admits_repair(now) {
+                let Left { subscription, wire, .. } = left;
+                let repair = Repair { subscription, wire, again: Again::Lost(at), since: now };
+                let waits = outgoing.pacer.wait_to_repair(repair);
+                self.counters.drop_many(Drop::RtxBudget, u64::from(!waits));
+                continue;
+            }
+            let subscription = self.subscriptions.get_mut(left.subscription);
+            let Some(subscription) = subscription.filter(|it| it.transport == key) else { continue };
             let publication = &self.publications[subscription.publication];
-            match retransmit(now, publication, wire, subscription, transport, &mut self.outbox) {
+            let wanted = (left.wire, Again::Lost(at));
+            match retransmit(now, publication, wanted, subscription, transport, &mut self.outbox) {
                 Ok(()) => self.counters.add(Counter::RtxOut, 1),
                 Err(reason) => self.counters.drop(reason),
             }

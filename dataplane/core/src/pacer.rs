@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::bwe::Order;
+use crate::sent_log::Again;
 use crate::stills::PATIENCE;
 use crate::units::{Bitrate, SeqNo, Time};
 
@@ -26,6 +27,8 @@ const LATE_SOUND: Duration = Duration::from_secs(2);
 /// Sound goes on for so long when a path falls silent: reports get lost as well, and what is said is not said again.
 const SPEAKS_ON: Duration = Duration::from_millis(600);
 const SOUND_SPACING: Duration = Duration::from_millis(100);
+/// A repair leaves for the second time so long after the first: most losses are over.
+const COPY_AFTER: Duration = Duration::from_millis(25);
 /// Packets that may wait: 400 ms of 20 Mbit/s.
 const MAX_WAITING: usize = 1_024;
 /// Retransmissions that may wait.
@@ -76,8 +79,10 @@ pub enum Step {
 pub struct Repair {
     /// Its subscription (key in the plane's slab).
     pub subscription: usize,
-    /// The number that the viewer asked for.
+    /// Its number at the viewer.
     pub wire: u16,
+    /// Why it leaves again.
+    pub again: Again,
     /// Since when it waits.
     pub since: Time,
 }
@@ -109,6 +114,8 @@ pub struct Pacer {
     pub waiting: VecDeque<Waiting>,
     /// Repairs, which go before pictures.
     pub repairs: VecDeque<Repair>,
+    /// Repairs that leave twice, the second time [`COPY_AFTER`] the first.
+    copies: VecDeque<Repair>,
     /// Stills, which leave one packet at a time when nothing else does.
     pub stills: VecDeque<Waiting>,
     probe: Option<Sending>,
@@ -126,6 +133,7 @@ impl Default for Pacer {
             next_sound: Time::ZERO,
             waiting: VecDeque::new(),
             repairs: VecDeque::new(),
+            copies: VecDeque::new(),
             stills: VecDeque::new(),
             probe: None,
         }
@@ -226,7 +234,8 @@ impl Pacer {
     /// Whether nothing waits and no probe is being sent.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.repairs.is_empty() && self.stills.is_empty() && self.probe.is_none()
+        let waits = !self.waiting.is_empty() || !self.repairs.is_empty() || !self.stills.is_empty();
+        !waits && self.copies.is_empty() && self.probe.is_none()
     }
 
     /// Lets a packet wait; false when there is no room.
@@ -253,13 +262,18 @@ impl Pacer {
         let before = self.waits();
         self.waiting.retain(|waiting| waiting.subscription != subscription || waiting.layer < layer);
         self.stills.retain(|waiting| waiting.subscription != subscription);
-        self.repairs.retain(|repair| repair.subscription != subscription);
+        self.forget_repairs(subscription);
         (before - self.waits()) as u64
     }
 
     /// Packets that wait.
     fn waits(&self) -> usize {
-        self.waiting.len() + self.stills.len() + self.repairs.len()
+        self.waiting.len() + self.stills.len() + self.repairs.len() + self.copies.len()
+    }
+
+    fn forget_repairs(&mut self, subscription: usize) {
+        self.repairs.retain(|repair| repair.subscription != subscription);
+        self.copies.retain(|repair| repair.subscription != subscription);
     }
 
     /// A layer of a subscription was cut: what waits of it is of no use. Gives how many packets that were.
@@ -276,6 +290,18 @@ impl Pacer {
             self.repairs.push_back(repair);
         }
         fits
+    }
+
+    /// Lets a repair leave for the second time in a moment.
+    pub fn copy_later(&mut self, repair: Repair) {
+        if self.copies.len() < MAX_REPAIRS {
+            self.copies.push_back(repair);
+        }
+    }
+
+    /// The next repair that leaves for the second time now.
+    pub fn take_copy(&mut self, now: Time) -> Option<Repair> {
+        self.copies.pop_front_if(|copy| copy.since + COPY_AFTER <= now)
     }
 
     /// Begins a probe cluster.
@@ -312,14 +338,15 @@ impl Pacer {
         let media = self.waiting.front().map_or(Time::NEVER, |first| room.min(first.since + STALE));
         let clear = if self.gate == Gate::Sound { Time::NEVER } else { self.carried };
         let stills = self.stills.front().map_or(Time::NEVER, |first| clear.min(first.since + PATIENCE));
-        probe.min(repairs).min(media).min(stills)
+        let copies = self.copies.front().map_or(Time::NEVER, |first| first.since + COPY_AFTER);
+        probe.min(repairs).min(media).min(stills).min(copies)
     }
 
     /// Forgets what waits for a subscription that ended.
     pub fn forget(&mut self, subscription: usize) {
         self.waiting.retain(|waiting| waiting.subscription != subscription);
         self.stills.retain(|waiting| waiting.subscription != subscription);
-        self.repairs.retain(|repair| repair.subscription != subscription);
+        self.forget_repairs(subscription);
     }
 }
 

@@ -214,6 +214,11 @@ impl Plane {
 
     /// Sends what may leave by now to a viewer: repairs, then pictures, then what a probe needs.
     pub(crate) fn pace(&mut self, now: Time, key: usize) {
+        while let Some(copy) =
+            self.transports[key].outgoing.as_deref_mut().and_then(|it| it.pacer.take_copy(now))
+        {
+            self.repair(now, key, copy);
+        }
         for _ in 0..MAX_BURST {
             self.drop_stale(now, key);
             if !self.send_waiting(now, key) {
@@ -298,7 +303,8 @@ impl Plane {
             self.counters.drop(Drop::Stale);
             return;
         }
-        match retransmit(now, publication, repair.wire, subscription, transport, &mut self.outbox) {
+        let wanted = (repair.wire, repair.again);
+        match retransmit(now, publication, wanted, subscription, transport, &mut self.outbox) {
             Ok(()) => self.counters.add(Counter::RtxOut, 1),
             Err(reason) => self.counters.drop(reason),
         }

@@ -20,6 +20,8 @@ const GONE: f64 = 0.002;
 const HOLD: Duration = Duration::from_secs(5);
 /// Requests that are answered sooner cost less than parity and reach as far: receivers wait for them.
 const LATE: Duration = Duration::from_millis(200);
+/// A loss that lasts longer takes several small pictures, and their parity with them.
+const BRIEF: Duration = Duration::from_millis(25);
 /// Parity for each byte of pictures at most: so much, and the share lost beside it.
 const LEAST_SHARE: f64 = 0.15;
 const MOST_SHARE: f64 = 0.2;
@@ -69,7 +71,7 @@ impl Protection {
     pub fn review(&mut self, now: Time, known: Known, others: u64) {
         let least = if self.loss.is_some() { GONE } else { WORTH };
         let is_late = known.answer.is_some_and(|answer| answer > LATE);
-        if is_late && known.loss >= least {
+        if is_late && known.loss >= least && known.lasts <= BRIEF {
             (self.loss, self.needed) = (Some(known.loss), now);
         } else if now.since(self.needed) >= HOLD {
             self.loss = None;
@@ -214,6 +216,8 @@ mod tests {
         }
         let mut protection = Protection::default();
         let now = Time::from_millis(9_000);
+        protection.review(now, Known { lasts: 2 * BRIEF, ..known(0.01, 300) }, 0);
+        assert!(protection.against().is_none(), "losses that last");
         protection.review(now, known(0.01, 300), 0);
         protection.review(now + HOLD - SECOND, known(0.0, 300), 0);
         assert!(protection.against().is_some());

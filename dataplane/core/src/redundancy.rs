@@ -28,7 +28,7 @@ const PLENTY: Bitrate = Bitrate(500_000);
 /// Budget that may gather, in bytes: two blocks of speech.
 const GATHERED: u64 = 160;
 /// Sound that is older than this was concealed by the time its repeat is there, in ticks of 48 kHz.
-const MAX_AGE: u64 = 120 * 48;
+const MAX_AGE: u64 = 160 * 48;
 /// Payload bytes of one packet at most, all blocks together.
 const MAX_PAYLOAD: usize = 1_100;
 /// A request for a packet of sound is answered in time when its answer takes no longer: the gap is seen one packet later, a
@@ -40,10 +40,10 @@ const REPAIRED_WITHIN: Duration = Duration::from_millis(140);
 type Distances = &'static [u64];
 const NONE: Distances = &[];
 /// One repeat, the sooner it comes the better; the farthest is [`MAX_AGE`] back.
-const SINGLES: [Distances; 6] = [&[1], &[2], &[3], &[4], &[5], &[6]];
+const SINGLES: [Distances; 8] = [&[1], &[2], &[3], &[4], &[5], &[6], &[7], &[8]];
 /// Two: of single losses, and of those that last, the farther first.
 const NEAR_FIRST: Distances = &[1, 2];
-const FAR_FIRST: [Distances; 3] = [&[2, 1], &[4, 2], &[6, 3]];
+const FAR_FIRST: [Distances; 4] = [&[2, 1], &[4, 2], &[6, 3], &[8, 4]];
 
 /// Packets that leave again with another, oldest first.
 #[derive(Clone, Copy, Default, Debug)]
@@ -214,8 +214,8 @@ mod tests {
             (0.01, 8, SINGLES[2]),
             (0.01, 15, SINGLES[3]),
             (0.1, 0, NEAR_FIRST),
-            (0.02, 40, FAR_FIRST[2]),
-            (0.1, 30, FAR_FIRST[2]),
+            (0.02, 40, FAR_FIRST[3]),
+            (0.1, 30, FAR_FIRST[3]),
         ] {
             let mut redundancy = Redundancy::default();
             redundancy.review(Time::ZERO, known(loss, lasts_ms));

@@ -32,6 +32,17 @@ struct Sent {
     used: bool,
 }
 
+/// Why a packet is to leave again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    /// It was asked for: what was sent again within the last round trip may still come.
+    Asked,
+    /// A report says that what left up to this moment is lost.
+    Lost(Time),
+    /// What was sent again leaves twice, so that one may be lost.
+    Copy,
+}
+
 /// An unwrapper counts from one turn above zero.
 const UNWRAPPED_FROM: u64 = 1 << 32;
 /// Not to be sent again.
@@ -122,21 +133,36 @@ impl SentLog {
         self.ring.iter_mut().for_each(|entry| entry.answers = FORGOTTEN);
     }
 
-    /// The packet a viewer asks for, unless it was sent again too lately or too often.
-    pub fn answer(&mut self, now: Time, wire: u16, round_trip: Duration) -> Option<(SeqNo, u8, SeqNo)> {
+    /// The packet that is to leave again, unless it did too lately or too often. `round_trip`: with the path's queue.
+    pub fn answer(
+        &mut self,
+        now: Time,
+        (wire, again): (u16, Again),
+        round_trip: Duration,
+    ) -> Option<(SeqNo, u8, SeqNo)> {
         let out = self.numbers.peek(wire);
         let originals = self.originals;
         let index = if self.ring.is_empty() { return None } else { self.index(out.0) };
         let entry = self.ring.get_mut(index).filter(|entry| entry.used && entry.out == out.0 as u32)?;
-        let now_ms = (now.micros() / 1_000) as u32;
-        // Somewhat less than a round trip: the viewer has measured it, too, and neither measure is exact.
-        let spacing = (round_trip * 3 / 4).max(MIN_ANSWER_SPACING).as_millis() as u32;
-        let too_soon = entry.answers > 0 && now_ms.saturating_sub(entry.answered_ms) < spacing;
+        let millis = |at: Time| (at.micros() / 1_000) as u32;
+        let now_ms = millis(now);
+        let under_way = match again {
+            Again::Asked => {
+                // Somewhat less than a round trip: the viewer has measured it, too, and neither measure is exact.
+                let spacing = (round_trip * 3 / 4).max(MIN_ANSWER_SPACING).as_millis() as u32;
+                now_ms.saturating_sub(entry.answered_ms) < spacing
+            }
+            Again::Lost(at) => entry.answered_ms > millis(at),
+            Again::Copy => false,
+        };
+        let too_soon = entry.answers > 0 && under_way;
         if entry.answers >= MAX_ANSWERS || too_soon {
             return None;
         }
-        entry.answers += 1;
-        entry.answered_ms = now_ms;
+        if again != Again::Copy {
+            entry.answers += 1;
+            entry.answered_ms = now_ms;
+        }
         Some((out, entry.layer, SeqNo(originals.peek(entry.seq) - UNWRAPPED_FROM)))
     }
 
@@ -190,7 +216,7 @@ mod tests {
         }
         assert!(log.note(Time::ZERO, SeqNo(70_200), 0, SeqNo(1)));
         assert!(!log.note(Time::ZERO, SeqNo(70_003), 0, SeqNo(1)));
-        assert_eq!(log.answer(Time::ZERO, SeqNo(70_200).wire(), RTT), None);
+        assert_eq!(log.answer(Time::ZERO, (SeqNo(70_200).wire(), Again::Asked), RTT), None);
     }
 
     #[test]
@@ -198,12 +224,25 @@ mod tests {
         let mut log = SentLog::new(true);
         log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
         let wire = SeqNo(70_000).wire();
-        let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), wire, RTT);
+        let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), (wire, Again::Asked), RTT);
         assert_eq!(answer(&mut log, 100), Some((SeqNo(70_000), 2, SeqNo(5))));
         assert_eq!(answer(&mut log, 120), None);
         assert!([150, 200, 250].into_iter().all(|ms| answer(&mut log, ms).is_some()));
         assert_eq!(answer(&mut log, 900), None);
-        assert_eq!(log.answer(Time::ZERO, 1, RTT), None);
+        assert_eq!(log.answer(Time::ZERO, (1, Again::Asked), RTT), None);
+    }
+
+    #[test]
+    fn what_is_known_to_be_lost_need_not_wait_for_a_request_and_a_copy_counts_for_nothing() {
+        let mut log = SentLog::new(true);
+        log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
+        let mut answer =
+            |ms, again| log.answer(Time::from_millis(ms), (SeqNo(70_000).wire(), again), RTT).is_some();
+        assert!(answer(100, Again::Lost(Time::ZERO)));
+        assert!(!answer(105, Again::Lost(Time::from_millis(80))), "what left since may come");
+        assert!(answer(110, Again::Lost(Time::from_millis(100))));
+        assert!((0..9).all(|_| answer(111, Again::Copy)));
+        assert!(!answer(120, Again::Asked) && answer(160, Again::Asked));
     }
 
     #[test]
@@ -216,7 +255,8 @@ mod tests {
                 assert!(log.note(at, SeqNo(70_000 + number), 0, SeqNo(5_000_000_000 + number)));
             }
             let asked = count - packets_a_second;
-            let answer = log.answer(Time::from_millis(4_000), SeqNo(70_000 + asked).wire(), RTT);
+            let answer =
+                log.answer(Time::from_millis(4_000), (SeqNo(70_000 + asked).wire(), Again::Asked), RTT);
             assert_eq!(answer, Some((SeqNo(70_000 + asked), 0, SeqNo(5_000_000_000 + asked))));
         }
     }
@@ -226,6 +266,6 @@ mod tests {
         let mut log = SentLog::new(true);
         log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
         log.forget();
-        assert_eq!(log.answer(Time::from_millis(5), SeqNo(70_000).wire(), RTT), None);
+        assert_eq!(log.answer(Time::from_millis(5), (SeqNo(70_000).wire(), Again::Asked), RTT), None);
     }
 }

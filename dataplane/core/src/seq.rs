@@ -139,6 +139,11 @@ pub const fn forward6(from: u8, to: u8) -> u8 {
     to.wrapping_sub(from) & 0x3f
 }
 
+/// Steps from one number of eight bits to a later one; of an earlier one, more than half a turn.
+pub const fn forward8(from: u8, to: u8) -> u8 {
+    to.wrapping_sub(from)
+}
+
 /// `base` and `steps` more, as 16-bit counter.
 #[inline]
 pub const fn add16(base: u16, steps: u16) -> u16 {

@@ -12,8 +12,8 @@ use crate::io::{Handle, OutboundMedia, Phase};
 use crate::pacer::{HEADER_BYTES, Pacer};
 use crate::protection::Protection;
 use crate::redundancy::Redundancy;
+use crate::resend_log::ResendLog;
 use crate::seq::{SeqUnwrapper, Unwrapper24};
-use crate::sound_log::SoundLog;
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
@@ -136,8 +136,8 @@ pub struct Outgoing {
     pub pacer: Pacer,
     /// Which sound leaves again.
     pub redundancy: Redundancy,
-    /// Sound that left, in case it does not arrive.
-    pub sound: SoundLog,
+    /// What left, in case it does not arrive.
+    pub resends: ResendLog,
     /// Whether pictures have parity.
     pub protection: Protection,
     /// Up to which rate more would be useful, where the control plane said so.

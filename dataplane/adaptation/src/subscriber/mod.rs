@@ -10,9 +10,11 @@ pub mod sound;
 use std::time::Duration;
 
 use loupe_core::io::{Codec, ExtensionIds, OutboundMedia};
+use loupe_core::meter::Jitter;
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, write_nack, write_pli, write_receiver_report};
 use loupe_core::rtp::{ReceivedExtensions, RtpHeader, red};
+use loupe_core::seq::TimestampUnwrapper;
 use loupe_core::units::{Ssrc, Time};
 
 use self::feedback::{Arrivals, Remb};
@@ -69,6 +71,8 @@ pub struct Line {
     last_report: Option<(Time, SenderFigures)>,
     /// When a packet of it last came.
     heard: Time,
+    times: TimestampUnwrapper,
+    jitter: Jitter,
 }
 
 impl Line {
@@ -84,7 +88,11 @@ impl Line {
             header.payload(packet).map(|payload| self.recovery.note_parity(payload)).unwrap_or_default()
         } else {
             self.take(now, header, packet);
-            let protected = self.media.parity.is_some() && header.ssrc == self.media.ssrc;
+            let first = header.ssrc == self.media.ssrc;
+            if first {
+                self.jitter.receive(now, self.times.unwrap(header.timestamp), self.clock_rate());
+            }
+            let protected = self.media.parity.is_some() && first;
             let ids = &self.media.extensions;
             if protected { self.recovery.note(header, packet, ids) } else { Vec::new() }
         };
@@ -92,6 +100,14 @@ impl Line {
             if let Ok(header) = RtpHeader::parse(&packet) {
                 self.recovered += u64::from(self.take(now, &header, &packet));
             }
+        }
+    }
+
+    /// Units of its timestamps in a second.
+    fn clock_rate(&self) -> u32 {
+        match self.decoded {
+            Decoded::Pictures(_) => 90_000,
+            Decoded::Sound(_) => 48_000,
         }
     }
 
@@ -180,7 +196,7 @@ impl Line {
             cumulative_lost: (expected as i64 - received as i64) as i32,
             // Unwrapped numbers begin one turn above zero; reports count turns from zero.
             highest_sequence: highest.saturating_sub(1 << 16) as u32,
-            jitter: 0,
+            jitter: self.jitter.ticks(),
             last_sender_report: last,
             delay_since_last_sender_report: delay,
         })
@@ -240,6 +256,8 @@ impl Subscriber {
             recovered: 0,
             last_report: None,
             heard: Time::ZERO,
+            times: TimestampUnwrapper::default(),
+            jitter: Jitter::default(),
         });
     }
 

@@ -62,7 +62,10 @@ impl Numbers {
         };
         if seq <= highest {
             let missing = self.missing.remove(&seq)?;
-            if let Some(asked) = missing.first_asked.filter(|_| repaired && missing.tries == 1) {
+            // Which of several requests is answered nobody knows; but a round trip longer than the assumed one would never
+            // be learnt from single ones, since a repeat always precedes the answer.
+            let telling = missing.tries == 1 || self.round_trip.is_none();
+            if let Some(asked) = missing.first_asked.filter(|_| repaired && telling) {
                 let measured = now.since(asked);
                 self.round_trip = Some(self.round_trip.map_or(measured, |old| (old * 7 + measured) / 8));
             }
@@ -165,6 +168,16 @@ mod tests {
         numbers.due(ms(10));
         numbers.receive(ms(70), 11, true);
         assert_eq!(numbers.round_trip(), Duration::from_millis(60));
+    }
+
+    #[test]
+    fn learns_a_round_trip_longer_than_the_assumed_one() {
+        let mut numbers = Numbers::new(true);
+        numbers.receive(ms(0), 10, false);
+        numbers.receive(ms(0), 12, false);
+        (10..610).step_by(100).for_each(|at| assert_eq!(numbers.due(ms(at)), [11]));
+        numbers.receive(ms(610), 11, true);
+        assert_eq!(numbers.round_trip(), Duration::from_millis(600));
     }
 
     #[test]

@@ -154,10 +154,12 @@ impl Probes {
         // Beyond what the path is trusted to carry, bytes queue.
         let excess = (rate / trusted - 1.0).max(0.2);
         let length = (MAX_QUEUE.as_secs_f64() / excess).min(MAX_LENGTH.as_secs_f64());
+        let queued = (MAX_QUEUE.as_secs_f64() * trusted / 8.0) as u64;
+        // Of a thin path even two usual packets are too much.
+        let each =
+            if padding { PADDING_BYTES } else { (queued / MIN_PACKETS).clamp(PADDING_BYTES, PACKET_BYTES) };
         // All packets but the first may wait for it.
-        let each = if padding { PADDING_BYTES } else { PACKET_BYTES };
-        let free = (MAX_QUEUE.as_secs_f64() * trusted / 8.0) as u64 / each + 1;
-        let packets = free.clamp(MIN_PACKETS, PACKETS);
+        let packets = (queued / each + 1).clamp(MIN_PACKETS, PACKETS);
         let bytes = ((rate * length / 8.0) as u64).max(packets * each);
         self.test = false;
         Some(self.begin(rate, bytes))

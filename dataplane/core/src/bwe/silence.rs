@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
+use crate::seq::forward8;
 use crate::units::Time;
 
 /// Reports come at least this often while there is something to report; without one in this time, pictures stop.
 const PATIENCE: Duration = Duration::from_millis(380);
+/// The same where reports are known to get lost: longer than most losses last.
+const MORE_PATIENCE: Duration = Duration::from_millis(600);
+/// A path loses reports when of so many at least so many were lost; more at once are an outage.
+const COUNTED: f64 = 200.0;
+const LOST: f64 = 2.0;
+const MOST_AT_ONCE: u8 = 10;
 /// A report that is later than the usual interval, or two of them, and this makes pictures wait.
 const GRACE: Duration = Duration::from_millis(50);
 /// Between two reports, before it is known and at most.
@@ -36,12 +43,23 @@ pub struct Silence {
     asked: Time,
     interval: Duration,
     asking: bool,
+    /// Number of the newest report, and reports lost of the last [`COUNTED`].
+    number: Option<u8>,
+    lost: f64,
 }
 
 impl Default for Silence {
     fn default() -> Silence {
         let (heard, asked) = (Time::ZERO, Time::ZERO);
-        Silence { waiting: Waiting::Unheard, heard, asked, interval: INTERVAL, asking: false }
+        Silence {
+            waiting: Waiting::Unheard,
+            heard,
+            asked,
+            interval: INTERVAL,
+            asking: false,
+            number: None,
+            lost: 0.0,
+        }
     }
 }
 
@@ -55,6 +73,25 @@ impl Silence {
             self.waiting = Waiting::First(now);
         }
         first
+    }
+
+    /// The report that came has this number.
+    pub fn numbered(&mut self, number: u8) {
+        let ahead = self.number.map_or(1, |last| forward8(last, number));
+        if ahead > u8::MAX / 2 {
+            return;
+        }
+        self.number = Some(number);
+        self.lost -= self.lost / COUNTED;
+        let missing = ahead.saturating_sub(1);
+        if missing <= MOST_AT_ONCE {
+            self.lost += f64::from(missing);
+        }
+    }
+
+    /// Whether reports get lost, so that one that is late says little.
+    fn loses(&self) -> bool {
+        self.lost >= LOST
     }
 
     /// A report came; `pending`: packets are still under way.
@@ -97,13 +134,13 @@ impl Silence {
     /// first report that is missing tells, of another one the second.
     pub fn late(&self, round_trip: Duration, restless: bool) -> Time {
         let missing = if restless { 1 } else { 2 };
-        let late = (self.interval * missing + GRACE).min(PATIENCE);
-        self.after(late, round_trip)
+        let late = if self.loses() && !restless { PATIENCE } else { self.interval * missing + GRACE };
+        self.after(late.min(PATIENCE), round_trip)
     }
 
     /// From when on the path counts as silent; `round_trip` as measured.
     pub fn deadline(&self, round_trip: Duration) -> Time {
-        self.after(PATIENCE, round_trip)
+        self.after(if self.loses() { MORE_PATIENCE } else { PATIENCE }, round_trip)
     }
 
     fn after(&self, patience: Duration, round_trip: Duration) -> Time {
@@ -132,6 +169,24 @@ mod tests {
         assert_eq!(silence.deadline(Duration::from_millis(600)), Time::from_millis(530));
         assert_eq!(silence.late(RTT, false), Time::from_millis(400));
         assert_eq!(silence.late(RTT, true), Time::from_millis(300));
+    }
+
+    #[test]
+    fn where_reports_get_lost_a_late_one_says_little_and_an_outage_is_no_such_loss() {
+        let mut silence = Silence::default();
+        let mut now = Time::ZERO;
+        let mut hear = |numbers: &[u8]| {
+            numbers.iter().for_each(|number| {
+                now += INTERVAL;
+                silence.numbered(*number);
+                silence.heard(now, true);
+            });
+            let until = |at: Time| at.since(now).as_millis();
+            (until(silence.late(RTT, false)), until(silence.late(RTT, true)), until(silence.deadline(RTT)))
+        };
+        assert_eq!(hear(&[253, 254, 0, 40, 39, 41]), (250, 150, 380), "one lost, an outage, one overtaken");
+        assert_eq!(hear(&[43]), (250, 150, 380));
+        assert_eq!(hear(&[45]), (380, 150, 600), "a restless path is no better for it");
     }
 
     #[test]

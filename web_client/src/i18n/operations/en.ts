@@ -110,6 +110,9 @@ export const operations: OperationsWords = {
     shown: "The picture you asked for", close: "Close",
     unseen: (code) => {
       if (code === "picture_not_watched") return "The server does not check this source's picture, so there is none to show.";
+      if (code === "outside_viewers_not_consented" || code === "teaching_not_consented") {
+        return "The patient has not consented to viewers from outside, so no picture is shown.";
+      }
       if (code === "no_picture_yet") return "No picture came within 3 seconds: the source may be paused, or its link poor. Try again.";
       if (code === "limit_reached") return "Somebody is asking for a picture already. Try again in a moment.";
       return `No picture could be had (code: ${code}).`;

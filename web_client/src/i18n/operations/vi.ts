@@ -119,6 +119,9 @@ export const operations = {
     shown: "Hình bạn yêu cầu", close: "Đóng",
     unseen: (code: string) => {
       if (code === "picture_not_watched") return "Máy chủ không kiểm tra hình của nguồn này nên không lấy được hình.";
+      if (code === "outside_viewers_not_consented" || code === "teaching_not_consented") {
+        return "Người bệnh chưa đồng ý cho người ngoài xem nên không hiện hình.";
+      }
       if (code === "no_picture_yet") return "Sau 3 giây vẫn không có hình: nguồn có thể đang tạm dừng hoặc đường truyền kém. Hãy thử lại.";
       if (code === "limit_reached") return "Có người đang xin hình. Hãy thử lại sau giây lát.";
       return `Không lấy được hình (mã: ${code}).`;
