@@ -121,6 +121,45 @@ impl Plane {
         self.wake(transport, again);
     }
 
+    /// A viewer misses something of the layer that it is sent, which a key frame would mend. It gets one where nobody else has
+    /// to take it or most who are sent the layer want one as well, else as many as each may have for itself. Who needs more
+    /// takes a lower layer meanwhile that nobody else is sent.
+    pub(crate) fn want_alone(&mut self, now: Time, key: usize, layer: u8) {
+        let index = self.subscriptions[key].publication;
+        let publication = &self.publications[index];
+        let all = || publication.subscriptions.iter().map(|key| &self.subscriptions[*key]);
+        let sharing = |layer| all().filter(move |it| it.switch.forwarded() == Some(layer));
+        let (shared, missed) =
+            (sharing(layer).count(), sharing(layer).filter(|it| it.keyframes.has_asked(now)));
+        let free = shared <= 1 || 2 * missed.count() > shared;
+        let alone = |n: &u8| publication.active & (1 << n) != 0 && sharing(*n).next().is_none();
+        let lower = (0..layer).rev().find(alone);
+        let subscription = &mut self.subscriptions[key];
+        if free || (!subscription.keyframes.awaits(now) && subscription.keyframes.take(now)) {
+            self.want_layer(now, index, layer);
+        } else if lower.is_some() && !subscription.keyframes.awaits(now) {
+            subscription.switch.step_aside(lower);
+            self.decide(now, key);
+        }
+    }
+
+    /// Pictures of a viewer that were kept from the layer that is wished for have it again when a key frame of it may be asked for.
+    pub(crate) fn step_back(&mut self, now: Time, transport: usize) {
+        let outgoing = self.transports[transport].outgoing.as_deref();
+        let keys = outgoing.iter().flat_map(|it| it.subscriptions.iter().map(|(_, key)| *key));
+        let aside = |key: &usize| {
+            let subscription = &self.subscriptions[*key];
+            subscription.switch.is_aside() && subscription.keyframes.is_whole(now)
+        };
+        let keys: Vec<usize> = keys.filter(aside).collect();
+        for key in keys {
+            let subscription = &mut self.subscriptions[key];
+            subscription.keyframes.take(now);
+            subscription.switch.step_aside(None);
+            self.decide(now, key);
+        }
+    }
+
     /// Somebody needs a key frame of this layer.
     pub(crate) fn want_layer(&mut self, now: Time, publication: usize, layer: u8) {
         let publication = &mut self.publications[publication];

@@ -104,6 +104,7 @@ impl Plane {
                 self.apply_estimate(now, key);
             }
         }
+        self.step_back(now, key);
     }
 
     /// Sends again what is asked for, `most` packets at most; gives how many were looked at.
@@ -161,9 +162,14 @@ impl Plane {
         subscription.plis += 1;
         self.counters.add(Counter::PlisReceived, 1);
         let publication = subscription.publication;
-        let layer = subscription.switch.awaited().or(subscription.switch.forwarded());
-        if let Some(layer) = layer.filter(|_| self.publications[publication].needs_keyframe()) {
+        if !subscription.keyframes.ask(now) || !self.publications[publication].needs_keyframe() {
+            return;
+        }
+        if let Some(layer) = subscription.switch.awaited() {
             self.want_layer(now, publication, layer);
+        } else if let Some(layer) = subscription.switch.forwarded() {
+            let key = subscription.key;
+            self.want_alone(now, key, layer);
         }
     }
 

@@ -29,6 +29,8 @@ pub struct LayerSwitch {
     wish: Wish,
     state: Forwarding,
     needs_keyframe: bool,
+    /// The highest layer that it takes meanwhile, whatever the wish.
+    aside: Option<u8>,
     /// A key frame would let higher spatial layers of what is forwarded begin, or the next still.
     refreshes: bool,
     next_request: Time,
@@ -56,6 +58,7 @@ impl LayerSwitch {
             wish: Wish::default(),
             state: Forwarding::NothingFlows,
             needs_keyframe,
+            aside: None,
             refreshes: false,
             next_request: Time::ZERO,
         }
@@ -90,7 +93,8 @@ impl LayerSwitch {
     /// What flows changed (`active`: bit n for layer n), or the wish did.
     pub fn decide(&mut self, active: u32) {
         let wish = self.wish;
-        let target = highest_at_most(active, wish.layer.unwrap_or(31));
+        let highest = wish.layer.unwrap_or(31).min(self.aside.unwrap_or(31));
+        let target = highest_at_most(active, highest);
         self.state = match (target, self.forwarded()) {
             _ if wish.paused => Forwarding::PausedByViewer,
             (None, _) => Forwarding::NothingFlows,
@@ -108,6 +112,16 @@ impl LayerSwitch {
         let highest = |wish: &Wish| wish.spatial.unwrap_or(u8::MAX);
         self.refreshes |= highest(&wish) > highest(&self.wish);
         self.wish = wish;
+    }
+
+    /// Takes no higher layer than this from the next decision on, whatever the wish; `None`: any.
+    pub fn step_aside(&mut self, highest: Option<u8>) {
+        self.aside = highest;
+    }
+
+    /// Whether it is kept from higher layers.
+    pub fn is_aside(&self) -> bool {
+        self.aside.is_some()
     }
 
     /// A key frame of what is forwarded is needed now.

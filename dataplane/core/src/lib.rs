@@ -21,6 +21,7 @@ pub mod ice;
 pub mod ingress;
 pub mod io;
 pub mod keyframe;
+pub mod keyframe_budget;
 pub mod keyframe_request;
 pub mod layer;
 pub mod loss;

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::bucket::TokenBucket;
 use crate::history::StoredPacket;
 use crate::io::{Codec, Handle, OutboundMedia, Wish};
+use crate::keyframe_budget::KeyframeBudget;
 use crate::layer::{Forwarding, LayerSwitch};
 use crate::pacer::Gate;
 use crate::protection::Block;
@@ -103,6 +104,8 @@ pub struct Subscription {
     pub nacks: u64,
     /// Key frames the viewer asked for.
     pub plis: u64,
+    /// Key frames that its own losses may cost others.
+    pub keyframes: KeyframeBudget,
     /// Fraction lost by the viewer's last receiver report.
     pub fraction_lost: f64,
 }
@@ -151,6 +154,7 @@ impl Subscription {
             parity: 0,
             nacks: 0,
             plis: 0,
+            keyframes: KeyframeBudget::new(now),
             fraction_lost: 0.0,
             media,
         }

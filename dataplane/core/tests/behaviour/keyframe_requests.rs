@@ -109,3 +109,63 @@ fn a_publisher_that_agreed_to_full_intra_requests_alone_gets_them_as_commands_of
     assert_eq!(publisher.firs, [(1_000, 1), (1_000, 2), (1_000, 3)]);
     assert_eq!(publisher.plis, []);
 }
+
+/// A camera that three viewers watch; the first watches its layer `layer`, the others its highest.
+fn shared(seed: u64, encodings: &[&str], layer: u8) -> World {
+    let mut world = World::new(seed);
+    let publisher = world.join();
+    let viewers: Vec<usize> = (0..3).map(|_| world.join()).collect();
+    world.run(millis(300));
+    let publication = world.publish(publisher, simulcast(1_000, encodings));
+    for viewer in &viewers {
+        let (subscription, _) = world.subscribe(publication, *viewer, picture(2_000 + 10 * *viewer as u32));
+        if *viewer == 1 {
+            world.prefer(subscription, layer);
+        }
+    }
+    world.run(millis(3_000));
+    world.peer(publisher).publisher.plis.clear();
+    world
+}
+
+/// The sources that are asked while these viewers ask twice a second for so many seconds.
+fn cost(world: &mut World, asking: std::ops::RangeInclusive<usize>, seconds: u64) -> Vec<u32> {
+    for _ in 0..2 * seconds {
+        asking.clone().for_each(|viewer| world.peer(viewer).viewer.want_keyframe(0));
+        world.run(millis(500));
+    }
+    sources(&asked(world, 500))
+}
+
+#[test]
+fn a_viewer_s_own_losses_cost_those_who_share_its_layer_two_key_frames_a_minute() {
+    let mut world = shared(5, &["f"], 0);
+    assert_eq!(cost(&mut world, 1..=1, 20).len(), 2, "at once");
+    assert_eq!(cost(&mut world, 1..=1, 60).len(), 2);
+}
+
+#[test]
+fn who_misses_more_takes_a_lower_layer_of_its_own_for_a_minute() {
+    let mut world = shared(8, &["q", "h", "f"], 2);
+    let asked = cost(&mut world, 1..=1, 55);
+    let of = |layer: usize| asked.iter().filter(|source| **source == LAYERS[layer]).count();
+    assert_eq!((of(2), of(0)), (2, 0));
+    assert!(of(1) > 90, "{} of its own layer", of(1));
+    world.run(millis(10_000));
+    let from = world.now;
+    world.run(millis(2_000));
+    let back = |viewer: usize| world.line(viewer, 0).since(from).all(|packet| packet.content().layer == 2);
+    assert!((1..=3).all(back));
+}
+
+#[test]
+fn a_layer_that_nobody_shares_is_asked_as_often_as_it_is_missed() {
+    let mut world = shared(6, &["q", "h", "f"], 1);
+    assert!(cost(&mut world, 1..=1, 10).len() >= 18);
+}
+
+#[test]
+fn what_most_viewers_miss_is_asked_whenever_they_do() {
+    let mut world = shared(7, &["q", "h", "f"], 2);
+    assert!(cost(&mut world, 1..=2, 10).iter().filter(|source| **source == LAYERS[2]).count() >= 18);
+}
