@@ -86,7 +86,7 @@ impl Breaker {
             Reports::Awaited(since) if now < since + TIMEOUT => since + TIMEOUT,
             Reports::Awaited(since) => {
                 let (lasts, round) = silent_for(now, since);
-                now + if lasts < OPEN { OPEN - lasts } else { round - lasts }
+                now + if lasts < OPEN { OPEN.saturating_sub(lasts) } else { round.saturating_sub(lasts) }
             }
             Reports::Unheard | Reports::Answered => Time::NEVER,
         };
