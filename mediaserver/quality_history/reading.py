@@ -153,6 +153,7 @@ def _down(
         loss_before_ratio=number(change.now, "loss_ratio"),
         loss_after_ratio=claim.loss if claim else None,
         round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
+        jitter_seconds=number(change.now, "jitter_seconds"),
         estimate_bits_per_second=None if estimate is None else int(estimate),
         queue_delay_seconds=number(change.now, "queue_delay_seconds"),
         silent=change.now.get("bandwidth_phase") == "silent",

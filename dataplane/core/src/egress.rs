@@ -1,25 +1,24 @@
 //! A packet on its way out to one viewer.
 
+mod again;
 mod header;
 mod lines;
 mod own;
 
-use std::time::Duration;
+pub use self::again::retransmit;
 
+use self::again::may_resend;
 use self::header::write_extensions;
 use self::lines::switch_lines;
 use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
 use crate::layer::Verdict;
-use crate::pacer::{Gate, Pacer, Repair, Step, Waiting};
+use crate::pacer::{Gate, Pacer, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::redundancy::{Repeated, is_repaired_in_time};
-use crate::resend_log::Left;
 use crate::rtp::FixedHeader;
-use crate::sent_log::Again;
 use crate::stats::{Counter, Counters, Drop};
-use crate::stills::Stills;
 use crate::subscription::Subscription;
 use crate::transport::{Cause, Transport};
 use crate::twcc::FIRST_OUT;
@@ -258,23 +257,6 @@ fn leave(
     Ok(true)
 }
 
-/// Remembers what leaves, as long as a report may show that it was lost on a path that loses whatever is sent.
-#[inline]
-fn may_resend(
-    now: Time,
-    (packet, seq): (&StoredPacket, SeqNo),
-    kind: Kind,
-    subscription: &Subscription,
-    transport: &mut Transport,
-) {
-    let sound = kind == Kind::Audio;
-    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return };
-    if subscription.media.rtx_ssrc.is_some() && (sound || outgoing.bandwidth.is_lossy()) {
-        let left = Left { subscription: subscription.key, wire: seq.wire(), since: packet.arrival, sound };
-        outgoing.resends.note(now, outgoing.sent.next_seq(), left);
-    }
-}
-
 /// The loss against which a picture gets parity; begins and ends that.
 #[inline]
 fn protected_against(subscription: &mut Subscription, transport: &Transport) -> Option<f64> {
@@ -306,71 +288,6 @@ fn repeat<'a>(
     let is_repaired = media.rtx_ssrc.is_some() && is_repaired_in_time(outgoing.bandwidth.known());
     let Some(layer) = publication.layers.get(usize::from(layer)) else { return Repeated::default() };
     outgoing.redundancy.repeat(now, (packet, is_repaired), &layer.history, &subscription.seqs)
-}
-
-/// Sends a packet again (RFC 4588 section 4).
-pub fn retransmit(
-    now: Time,
-    publication: &Publication,
-    wanted: (u16, Again),
-    subscription: &mut Subscription,
-    transport: &mut Transport,
-    outbox: &mut Outbox,
-) -> Result<(), Drop> {
-    let stills = subscription.stills.take();
-    let answered = repair(now, (publication, stills.as_deref()), wanted, subscription, transport, outbox);
-    subscription.stills = stills;
-    answered
-}
-
-fn repair(
-    now: Time,
-    (publication, stills): (&Publication, Option<&Stills>),
-    (wire, again): (u16, Again),
-    subscription: &mut Subscription,
-    transport: &mut Transport,
-    outbox: &mut Outbox,
-) -> Result<(), Drop> {
-    let (Some(ssrc), Some(payload_type)) = (subscription.media.rtx_ssrc, subscription.media.rtx_payload_type)
-    else {
-        return Err(Drop::RtxGone);
-    };
-    // What was sent again before may still wait in the path's queue.
-    let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
-        outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
-    });
-    let found = subscription.sent.answer(now, (wire, again), round_trip);
-    let (seq, layer, original) = found.ok_or(Drop::RtxGone)?;
-    // Of a layer that is not shown any more nothing is missed.
-    if subscription.switch.forwarded() != Some(layer) {
-        return Err(Drop::RtxGone);
-    }
-    let history = publication.layers.get(usize::from(layer)).map(|layer| &layer.history);
-    let kept = stills.and_then(|stills| stills.get(layer, original));
-    let packet = kept.or_else(|| history?.get(original)).ok_or(Drop::RtxGone)?;
-    if !subscription.rtx_budget.take(now, packet.bytes.len() as u64) {
-        return Err(Drop::RtxBudget);
-    }
-    let time = MediaTime(subscription.times.peek(packet.time.0));
-    let copied = again == Again::Copy;
-    if !copied {
-        may_resend(now, (packet, seq), publication.media.kind, subscription, transport);
-    }
-    let original = Some(seq);
-    let seq = subscription.take_rtx();
-    let repeated = Repeated::default();
-    let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
-    write(now, out, packet, subscription, transport, outbox)?;
-    subscription.retransmitted += 1;
-    // Of sound little is lost by sending it twice, and there is no time for another request.
-    if publication.media.kind == Kind::Audio
-        && !copied
-        && let Some(outgoing) = transport.outgoing.as_deref_mut().filter(|it| it.bandwidth.is_lossy())
-    {
-        let copy = Repair { subscription: subscription.key, wire, again: Again::Copy, since: now };
-        outgoing.pacer.copy_later(copy);
-    }
-    Ok(())
 }
 
 /// Sends something useful for a probe: a recent packet again, the larger the better, else padding (RFC 4588 stream in

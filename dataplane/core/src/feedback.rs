@@ -76,12 +76,15 @@ impl Plane {
     /// What a viewer says about what it receives.
     fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let (mut worst, mut newest) = (None, None);
+        let (mut worst, mut newest, mut jitter) = (None, None, None);
         for block in blocks {
             let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
             let subscription = &mut self.subscriptions[subscription];
             subscription.fraction_lost = f64::from(block.fraction_lost) / 256.0;
             worst = worst.max(Some(block.fraction_lost));
+            let clock = self.publications[subscription.publication].media.clock_rate;
+            let uneven = u64::from(block.jitter) * 1_000_000 / u64::from(clock.max(1));
+            jitter = jitter.max(Some(Duration::from_micros(uneven)));
             let measured =
                 subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
             if let Some(measured) = measured {
@@ -94,6 +97,7 @@ impl Plane {
         }
         if let Some(worst) = worst {
             let round_trips = [outgoing.round_trip, newest];
+            outgoing.jitter = jitter;
             outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trips);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             if outgoing.bandwidth.goes_without(now) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
@@ -151,6 +152,8 @@ pub struct Outgoing {
     pub look_at: Time,
     /// Measured round trip.
     pub round_trip: Option<Duration>,
+    /// Interarrival jitter as the viewer reported it last (RFC 3550 section 6.4.1), of the worst source.
+    pub jitter: Option<Duration>,
     /// What the viewer's REMB told last.
     pub remb: Option<Bitrate>,
     /// When the next sender reports are due.
@@ -269,6 +272,26 @@ impl Transport {
         self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
     }
 
+    /// Something is about to be sent.
+    pub fn prefetch(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.ice);
+        if let Some(keys) = &self.keys {
+            keys.outbound.prefetch();
+        }
+    }
+
+    /// A report is about to come.
+    pub fn prefetch_for_report(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.packets_in);
+        prefetch(&self.rtcp);
+        if let Some(keys) = &self.keys {
+            prefetch(&keys.rtcp_replay);
+            keys.inbound.prefetch_for_report();
+        }
+    }
+
     /// Whether it has publications.
     pub fn publishes(&self) -> bool {
         self.incoming.as_deref().is_some_and(|incoming| incoming.streams.publications().next().is_some())
@@ -286,6 +309,7 @@ impl Transport {
                 ("packets_out", Figure::Count(outgoing.packets)),
                 ("bytes_out", Figure::Count(outgoing.bytes)),
                 ("round_trip_seconds", measured(outgoing.round_trip)),
+                ("jitter_seconds", measured(outgoing.jitter)),
                 ("remb_bits_per_second", outgoing.remb.map_or(Figure::Unknown, |rate| Figure::Count(rate.0))),
             ]);
             let link = outgoing.bandwidth.state();

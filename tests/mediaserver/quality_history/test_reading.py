@@ -60,7 +60,7 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     seen = sample(
         sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), decided=decided
     )
-    unheard = replace(found, transports={viewers: {"bandwidth_phase": "silent"}})
+    unheard = replace(found, transports={viewers: {"bandwidth_phase": "silent", "jitter_seconds": 0.02}})
     silent = sample(sessions[observer.id], unheard, AT_MS, now, pictures={}, arrived={}, decided=None)
     late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, decided=None)
     await server.stop()
@@ -86,5 +86,6 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
         False,
         True,
     )
+    assert silent.down.jitter_seconds == 0.02
     # What was said a minute ago is not said of now, and a freeze is told once.
     assert {one.publication: (one.frames_per_second, one.freezes) for one in late.views}[scope] == (None, 0)

@@ -34,8 +34,6 @@ const UNKNOWN_TURN: Duration = Duration::from_secs(1);
 /// Without transport-wide reports the estimate is filled up for so long, this often.
 const FILL: Duration = Duration::from_secs(1);
 const FILL_SPACING: Duration = Duration::from_secs(4);
-/// Less of what is sent than this is lost on a path that does not lose by itself.
-const LOSSY: f64 = 0.002;
 /// Between two messages about changes that are not urgent.
 const TELL_SPACING: Duration = Duration::from_millis(200);
 /// Between two about large changes: a viewer's own estimate may be another in every packet.
@@ -80,7 +78,7 @@ pub struct Estimator {
     pub(super) rival: Rival,
     pub(super) volatility: Volatility,
     pub(super) sent: ShortRateMeter,
-    silence: Silence,
+    pub(super) silence: Silence,
     reported: Reported,
     breaker: Breaker,
     clock: ViewerClock,
@@ -204,11 +202,6 @@ impl Estimator {
             self.volatility.note(now, self.estimate);
         }
         self.updated = now;
-    }
-
-    /// The next report has this number: those between it and the last one are lost.
-    pub fn hear_number(&mut self, number: u8) {
-        self.silence.numbered(number);
     }
 
     /// The viewer's own estimate (REMB). It counts only where transport-wide reports never come.
@@ -452,12 +445,6 @@ impl Estimator {
     /// The round trip of the empty path, once known.
     pub fn round_trip(&self) -> Option<Duration> {
         (self.turn < UNKNOWN_TURN).then_some(self.turn)
-    }
-
-    /// Whether the path loses some of whatever is sent.
-    #[inline]
-    pub fn is_lossy(&self) -> bool {
-        self.losses.inherent() >= LOSSY
     }
 
     /// What the repair of sound depends on.

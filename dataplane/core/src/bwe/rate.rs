@@ -48,6 +48,8 @@ const TEST_RATE: f64 = 20_000_000.0;
 const STOOD: Duration = Duration::from_secs(2);
 /// The rate of a layer against that of the next lower one, sound included.
 const LAYER_STEP: f64 = 2.6;
+/// Less of what is sent than this is lost on a path that does not lose by itself.
+const LOSSY: f64 = 0.002;
 /// Longest time between two reports that growth is reckoned for.
 const MAX_ELAPSED: Duration = Duration::from_millis(500);
 
@@ -59,6 +61,17 @@ pub(super) struct Dip {
 }
 
 impl Estimator {
+    /// The next report has this number: those between it and the last one are lost.
+    pub fn hear_number(&mut self, number: u8) {
+        self.silence.numbered(number);
+    }
+
+    /// Whether the path loses some of whatever is sent.
+    #[inline]
+    pub fn is_lossy(&self) -> bool {
+        self.losses.inherent() >= LOSSY
+    }
+
     /// Draws all conclusions from a report's packets.
     pub(super) fn weigh(&mut self, now: Time, fates: &[Fate]) -> Load {
         if self.rival.watch(now, &self.view, tolerance(&self.view)) {

@@ -6,6 +6,7 @@ use crate::support::{World, clean, millis};
 use loupe_core::io::{Event, Phase};
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{write_receiver_report, write_remb};
+use loupe_core::stats::Figure;
 use loupe_core::units::{Bitrate, Ssrc, Time};
 use loupe_netem::{Capacity, DelayStep, LinkConfig, Loss};
 
@@ -147,4 +148,28 @@ fn a_disaster_leaves_only_sound_for_ten_seconds() {
     assert!(world.line(viewer, 1).since(at + millis(100)).count() >= 20, "sound goes on, thinned");
     world.run(millis(12_000));
     assert!(world.line(viewer, 0).since(at + millis(10_500)).count() > 0, "it is tried again");
+}
+
+#[test]
+fn the_jitter_of_the_worst_source_is_told_in_seconds() {
+    let (mut world, viewer) = meeting();
+    // 20 ms of the picture's clock and 10 ms of the sound's.
+    let blocks = [(2_000, 1_800), (2_100, 480)].map(|(ssrc, jitter)| ReportBlock {
+        ssrc: Ssrc(ssrc),
+        fraction_lost: 0,
+        cumulative_lost: 0,
+        highest_sequence: 0,
+        jitter,
+        last_sender_report: 0,
+        delay_since_last_sender_report: 0,
+    });
+    let mut bytes = Vec::new();
+    write_receiver_report(&mut bytes, Ssrc(7), &blocks);
+    world.peer(viewer).say(bytes);
+    world.run(millis(30));
+    let handle = world.peer(viewer).handle;
+    let stats = world.plane.stats(world.now);
+    let (_, figures) = stats.transports.iter().find(|(transport, _)| *transport == handle).unwrap();
+    let told = figures.iter().find(|(name, _)| *name == "jitter_seconds");
+    assert!(matches!(told, Some((_, Figure::Measure(seconds))) if (seconds - 0.02).abs() < 1e-6), "{told:?}");
 }
