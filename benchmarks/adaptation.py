@@ -5,10 +5,11 @@
     .venv/bin/python benchmarks/adaptation.py --capacity drive.csv --rtt-ms 80 --queue-bytes 250000
     .venv/bin/python benchmarks/adaptation.py --rate-kbps 600 --loss ge:0.01,0.3 --jitter nrbpdv:10
 
-The Rust code is production's; so is the choice of layers (``mediaserver.layers``), which answers the program
-over its pipes, unless that module is missing: then a greedy rule stands in and the results say so. A goal is
-held against the worst of all seeds, or against their median where it is marked (m). Results go to
-``benchmarks/results/adaptation.json``, and a picture of each scenario's worst seed beside it.
+The Rust code is production's; so is the choice of layers (``mediaserver.layers``), not the loop around it
+(``mediaserver.adaptation``); it answers the program over its pipes, unless that module is missing: then a
+greedy rule stands in and the results say so. A goal is held against the worst of all seeds, or against their
+median where it is marked (m). Results go to ``benchmarks/results/adaptation.json``, and a picture of each
+scenario's worst seed beside it.
 """
 
 from __future__ import annotations

@@ -30,6 +30,8 @@ class Transport:
     congestion_loss: float
     round_trip_seconds: float | None
     volatility: float
+    repair_overhead: float = 0.0
+    probed: bool = True
 
 
 @dataclass(frozen=True)

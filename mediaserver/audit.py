@@ -74,7 +74,8 @@ class Event(StrEnum):
     OPERATIONS_READ = "operations.read"
     """An operator read a history or a report."""
     OPERATIONS_ACT = "operations.act"
-    """An operator asked for a key frame, limited layers, had somebody come back, or drained the server."""
+    """An operator asked for a key frame or a picture, limited layers, had somebody come back, or drained the
+    server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,4 @@
-"""Settings: one typed model from flags, environment,
-secret files and a TOML file, in that order of precedence.
+"""Settings: one typed model from flags, environment, secret files and a TOML file, in that order.
 
 Environment keys are ``LOUPE_SECTION__KEY`` (``LOUPE_MEDIA__PORT=7900``). Secret files are named like
 environment keys without the prefix, in the folder ``LOUPE_SECRETS_DIR`` (systemd's
@@ -182,7 +181,7 @@ class Limits(Section):
     viewers_per_room: Annotated[int, Field(ge=0, le=10_000)] = 1000
     """Watching by WHEP: they cost no room state that others see."""
     publications_per_participant: Annotated[int, Field(ge=1, le=32)] = 8
-    subscriptions_per_participant: Annotated[int, Field(ge=1, le=256)] = 64
+    subscriptions_per_participant: Annotated[int, Field(ge=1, le=256)] = 32
     sdp_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 65_536
     media_sections: Annotated[int, Field(ge=1, le=256)] = 32
     candidates: Annotated[int, Field(ge=1, le=1024)] = 64
@@ -202,6 +201,11 @@ class Limits(Section):
     idle_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
     resume_seconds: Annotated[float, Field(gt=0, le=300)] = 30.0
     empty_room_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+
+    @property
+    def subscriptions(self) -> int:
+        """What one participant is offered at once: an answer may have no more sections either."""
+        return min(self.subscriptions_per_participant, self.media_sections)
 
 
 class Tokens(Section):
@@ -226,7 +230,11 @@ class Watch(Section):
     """What watches the server for operators, in processes of their own."""
 
     pictures: bool = True
-    """Looks at key frames of each source: black, blurred, unchanged. Keeps and shows none."""
+    """Looks at key frames of each source: black, blurred, unchanged. Keeps none."""
+    pictures_share: Annotated[float, Field(ge=0.01, le=1)] = 0.25
+    """Of a processor core, for all looks together: of many sources each is looked at less often."""
+    thumbnails: bool = False
+    """Operators may have one small picture of a source taken. Each is audited, none is kept."""
     canary: bool = False
     """Sends a synthetic picture to itself by the real path, so that silence is told from health."""
 

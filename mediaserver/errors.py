@@ -134,6 +134,28 @@ class HistoryUnavailable(LoupeError):
     default = "the history cannot be read; see the server's log"
 
 
+class ThumbnailsOff(LoupeError):
+    """This server shows operators no pictures."""
+
+    code = "thumbnails_off"
+    default = "this server shows no pictures: watch.thumbnails is off"
+
+
+class PictureNotWatched(LoupeError):
+    """Nobody looks at this source's picture, so none can be taken of it."""
+
+    code = "picture_not_watched"
+    default = "the picture of this source is not watched"
+
+
+class NoPictureYet(LoupeError):
+    """A source that sends no key frame in time: muted, stopped, or behind a poor link."""
+
+    code = "no_picture_yet"
+    retryable = True
+    default = "no picture came in time; the source may be paused"
+
+
 class TransportFailed(LoupeError):
     """The transport ended and cannot be used any more."""
 

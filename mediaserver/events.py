@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, ProcedureId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 
 Kind: TypeAlias = Literal["audio", "video"]
@@ -67,6 +67,21 @@ class RecordingChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingInterruption:
+    """A recording that ended though nobody ended it, of a procedure that still may be recorded."""
+
+    recording: RecordingId
+    procedure: ProcedureId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInterrupted:
+    """The room is not recorded, and was to be; None: that is settled."""
+
+    interruption: RecordingInterruption | None
+
+
+@dataclass(frozen=True, slots=True)
 class RoomInfo:
     """The room at one moment."""
 
@@ -74,6 +89,7 @@ class RoomInfo:
     participants: tuple[ParticipantInfo, ...]
     publications: tuple[PublicationInfo, ...]
     recording: RecordingChanged | None = None
+    interruption: RecordingInterruption | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +265,7 @@ Event: TypeAlias = (
     | SendingWanted
     | ChatLine
     | RecordingChanged
+    | RecordingInterrupted
     | TransportState
     | Closing
 )

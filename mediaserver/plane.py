@@ -127,14 +127,16 @@ class Plane:
 
     def publish(self, transport: int, media: InboundMedia) -> int:
         """A new publication's handle."""
+        described = _inbound(media)
         handle = self._handle()
-        self._dataplane.publish(transport, handle, _inbound(media))
+        self._dataplane.publish(transport, handle, described)
         return handle
 
     def subscribe(self, publication: int, transport: int, media: OutboundMedia) -> int:
         """A new subscription's handle."""
+        described = _outbound(media)
         handle = self._handle()
-        self._dataplane.subscribe(publication, handle, transport, _outbound(media))
+        self._dataplane.subscribe(publication, handle, transport, described)
         return handle
 
     def prefer(

@@ -9,26 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mediaserver.errors import MalformedSdp, NoCommonCodec
-from mediaserver.events import Kind, SourceType
+from mediaserver.events import Kind
 from mediaserver.ids import PublicationId, new_publication_id
 from mediaserver.negotiation.answer import bundled, render_answer
 from mediaserver.negotiation.media import InboundMedia, RemoteDescription, RemoteMedia
 from mediaserver.negotiation.publishing import answer_publish, format_only
 from mediaserver.policy import Right
 from mediaserver.room import Effect, Publication
-from mediaserver.session import PublishSide, Registry, Session, local_description
+from mediaserver.session import PublishSide, Registry, Session, SourceSpec, local_description
 from mediaserver.transport.transport import Transport
 
 MAX_LABEL_CHARACTERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
-    """One media section of a publish offer, as the room shall know it."""
-
-    mid: str
-    label: str
-    source_type: SourceType
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +62,14 @@ def negotiate(  # noqa: C901 - one path, read in travel order
         permitted.add("audio")
     deal = answer_publish(remote, permitted=permitted, partial=partial, data_channels=partial)
     side = session.publishing
-    kept = _kept(side, remote, deal.inbound)
+    for media in deal.inbound:
+        if media.mid not in specs:
+            raise MalformedSdp(f"media section {media.mid} sends but is no source", field="$.sources")
+    described = {media.mid: (specs[media.mid], media) for media in deal.inbound}
     room = session.room
     room.check_publish(
         session.participant.id, kinds, len(deal.inbound) - len(side.publications if side else ())
     )
-    for media in deal.inbound:
-        if media.mid not in specs:
-            raise MalformedSdp(f"media section {media.mid} sends but is no source", field="$.sources")
 
     effects: list[Effect] = []
     started: Transport | None = None
@@ -91,11 +82,15 @@ def negotiate(  # noqa: C901 - one path, read in travel order
         side = session.publishing = PublishSide(started)
     elif remote.transport.ice != side.transport.remote_ice:
         side.transport.restart_ice(remote.transport.ice)
-    for mid in [mid for mid in side.publications if mid not in kept]:
-        effects += room.unpublish(side.publications.pop(mid))
-    for media in deal.inbound:
-        if media.mid not in side.publications:
-            effects += _begin(registry, session, side, media, specs[media.mid])
+    # A section that now sends something else is another publication: viewers and recorders rely on the codec.
+    for mid in [mid for mid, one in side.described.items() if described.get(mid) != one]:
+        del side.described[mid]
+        publication = room.publication(side.publications.pop(mid))
+        effects += room.unpublish(publication.id)
+        registry.end_publication(publication.handle)
+    for mid, (spec, media) in described.items():
+        if mid not in side.publications:
+            effects += _begin(registry, session, side, media, spec)
     side.version += 1
     side.sections = bundled(deal.answer)
     text = render_answer(local_description(side.transport, side.version, deal.answer))
@@ -129,7 +124,7 @@ def _begin(
         encodings=len(media.encodings),
     )
     registry.publications[publication.handle] = (session.room, publication.id)
-    side.publications[media.mid] = publication.id
+    side.publications[media.mid], side.described[media.mid] = publication.id, (spec, media)
     registry.witness.published(session.participant, publication)
     return session.room.publish(publication)
 
@@ -137,12 +132,6 @@ def _begin(
 def _same_peer(transport: Transport, remote: RemoteDescription) -> bool:
     """Another certificate means another peer connection: the old transport is of no use to it."""
     return transport.phase != "closed" and transport.remote_fingerprints == remote.transport.fingerprints
-
-
-def _kept(side: PublishSide | None, remote: RemoteDescription, inbound: Sequence[InboundMedia]) -> set[str]:
-    if side is None or not _same_peer(side.transport, remote):
-        return set()
-    return {media.mid for media in inbound} & side.publications.keys()
 
 
 def _kinds(remote: RemoteDescription) -> set[Kind]:

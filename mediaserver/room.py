@@ -24,6 +24,7 @@ from mediaserver.events import (
     PublicationInfo,
     Published,
     RecordingChanged,
+    RecordingInterruption,
     RoomInfo,
     SourceType,
     StandingChanged,
@@ -144,6 +145,8 @@ class Room:
     publications: dict[PublicationId, Publication] = field(default_factory=dict)
     recording: RecordingChanged | None = None
     """While it is being recorded."""
+    interruption: RecordingInterruption | None = None
+    """Of its last recording, while that should go on."""
     clinical_class: ClinicalClass | None = None
     """The most urgent that a token named; None: nobody said."""
 
@@ -156,6 +159,7 @@ class Room:
             participants=tuple(member.info() for member in self._visible()),
             publications=tuple(publication.info() for publication in self.publications.values()),
             recording=self.recording,
+            interruption=self.interruption,
         )
 
     @property

@@ -60,7 +60,9 @@ SAMPLE: Final = """\
 # lifetime_seconds = 600
 
 [watch]
-# pictures = true    # operators are told of black, blurred, unchanged pictures; none is kept or shown
+# pictures = true    # operators are told of black, blurred, unchanged pictures; none is kept
+# pictures_share = 0.25   # of a processor core, for all of them; of many sources each is looked at less often
+# thumbnails = false # operators may have one small picture taken of a source; each is audited, none is kept
 # canary = false     # a synthetic picture goes through the server all the time: its silence raises an alert
 
 [history]

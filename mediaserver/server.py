@@ -52,12 +52,12 @@ from mediaserver.operations.actions import Actions
 from mediaserver.participant import Identity, Participant
 from mediaserver.plane import Plane
 from mediaserver.policy import PUBLISHING, Right, require
-from mediaserver.publish_side import PublishAnswer, SourceSpec
+from mediaserver.publish_side import PublishAnswer
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.room import Effect as RoomEffect
 from mediaserver.room import EndPublication, Member, Renegotiate, Room, Silence, Tell
 from mediaserver.rooms import Rooms
-from mediaserver.session import HttpSession, Registry, Session, Wish
+from mediaserver.session import HttpSession, Registry, Session, SourceSpec, Wish
 from mediaserver.tasks import end_tasks
 from mediaserver.transport.transport import Transport
 
@@ -206,14 +206,15 @@ class Server:
         Raises ``NotPermitted``, ``UnknownPublication``, ``LimitReached``.
         """
         session = self._registry.session(participant)
-        limit = self._registry.settings.limits.subscriptions_per_participant
+        limit = self._registry.settings.limits.subscriptions
         if len(publications) > limit:
             raise LimitReached(f"at most {limit} subscriptions", field="$.publications")
         self._apply(session.room, session.room.subscribe(participant.id, publications, automatic=automatic))
 
     async def answer(self, participant: Participant, generation: int, sdp: str) -> None:
         """The answer to the offer of this generation. Raises ``StaleGeneration``, ``MalformedSdp``."""
-        subscribe_side.check_generation(self._registry.session(participant), generation)
+        if subscribe_side.repeats(self._registry.session(participant), generation):
+            return
         remote = await self._parse(sdp)
         session = self._registry.session(participant)
         started = subscribe_side.accept(self._registry, session, generation, remote)
@@ -422,6 +423,9 @@ class Server:
         except LoupeError as error:
             # A publication or participant that ended between the event and now.
             _log.debug("event came too late", kind=type(event).__name__, code=error.code)
+        except Exception:
+            # Whatever one participant's event raises must not end the events of all others.
+            _log.exception("event not handled", kind=type(event).__name__)
 
     # ---- Carrying out ----
 

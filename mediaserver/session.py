@@ -16,10 +16,17 @@ from mediaserver.attention import Attention
 from mediaserver.audit import Audit
 from mediaserver.config import Settings
 from mediaserver.errors import UnknownParticipant, UnknownRoom
-from mediaserver.events import Direction
+from mediaserver.events import Direction, SourceType
 from mediaserver.ids import ParticipantId, PublicationId, RoomId, SessionId, new_session_id
 from mediaserver.negotiation.answer import Bundled
-from mediaserver.negotiation.media import Codec, Kind, LocalDescription, LocalMedia, OutboundMedia
+from mediaserver.negotiation.media import (
+    Codec,
+    InboundMedia,
+    Kind,
+    LocalDescription,
+    LocalMedia,
+    OutboundMedia,
+)
 from mediaserver.negotiation.offer import SdpLimits
 from mediaserver.negotiation.subscribing import Sections
 from mediaserver.participant import Participant
@@ -31,14 +38,24 @@ from mediaserver.transport.transport import HandshakeGate, Transport
 from mediaserver.witness import Witness
 
 
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One media section of a publish offer, as the room shall know it."""
+
+    mid: str
+    label: str
+    source_type: SourceType
+
+
 @dataclass(slots=True)
 class PublishSide:
-    """The transport a participant publishes on; ``publications`` by mid."""
+    """The transport a participant publishes on; ``publications`` by mid, ``described`` as they began."""
 
     transport: Transport
     version: int = 0
     sections: Bundled = ()
     publications: dict[str, PublicationId] = field(default_factory=dict)
+    described: dict[str, tuple[SourceSpec, InboundMedia]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,8 @@ class SubscribeSide:
     version: int = 0
     outstanding: int | None = None
     """Generation of the offer that waits for its answer."""
+    answered: int | None = None
+    """Generation of the offer that was answered last."""
     refresh_wanted: bool = False
     """Something changed while an offer was out."""
     restart_wanted: bool = False

@@ -30,15 +30,14 @@ def refresh(registry: Registry, session: Session) -> Offer | None:
     """Compares what is to be sent with what was last offered: the next offer, if one is due now.
 
     What is no longer wanted stops at once, whatever the state
-    of negotiation. Raises ``WorkerGone``, ``LimitReached``.
+    of negotiation. Raises ``WorkerGone``.
     """
     target = session.room.subscriptions(session.participant.id)
     side = session.subscribing
     if side is None:
         if not target:
             return None
-        sections = Sections(new_ssrc, registry.settings.limits.subscriptions_per_participant)
-        # Raises before a transport exists.
+        sections = Sections(new_ssrc, registry.settings.limits.subscriptions)
         sections.update([wanted(publication) for publication in target])
         side = SubscribeSide(registry.open_transport(session, "subscribe"), sections)
         session.subscribing = side
@@ -71,6 +70,18 @@ def _offer(session: Session, side: SubscribeSide) -> Offer:
     return Offer(generation=session.generation, sdp=text, sources=sources)
 
 
+def repeats(session: Session, generation: int) -> bool:
+    """Whether this very offer was answered already: a client that lost its socket says so twice.
+
+    Raises ``StaleGeneration`` for any other offer than the one that waits for its answer.
+    """
+    side = session.subscribing
+    if side is not None and side.answered == generation:
+        return True
+    check_generation(session, generation)
+    return False
+
+
 def check_generation(session: Session, generation: int) -> SubscribeSide:
     """Raises ``StaleGeneration`` unless this very offer waits for its answer."""
     side = session.subscribing
@@ -91,7 +102,7 @@ def accept(
     transport = side.transport
     if transport.begun and transport.remote_fingerprints != remote.transport.fingerprints:
         raise TransportFailed("the answer comes from another peer connection")
-    side.outstanding = None
+    side.outstanding, side.answered = None, generation
     started = None
     if transport.begun:
         transport.take_remote_ice(remote.transport.ice)

@@ -126,11 +126,12 @@ async def start_export(request: web.Request) -> web.Response:
     order = await body.read_json(request, services(request).limits, Order)
     order = replace(order, use=stated(order.use, asking.claims.clinical))
     recording = await at.open(entry.id)
+    folder = await at.folder(entry.id)
     cameras(order, recording)
     span(order, recording)
     await at.will.check(asking.role, order.use, recording.procedure)
     recording.check_manifest()
-    job = at.jobs.start(entry.id, at.folder(entry.id), order, asking.claims.sub, recording.procedure)
+    job = at.jobs.start(entry.id, folder, order, asking.claims.sub, recording.procedure)
     details = {
         "form": order.form, "from": order.start_seconds, "to": order.end_seconds, "use": order.use.value,
     }  # fmt: skip

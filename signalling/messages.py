@@ -151,7 +151,8 @@ class StartRecording(ClientMessage, tag="start_recording", frozen=True, kw_only=
 
 
 class StopRecording(ClientMessage, tag="stop_recording", frozen=True, kw_only=True):
-    """Ends the room's recording (right ``record``). ``ok``, then ``recording``."""
+    """Ends the room's recording (right ``record``), or leaves one that was interrupted. ``ok``, then
+    ``recording`` or ``recording_interrupted``."""
 
 
 class Remove(ClientMessage, tag="remove", frozen=True, kw_only=True):
@@ -253,6 +254,15 @@ class RoomRecording(Struct, frozen=True, kw_only=True):
     """It should be recorded, and is not."""
 
 
+class RecordingInterruption(Struct, frozen=True, kw_only=True):
+    """A recording that ended though nobody ended it: its room had emptied, or the server began anew. Its
+    procedure may be recorded still: ``start_recording`` goes on in a new recording, ``stop_recording`` says
+    that none is wanted."""
+
+    recording: str
+    procedure: str
+
+
 class RoomInfo(Struct, frozen=True, kw_only=True):
     """The room at one moment."""
 
@@ -261,6 +271,8 @@ class RoomInfo(Struct, frozen=True, kw_only=True):
     publications: list[PublicationInfo]
     recording: RoomRecording | None = None
     """Null while nothing is recorded."""
+    interruption: RecordingInterruption | None = None
+    """Null unless the room should be recorded and nobody went on with it."""
 
 
 class IceServer(Struct, frozen=True, kw_only=True):
@@ -408,6 +420,12 @@ class RecordingChanged(ServerEvent, tag="recording", frozen=True, kw_only=True):
     """It should be recorded, and is not."""
 
 
+class RecordingInterrupted(ServerEvent, tag="recording_interrupted", frozen=True, kw_only=True):
+    """The room's last recording was interrupted and nobody went on with it; null: that is settled."""
+
+    interruption: RecordingInterruption | None
+
+
 class Unpublished(ServerEvent, tag="unpublished", frozen=True, kw_only=True):
     """A source ended."""
 
@@ -518,6 +536,7 @@ Event = (
     | SendingWanted
     | ChatLine
     | RecordingChanged
+    | RecordingInterrupted
     | TransportState
     | Closing
 )

@@ -1,12 +1,15 @@
-"""``/api/v1/operations``, what changes something: key frame, mute, top layer, reconnect, drain.
+"""``/api/v1/operations``, what changes something or shows a picture: key frame, mute, top layer, thumbnail,
+reconnect, drain.
 
 Every path needs the right ``inspect``; every action is audited, done, refused, malformed or in vain.
-None shows a picture. What interrupts a live surgery or emergency needs a reason, which is audited.
+A picture is shown only where the settings allow it. What interrupts a live surgery or emergency needs a
+reason, which is audited.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Iterator
 from typing import Annotated
 
@@ -17,7 +20,7 @@ from mediaserver import errors
 from mediaserver.audit import Details, Event
 from mediaserver.ids import ParticipantId, PublicationId, RoomId
 from mediaserver.operations.interlock import interrupts, live_surgeries
-from mediaserver.policy import Right
+from mediaserver.policy import Right, Role
 from mediaserver.room import Room
 from mediaserver.store.audit import reason_place
 from signalling import body
@@ -30,6 +33,8 @@ from signalling.tokens import ANY_ROOM
 
 PREFIX = "/api/v1/operations"
 _PUBLICATION = f"{PREFIX}/rooms/{{room}}/publications/{{publication}}"
+TAKEN_AT = "Loupe-Taken-At"
+"""A header of a picture: Unix milliseconds."""
 MIN_REASON_CHARACTERS = 10
 MAX_ID_CHARACTERS = 64
 """Of a name in a path that the audit keeps: one that somebody made up may be longer."""
@@ -95,7 +100,7 @@ def _acting(request: web.Request, holder: Bearer, action: str) -> Iterator[dict[
     try:
         yield details
     except errors.LoupeError as error:
-        outcome = "denied" if isinstance(error, LiveSurgeries) else "failed"
+        outcome = "denied" if isinstance(error, LiveSurgeries | errors.NotPermitted) else "failed"
         _note(request, holder, action, {**details, "code": error.code}, outcome=outcome)
         raise
     _note(request, holder, action, details)
@@ -183,6 +188,24 @@ async def top_layer(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def thumbnail(request: web.Request) -> web.Response:
+    """One small picture of a source, as it is now."""
+    holder = _operator(request)
+    parts = services(request)
+    with _acting(request, holder, "thumbnail"):
+        await body.read_json(request, parts.limits, Nothing)
+        probe = parts.operations.probe
+        if probe is None or not parts.settings.watch.thumbnails:
+            raise errors.ThumbnailsOff
+        room, publication = _source(request)
+        source = parts.server.registry.room(room).publication(publication)
+        # An operator treats nobody: whoever looks is from outside, as an observer is.
+        parts.server.audience.check(room, Role.OBSERVER, None)
+        made = await probe.thumbnail(source.id)
+    headers = {"Cache-Control": "no-store", TAKEN_AT: str(time.time_ns() // 1_000_000)}
+    return web.Response(body=made, content_type="image/jpeg", headers=headers)
+
+
 async def reconnect(request: web.Request) -> web.Response:
     """Has a participant come back at once, on another path."""
     holder = _operator(request)
@@ -244,6 +267,17 @@ ROUTES: tuple[Route, ...] = (
         response=None,
         rights=_RIGHTS,
         problems=(401, 403, 404),
+    ),
+    Route(
+        method="POST",
+        path=f"{_PUBLICATION}/thumbnail",
+        handler=thumbnail,
+        summary="Takes one small picture of a source, where the settings allow it; nobody keeps it.",
+        request=Nothing,
+        response=None,
+        binary="image/jpeg",
+        rights=_RIGHTS,
+        problems=(401, 403, 404, 409, 429, 504),
     ),
     Route(
         method="POST",

@@ -126,7 +126,7 @@ async def room_page(request: web.Request) -> web.Response:
 
 
 async def operations_page(request: web.Request) -> web.Response:
-    """``/operations``: all rooms' page; it shows none of their pictures."""
+    """``/operations``: all rooms' page; of their pictures it shows one at a time at most, where allowed."""
     return _send(request, request.config_dict[FILES].page("operations"))
 
 

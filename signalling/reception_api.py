@@ -35,14 +35,17 @@ async def read_reception(request: web.Request) -> web.Response:
 
 async def _sealed(at: Desk, entry: Entry) -> ReceptionReport | None:
     try:
-        return await at.in_reader(sealed, at.folder(entry.id), at.vault)
+        return await at.in_reader(sealed, await at.folder(entry.id), at.vault)
     except OSError:
         raise UnknownRecording("the recording's files are not here") from None
 
 
 async def _live(request: web.Request, entry: Entry) -> ReceptionReport:
     from_ms = round(entry.started_at.timestamp() * 1000)
-    to_ms = time.time_ns() // 1_000_000 if entry.seconds is None else from_ms + round(entry.seconds * 1000)
+    if entry.seconds is not None:
+        to_ms = from_ms + round(entry.seconds * 1000)
+    else:
+        to_ms = services(request).server.recordings.clock_ms(entry.room) or time.time_ns() // 1_000_000
     return await gather(services(request).operations.store.database, entry.room, from_ms, to_ms)
 
 

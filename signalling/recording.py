@@ -86,7 +86,9 @@ async def change(request: web.Request) -> web.Response:
         raise
 
 
-async def _change(server: Server, holder: Bearer, name: RoomId, wish: RecordingRequest) -> RecordingChanged:
+async def _change(
+    server: Server, holder: Bearer, name: RoomId, wish: RecordingRequest
+) -> RecordingChanged | None:
     taking = recordings(server)
     by = Actor(id=holder.claims.sub, role=holder.role)
     if wish.action == "stop":

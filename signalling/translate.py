@@ -39,6 +39,7 @@ def room(info: events.RoomInfo) -> messages.RoomInfo:
         participants=[participant(one) for one in info.participants],
         publications=[publication(one) for one in info.publications],
         recording=_recording(info.recording),
+        interruption=_interruption(info.interruption),
     )
 
 
@@ -50,6 +51,14 @@ def _recording(changed: events.RecordingChanged | None) -> messages.RoomRecordin
         since_ms=changed.since_ms,
         minutes_left=changed.minutes_left,
         failing=changed.failing,
+    )
+
+
+def _interruption(told: events.RecordingInterruption | None) -> messages.RecordingInterruption | None:
+    return (
+        None
+        if told is None
+        else messages.RecordingInterruption(recording=told.recording, procedure=told.procedure)
     )
 
 
@@ -143,6 +152,8 @@ def event(seq: int, happened: events.Event) -> messages.ServerEvent:  # noqa: C9
                 minutes_left=happened.minutes_left,
                 failing=happened.failing,
             )
+        case events.RecordingInterrupted(interruption=interruption):
+            return messages.RecordingInterrupted(seq=seq, interruption=_interruption(interruption))
         case events.TransportState(direction=direction, state=phase):
             return messages.TransportState(seq=seq, direction=direction, state=phase)
         case events.Closing(reason=reason, reconnect=reconnect):

@@ -261,7 +261,7 @@ class Socket:
                 message_bytes=self._limits.message_bytes,
                 messages_per_second=self._limits.messages_per_second,
                 sources=messages.MAX_SOURCES,
-                subscriptions=messages.MAX_SUBSCRIPTIONS,
+                subscriptions=self._parts.settings.limits.subscriptions,
                 resume_seconds=int(self._limits.resume_seconds),
                 heartbeat_seconds=int(self._limits.heartbeat_seconds),
             ),

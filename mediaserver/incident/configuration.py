@@ -31,6 +31,10 @@ NAMES: dict[str, Text] = {
     "ice_servers.number": Text(vi="Máy chủ STUN và TURN", en="STUN and TURN servers"),
     "alerts.webhooks": Text(vi="Nơi nhận cảnh báo (webhook)", en="Webhooks for alerts"),
     "watch.pictures": Text(vi="Xem chất lượng hình tự động", en="Probe of picture quality"),
+    "watch.pictures_share": Text(
+        vi="Phần lõi xử lý dành cho việc đó", en="Share of a processor core for that probe"
+    ),
+    "watch.thumbnails": Text(vi="Ảnh nhỏ cho người vận hành", en="Small pictures for operators"),
     "watch.canary": Text(vi="Phiên thử tự động", en="Synthetic session (canary)"),
     "history.keep_days": Text(vi="Giữ số liệu", en="Figures are kept for"),
     "history.max_bytes": Text(vi="Số liệu chiếm tối đa", en="Figures hold at most"),
@@ -137,7 +141,7 @@ def _measured(key: str, value: float, language: Language) -> str:
 
 
 def _plain(value: float, language: Language) -> str:
-    return number(value, 0 if value == int(value) else 1, language)
+    return number(value, 0 if value == int(value) else 2 if value < 1 else 1, language)
 
 
 def _space(size: float, language: Language) -> str:

@@ -122,6 +122,8 @@ def _link(transport: Transport) -> Link:
     return Link(
         estimate=transport.estimate_bps,
         phase=cast(Phase, getattr(transport, "phase", "steady")),
+        repair_overhead=told("repair_overhead", 0.0),
+        probed=bool(getattr(transport, "probed", True)),
         queue_delay_seconds=told("queue_delay_seconds", 0.0),
         inherent_loss=told("inherent_loss", 0.0),
         congestion_loss=told("congestion_loss", 0.0),

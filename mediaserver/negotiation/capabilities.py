@@ -195,6 +195,22 @@ def answer_fmtp(codec: Codec, kind: Kind) -> Fmtp:
     return codec.fmtp
 
 
+OFFERED_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "opus": ("minptime", "useinbandfec", "stereo", "sprop-stereo"),
+    "h264": ("level-asymmetry-allowed", "packetization-mode", "profile-level-id"),
+    "vp9": ("profile-id",),
+    "av1": ("level-idx", "profile", "tier"),
+    "h265": ("level-id", "profile-id", "tier-flag", "tx-mode"),
+}
+"""What a viewer's decoder chooses by; the rest is the publisher's own (parameter sets travel in band)."""
+
+
+def offer_fmtp(codec: Codec) -> Fmtp:
+    """Of what a publisher named, what our offers to viewers repeat."""
+    names = OFFERED_PARAMETERS.get(codec.name.lower(), ())
+    return tuple((name, value) for name, value in codec.fmtp if name.lower() in names)
+
+
 def _forwardable(codec: Codec, kind: Kind) -> bool:
     if canonical_name(codec, kind) is None:
         return False

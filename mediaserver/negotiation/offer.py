@@ -35,6 +35,8 @@ MAX_LINES = 4096
 MAX_LINE_CHARACTERS = 4096
 MAX_FORMATS = 128
 """Payload types of one section: there are no more (RFC 3550 section 5.1)."""
+RTCP_TYPES = range(64, 96)
+"""Never of media beside ``rtcp-mux``: a marked packet would look like RTCP (RFC 5761 section 4)."""
 MAX_ATTRIBUTES_PER_CODEC = 64
 MAX_EXTENSIONS = 64
 MAX_SSRCS = 64
@@ -51,6 +53,8 @@ _MEDIA_LINE = re.compile(
 _ICE_TEXT = re.compile(r"[A-Za-z0-9+/=_-]+\Z")
 """ice-char of RFC 8839; ``=``, ``_`` and ``-`` because some senders use other base 64 alphabets."""
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,16}\Z")
+_STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028\u2029]|\r(?!\n)")
+"""What would divide lines elsewhere than where they are counted, with all other control characters."""
 _RTP_PROFILES = {"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"}
 _SCTP_PROFILES = {"UDP/DTLS/SCTP", "TCP/DTLS/SCTP", "DTLS/SCTP"}
 
@@ -100,8 +104,8 @@ def check_limits(text: str, limits: SdpLimits) -> None:
     """Raises ``MalformedSdp`` before any work is done on an oversized or non-textual description."""
     if len(text) > limits.text_bytes or len(text.encode(errors="replace")) > limits.text_bytes:
         raise MalformedSdp(f"the description is larger than {limits.text_bytes} bytes")
-    if any(ord(c) < 32 and c not in "\r\n\t" for c in text):
-        raise MalformedSdp("the description holds control characters")
+    if _STRANGE.search(text):
+        raise MalformedSdp("the description holds control characters, or ends lines by other than CRLF or LF")
     if text.count("\n") > MAX_LINES:
         raise MalformedSdp(f"the description has more than {MAX_LINES} lines")
     if text.count("\nm=") > limits.sections:
@@ -286,7 +290,7 @@ def _codecs(formats: list[str], attributes: _Attributes) -> tuple[Codec, ...]:
             fmtp=fmtp.get(number, ()),
             feedback=tuple(feedback.get(str(number), []) + feedback.get("*", [])),
         )
-    return tuple(described[number] for number in order if number in described)
+    return tuple(described[number] for number in order if number in described and number not in RTCP_TYPES)
 
 
 def parse_fmtp(text: str) -> Fmtp:
@@ -329,7 +333,9 @@ def _sources(attributes: _Attributes) -> tuple[tuple[int, ...], tuple[tuple[int,
             layers = tuple(members)
         for member in members:
             ssrcs.setdefault(member)
-    if len(set(repairs.values()) | set(repairs)) < 2 * len(repairs):
+    if len(set(repairs.values()) | set(repairs)) < 2 * len(repairs) or not set(layers).isdisjoint(
+        repairs.values()
+    ):
         raise MalformedSdp("two ssrc-groups name one source")
     if len(ssrcs) > MAX_SSRCS:
         raise MalformedSdp(f"more than {MAX_SSRCS} SSRCs in a media section")

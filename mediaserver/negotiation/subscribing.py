@@ -5,6 +5,9 @@ Pure.
 Our offers only ever grow: a section whose publication ended turns inactive and
 is used again for the next publication of its kind, so that mids stay stable
 and a long operation does not pile up sections (RFC 9429 section 5.2.2).
+
+There are no more sections than a client's answer may have. What finds no place is
+left out until one is free: sound before pictures, whatever was published first before what came later.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mediaserver.errors import LimitReached, MalformedSdp, NoCommonCodec
+from mediaserver.errors import MalformedSdp, NoCommonCodec
 from mediaserver.ids import PublicationId
 from mediaserver.negotiation import capabilities
 from mediaserver.negotiation.media import (
@@ -69,7 +72,8 @@ class Sections:
     """All sections of one subscribe transport, in order."""
 
     new_ssrc: NewSsrc
-    limit: int = 64
+    limit: int = 32
+    """Of sections; at most as many as an answer may have."""
     sections: list[Section] = field(default_factory=list)
     _formats: dict[tuple[object, ...], tuple[Codec, Codec | None]] = field(default_factory=dict)
     """One payload type means one configuration over the whole bundle (RFC 8843 section 9.1)."""
@@ -77,13 +81,8 @@ class Sections:
     """One for all pictures."""
 
     def update(self, wanted: Sequence[Wanted]) -> bool:
-        """Makes the sections carry exactly ``wanted``; True if an offer must tell so.
-
-        Raises ``LimitReached``.
-        """
-        target = {item.publication: item for item in wanted}
-        if len(target) > self.limit:
-            raise LimitReached(f"at most {self.limit} subscriptions")
+        """Makes the sections carry ``wanted`` as far as there is place; True if an offer must tell so."""
+        target = {item.publication: item for item in self._chosen(wanted)}
         changed = False
         carried: set[PublicationId] = set()
         for section in self.sections:
@@ -95,13 +94,24 @@ class Sections:
                 section.wanted = section.source = None
                 changed = True
         for publication, item in target.items():
-            if publication not in carried:
-                self._place(item)
+            if publication not in carried and self._place(item):
                 changed = True
         return changed
 
-    def _place(self, item: Wanted) -> None:
-        codec, repair = self._format(item)
+    def _chosen(self, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+        if len(wanted) <= self.limit:
+            return wanted
+        return sorted(wanted, key=lambda item: item.kind != "audio")[: self.limit]
+
+    def _place(self, item: Wanted) -> bool:
+        resting = (s for s in self.sections if s.wanted is None and s.kind == item.kind)
+        section = next(resting, None)
+        if section is None and len(self.sections) >= self.limit:
+            return False
+        formats = self._format(item)
+        if formats is None:
+            return False
+        codec, repair = formats
         parity = self._parity_format() if repair is not None and item.kind == "video" else None
         source = SourceLine(
             ssrc=self.new_ssrc(),
@@ -111,30 +121,29 @@ class Sections:
             track=item.publication,
             parity_ssrc=self.new_ssrc() if parity is not None else None,
         )
-        for section in self.sections:
-            if section.wanted is None and section.kind == item.kind:
-                section.wanted, section.source, section.codec, section.repair = item, source, codec, repair
-                section.parity = parity
-                return
-        mid = str(len(self.sections))
-        self.sections.append(Section(mid, item.kind, codec, repair, item, source, parity))
+        if section is None:
+            mid = str(len(self.sections))
+            self.sections.append(Section(mid, item.kind, codec, repair, item, source, parity))
+        else:
+            section.wanted, section.source, section.codec, section.repair = item, source, codec, repair
+            section.parity = parity
+        return True
 
-    def _format(self, item: Wanted) -> tuple[Codec, Codec | None]:
-        key = (
-            item.kind,
-            item.codec.name.lower(),
-            item.codec.clock_rate,
-            item.codec.channels,
-            item.codec.fmtp,
-        )
+    def _format(self, item: Wanted) -> tuple[Codec, Codec | None] | None:
+        """The codec under a payload type of ours, and what repairs it; None where no payload type is left."""
+        fmtp = capabilities.offer_fmtp(item.codec)
+        key = (item.kind, item.codec.name.lower(), item.codec.clock_rate, item.codec.channels, fmtp)
         known = self._formats.get(key)
         if known is not None:
             return known
         free = self._free()
         if len(free) < 2:
-            raise LimitReached("no payload type is free on this transport")
+            self._forget()
+            free = self._free()
+        if len(free) < 2:
+            return None
         feedback = capabilities.FEEDBACK if item.kind == "video" else capabilities.AUDIO_FEEDBACK
-        codec = replace(item.codec, payload_type=free[0], feedback=feedback)
+        codec = replace(item.codec, payload_type=free[0], fmtp=fmtp, feedback=feedback)
         repair = None
         if item.kind == "audio":
             repair = capabilities.red_of(codec, free[1])
@@ -142,6 +151,22 @@ class Sections:
             repair = Codec(free[1], "rtx", item.codec.clock_rate, fmtp=(("apt", str(free[0])),))
         self._formats[key] = (codec, repair)
         return codec, repair
+
+    def _forget(self) -> None:
+        """Gives back the payload types of one format that nothing plays: never before all others are taken.
+
+        A section that rests goes over to another format of its kind: no payload type ever means two things.
+        """
+        playing = {section.codec.payload_type for section in self.sections if section.wanted is not None}
+        for key, (codec, _) in self._formats.items():
+            others = [pair for other, pair in self._formats.items() if other != key and other[0] == key[0]]
+            if codec.payload_type in playing or not others:
+                continue
+            del self._formats[key]
+            for section in self.sections:
+                if section.codec.payload_type == codec.payload_type:
+                    section.codec, section.repair = others[-1]
+            return
 
     def _parity_format(self) -> Codec | None:
         """None where every payload type is taken: what is asked for again needs no parity."""

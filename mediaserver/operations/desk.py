@@ -31,6 +31,7 @@ from mediaserver.operations.model import (
     Board,
     CanaryReading,
     PictureReading,
+    PictureWatch,
     RoomDetail,
     ServerState,
     TimelineEvent,
@@ -65,8 +66,8 @@ class RecorderFigures(Protocol):
     def failed(self) -> bool:
         """Something that should be recorded is not."""
 
-    def recording(self, room: str) -> bool:
-        """Whether anything of this room is recorded."""
+    def clock_ms(self, room: str) -> int | None:
+        """Unix time in milliseconds by the clock of what is recorded there; None: nothing is."""
 
 
 class ProbeFigures(Protocol):
@@ -74,6 +75,16 @@ class ProbeFigures(Protocol):
 
     starts: int
     """Of its process."""
+    looks_begun: int
+
+    def figures(self) -> PictureWatch:
+        """How much it looks at."""
+
+    def looked_ms(self, publication: str) -> int | None:
+        """When it last looked at this one."""
+
+    async def thumbnail(self, publication: str) -> bytes:
+        """JPEG. Raises ``LimitReached``, ``PictureNotWatched``, ``NoPictureYet``."""
 
     @property
     def unwatched(self) -> Counter[str]:
@@ -196,11 +207,15 @@ class Desk:
             live.clinical_class = room.clinical_class
             self.store.reclassify(live.span, room.clinical_class)
         arrived = arrivals(live.samples)
+        recorded_ms = None if self.recorder is None else self.recorder.clock_ms(room.id)
+        recording = recorded_ms is not None
+        # What each viewer got lies beside the recording: no clock that is set may part them.
+        kept_ms = at_ms if recorded_ms is None else recorded_ms
         samples = [
             sample(
                 session,
                 found,
-                at_ms,
+                kept_ms,
                 now,
                 pictures=self._pictures,
                 arrived=arrived,
@@ -208,13 +223,12 @@ class Desk:
             )
             for session in sessions
         ]
-        recording = self.recorder is not None and self.recorder.recording(room.id)
         findings = classify(samples, self._facts(room.worker, recording=recording))
         seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)
-        self.store.add_samples(live.span, at_ms, samples)
+        self.store.add_samples(live.span, kept_ms, samples)
         self.store.add_events(live.span, events)
         # What is the whole server's trouble is one alert, not one for each of its rooms.
         lasting = [
@@ -335,7 +349,14 @@ class Desk:
             sampled_at_ms=self._sampled_ms,
             row=live.row(),
             participants=live.participants(),
+            looked_ms=self._looked(live.room),
         )
+
+    def _looked(self, room: Room) -> dict[str, int]:
+        if self.probe is None:
+            return {}
+        looked = {id: self.probe.looked_ms(id) for id in room.publications}
+        return {id: at_ms for id, at_ms in looked.items() if at_ms is not None}
 
     def _state(self) -> ServerState:
         rooms = [live.room.worker for live in self._live.values()]
@@ -352,6 +373,7 @@ class Desk:
             disk_forecast_seconds=self.disk.forecast_seconds,
             history_queue=self.store.database.queued,
             history_dropped=self.store.lost,
+            pictures=self.probe.figures() if self.probe else None,
         )
 
 

@@ -207,6 +207,10 @@ class DeskCollector(Collector):
         yield CounterMetricFamily(
             "loupe_picture_probe_starts", "Starts of the process that looks at pictures.", probe.starts
         )
+        yield CounterMetricFamily("loupe_picture_looks", "Looks at pictures.", probe.looks_begun)
+        yield GaugeMetricFamily(
+            "loupe_pictures_watched", "Sources whose picture is looked at.", probe.figures().watched
+        )
         unwatched = GaugeMetricFamily(
             "loupe_pictures_unwatched", "Sources whose picture nobody looks at.", labels=["reason"]
         )

@@ -23,7 +23,7 @@ LimitedBy = Literal["cpu", "bandwidth"]
 ViewState = Literal["forwarding", "switching", "awaiting_keyframe", "nothing_flows", "paused_by_viewer"]
 PictureVerdict = Literal["black", "over_exposed", "blurred", "corrupt", "unchanged", "test_pattern"]
 PictureReading = Literal[PictureVerdict, "not_watched"]
-"""``not_watched``: the probe looks at as many as it can, and they are all more urgent or older."""
+"""``not_watched``: nobody looks at it, as the probe is down or cannot look at this source."""
 
 
 class LegSample(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -283,6 +283,19 @@ class WorkerLoad(Struct, frozen=True, kw_only=True):
     rooms: int
 
 
+class PictureWatch(Struct, frozen=True, kw_only=True):
+    """How much the probe of pictures looks at."""
+
+    sources: int
+    """Pictures that are published."""
+    watched: int
+    """Of them."""
+    look_seconds: float | None
+    """From one look at a source to the next, on average; None before any was looked at twice."""
+    thumbnails: bool
+    """Operators may ask for a picture; each is audited."""
+
+
 class ServerState(Struct, frozen=True, kw_only=True):
     """The process itself."""
 
@@ -298,6 +311,8 @@ class ServerState(Struct, frozen=True, kw_only=True):
     history_queue: int
     history_dropped: int
     """Seconds, events and alerts that could not be kept, or not until their time, since the start."""
+    pictures: PictureWatch | None
+    """None: nobody looks at pictures here."""
 
 
 class CanaryReading(Struct, frozen=True, kw_only=True):
@@ -347,6 +362,8 @@ class RoomDetail(Struct, frozen=True, kw_only=True):
     sampled_at_ms: int | None
     row: BoardRow
     participants: list[ParticipantDetail]
+    looked_ms: dict[str, int]
+    """By publication: when the probe last looked at its picture."""
 
 
 class RoomSpan(Struct, frozen=True, kw_only=True):

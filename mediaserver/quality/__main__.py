@@ -20,13 +20,15 @@ def main() -> None:
     """Runs until the server closes the control socket."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--control", type=int, required=True, metavar="FD")
-    control = socket.socket(fileno=parser.parse_args().control)
+    parser.add_argument("--share", type=float, required=True, help="of a processor core, for all sources")
+    asked = parser.parse_args()
+    control = socket.socket(fileno=asked.control)
     # A terminal's Ctrl-C goes to all; the server says when it is over.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     cv2.setNumThreads(1)
-    Probe(control).run()
+    Probe(control, asked.share).run()
 
 
 if __name__ == "__main__":

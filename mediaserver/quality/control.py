@@ -7,22 +7,26 @@ import contextlib
 import json
 import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import structlog
 
-from mediaserver.operations.model import PictureReading
+from mediaserver.operations.model import PictureReading, PictureWatch
+from mediaserver.quality.wanted import LIMIT_SECONDS, Wanted
 from mediaserver.recording.depacketise import RECORDABLE
 from mediaserver.room import Publication, Room
 from mediaserver.session import Registry
 from mediaserver.tasks import end_tasks
 
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 128 * 1024
 SYNC_SECONDS = 2.0
-MAX_SOURCES = 16
-"""Watched at once, of the most urgent rooms: half a core at the very most (3 % each)."""
+MAX_SOURCES = 512
+"""Watched at once, of the most urgent rooms: each takes a descriptor here and one there, of 1024. What all of
+them cost is bounded by their pace (``mediaserver/quality/pace.py``)."""
 PAUSE_SECONDS = 5.0
 """Before a probe that ended is started again: it is advice, not care."""
 
@@ -36,14 +40,32 @@ UNWATCHED: tuple[Unwatched, ...] = get_args(Unwatched)
 Seen = Callable[[str, PictureReading | None], None]
 
 
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """One look at a source. Times are Unix seconds."""
+
+    at: float
+    apart_seconds: float | None
+    """Since the look before; None: it is the first."""
+
+    @staticmethod
+    def after(before: LastLook | None, at: float) -> LastLook:
+        """The next one."""
+        return LastLook(at, None if before is None else max(0.0, at - before.at))
+
+
 class PictureProbe:
     """One process's. ``seen`` gets each verdict that changed, and what is not watched."""
 
     def __init__(self, registry: Registry, seen: Seen) -> None:
         self._registry = registry
         self._seen = seen
+        self._wanted = Wanted()
         self._watched: dict[str, int] = {}
         """Publication -> the plane's handle."""
+        self._looks: dict[str, LastLook] = {}
+        """The last at each publication that is watched."""
+        self.looks_begun = 0
         self._unwatched: dict[str, Unwatched] = {}
         """Publications that nobody looks at, and why."""
         self._decoding: str | None = None
@@ -58,6 +80,31 @@ class PictureProbe:
     def unwatched(self) -> Counter[str]:
         """Sources that nobody looks at, by reason."""
         return Counter(self._unwatched.values())
+
+    def figures(self) -> PictureWatch:
+        """How much is looked at, and how often."""
+        apart = [look.apart_seconds for look in self._looks.values() if look.apart_seconds is not None]
+        return PictureWatch(
+            sources=len(self._watched) + len(self._unwatched),
+            watched=len(self._watched),
+            look_seconds=round(sum(apart) / len(apart), 1) if apart else None,
+            thumbnails=self._registry.settings.watch.thumbnails,
+        )
+
+    def looked_ms(self, publication: str) -> int | None:
+        """When a source was last looked at; Unix milliseconds."""
+        look = self._looks.get(publication)
+        return None if look is None else int(look.at * 1000)
+
+    async def thumbnail(self, publication: str) -> bytes:
+        """The next picture of a source, small, as JPEG; whether that may be shown is asked above.
+
+        Raises ``LimitReached``, ``PictureNotWatched``, ``NoPictureYet``.
+        """
+        message = {"do": "thumbnail", "publication": publication, "seconds": LIMIT_SECONDS}
+        return await self._wanted.picture(
+            publication, lambda: publication in self._watched and self._send(message)
+        )
 
     async def run(self) -> None:
         """Runs one probe after another until cancelled; none before there is a picture to look at."""
@@ -79,6 +126,7 @@ class PictureProbe:
                 ours.setblocking(False)
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "mediaserver.quality", "--control", str(theirs.fileno())),
+                    *("--share", str(self._registry.settings.watch.pictures_share)),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
                 )
@@ -113,17 +161,25 @@ class PictureProbe:
                 return
             if not text:
                 return
-            message = json.loads(text)
-            publication = message["publication"]
-            handle = self._watched.get(publication)
-            if handle is None:
-                continue
-            if message.get("keyframe"):
-                self._registry.plane.request_keyframe(handle)
-            elif "decoding" in message:
-                self._decoding = publication if message["decoding"] else None
-            else:
-                self._seen(publication, message["verdict"])
+            self._heard(json.loads(text))
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        publication = message["publication"]
+        handle = self._watched.get(publication)
+        if handle is None:
+            return
+        if "keyframe" in message:
+            self._registry.plane.request_keyframe(handle)
+        elif "thumbnail" in message:
+            self._wanted.came(publication, message["thumbnail"])
+        elif "verdict" in message:
+            self._seen(publication, message["verdict"])
+        elif message["decoding"]:
+            self._decoding = publication
+            self.looks_begun += 1
+            self._looks[publication] = LastLook.after(self._looks.get(publication), time.time())
+        else:
+            self._decoding = None
 
     async def _keep_up(self) -> None:
         while True:
@@ -191,6 +247,8 @@ class PictureProbe:
         self._send({"do": "forget", "publication": publication})
         if handle in self._registry.publications:
             self._registry.plane.untap(handle, "probe")
+        self._looks.pop(publication, None)
+        self._wanted.ended(publication)
         self._seen(publication, None)
 
     def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Key frames out of a tap's records: of the lowest layer that flows, decoded one a second at most."""
+"""Key frames out of a tap's records: of the lowest layer that flows, decoded as often as the pace allows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from av.error import FFmpegError
 
 from mediaserver.quality.look import Plane
+from mediaserver.quality.pace import APART_SECONDS
 from mediaserver.recording.depacketise import Malformed, assembler
 from mediaserver.recording.records import Record, RecordKind
 
 DECODERS = {"VP8": "vp8", "VP9": "vp9", "H264": "h264", "AV1": "av1"}
 MAX_PACKETS = 2_000
 """Of one picture: 2.4 MB, a key frame of no camera."""
-APART_SECONDS = 1.0
 MAX_PIXELS = 4096 * 2304
 """Of a picture that is decoded: no camera's lowest layer has more, and whoever says so wants memory."""
 _RTP = struct.Struct(">BBHII")
@@ -70,6 +70,8 @@ class Pictures:
         self._lowest = 0
         self._gathering: _Gathering | None = None
         self._decoded_at = float("-inf")
+        self.apart_seconds = APART_SECONDS
+        """From one decoded picture to the next, at least."""
         self.muted = False
 
     def take(self, data: bytes, record: Record, now: float) -> tuple[Plane, Plane, Plane] | None:
@@ -89,7 +91,7 @@ class Pictures:
         return None
 
     def _packet(self, packet: bytes, now: float) -> tuple[Plane, Plane, Plane] | None:
-        if now - self._decoded_at < APART_SECONDS:
+        if now - self._decoded_at < self.apart_seconds:
             return None
         parsed = _parse(packet)
         if parsed is None:

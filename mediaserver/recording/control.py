@@ -19,11 +19,12 @@ from mediaserver.audit import SYSTEM, Actor, Audit, Details, NoAudit
 from mediaserver.audit import Event as Audited
 from mediaserver.config import Settings
 from mediaserver.errors import AlreadyRecording, NotRecording, UnknownRoom
-from mediaserver.events import RecordingChanged
+from mediaserver.events import RecordingChanged, RecordingInterrupted
 from mediaserver.ids import ProcedureId, RecordingId, RoomId, new_recording_id
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
 from mediaserver.recording.figures import Figures
+from mediaserver.recording.interruption import Register, Watch
 from mediaserver.recording.leftovers import Recovery
 from mediaserver.recording.process import Message, RecorderProcess
 from mediaserver.recording.supervision import Supervision
@@ -75,6 +76,9 @@ class NoRecordings:
     def place(self, _: RoomId) -> None:
         """No axis."""
 
+    def clock_ms(self, _: str) -> None:
+        """Nor any clock of one."""
+
     async def end(self) -> None:
         """Nothing was begun."""
 
@@ -96,6 +100,7 @@ class Recordings:
         consents: Consents,
         audit: Audit | None = None,
         rows: Rows | None = None,
+        interrupted: Register | None = None,
     ) -> None:
         self._registry = registry
         self._vault = vault
@@ -114,6 +119,7 @@ class Recordings:
             lambda id: id in self._ending or any(taking.id == id for taking in self._taking.values()),
             None if rows is None else rows.finalised,
         )
+        self._interruptions = Watch(interrupted, self._tell_room)
         self._supervision = Supervision()
         self._revocations = 0
         """How many were heard of."""
@@ -136,6 +142,7 @@ class Recordings:
         ending = list(self._ending.values())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_all_stopped(ending), END_SECONDS)
+        await self._interruptions.end()
         await self._recovery.end()
         await self._process.end(END_SECONDS)
         await self._supervision.end()
@@ -147,9 +154,11 @@ class Recordings:
         """Rooms being recorded."""
         return len(self._taking)
 
-    def recording(self, room: str) -> bool:
-        """Whether anything of this room is recorded."""
-        return RoomId(room) in self._taking
+    def clock_ms(self, room: str) -> int | None:
+        """Unix time in milliseconds by the clock of what is recorded there, which no setting moves; None:
+        nothing is."""
+        taking = self._taking.get(RoomId(room))
+        return None if taking is None else taking.clock_ms()
 
     @property
     def lag_seconds(self) -> float | None:
@@ -213,6 +222,7 @@ class Recordings:
         self._process.send({"do": "start", "recording": taking.id, "begin": begin})
         self._note(Audited.RECORDING_START, actor, room.id, procedure, taking.id)
         _log.info("recording started", room=room.id, recording=taking.id)
+        self._interruptions.settle(room)
         self.follow(room)
         room.recording = taking.event()
         self._tell_room(room, taking.event())
@@ -226,12 +236,21 @@ class Recordings:
             if not permitted or heard == self._revocations:
                 return permitted
 
-    def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged:
-        """Ends a room's recording. Raises ``NotRecording``."""
+    def stop(self, room: RoomId, *, actor: Actor) -> RecordingChanged | None:
+        """Ends a room's recording; None where one had been interrupted, and shall not go on. Raises
+        ``NotRecording``."""
         taking = self._taking.get(room)
         if taking is None:
-            raise NotRecording
+            self._leave(room, actor)
+            return None
         return self._stop(taking, "sealed", actor=actor)
+
+    def _leave(self, room: RoomId, actor: Actor) -> None:
+        interruption = self._interruptions.settle(self._registry.rooms.get(room))
+        if interruption is None:
+            raise NotRecording
+        told = (room, interruption.procedure, interruption.recording)
+        self._note(Audited.RECORDING_STOP, actor, *told, details={"state": "left_interrupted"})
 
     def withdraw(self, procedure: ProcedureId, *, actor: Actor) -> None:
         """Consent is withdrawn: what records this procedure stops now, is sealed and marked."""
@@ -239,6 +258,7 @@ class Recordings:
 
     def _revoke(self, procedure: ProcedureId, state: State, *, actor: Actor) -> None:
         self._revocations += 1
+        self._interruptions.revoke(procedure)
         if state == "withdrawn":
             self._recovery.revoke(procedure)
         for taking in [taking for taking in self._taking.values() if taking.procedure == procedure]:
@@ -249,6 +269,7 @@ class Recordings:
 
     def _stop(self, taking: Taking, state: State, *, actor: Actor) -> RecordingChanged:
         del self._taking[taking.room]
+        self._interruptions.settle(self._registry.rooms.get(taking.room))
         self._ending[taking.id] = taking
         taking.state = state
         if state == "withdrawn":
@@ -290,6 +311,7 @@ class Recordings:
     def follow(self, room: Room) -> None:
         """The room may have changed: taps what is new, notes who came and went. Cheap where nothing is
         recorded."""
+        self._interruptions.follow(room)
         taking = self._taking.get(room.id)
         if taking is None:
             return
@@ -388,7 +410,7 @@ class Recordings:
         for taking in self._ending.values():
             self._process.send({"do": "stop", "recording": taking.id, "state": taking.state})
 
-    def _tell_room(self, room: Room, event: RecordingChanged) -> None:
+    def _tell_room(self, room: Room, event: RecordingChanged | RecordingInterrupted) -> None:
         for id in room.members:
             session = self._registry.sessions.get(id)
             if session is not None and session.http is None:

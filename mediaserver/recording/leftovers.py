@@ -120,15 +120,15 @@ class Recovery:
         self._left.clear()
         self._revoked.clear()
         # In a thread: disks and manifests may be large, and a disk may stall.
-        ended = None if self.finalised is None else await _answered(self.finalised)
+        ended = None if self.finalised is None else await answered(self.finalised)
         found = await asyncio.to_thread(lambda: list(leftovers(self.roots, self.vault, ended)))
         for first in range(0, len(found), ORDER_RECORDINGS):
-            answered = [(one, await self._state(one)) for one in found[first : first + ORDER_RECORDINGS]]
+            states = [(one, await self._state(one)) for one in found[first : first + ORDER_RECORDINGS]]
             # From here to the order nothing is waited for: no decision is missed between.
-            self._left |= {one.recording: one.procedure for one, _ in answered}
+            self._left |= {one.recording: one.procedure for one, _ in states}
             self._order({
                 one.recording: "withdrawn" if one.procedure in self._revoked else state
-                for one, state in answered
+                for one, state in states
             })  # fmt: skip
 
     def revoke(self, procedure: ProcedureId) -> None:
@@ -149,10 +149,10 @@ class Recovery:
         if one.withdrawn or one.procedure is None:
             return "withdrawn" if one.withdrawn else "sealed"
         asked = partial(self.decisions.revoked_since, one.procedure, Purpose.RECORDING, one.begun)
-        return "withdrawn" if await _answered(asked) else "sealed"
+        return "withdrawn" if await answered(asked) else "sealed"
 
 
-async def _answered(asked: Callable[[], Awaitable[T]]) -> T:
+async def answered(asked: Callable[[], Awaitable[T]]) -> T:
     """The database's answer, once it gives one."""
     while True:
         with contextlib.suppress(DatabaseFailed):

@@ -6,6 +6,7 @@ from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.recording.indexing import Indexing
 from mediaserver.recording.metrics import RecordingCollector
 from mediaserver.server import Server
+from mediaserver.store.interruptions import Interruptions
 from mediaserver.store.store import Store
 
 
@@ -15,6 +16,9 @@ def open_recordings(server: Server, store: Store) -> Recordings | NoRecordings:
         return NoRecordings()
     indexing = Indexing(store.roots, store.vault, store.recordings)
     store.keep_running(indexing)
-    recordings = Recordings(server.registry, store.vault, store.consents, store.audit, store.recordings)
+    interrupted = Interruptions(store.database, store.consents, store.audit)
+    recordings = Recordings(
+        server.registry, store.vault, store.consents, store.audit, store.recordings, interrupted
+    )
     server.metrics.registry.register(RecordingCollector(recordings, indexing))
     return recordings

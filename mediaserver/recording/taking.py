@@ -69,6 +69,10 @@ class Taking:
         micros = time.monotonic_ns() // 1000 - int(self.begin["monotonic_micros"])
         return Place(self.id, micros / 1_000_000)
 
+    def clock_ms(self) -> int:
+        """Unix time as it goes on from its beginning, whatever the wall clock is set to meanwhile."""
+        return int(self.begin["unix_micros"]) // 1000 + round(self.place().seconds * 1000)
+
     def end(self) -> None:
         """The recorder has all of it."""
         for track in self.tracks:

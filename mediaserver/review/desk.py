@@ -94,7 +94,7 @@ class Desk:
     async def open(self, id: str) -> Recording:
         """Its tracks and segments, checked against signatures, index and audit. Raises ``UnknownRecording``,
         ``NotAuthentic``."""
-        folder = self.folder(id)
+        folder = await self.folder(id)
         known = await self.library.database.read(lambda connection: expected_of(connection, folder.id))
         try:
             opened = await self.in_reader(open_recording, folder, self.vault, self.objects, known)
@@ -104,10 +104,10 @@ class Desk:
             _log.error("manifest altered", recording=id)
         return opened
 
-    def folder(self, id: str) -> RecordingFolder:
+    async def folder(self, id: str) -> RecordingFolder:
         """Where a recording lies. Raises ``UnknownRecording`` for what is no id."""
         try:
-            return RecordingFolder.find(self.roots, RecordingId(id))
+            return await self.in_reader(RecordingFolder.find, self.roots, RecordingId(id))
         except ValueError:
             raise UnknownRecording from None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -80,7 +80,10 @@ class KeptReception:
     history: Database
     ended: asyncio.Queue[RecordingId]
     """Those that were sealed to their end since."""
-    _waiting: set[RecordingId] = field(default_factory=set)
+    now: Callable[[], float] = time.monotonic
+    """Any steady clock, in seconds."""
+    _waiting: dict[RecordingId, float] = field(default_factory=dict)
+    """And from when on the history has all of each."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -88,26 +91,31 @@ class KeptReception:
         while True:
             with contextlib.suppress(TimeoutError):
                 timeout = LOOK_SECONDS if self._waiting else None
-                self._waiting.add(await asyncio.wait_for(self.ended.get(), timeout))
+                self.hear(await asyncio.wait_for(self.ended.get(), timeout))
             await self.step()
 
+    def hear(self, id: RecordingId) -> None:
+        """It was sealed to its end at this moment."""
+        self._waiting[id] = self.now() + SETTLED_SECONDS
+
     async def find(self) -> None:
-        """Looks once at all that lie there for those that have ended without it."""
-        self._waiting |= await asyncio.to_thread(lambda: set(self._left()))
+        """Looks once at all that lie there for those that have ended without it. What wrote their history has
+        ended too."""
+        found = await asyncio.to_thread(lambda: list(self._left()))
+        self._waiting |= dict.fromkeys(found, self.now())
 
     async def step(self) -> int:
         """How many were sealed."""
         count = 0
-        for id in list(self._waiting):
+        for id in [id for id, settled in self._waiting.items() if settled <= self.now()]:
             try:
-                done = await self._take(RecordingFolder.find(self.roots, id))
+                await self._take(id)
             except (LoupeError, OSError, KeyError, ValueError) as error:
                 # One that cannot be read must not keep the others waiting; the next start looks again.
-                self._waiting.discard(id)
                 _log.warning("reception not sealed", recording=id, reason=type(error).__name__)
             else:
-                count += done
-                self._waiting -= {id} if done else set()
+                count += 1
+            del self._waiting[id]
         return count
 
     def _left(self) -> Iterator[RecordingId]:
@@ -117,13 +125,11 @@ class KeptReception:
                 if Manifest(folder, self.vault).ended() and not Annex(folder, self.vault).settled():
                     yield folder.id
 
-    async def _take(self, folder: RecordingFolder) -> bool:
+    async def _take(self, id: RecordingId) -> None:
+        folder = await asyncio.to_thread(RecordingFolder.find, self.roots, id)
         recording = await asyncio.to_thread(Recording.open, folder.path, self.vault, folder.elsewhere)
         from_ms = round(recording.started_at.timestamp() * 1000)
         to_ms = from_ms + round(recording.duration_seconds * 1000)
-        if time.time() * 1000 < to_ms + SETTLED_SECONDS * 1000:
-            return False
         report = await gather(self.history, recording.room, from_ms, to_ms)
         content = None if report.known_from is None else msgspec.json.encode(report)
         await asyncio.to_thread(Annex(folder, self.vault).seal, content)
-        return True

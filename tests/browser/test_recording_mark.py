@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, expect
 
 from mediaserver.policy import Role
 from mediaserver.vault import make_master_key
@@ -32,6 +32,62 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server.start(folder, configuration=configuration)
     yield running
     assert running.stop() == 0, running.log.read_text()[-4000:]
+
+
+async def test_an_interrupted_recording_is_said_in_words_with_a_button_to_go_on(
+    chromium: Browser, keyed: Server, tmp_path: Path
+) -> None:
+    room = keyed.new_room()
+    async with Client(keyed) as http:
+        await procedure(http, room)
+
+    async def enter(*, wide: bool) -> Visitor:
+        link = keyed.page("theatre", room, Role.STAFF, "Đd Mai")
+        theatre = await Visitor.open(chromium, keyed, link, language="vi", wide=wide, pictures=tmp_path)
+        await theatre.page.click(".button.main.big")
+        return theatre
+
+    async def leave(theatre: Visitor) -> None:
+        await theatre.page.get_by_role("button", name="Rời").click()
+        assert theatre.problems == []
+        await theatre.close()
+
+    def banner(visitor: Visitor) -> Locator:
+        return visitor.page.locator("[data-warning=interrupted]")
+
+    theatre = await enter(wide=True)
+    mark = theatre.page.locator(".recording")
+    await theatre.page.get_by_role("button", name="Bắt đầu ghi hình").click()
+    await expect(mark).to_contain_text("ĐANG GHI HÌNH")
+    await expect(banner(theatre)).to_have_count(0)
+    await leave(theatre)
+
+    again = await enter(wide=False)
+    await expect(banner(again)).to_contain_text("HIỆN KHÔNG ĐƯỢC GHI")
+    await again.picture("recording-interrupted-narrow")
+    observer = await Visitor.open(
+        chromium,
+        keyed,
+        keyed.page("observe", room, Role.OBSERVER, "Sv Lan"),
+        language="en",
+        wide=True,
+        pictures=tmp_path,
+    )
+    await observer.page.click(".button.main.big")
+    await again.page.get_by_role("button", name="Ghi tiếp").click()
+    await expect(again.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
+    await expect(observer.page.locator(".recording")).to_contain_text("RECORDING")
+    await expect(banner(observer)).to_have_count(0)
+    await expect(banner(again)).to_have_count(0)
+    await observer.close()
+    await leave(again)
+
+    last = await enter(wide=True)
+    await last.picture("recording-interrupted")
+    await last.page.get_by_role("button", name="Không ghi nữa").click()
+    await expect(banner(last)).to_have_count(0)
+    await expect(last.page.locator(".recording")).to_have_attribute("data-recording", "false")
+    await leave(last)
 
 
 async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server, tmp_path: Path) -> None:

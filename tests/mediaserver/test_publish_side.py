@@ -8,8 +8,8 @@ import pytest
 
 from mediaserver.errors import LimitReached, MalformedSdp
 from mediaserver.negotiation.offer import parse_description
-from mediaserver.publish_side import SourceSpec, whip_sources
-from mediaserver.server import Server
+from mediaserver.publish_side import whip_sources
+from mediaserver.server import Server, SourceSpec
 from tests.mediaserver.captures import capture
 from tests.mediaserver.peers import SOURCES, identity, make_server, publish, running_server
 
@@ -45,6 +45,32 @@ async def test_another_peer_connection_takes_the_old_ones_place(server: Server) 
     assert set(first.values()).isdisjoint(second.values())
     assert len(server.registry.transports) == 1
     assert set(server.rooms[surgeon.room].publications) == set(second.values())
+
+
+async def test_a_section_that_sends_something_else_is_another_publication(server: Server) -> None:
+    surgeon = server.join(identity(), "An")
+    offer = capture("chromium_publish")
+    first = dict((await server.publish(surgeon, offer, SOURCES)).sources)
+    again = dict((await server.publish(surgeon, offer, SOURCES)).sources)
+    assert again == first
+    video = next(line for line in offer.splitlines() if line.startswith("m=video"))
+    types = video.split()[3:]
+    codecs = {codec.payload_type: codec for codec in parse_description(offer).media[1].codecs}
+    other = next(t for t in types if codecs[int(t)].name == "VP9")
+    assert codecs[int(types[0])].name == "VP8"
+    preferred = [other, *(t for t in types if t != other)]
+    changed = await server.publish(
+        surgeon, offer.replace(video, " ".join([*video.split()[:3], *preferred])), SOURCES
+    )
+    assert changed.sources["0"] == first["0"], "the sound goes on"
+    assert changed.sources["1"] != first["1"]
+    published = server.rooms[surgeon.room].publications
+    assert set(published) == set(changed.sources.values())
+    assert published[changed.sources["1"]].codec.name == "VP9"
+    renamed = [SOURCES[0], SourceSpec("1", "overhead", "overhead")]
+    last = await server.publish(surgeon, offer, renamed)
+    assert published[last.sources["1"]].label == "overhead"
+    assert len(server.registry.publications) == 2
 
 
 async def test_too_many_publications_change_nothing() -> None:

@@ -117,11 +117,13 @@ async def test_a_subscriber_gets_one_offer_at_a_time(server: Server) -> None:
     second = offers(viewer)[1]
     assert len(second.sources) == 6
     assert second.generation == first.generation + 1
-    with pytest.raises(StaleGeneration):
-        await server.answer(viewer, first.generation, answer_to(first.sdp))
+    await server.answer(viewer, first.generation, answer_to(first.sdp))
+    assert len(server.registry.subscriptions) == 2, "said again, it changes nothing"
     await server.answer(viewer, second.generation, answer_to(second.sdp))
     assert len(offers(viewer)) == 2
     assert len(server.registry.subscriptions) == 6
+    with pytest.raises(StaleGeneration):
+        await server.answer(viewer, first.generation, answer_to(first.sdp))
 
 
 async def test_freed_sections_rest_and_are_used_again(server: Server) -> None:

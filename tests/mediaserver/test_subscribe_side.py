@@ -7,9 +7,10 @@ import pytest
 from mediaserver.errors import MalformedSdp, StaleGeneration, TransportFailed, UnknownPublication
 from mediaserver.events import Offer, TransportState
 from mediaserver.ids import PublicationId
+from mediaserver.negotiation.offer import parse_description
 from mediaserver.server import Server
 from mediaserver.session import Wish
-from tests.mediaserver.peers import answer_to, connected, identity, publish, told
+from tests.mediaserver.peers import answer_to, connected, identity, publish, running_server, told
 
 
 async def test_a_broken_answer_leaves_the_offer_open(server: Server) -> None:
@@ -24,7 +25,36 @@ async def test_a_broken_answer_leaves_the_offer_open(server: Server) -> None:
         await server.answer(viewer, 1, "v=0\r\n")
     await server.answer(viewer, 1, answer_to(offer.sdp))
     with pytest.raises(StaleGeneration):
+        await server.answer(viewer, 0, answer_to(offer.sdp))
+
+
+async def test_an_answer_said_again_after_a_lost_socket_is_taken_and_changes_nothing(server: Server) -> None:
+    surgeon, viewer = server.join(identity(), "An"), server.join(identity(), "Binh")
+    await publish(server, surgeon)
+    server.subscribe(viewer, [], automatic=True)
+    offer = told(viewer)[-1]
+    assert isinstance(offer, Offer)
+    await server.answer(viewer, 1, answer_to(offer.sdp))
+    connected(server)
+    before = dict(server.registry.subscriptions)
+    assert len(before) == 2
+    await server.answer(viewer, 1, answer_to(offer.sdp))
+    assert server.registry.subscriptions == before
+
+
+async def test_a_full_room_is_shown_as_far_as_an_answer_has_sections() -> None:
+    async with running_server(media_sections=3) as server:
+        speakers = [server.join(identity(), f"An {number}") for number in range(3)]
+        for speaker in speakers:
+            await publish(server, speaker)
+        viewer = server.join(identity(), "Binh")
+        server.subscribe(viewer, [], automatic=True)
+        offer = told(viewer)[-1]
+        assert isinstance(offer, Offer)
+        assert [section.kind for section in parse_description(answer_to(offer.sdp)).media] == ["audio"] * 3
         await server.answer(viewer, 1, answer_to(offer.sdp))
+        connected(server)
+        assert len(server.registry.subscriptions) == 3
 
 
 async def test_what_is_no_longer_wanted_stops_at_once(server: Server) -> None:

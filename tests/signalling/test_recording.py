@@ -13,8 +13,9 @@ from mediaserver.ids import ProcedureId, RoomId
 from mediaserver.policy import Role
 from mediaserver.recording.control import NoRecordings, Recordings
 from mediaserver.store.consents import Purpose, Revoked
+from mediaserver.store.interruptions import Interruptions
 from mediaserver.vault import Vault
-from tests.signalling.conftest import House
+from tests.signalling.conftest import House, Socket
 
 PATH = "/api/v1/rooms/7QK2/recording"
 START = {"action": "start", "procedure": "p1"}
@@ -141,3 +142,56 @@ async def test_a_procedure_of_another_room_is_no_consent(house: House) -> None:
     assert [(one.procedure, one.outcome) for one in started] == [(theirs, "denied")] * 2
     assert (await staff.ask("start_recording", procedure=ours))["type"] == "ok"
     house.server.recordings = NoRecordings()
+
+
+async def test_a_recording_that_ended_with_its_room_is_told_to_whoever_enters_again(house: House) -> None:
+    store = house.store
+    assert store.vault is not None
+    taking = house.server.recordings = Recordings(
+        house.server.registry, store.vault, store.consents, store.audit, store.recordings,
+        Interruptions(store.database, store.consents, store.audit),
+    )  # fmt: skip
+    nurse = Actor(id="nurse", role=Role.STAFF)
+    procedure = (await store.procedures.open(RoomId("7QK2"), "BN-1", "", (), nurse)).id
+    await store.consents.break_glass(procedure, Purpose.RECORDING, "Hôn mê", nurse)
+    interruption = {"recording": None, "procedure": procedure}
+
+    async def enter() -> Socket:
+        staff, hello = await house.join("staff")
+        assert hello["room"]["recording"] is None
+        told = hello["room"]["interruption"] or (await staff.event("recording_interrupted"))["interruption"]
+        assert told == interruption
+        return staff
+
+    async def record(staff: Socket) -> None:
+        assert (await staff.ask("start_recording", procedure=procedure))["type"] == "ok"
+        begun = await staff.event("recording")
+        assert begun["state"] == "recording"
+        interruption["recording"] = begun["recording"]
+
+    async def settled(staff: Socket) -> None:
+        while (await staff.event("recording_interrupted"))["interruption"] is not None:
+            pass  # also told by hello, when it was known so early
+
+    async def leave(staff: Socket) -> None:
+        await staff.ask("leave")
+        assert taking.count == 0
+
+    staff, hello = await house.join("staff")
+    assert hello["room"]["interruption"] is None
+    await record(staff)
+    await leave(staff)
+    staff = await enter()
+    await record(staff)
+    await settled(staff)
+    await leave(staff)
+    staff = await enter()
+    assert (await staff.ask("stop_recording"))["type"] == "ok"
+    await settled(staff)
+    assert (await staff.ask("stop_recording"))["code"] == "not_recording"
+    last = [one for one in await house.audited() if one.event == "recording.stop"][-1]
+    assert (last.subject, json.loads(last.details)) == (
+        interruption["recording"], {"state": "left_interrupted"},
+    )  # fmt: skip
+    house.server.recordings = NoRecordings()
+    await taking.end()

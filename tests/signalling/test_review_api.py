@@ -12,6 +12,7 @@ from sqlalchemy import update
 from mediaserver.audit import SYSTEM
 from mediaserver.ids import ProcedureId, RecordingId
 from mediaserver.policy import Right, Role
+from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.reader import Recording
 from mediaserver.store import schema
 from mediaserver.store.bookmarks import Place
@@ -33,7 +34,7 @@ async def here(open_house: OpenHouse) -> Reviewed:
 
 
 def plain(here: Reviewed) -> bytes:
-    recording = Recording.open(here.desk.folder(RECORDING).path, here.desk.vault)
+    recording = Recording.open(RecordingFolder.find(here.desk.roots, RECORDING).path, here.desk.vault)
     segment = recording.segments(recording.tracks[0])[0]
     return recording.read(segment, 0, segment.size)
 
@@ -213,7 +214,7 @@ async def test_the_audit_says_who_watched_what(here: Reviewed) -> None:
 
 async def test_one_that_was_altered_is_shown_as_such_and_not_exported(here: Reviewed) -> None:
     assert (await here.open())["verified"] is True
-    manifest = here.desk.folder(RECORDING).manifest
+    manifest = (await here.desk.folder(RECORDING)).manifest
     whole = manifest.read_bytes()
     manifest.write_bytes(whole.replace(b'"lost":3', b'"lost":0', 1))
     assert (await here.open())["verified"] is False

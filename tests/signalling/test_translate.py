@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from mediaserver import events
-from mediaserver.ids import ParticipantId, PublicationId, RecordingId, Redacted, RoomId
+from mediaserver.ids import ParticipantId, ProcedureId, PublicationId, RecordingId, Redacted, RoomId
 from mediaserver.policy import Role
 from signalling import messages, translate
 
@@ -43,6 +43,8 @@ HAPPENED: dict[type, tuple[events.Event, dict[str, Any]]] = {
          {"participant": "p", "name": "Ánh", "text": "chào", "time_ms": 7}),
         (events.RecordingChanged("withdrawn", RecordingId("r1"), 7),
          {"state": "withdrawn", "recording": "r1", "since_ms": 7}),
+        (events.RecordingInterrupted(events.RecordingInterruption(RecordingId("r1"), ProcedureId("p1"))),
+         {"interruption": {"recording": "r1", "procedure": "p1"}}),
         (events.TransportState("subscribe", "connecting"), {"direction": "subscribe", "state": "connecting"}),
         (events.Closing("removed", reconnect=False), {"reason": "removed", "reconnect": False}),
     )

@@ -32,7 +32,7 @@ pub struct TcpCross {
 /// All of it.
 #[derive(Clone, Debug, Default)]
 pub struct Crossing {
-    constant: Vec<u32>,
+    constant: Vec<(LinkId, ConstantRate)>,
     /// TCP sources.
     pub tcp: Vec<TcpCross>,
 }
@@ -56,7 +56,8 @@ impl Crossing {
                     let Range { start: start_us, end: end_us } = during(*from_s, *until_s);
                     let payload_bytes = CONSTANT_PAYLOAD;
                     let source = ConstantRate { bps: kbps * 1_000, payload_bytes, start_us, end_us };
-                    crossing.constant.push(net.add_cross_traffic(find(link)?, source));
+                    net.add_cross_traffic(find(link)?, source);
+                    crossing.constant.push((find(link)?, source));
                 }
                 Cross::Tcp { name, congestion, link, back, from_s, until_s } => {
                     let during = during(*from_s, *until_s);
@@ -94,9 +95,10 @@ impl Crossing {
         self.tcp.push(TcpCross { name: name.to_owned(), link, flow, id, during, bulk });
     }
 
-    /// Whether a flow of a link's log has a constant rate.
-    pub fn is_constant(&self, flow: u32) -> bool {
-        self.constant.contains(&flow)
+    /// What traffic of constant rate takes of a link at a moment, bits per second.
+    pub fn constant_bps(&self, link: LinkId, now: Time) -> u64 {
+        let present = |source: &ConstantRate| (source.start_us..source.end_us).contains(&now.0);
+        self.constant.iter().filter(|(on, source)| *on == link && present(source)).map(|(_, it)| it.bps).sum()
     }
 
     /// Sources that take whatever they get of a link at a moment.

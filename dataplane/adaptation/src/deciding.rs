@@ -2,7 +2,7 @@
 
 use loupe_core::io::{Command, Handle, Kind, Phase};
 use loupe_core::publication::{MAX_SPATIAL, MAX_TEMPORAL};
-use loupe_core::stats::Figure;
+use loupe_core::stats::{Figure, WorkerStats};
 use loupe_core::units::Bitrate;
 
 use crate::media::Layering;
@@ -18,7 +18,9 @@ const TEMPORAL_LAYERS: u8 = 2;
 impl Run<'_> {
     /// Asks what shall be forwarded from now on, and has it done.
     pub(crate) fn decide(&mut self, events: Vec<Told>, policy: &mut dyn Policy) -> Result<(), String> {
-        let decided = policy.decide(&self.situation(events))?;
+        let stats = self.world.plane.stats(self.world.now);
+        self.downlinks.read(self.world.now, &stats.transports);
+        let decided = policy.decide(&self.situation(events, &stats))?;
         for wanted in decided.wishes {
             self.wish(wanted);
         }
@@ -33,41 +35,48 @@ impl Run<'_> {
 
     fn wish(&mut self, wanted: Wanted) {
         let subscription = Handle(wanted.subscription);
-        let Some(known) = self.subscriptions.iter_mut().find(|it| it.handle == subscription) else { return };
+        let Some(place) = self.subscriptions.iter().position(|it| it.handle == subscription) else { return };
+        // A subscriber's lines are its subscriptions, in order.
+        let of = self.subscriptions[place].subscriber;
+        let line = self.subscriptions[..place].iter().filter(|it| it.subscriber == of).count();
+        let known = &mut self.subscriptions[place];
         let scalable = self.publications[known.publication].layering == Layering::Svc;
         let (_, wish) = wanted.wish(scalable);
-        let held = known.wanted.is_some_and(|before| before.is_held());
+        let held = known.wanted.map(|before| before.held()).unwrap_or_default();
         if known.wanted.replace(wanted) == Some(wanted) {
             return;
         }
         let joined = self.subscribers[known.subscriber];
-        if held != wanted.is_held()
+        if held != wanted.held()
             && let Some(peer) = joined.and_then(|joined| self.world.peers.get_mut(joined.peer))
             && let Role::Subscriber { observer, .. } = &mut peer.role
         {
-            observer.holds.push((self.world.now, wanted.is_held()));
+            observer.holds.push((self.world.now, line, wanted.held()));
         }
         self.world.command(Command::Prefer { subscription, wish });
     }
 
-    fn situation(&self, events: Vec<Told>) -> Situation {
+    fn situation(&self, events: Vec<Told>, stats: &WorkerStats) -> Situation {
         let transport = |joined: &Joined| self.world.peers[joined.peer].transport;
-        let present = self.subscribers.iter().flatten().filter(|joined| joined.left.is_none());
+        let present = self.scenario.subscribers.iter().zip(&self.subscribers);
+        let present = present.filter_map(|(spec, joined)| Some((spec, joined.as_ref()?)));
         let transports = present
-            .map(|joined| TransportView {
+            .filter(|(_, joined)| joined.left.is_none())
+            .map(|(spec, joined)| TransportView {
                 id: transport(joined).0,
                 estimate_bps: self.estimates.get(&transport(joined)).map(|(estimate, _)| *estimate),
                 link: self.estimates.get(&transport(joined)).map_or_else(
                     || LinkView { phase: Phase::Start.name(), ..LinkView::default() },
                     |(_, link)| LinkView::from(*link),
                 ),
+                repair_overhead: self.downlinks.repair_overhead(transport(joined)),
+                probed: spec.transport_cc,
             })
             .collect();
-        let known = self.world.plane.stats(self.world.now).publications;
         let publications = self.publications.iter().enumerate();
         let publications = publications
             .map(|(number, publication)| {
-                let figures = known.iter().find(|(handle, _)| *handle == publication.handle);
+                let figures = stats.publications.iter().find(|(handle, _)| *handle == publication.handle);
                 let rates =
                     figures.and_then(|(_, figures)| figures.iter().find(|(name, _)| *name == "wire_rates"));
                 let rates = rates.map(|(_, figure)| figure);

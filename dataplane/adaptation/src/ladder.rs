@@ -49,14 +49,12 @@ pub fn steps(ladder_bps: &[u64], audio_bps: u64) -> Vec<Step> {
 pub const DECISION_US: u64 = 50_000;
 /// Over how long it measures the capacity, microseconds.
 const WINDOW_US: u64 = 100_000;
-/// Part of the capacity that it uses.
-const HEADROOM: f64 = 0.9;
 /// It takes so much less, a second, of what waits, that a queue is gone in an eighth of a second.
 const DRAIN_A_SECOND: f64 = 8.0;
 
 /// What a sender would choose that knows the true capacity one round trip late and nothing else: every
-/// [`DECISION_US`] the highest step that fits into nine tenths of what was carried in the last 100 ms that it knows of,
-/// less what drains its queue. `None` where not even the lowest fits, which a sender sends all the same.
+/// [`DECISION_US`] the highest step that fits into what could be carried in the last 100 ms that it knows of, less what
+/// drains its queue. `None` where not even the lowest fits, which a sender sends all the same.
 ///
 /// `capacity_bits` are what can be carried in each [`loupe_netem::SAMPLE_US`]; `None` is without bound.
 pub fn oracle(steps: &[Step], capacity_bits: &[Option<f64>], round_trip_us: u64) -> Vec<Option<Step>> {
@@ -73,7 +71,7 @@ pub fn oracle(steps: &[Step], capacity_bits: &[Option<f64>], round_trip_us: u64)
             let known = &capacity_bits[to.saturating_sub(window)..to];
             let sum = known.iter().try_fold(0.0, |sum, bits| bits.map(|bits| sum + bits));
             let rate = sum.map_or(f64::INFINITY, |sum| sum * 1e6 / (known.len().max(1) as f64 * slot as f64));
-            let fit = rate * HEADROOM - queue_bits * DRAIN_A_SECOND;
+            let fit = rate - queue_bits * DRAIN_A_SECOND;
             let step = steps.iter().rev().find(|step| step.wire_bps <= fit).copied();
             sent_bps = step.or(steps.first().copied()).map_or(0.0, |step| step.wire_bps);
             chosen.push(step);
@@ -113,6 +111,9 @@ mod tests {
         assert_eq!(at(300_000.0), Some((0, 1)));
         assert_eq!(at(1_000_000.0), Some((1, 1)));
         assert_eq!(at(5_000_000.0), Some((2, 1)));
+        // It keeps nothing free: what the highest step takes is enough for it.
+        let top = ladder()[5].wire_bps;
+        assert_eq!((at(top + 100.0), at(top - 100.0)), (Some((2, 1)), Some((2, 0))));
         assert_eq!(at(100_000.0), None);
         assert_eq!(oracle(&ladder(), &[None; 10], 0)[1].map(|step| step.layer), Some(2));
     }

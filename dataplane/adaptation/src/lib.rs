@@ -16,6 +16,7 @@ mod deciding;
 mod joining;
 pub mod ladder;
 pub mod media;
+mod metering;
 pub mod metrics;
 pub mod policy;
 pub mod publisher;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use loupe_core::io::{Handle, LinkState, Wish};
 use serde::{Deserialize, Serialize};
 
+use crate::record::Held;
+
 /// Part of the estimate that the greedy rule spends.
 const GREEDY_PART: f64 = 0.9;
 
@@ -88,6 +90,10 @@ pub struct TransportView {
     /// What else the plane said of it.
     #[serde(flatten)]
     pub link: LinkView,
+    /// Bytes of repair for each byte of media, as its snapshots say.
+    pub repair_overhead: f64,
+    /// Whether the plane can find out by itself that the path carries more.
+    pub probed: bool,
 }
 
 /// The state of a link, as the plane's own words have it.
@@ -179,9 +185,13 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether pictures are held back: none, or stills.
-    pub fn is_held(&self) -> bool {
-        self.paused || self.still_ms.is_some()
+    /// What is held back of its pictures.
+    pub fn held(&self) -> Held {
+        match (self.paused, self.still_ms) {
+            (true, _) => Held::Everything,
+            (false, Some(_)) => Held::Stills,
+            (false, None) => Held::Nothing,
+        }
     }
 
     /// All of one layer.
@@ -361,7 +371,13 @@ mod tests {
         Situation {
             t_us: 0,
             events: Vec::new(),
-            transports: vec![TransportView { id: 9, estimate_bps, link: LinkView::default() }],
+            transports: vec![TransportView {
+                id: 9,
+                estimate_bps,
+                link: LinkView::default(),
+                repair_overhead: 0.0,
+                probed: true,
+            }],
             publications: vec![video(1), video(2), sound],
             subscriptions: vec![subscription(11, 1, 1.0), subscription(12, 2, 2.0), subscription(13, 3, 1.0)],
         }

@@ -7,6 +7,7 @@ use loupe_core::io::Kind;
 use loupe_core::rtp::{RtpHeader, red};
 use loupe_core::units::{Bitrate, Ssrc, Time};
 
+use crate::metrics::Window;
 use crate::truth::Truth;
 use crate::wire::Opener;
 
@@ -46,6 +47,18 @@ pub struct Sent {
     pub truth: Option<Truth>,
 }
 
+/// What is held back of a line's pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Held {
+    /// Nothing: they move.
+    #[default]
+    Nothing,
+    /// All but key frames at intervals.
+    Stills,
+    /// All: the control plane paused it, which its viewer is told.
+    Everything,
+}
+
 /// What a line of a subscriber is known by on the wire.
 #[derive(Clone, Copy, Debug)]
 pub struct LineNames {
@@ -69,8 +82,8 @@ pub struct Observer {
     pub sent: Vec<Sent>,
     /// Estimates that the plane told.
     pub estimates: Vec<(Time, Bitrate)>,
-    /// Times at which the control plane held pictures back, by a pause or stills, or let them go on.
-    pub holds: Vec<(Time, bool)>,
+    /// From when on the control plane held how much back, by line.
+    pub holds: Vec<(Time, usize, Held)>,
 }
 
 impl Observer {
@@ -87,6 +100,14 @@ impl Observer {
     /// Its lines.
     pub fn lines(&self) -> &[LineNames] {
         &self.lines
+    }
+
+    /// From when to when a line was held back in a way that `counts`, the last up to `end`.
+    pub fn held(&self, line: usize, end: Time, counts: fn(Held) -> bool) -> Vec<Window> {
+        let own: Vec<_> = self.holds.iter().filter(|(_, of, _)| *of == line).collect();
+        let ends = own.iter().skip(1).map(|(at, ..)| *at).chain([end]);
+        let spans = own.iter().zip(ends).filter(|((.., held), _)| counts(*held));
+        spans.map(|((from, ..), to)| Window { from: *from, to }).collect()
     }
 
     /// A datagram that leaves now.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::crossing::Crossing;
 use crate::media::Layering;
+use crate::metering::Downlinks;
 use crate::policy::{Policy, Told, Wanted};
 use crate::scenario::{Scenario, library};
 use crate::world::{Role, World};
@@ -90,6 +91,7 @@ pub struct Run<'a> {
     /// What else the links carry.
     pub crossing: Crossing,
     pub(crate) delays_us: BTreeMap<LinkId, u64>,
+    pub(crate) downlinks: Downlinks,
     pub(crate) estimates: BTreeMap<Handle, (u64, LinkState)>,
     /// Up to which rate more is useful, as last told to the plane.
     pub(crate) wants: BTreeMap<u64, u64>,
@@ -150,6 +152,7 @@ impl<'a> Run<'a> {
             subscriptions: Vec::new(),
             crossing: Crossing::default(),
             delays_us: BTreeMap::new(),
+            downlinks: Downlinks::default(),
             estimates: BTreeMap::new(),
             wants: BTreeMap::new(),
             next_handle: 1,

@@ -35,7 +35,7 @@ fn all_can_be_played_and_nothing_is_refused() {
 }
 
 /// Scenarios that between them have every kind of figure.
-const KINDS: [&str; 7] = ["s1", "s3/a", "s6/cubic-300", "s7", "s8/1", "s12/priority", "rfc8867-5.4"];
+const KINDS: [&str; 7] = ["s1", "s3/a", "s6/cubic-300", "s7", "s8/1", "s12/priority", "rfc8867-6.1/flows"];
 /// Figures that are there only when something happened: an estimate was told, a target found, a rate reached.
 const CONDITIONAL: [&str; 7] = [
     "estimate_mean_kbps",

@@ -1,11 +1,13 @@
 //! A packet on its way out to one viewer.
 
 mod again;
+mod lines;
 mod own;
 
 pub use self::again::retransmit;
 
 use self::again::may_resend;
+use self::lines::switch_lines;
 use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
 use crate::io::{Kind, Outbox};
@@ -13,7 +15,6 @@ use crate::layer::Verdict;
 use crate::pacer::{Gate, Pacer, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::redundancy::{Repeated, is_repaired_in_time};
-use crate::rewrite::timestamp_step;
 use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
 use crate::seq::abs_send_time;
 use crate::stats::{Counter, Counters, Drop};
@@ -67,7 +68,7 @@ fn overtaking<'a>(
     after.filter(move |seq| is_kept(*seq) && !is_pending(*seq)).map(move |seq| Fresh { seq, ..first })
 }
 
-/// Up to the pacer: whether a packet is for the viewer, and whether it leaves now.
+/// Up to the pacer: whether a packet is for the viewer.
 fn forward_one(
     now: Time,
     publication: &Publication,
@@ -80,8 +81,27 @@ fn forward_one(
     if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
-    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
+    let Some(outgoing) = transport.outgoing.as_deref() else { return Err(Drop::NoConsent) };
     let Some(step) = decide(now, publication, item, subscription, &outgoing.pacer)? else { return Ok(false) };
+    let result = leave_or_wait(now, publication, item, step, subscription, transport, outbox);
+    if result.is_err() && step == Step::Switch {
+        // Nothing began: the next packet that can begin has to.
+        subscription.switch.cut(now, item.layer);
+    }
+    result
+}
+
+/// At the pacer: whether a packet that the viewer gets leaves now.
+fn leave_or_wait(
+    now: Time,
+    publication: &Publication,
+    item: Fresh,
+    step: Step,
+    subscription: &mut Subscription,
+    transport: &mut Transport,
+    outbox: &mut Outbox,
+) -> Result<bool, Drop> {
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
     let sound = publication.media.kind == Kind::Audio;
     if sound && !outgoing.pacer.admits_sound(now) {
         let skipped = Fresh { padding: true, ..item };
@@ -288,33 +308,6 @@ pub(crate) fn send_probe(
     let (original, repeated) = (Some(original), Repeated::default());
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Probe, repeated };
     write(now, out, packet, subscription, transport, outbox).map(|_| ())
-}
-
-/// A new layer begins with `packet`: every line the viewer sees goes on without a break.
-fn switch_lines(
-    now: Time,
-    publication: &Publication,
-    layer: u8,
-    packet: &StoredPacket,
-    subscription: &mut Subscription,
-) {
-    subscription.seqs.switch(packet.seq);
-    subscription.sent.forget();
-    if let Some((sent_at, old_layer, old_time)) = subscription.last_sent {
-        let clock_rate = publication.media.clock_rate;
-        let info = |layer: u8| publication.layers.get(usize::from(layer)).and_then(|layer| layer.sender_info);
-        let aligned = info(layer).zip(info(old_layer)).map(|(new, old)| {
-            old.time_at(new.ntp_at(packet.time, clock_rate), clock_rate) - old_time.0 as i64
-        });
-        let elapsed = now.since(sent_at).as_micros() as u64;
-        let step = timestamp_step(aligned, elapsed, clock_rate);
-        subscription.times.switch(packet.time.0, step);
-    }
-    if let Some(numbers) = packet.picture {
-        numbers.id.inspect(|id| subscription.picture_ids.switch(SeqNo(*id)));
-        numbers.tl0_index.inspect(|index| subscription.tl0_indices.switch(*index, 1));
-    }
-    subscription.last_sent = Some((now, layer, packet.time));
 }
 
 /// The viewer's view of a packet.

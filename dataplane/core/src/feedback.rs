@@ -76,7 +76,7 @@ impl Plane {
     /// What a viewer says about what it receives.
     fn note_reports(&mut self, now: Time, key: usize, blocks: ReportBlocks<'_>) {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return };
-        let (mut worst, mut jitter) = (None, None);
+        let (mut worst, mut newest, mut jitter) = (None, None, None);
         for block in blocks {
             let Some(subscription) = outgoing.subscription(block.ssrc) else { continue };
             let subscription = &mut self.subscriptions[subscription];
@@ -88,6 +88,7 @@ impl Plane {
             let measured =
                 subscription.round_trip(now, block.last_sender_report, block.delay_since_last_sender_report);
             if let Some(measured) = measured {
+                newest = Some(newest.map_or(measured, |newest: Duration| newest.min(measured)));
                 outgoing.round_trip = Some(match outgoing.round_trip {
                     Some(before) => (before * 3 + measured) / 4,
                     None => measured,
@@ -95,9 +96,9 @@ impl Plane {
             }
         }
         if let Some(worst) = worst {
-            let round_trip = outgoing.round_trip;
+            let round_trips = [outgoing.round_trip, newest];
             outgoing.jitter = jitter;
-            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trip);
+            outgoing.bandwidth.hear_reception(now, f64::from(worst) / 256.0, round_trips);
             outgoing.look_at = outgoing.bandwidth.next_timeout(now);
             if outgoing.bandwidth.goes_without(now) {
                 self.apply_estimate(now, key);

@@ -265,7 +265,12 @@ impl Plane {
         let transport = &mut self.transports[key];
         match depart(now, publication, item, step, subscription, transport, &mut self.outbox) {
             Ok(left) => self.counters.add(Counter::RtpOut, u64::from(left)),
-            Err(reason) => self.counters.drop(reason),
+            Err(reason) => {
+                self.counters.drop(reason);
+                if step == Step::Switch {
+                    subscription.switch.cut(now, layer);
+                }
+            }
         }
         true
     }

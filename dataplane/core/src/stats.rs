@@ -181,16 +181,28 @@ impl Counters {
 }
 
 /// Time from socket to socket of forwarded packets, in fixed buckets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct DelayHistogram {
     counts: [u64; DelayHistogram::BOUNDS_MICROS.len() + 1],
     sum_micros: u64,
 }
 
+impl Default for DelayHistogram {
+    fn default() -> DelayHistogram {
+        DelayHistogram { counts: [0; DelayHistogram::BOUNDS_MICROS.len() + 1], sum_micros: 0 }
+    }
+}
+
 impl DelayHistogram {
-    /// Upper bounds of the buckets, in microseconds; one more bucket has none.
-    pub const BOUNDS_MICROS: [u64; 15] =
-        [25, 50, 75, 100, 150, 200, 300, 500, 750, 1_000, 2_000, 5_000, 10_000, 50_000, 500_000];
+    /// Upper bounds of the buckets, in microseconds; one more bucket has none. From 0.1 to 10 ms each is at most a quarter
+    /// above the one before, so that a quantile which moves by a tenth shows.
+    #[rustfmt::skip]
+    pub const BOUNDS_MICROS: [u64; 35] = [
+        25, 50, 75,
+        100, 125, 150, 175, 200, 250, 300, 350, 400, 500, 600, 700, 800,
+        1_000, 1_250, 1_500, 1_750, 2_000, 2_500, 3_000, 3_500, 4_000, 5_000, 6_000, 7_000, 8_000,
+        10_000, 20_000, 30_000, 50_000, 100_000, 500_000,
+    ];
 
     /// Adds `packets` that all took `delay`.
     pub fn record(&mut self, delay: Duration, packets: u64) {
@@ -244,4 +256,31 @@ pub struct WorkerStats {
     pub publications: Vec<(Handle, Figures)>,
     /// Per subscription.
     pub subscriptions: Vec<(Handle, Figures)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_delay_is_counted_in_the_bucket_that_it_does_not_exceed() {
+        let mut histogram = DelayHistogram::default();
+        for bound in DelayHistogram::BOUNDS_MICROS {
+            histogram.record(Duration::from_micros(bound), 1);
+        }
+        histogram.record(Duration::from_secs(1), 7);
+        let (last, bounded) = histogram.counts().split_last().expect("buckets");
+        assert!(bounded.iter().all(|count| *count == 1), "{bounded:?}");
+        assert_eq!(*last, 7);
+        assert_eq!(histogram.sum_micros(), DelayHistogram::BOUNDS_MICROS.iter().sum::<u64>() + 7_000_000);
+    }
+
+    #[test]
+    fn from_a_tenth_to_ten_milliseconds_no_bucket_is_wide() {
+        let bounds = DelayHistogram::BOUNDS_MICROS;
+        assert!([100, 10_000].iter().all(|end| bounds.contains(end)));
+        for pair in bounds.windows(2).filter(|pair| pair[0] >= 100 && pair[1] <= 10_000) {
+            assert!(pair[1] > pair[0] && pair[1] * 4 <= pair[0] * 5, "{pair:?}");
+        }
+    }
 }

@@ -79,6 +79,8 @@ def changed(old: str, new: str, name: str = "ffmpeg") -> str:
 
 PRINT = next(line for line in capture("ffmpeg").splitlines() if line.startswith("a=fingerprint"))
 
+SOURCES = [str(ssrc) for ssrc in parse_description(capture("ffmpeg")).media[1].ssrcs[:2]]
+
 REFUSED = {
     "empty": "",
     "no version": "hello",
@@ -110,6 +112,14 @@ REFUSED = {
     "too many candidates": capture("ffmpeg") + "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n" * 65,
     "too large": capture("ffmpeg") + "a=x\r\n" * 20_000,
     "long line": capture("ffmpeg") + "a=x:" + "y" * 5000 + "\r\n",
+    "a repair that is a layer": changed(
+        "a=ssrc-group:FID ",
+        f"a=ssrc-group:SIM {' '.join(SOURCES)}\r\na=ssrc-group:FID ",
+    ),
+    "lines that end by CR": changed("\r\n", "\r"),
+    "a line that ends by CR": capture("ffmpeg") + "a=x:1\ra=y:1\r\n",
+    "a line that ends by NEL": capture("ffmpeg") + "a=x:1\x85a=y:1\r\n",
+    "a line that ends by LS": capture("ffmpeg") + "a=x:1\u2028a=y:1\r\n",
     "ten thousand sections": "v=0\r\n" + "m=audio 9 X 0\r\n" * 10_000,
 }
 
@@ -119,6 +129,13 @@ def test_refused(why: str) -> None:
     with pytest.raises(MalformedSdp) as refusal:
         parse_description(REFUSED[why])
     assert refusal.value.field == "$.sdp"
+
+
+def test_payload_types_of_rtcp_are_not_offered() -> None:
+    text = (
+        capture("ffmpeg").replace(" 106 105", " 72 105").replace(":106 ", ":72 ").replace("apt=106", "apt=72")
+    )
+    assert [codec.payload_type for codec in parse_description(text).media[1].codecs] == [105]
 
 
 def test_the_largest_text_is_read_without_a_long_stall() -> None:

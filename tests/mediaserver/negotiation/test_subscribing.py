@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from mediaserver.errors import LimitReached, MalformedSdp, NoCommonCodec
+from mediaserver.errors import MalformedSdp, NoCommonCodec
 from mediaserver.ids import PublicationId
 from mediaserver.negotiation.media import Codec, Way
 from mediaserver.negotiation.offer import parse_description, render
@@ -105,9 +106,60 @@ def test_an_answer_to_other_sections_is_refused() -> None:
         )
 
 
-def test_subscriptions_are_limited() -> None:
-    with pytest.raises(LimitReached):
-        sections(1).update([item("a"), item("b")])
+def test_what_finds_no_place_waits_for_one_and_sound_goes_first() -> None:
+    mine = sections(2)
+    assert mine.update([item("a"), item("b")])
+    assert not mine.update([item("a"), item("b"), item("c")])
+    assert mine.update([item("a"), item("c")])
+    assert mine.carried() == {"0": "a", "1": "c"}
+    spoken = [item("a"), item("c"), item("d", OPUS)]
+    assert mine.update(spoken), "one picture gives way"
+    assert mine.carried() == {"0": "a"}, "but its section rests for pictures"
+    fresh = sections(2)
+    fresh.update(spoken)
+    assert set(fresh.carried().values()) == {"a", "d"}
+
+
+def odd(level: int) -> Codec:
+    return replace(H264, fmtp=(*H264.fmtp[:1], ("profile-level-id", f"{level:06x}")))
+
+
+def test_odd_formats_cost_nobody_else_a_place() -> None:
+    mine = sections()
+    mine.update([item("a")])
+    for level in range(100):
+        assert mine.update([item("a"), item(f"odd-{level}", odd(level))])
+        assert mine.update([item("a")])
+    assert mine.update([item("a"), item("b", H264), item("c", OPUS)])
+    assert set(mine.carried().values()) == {"a", "b", "c"}
+    meaning: dict[int, set[str]] = {}
+    for media in mine.local_media():
+        for codec in media.codecs:
+            meaning.setdefault(codec.payload_type, set()).add(f"{codec.name} {codec.fmtp}")
+    assert all(len(one) == 1 for one in meaning.values()), "one payload type, one configuration"
+
+
+def test_where_all_payload_types_play_others_go_on_and_are_told() -> None:
+    mine = sections(64)
+    many = [item(f"odd-{level}", odd(level)) for level in range(40)]
+    assert mine.update(many)
+    carried = len(mine.carried())
+    assert 25 < carried < 40
+    assert mine.update([*many, item("same", odd(0))]), "a format that is known needs no payload type"
+    assert len(mine.carried()) == carried + 1
+    assert mine.update(many[1:]), "and what is free again is used"
+    assert len(mine.carried()) == carried
+
+
+def test_what_only_the_publisher_knows_is_not_repeated_to_viewers() -> None:
+    mine = sections()
+    sets = replace(
+        H264, fmtp=(*H264.fmtp, ("sprop-parameter-sets", "Z0LAH9oBQBbsBEAAAAMAQAAADyPGDKg=,aM48gA=="))
+    )
+    mine.update([item("a", H264), item("b", sets)])
+    first, second = mine.local_media()
+    assert first.codecs == second.codecs
+    assert "sprop" not in render(local(mine.local_media()))
 
 
 def test_a_whep_viewer_gets_its_own_payload_types() -> None:

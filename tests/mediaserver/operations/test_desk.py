@@ -328,3 +328,19 @@ async def test_without_a_history_the_board_still_works(tmp_path: Path) -> None:
     await server.stop()
     assert "operators have no history" in {line["event"] for line in lines}
     assert sum(desk.store.database.refused.values()) > 0
+
+
+async def test_what_viewers_got_is_kept_by_the_recordings_clock(tmp_path: Path) -> None:
+    """The wall clock was set back by an hour after the recording's beginning."""
+    server, desk = make(tmp_path)
+    await server.start()
+    desk.store.start(AT_MS)
+    desk.recorder = recorder = Recorder()
+    recorder.ahead_ms = 3_600_000
+    server.join(identity(Role.SURGEON), "Dr An")
+    play(server, desk, 3)
+    await desk.store.database.flush()
+    kept = await query.samples(desk.store.database, "theatre-1", 0, AT_MS + 10**8)
+    await server.stop()
+    await asyncio.to_thread(desk.store.stop)
+    assert [one.at_ms - AT_MS for one in kept.samples] == [3_600_000, 3_601_000, 3_602_000]

@@ -19,7 +19,7 @@ import pytest
 import structlog.testing
 
 from mediaserver.clinical import ClinicalClass
-from mediaserver.operations.model import PictureReading
+from mediaserver.operations.model import PictureReading, PictureWatch
 from mediaserver.participant import Participant
 from mediaserver.policy import Role
 from mediaserver.quality import control
@@ -154,6 +154,37 @@ async def test_a_surgery_takes_the_place_of_teaching_and_gives_it_back(
         ("forget", operation),
         ("watch", lesson),
     ]
+
+
+async def test_every_source_of_fifty_rooms_is_watched_and_it_is_told_how_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr("mediaserver.quality.control.time.time", lambda: now)
+    server = make_server()
+    await server.start()
+    told: dict[str, PictureReading | None] = {}
+    probe = PictureProbe(server.registry, told.__setitem__)
+    probe._control, process = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with process, probe._control:
+        for number in range(50):
+            await publish(server, server.join(identity(Role.SURGEON, f"room{number}"), ""))
+        probe.sync()
+        watched = list(probe._watched)
+        assert probe.figures() == PictureWatch(sources=50, watched=50, look_seconds=None, thumbnails=False)
+        assert told == {}
+        for apart in (10.0, 20.0):
+            for publication in watched[:2]:
+                probe._heard({"publication": publication, "decoding": True})
+                probe._heard({"publication": publication, "decoding": False})
+            now += apart
+        assert probe.figures().look_seconds == 10.0
+        assert probe.looked_ms(watched[0]) == 1_010_000
+        assert probe.looked_ms(watched[2]) is None
+        assert probe.looks_begun == 4
+        probe._forget(watched[0])
+        assert probe.looked_ms(watched[0]) is None
+    await server.stop()
 
 
 async def test_a_source_that_kills_the_probe_is_left_alone_and_others_are_watched(

@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 
+COMMAND = (sys.executable, "-m", "mediaserver.quality")
+
 
 def test_it_runs_until_the_server_is_gone() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mediaserver.quality", "--control", str(theirs.fileno())],
+            [*COMMAND, "--control", str(theirs.fileno()), "--share", "0.1"],
             pass_fds=(theirs.fileno(),),
         )
     ours.close()

@@ -9,7 +9,8 @@ import struct
 import pytest
 
 from mediaserver.quality.look import Plane
-from mediaserver.quality.pictures import APART_SECONDS, Pictures, Undecodable
+from mediaserver.quality.pace import APART_SECONDS
+from mediaserver.quality.pictures import Pictures, Undecodable
 from mediaserver.recording.records import RecordKind, frame, scan
 from tests.mediaserver.quality import material
 

@@ -323,12 +323,16 @@ async def test_what_sealing_found_damaged_is_logged_and_counted(world: World) ->
 
 async def test_what_operators_ask(world: World) -> None:
     surgeon = world.server.join(identity(Role.SURGEON), "An")
-    asked = [(world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-1"))]
+    asked = [(world.taking.lag_seconds, world.taking.failed, world.taking.clock_ms("theatre-1") is not None)]
     changed = await world.taking.start(world.server.rooms[surgeon.room], P1, actor=ACTOR)
     world.taking._received({"event": "figures", "written": 3, "rate": 1, "lag_seconds": 0.1})
-    asked.append((world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-1")))
+    asked.append(
+        (world.taking.lag_seconds, world.taking.failed, world.taking.clock_ms("theatre-1") is not None)
+    )
     world.taking._received({"event": "lost", "recording": changed.recording})
-    asked.append((world.taking.lag_seconds, world.taking.failed, world.taking.recording("theatre-2")))
+    asked.append(
+        (world.taking.lag_seconds, world.taking.failed, world.taking.clock_ms("theatre-2") is not None)
+    )
     assert asked == [(None, False, False), (0.1, False, True), (0.1, True, False)]
     world.taking.stop(surgeon.room, actor=ACTOR)
     world.taking._received({"event": "stopped", "recording": changed.recording})

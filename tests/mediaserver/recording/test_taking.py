@@ -75,3 +75,20 @@ async def test_a_tap_is_the_recorders_until_it_has_all(world: World) -> None:  #
     world.taking._received({"event": "stopped", "recording": changed.recording})
     assert [tap.fileno() for tap in taps] == [-1, -1]
     assert taking.stopped.is_set()
+
+
+async def test_its_clock_goes_on_whatever_the_wall_clock_is_set_to(
+    world: World,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    surgeon = world.server.join(identity(Role.SURGEON), "An")
+    assert world.taking.clock_ms(surgeon.room) is None
+    await world.taking.start_by(surgeon, P1)
+    [taking] = world.taking._taking.values()
+    begun_ms = taking.begin["unix_micros"] // 1000
+    taking.begin["monotonic_micros"] -= 90_000_000
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+    told = world.taking.clock_ms(surgeon.room)
+    assert told is not None
+    assert begun_ms + 90_000 <= told < begun_ms + 150_000
+    world.taking.stop_by(surgeon)

@@ -32,7 +32,7 @@ async def test_what_is_not_for_the_asker_is_not_there(open_house: OpenHouse) -> 
         with pytest.raises(UnknownRecording):
             await here.desk.entry(id, asker)
     with pytest.raises(UnknownRecording):
-        here.desk.folder("../../etc")
+        await here.desk.folder("../../etc")
 
 
 async def test_closing_ends_views_and_tells_the_audit(open_house: OpenHouse, tmp_path: Path) -> None:  # noqa: F811

@@ -28,7 +28,7 @@ async def keeping(here: Reviewed) -> KeptReception:
 
 async def test_it_is_sealed_once_and_named_by_the_manifest(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
-    folder = here.desk.folder(RECORDING)
+    folder = await here.desk.folder(RECORDING)
     await remember(here, "7QK2")
     first = await keeping(here)
     assert (await first.step(), await first.step(), await (await keeping(here)).step()) == (1, 0, 0)
@@ -41,7 +41,7 @@ async def test_it_is_sealed_once_and_named_by_the_manifest(open_house: OpenHouse
 async def test_that_the_history_knows_nothing_is_sealed_too(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
     assert await (await keeping(here)).step() == 1
-    folder = here.desk.folder(RECORDING)
+    folder = await here.desk.folder(RECORDING)
     assert sealed(folder, here.desk.vault) is None
     assert verify(folder, here.desk.vault).awaited == ()
     assert await (await keeping(here)).step() == 0
@@ -63,10 +63,11 @@ async def test_one_that_ends_later_is_told_of(
         return []
 
     monkeypatch.setattr(waiting_module, "folders", look)
+    monkeypatch.setattr(waiting_module, "SETTLED_SECONDS", 0.0)
     running = asyncio.create_task(waiting.run())
     waiting.ended.put_nowait(RECORDING)
     async with asyncio.timeout(5):
-        while not Annex(here.desk.folder(RECORDING), here.desk.vault).settled():  # noqa: ASYNC110
+        while not Annex(await here.desk.folder(RECORDING), here.desk.vault).settled():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
     assert len(looked) == 1, "all folders are looked through at the start alone"
     await end_tasks([running])
@@ -78,16 +79,19 @@ async def test_one_that_is_too_young_waits(
 ) -> None:
     here = await reviewed(open_house)
     waiting = await keeping(here)
-    with monkeypatch.context() as patch:
-        patch.setattr("mediaserver.review.kept_reception.time.time", lambda: 0.0)
-        assert await waiting.step() == 0
-    assert await waiting.step() == 1
+    seconds = 1000.0
+    waiting.now = lambda: seconds
+    waiting.hear(RECORDING)
+    # A wall clock that is set has no part in it.
+    monkeypatch.setattr("time.time", lambda: 1e12)
+    assert await waiting.step() == 0
+    seconds += waiting_module.SETTLED_SECONDS
+    assert (await waiting.step(), await waiting.step()) == (1, 0)
 
 
 async def test_one_that_cannot_be_read_holds_up_no_other(open_house: OpenHouse) -> None:  # noqa: F811
     here = await reviewed(open_house)
     waiting = await keeping(here)
-    waiting.ended.put_nowait(RecordingId("rgone"))
-    waiting._waiting.add(await waiting.ended.get())
+    waiting._waiting[RecordingId("rgone")] = 0.0
     assert (await waiting.step(), await waiting.step()) == (1, 0)
-    assert waiting._waiting == set()
+    assert waiting._waiting == {}

@@ -14,6 +14,7 @@ export type Event =
   | SendingWanted
   | ChatLine
   | RecordingChanged
+  | RecordingInterrupted
   | TransportState
   | Closing;
 /**
@@ -108,6 +109,8 @@ export interface ProtocolTypes {
   Quality?: Quality;
   Reason?: Reason;
   RecordingChanged?: RecordingChanged;
+  RecordingInterrupted?: RecordingInterrupted;
+  RecordingInterruption?: RecordingInterruption;
   Remove?: Remove;
   Request?: Request;
   Response?: Response;
@@ -365,6 +368,23 @@ export interface RecordingChanged {
   failing?: boolean;
 }
 /**
+ * The room's last recording was interrupted and nobody went on with it; null: that is settled.
+ */
+export interface RecordingInterrupted {
+  type: "recording_interrupted";
+  seq: number;
+  interruption: RecordingInterruption | null;
+}
+/**
+ * A recording that ended though nobody ended it: its room had emptied, or the server began anew. Its
+ *     procedure may be recorded still: ``start_recording`` goes on in a new recording, ``stop_recording`` says
+ *     that none is wanted.
+ */
+export interface RecordingInterruption {
+  recording: string;
+  procedure: string;
+}
+/**
  * The state of one of this client's two transports as the server sees it.
  */
 export interface TransportState {
@@ -400,6 +420,7 @@ export interface RoomInfo {
   participants: ParticipantInfo[];
   publications: PublicationInfo[];
   recording?: RoomRecording | null;
+  interruption?: RecordingInterruption | null;
 }
 /**
  * What records the room now.
@@ -591,7 +612,8 @@ export interface StartRecording {
   procedure: string;
 }
 /**
- * Ends the room's recording (right ``record``). ``ok``, then ``recording``.
+ * Ends the room's recording (right ``record``), or leaves one that was interrupted. ``ok``, then
+ *     ``recording`` or ``recording_interrupted``.
  */
 export interface StopRecording {
   type: "stop_recording";

@@ -5,7 +5,8 @@ export const PROTOCOL = "loupe.v1.json";
 
 export type {
   ChatLine, Closing, EncodingWanted, Hello, IceServer, Limits, Offer, ParticipantInfo, PublicationInfo, PublishedAnswer,
-  Resume, Right, Role, RoomInfo, RoomRecording, SendingWanted, Source, SourceQuality, SubscribedSource, TransportState,
+  RecordingInterruption, Resume, Right, Role, RoomInfo, RoomRecording, SendingWanted, Source, SourceQuality, SubscribedSource,
+  TransportState,
 } from "./protocol.generated";
 export type ErrorMessage = wire.Error;
 /** The server's word on this client's leg. */
@@ -45,7 +46,7 @@ export function parseMessage(text: string): ServerMessage | undefined {
 const TAGS = {
   hello: true, ok: true, pong: true, error: true, published_answer: true, offer: true, participant_joined: true,
   participant_changed: true, participant_left: true, published: true, publication_changed: true, unpublished: true,
-  layer_forwarded: true, standing: true, quality: true, sending_wanted: true, chat_line: true, recording: true, transport: true,
-  closing: true,
+  layer_forwarded: true, standing: true, quality: true, sending_wanted: true, chat_line: true, recording: true,
+  recording_interrupted: true, transport: true, closing: true,
 } satisfies Record<ServerMessage["type"], true>;
 const KNOWN: ReadonlySet<string> = new Set(Object.keys(TAGS));

@@ -1,6 +1,6 @@
 /** Numbers into words: how good a link is, and whose fault it is when it is not. */
 import type { ParticipantInfo, ServedQuality, Standing, Step, TroubleCause } from "./protocol";
-import type { Publication } from "./room";
+import type { Publication, Room } from "./room";
 import type { LinkSample } from "./statistics";
 
 /** `present`: connected, but nothing flows from which a quality could be told. */
@@ -61,6 +61,13 @@ export function withStanding(own: Quality, told: Standing | undefined): Quality 
 export function blamed(own: Quality, served: ServedQuality | null): Quality {
   if (own.cause !== "download" || served === null || served.loss > LOSS_GOOD) return own;
   return served.sources.some((source) => source.upload_loss > LOSS_GOOD) ? { ...own, cause: "remote" } : own;
+}
+
+/** Who sends less, or more damaged, than it should be, as far as the server has said. */
+export function weakUploader({ quality, publications, participants }: Room): ParticipantInfo | undefined {
+  const worst = [...(quality?.sources ?? [])].sort((a, b) => b.upload_loss - a.upload_loss);
+  const weak = worst.find((source) => source.reason === "publisher") ?? worst.find((source) => source.upload_loss > 0);
+  return participants.get(publications.get(weak?.publication ?? "")?.participant ?? "");
 }
 
 /** One leg by its loss alone, for the drawing of the way. */

@@ -1,6 +1,7 @@
 /** The room as this client knows it: a value, and one pure function from event to next value. */
 import type {
-  ChatLine, ParticipantInfo, PublicationInfo, RoomInfo, RoomRecording, ServedQuality, ServerEvent, SourceQuality, Standing,
+  ChatLine, ParticipantInfo, PublicationInfo, RecordingInterruption, RoomInfo, RoomRecording, ServedQuality, ServerEvent,
+  SourceQuality, Standing,
 } from "./protocol";
 
 /** A publication and when (page clock, ms) its state was told: `silent_ms` counts on from there. */
@@ -21,6 +22,8 @@ export interface Room {
   quality: ServedQuality | null;
   /** While the room is being recorded; its moment is of the server's clock. */
   recording: RoomRecording | null;
+  /** While it should be recorded and nobody went on with it. */
+  interruption: RecordingInterruption | null;
 }
 
 /** Lines kept; older ones fall off so that a long operation does not fill the page. */
@@ -28,6 +31,7 @@ const MAX_CHAT_LINES = 500;
 
 export const EMPTY_ROOM: Room = {
   id: "", participants: new Map(), publications: new Map(), chat: [], standings: new Map(), quality: null, recording: null,
+  interruption: null,
 };
 
 /** The room a `hello` tells; what a hello does not repeat is kept: the chat, and how everybody is served. */
@@ -42,6 +46,7 @@ export function roomOf(info: RoomInfo, nowMs: number, previous: Room = EMPTY_ROO
     standings: previous.standings,
     quality: previous.quality,
     recording: info.recording ?? null,
+    interruption: info.interruption ?? null,
   };
 }
 
@@ -81,6 +86,8 @@ export function after(room: Room, event: ServerEvent, nowMs: number): Room {
         ...room,
         recording: event.state === "recording" ? recordingOf(event) : null,
       };
+    case "recording_interrupted":
+      return { ...room, interruption: event.interruption };
     case "offer":
     case "sending_wanted":
     case "transport":

@@ -126,6 +126,7 @@ export class Signalling {
   /** Gives up the session on the server's side and joins anew: for media that cannot be brought back otherwise. */
   rejoin(): void {
     if (this.now.value.kind !== "joined") return;
+    this.write({ type: "leave", id: this.nextId++ });
     this.last = null;
     this.drop();
   }

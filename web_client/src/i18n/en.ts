@@ -72,6 +72,7 @@ export const en: Dictionary = {
     remote: "the other side", server: "the server is overloaded" },
   standing: {
     trouble: { link: "Your link is weak", publisher: "The theatre's upload is weak", server: "The server is overloaded" },
+    uploadOf: (who) => `The upload of ${who} is weak`,
     left: {
       full: "poorer picture", reduced: "smaller picture", stills: "stills and sound only", sound: "sound only",
       silent: "nothing arrives, check the network",
@@ -206,6 +207,7 @@ export const en: Dictionary = {
     diskLow: (minutes) => (minutes < 1
       ? "The recording disk is about to be full. Tell the administrator NOW." : `The recording disk has room for about ${minutes} min. Tell the administrator now.`),
     failing: "This is NOT BEING RECORDED. Tell the administrator now; the operation goes on.",
+    interrupted: "The last recording ended. This room is NOT BEING RECORDED.", goOn: "Go on recording", leaveOff: "Do not record",
     faults: recordingFaults,
   },
   keys: {

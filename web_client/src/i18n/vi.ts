@@ -163,7 +163,7 @@ export const vi = {
   levels,
   causes,
   standing: {
-    trouble, left, theirs, again: "lại xem được hình động",
+    trouble, uploadOf: (who: string) => `Đường gửi của ${who} yếu`, left, theirs, again: "lại xem được hình động",
     sentence: (cause: string, rest: string) => `${cause}: ${rest}`,
     news: (name: string, what: string) => `${name}: ${what}`,
   },
@@ -252,6 +252,7 @@ export const vi = {
     diskLow: (minutes: number) => (minutes < 1
       ? "Ổ đĩa ghi hình sắp đầy. Báo người quản trị NGAY." : `Ổ đĩa ghi hình chỉ còn chỗ khoảng ${minutes} phút. Báo người quản trị ngay.`),
     failing: "Ca này ĐANG KHÔNG ĐƯỢC GHI. Báo người quản trị ngay; ca mổ vẫn tiếp tục.",
+    interrupted: "Bản ghi trước đã ngừng. Phòng này HIỆN KHÔNG ĐƯỢC GHI.", goOn: "Ghi tiếp", leaveOff: "Không ghi nữa",
     faults: recordingFaults,
   },
   keys: {

@@ -54,10 +54,17 @@ function isTimeout(error: unknown): boolean {
 export type Action =
   | { kind: "keyframe"; room: string; publication: string }
   | { kind: "mute"; room: string; publication: string; muted: boolean }
+  | { kind: "thumbnail"; room: string; publication: string }
   | { kind: "limit"; room: string; publication: string; layer: number | null }
   | { kind: "reconnect"; room: string; participant: string }
   | { kind: "remove"; room: string; participant: string }
   | { kind: "drain" };
+
+/** One small picture, and when the server took it. */
+export interface Thumbnail {
+  picture: Blob;
+  takenMs: number;
+}
 
 export class OperationsApi {
   private token: Promise<string> | null = null;
@@ -115,6 +122,13 @@ export class OperationsApi {
   async act(action: Action, reason = ""): Promise<void> {
     const { method, path, body } = requestOf(action, reason);
     await this.ask(method, path, body);
+  }
+
+  /** Nobody keeps it: not the server, not this page. Raises as `act`. */
+  async thumbnail(action: Action & { kind: "thumbnail" }): Promise<Thumbnail> {
+    const { method, path, body } = requestOf(action, "");
+    const answer = await this.ask(method, path, body);
+    return { picture: await answer.blob(), takenMs: Number(answer.headers.get("Loupe-Taken-At")) };
   }
 
   private async file(room: string, name: string, query: URLSearchParams): Promise<Blob> {
@@ -199,7 +213,9 @@ function requestOf(action: Action, reason: string): { method: string; path: stri
     return { method: "DELETE", path, body: override };
   }
   const publication = `${room}/publications/${encodeURIComponent(action.publication)}`;
-  if (action.kind === "keyframe") return { method: "POST", path: `${publication}/keyframe`, body: {} };
+  if (action.kind === "keyframe" || action.kind === "thumbnail") {
+    return { method: "POST", path: `${publication}/${action.kind}`, body: {} };
+  }
   if (action.kind === "mute") return { method: "PUT", path: `${publication}/muted`, body: { muted: action.muted, ...override } };
   return { method: "PUT", path: `${publication}/top-layer`, body: { layer: action.layer } };
 }

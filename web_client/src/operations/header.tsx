@@ -55,6 +55,9 @@ function ServerLine({ board }: { board: Board }) {
     t.lag(server.event_loop_lag_seconds),
     ...(server.disk_free_bytes === null ? [] : [t.diskFree(server.disk_free_bytes)]),
     ...(server.disk_forecast_seconds === null ? [] : [t.diskFull(server.disk_forecast_seconds)]),
+    ...(server.pictures === null || server.pictures.sources === 0 ? [] : [
+      t.looks(server.pictures.watched, server.pictures.sources, server.pictures.look_seconds),
+    ]),
     ...(server.history_dropped > 0 ? [t.historyDropped(server.history_dropped)] : []),
     ...(canary === null ? [] : [
       canary.silent_seconds > CANARY_SILENT_SECONDS

@@ -1,4 +1,4 @@
-/** The operations page: who is hurt, why, and what to do. It shows no picture. */
+/** The operations page: who is hurt, why, and what to do. It shows no picture, or one that is asked for, where allowed. */
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
@@ -44,7 +44,7 @@ function Live({ desk }: { desk: Desk }) {
       <Header desk={desk} />
       <AlertBar desk={desk} />
       <main><Opened desk={desk} /></main>
-      <footer>{t.noPictures}</footer>
+      <footer>{received?.board.server.pictures?.thumbnails === true ? t.fewPictures : t.noPictures}</footer>
       <ConfirmDialog api={desk.api} surgeries={received?.board.live_surgeries ?? 0} />
     </div>
   );

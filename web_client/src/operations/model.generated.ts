@@ -42,6 +42,7 @@ export interface OperationsTypes {
   LegSample?: LegSample;
   LegSummary?: LegSummary;
   ParticipantDetail?: ParticipantDetail;
+  PictureWatch?: PictureWatch;
   Reason?: Reason;
   Role?: Role;
   RoomDetail?: RoomDetail;
@@ -223,6 +224,7 @@ export interface ServerState {
   disk_forecast_seconds: number | null;
   history_queue: number;
   history_dropped: number;
+  pictures: PictureWatch | null;
 }
 /**
  * One media worker.
@@ -231,6 +233,15 @@ export interface WorkerLoad {
   worker: number;
   load_ratio: number;
   rooms: number;
+}
+/**
+ * How much the probe of pictures looks at.
+ */
+export interface PictureWatch {
+  sources: number;
+  watched: number;
+  look_seconds: number | null;
+  thumbnails: boolean;
 }
 /**
  * What the synthetic viewer last saw of the synthetic publisher.
@@ -438,6 +449,9 @@ export interface RoomDetail {
   sampled_at_ms: number | null;
   row: BoardRow;
   participants: ParticipantDetail[];
+  looked_ms: {
+    [k: string]: number;
+  };
 }
 /**
  * A room from its first participant to its end, as the history knows it.

@@ -59,7 +59,7 @@ function Room({ desk, room }: { desk: Desk; room: RoomDetail }) {
       <section aria-labelledby="people-title">
         <h2 id="people-title">{t.participants}</h2>
         <ul class="participants">
-          {room.participants.map((p) => <Person key={p.id} room={room.row.room} person={p} open={p === chosen} />)}
+          {room.participants.map((p) => <Person key={p.id} desk={desk} room={room} person={p} open={p === chosen} />)}
         </ul>
       </section>
       {chosen && <Charts title={t.charts} samples={desk.samples.value} publication={selected.value.publication} />}
@@ -67,8 +67,16 @@ function Room({ desk, room }: { desk: Desk; room: RoomDetail }) {
   );
 }
 
-function Person({ room, person, open }: { room: string; person: ParticipantDetail; open: boolean }) {
+interface PersonProps {
+  desk: Desk;
+  room: RoomDetail;
+  person: ParticipantDetail;
+  open: boolean;
+}
+
+function Person({ desk, room: { row: { room }, looked_ms: lookedMs, at_ms: atMs }, person, open }: PersonProps) {
   const t = words.value.operations;
+  const thumbnails = desk.received.value?.board.server.pictures?.thumbnails ?? false;
   const who = `${words.value.roles[person.role]} ${person.id.slice(0, 6)}`;
   const { sample } = person;
   return (
@@ -86,7 +94,15 @@ function Person({ room, person, open }: { room: string; person: ParticipantDetai
       {open && (
         <>
           <Tracks title={t.sources}>
-            {(sample?.sources ?? []).map((s) => <SourceLine key={s.publication} room={room} participant={person.id} source={s} />)}
+            {(sample?.sources ?? []).map((s) => {
+              const looked = lookedMs[s.publication];
+              return (
+                <SourceLine
+                  key={s.publication} room={room} participant={person.id} source={s} thumbnails={thumbnails}
+                  lookedSeconds={looked === undefined ? null : Math.max(0, (atMs - looked) / 1000)}
+                />
+              );
+            })}
           </Tracks>
           <Tracks title={t.watched}>
             {(sample?.views ?? []).map((v) => <ViewLine key={v.publication} room={room} participant={person.id} view={v} />)}

@@ -1,4 +1,4 @@
-/** One track in words, with what an operator may do about it. No picture. */
+/** One track in words, with what an operator may do about it. */
 import { words } from "../i18n";
 import { Icon, iconOf } from "../ui/icons";
 import { Button } from "../ui/parts";
@@ -14,7 +14,15 @@ interface LineProps {
 /** Simulcast as negotiated has four layers at most; more than flow now can be limited for later. */
 const LAYERS = [0, 1, 2, 3];
 
-export function SourceLine({ room, participant, source }: LineProps & { source: SourceSample }) {
+interface SourceLineProps extends LineProps {
+  source: SourceSample;
+  /** Since the probe last looked at its picture; null where it did not. */
+  lookedSeconds: number | null;
+  /** The server lets operators have one picture. */
+  thumbnails: boolean;
+}
+
+export function SourceLine({ room, participant, source, lookedSeconds, thumbnails }: SourceLineProps) {
   const t = words.value.operations;
   const name = words.value.sourceTypes[source.source_type];
   const { publication } = source;
@@ -32,10 +40,14 @@ export function SourceLine({ room, participant, source }: LineProps & { source: 
       </TrackButton>
       <span>{t.track(layers, source.bits_per_second ?? 0, source.frames_per_second ?? null)}</span>
       {source.picture != null && <strong class="advice">{t.pictures[source.picture]}</strong>}
+      {lookedSeconds !== null && <small>{t.looked(lookedSeconds)}</small>}
       <div class="actions">
         {source.kind === "video" && (
           <>
             <Button icon="frozen" word={t.actions.keyframe} onPress={() => ask({ kind: "keyframe", room, publication }, t.confirm.keyframe(name))} />
+            {thumbnails && (
+              <Button icon="show" word={t.actions.thumbnail} onPress={() => ask({ kind: "thumbnail", room, publication }, t.confirm.thumbnail(name), name)} />
+            )}
             <label class="limit">
               {t.actions.limit}
               <select value={source.top_layer ?? ""} onChange={limit}>

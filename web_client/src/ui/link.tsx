@@ -1,9 +1,9 @@
 /** What this page's link still carries: one sentence while it is not everything, and the way drawn leg by leg. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { blamed, levelOfLoss, withStanding } from "../client/quality";
+import { blamed, levelOfLoss, weakUploader, withStanding } from "../client/quality";
 import type { Level, Quality } from "../client/quality";
-import type { Standing, Step } from "../client/protocol";
+import type { Standing, Step, TroubleCause } from "../client/protocol";
 import type { Publication } from "../client/room";
 import type { Session } from "../client/session";
 import { standingNews } from "../client/standings";
@@ -31,11 +31,18 @@ export function LinkSentence({ session }: { session: Session }) {
       {told && (
         <>
           <Icon name={told.step === "sound" ? "speaker" : "warning"} />
-          <strong>{t.sentence(t.trouble[told.cause ?? "link"], t.left[told.step])}</strong>
+          <strong>{t.sentence(troubleOf(session, told.cause ?? "link"), t.left[told.step])}</strong>
         </>
       )}
     </p>
   );
+}
+
+function troubleOf(session: Session, cause: TroubleCause): string {
+  const { standing, roles } = words.value;
+  const sender = cause === "publisher" ? weakUploader(session.room.value) : undefined;
+  if (sender === undefined || sender.role === "surgeon" || sender.role === "staff") return standing.trouble[cause];
+  return standing.uploadOf(sender.name === "" ? roles[sender.role] : sender.name);
 }
 
 /** The quality in the header; opened, it shows the way from each source to this screen. */

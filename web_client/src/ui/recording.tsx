@@ -45,6 +45,39 @@ export function RecordingWarning({ session }: { session: Session }) {
   );
 }
 
+/** To those who may record: that a recording ended though nobody ended it, and what to press. */
+export function RecordingInterrupted({ session }: { session: Session }) {
+  const t = words.value.recording;
+  const { recording, interruption } = session.room.value;
+  if (!session.may("record") || recording !== null || interruption === null) return null;
+  return (
+    <div class="link-sentence" role="alert" data-step="silent" data-warning="interrupted">
+      <p><Icon name="warning" /> {t.interrupted}</p>
+      <div class="actions">
+        <button type="button" class="button main" onClick={() => void act(() => session.startRecording(interruption.procedure))}>
+          <Icon name="record" /> {t.goOn}
+        </button>
+        <button type="button" class="button" onClick={() => void act(() => session.stopRecording())}>{t.leaveOff}</button>
+      </div>
+      <Fault />
+    </div>
+  );
+}
+
+async function act(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    fault.value = null;
+  } catch (error) {
+    fault.value = error instanceof RequestRefused ? error.code : "other";
+  }
+}
+
+function Fault() {
+  const t = words.value.recording;
+  return fault.value === null ? null : <p class="fault" role="alert">{t.faults[fault.value] ?? t.faults.other}</p>;
+}
+
 interface Props {
   session: Session;
   /** The room's open procedure; null while there is none. */
@@ -56,14 +89,6 @@ interface Props {
 export function RecordingButton({ session, procedure, blocked }: Props) {
   const t = words.value.recording;
   if (!session.may("record")) return null;
-  const act = async (work: () => Promise<void>): Promise<void> => {
-    try {
-      await work();
-      fault.value = null;
-    } catch (error) {
-      fault.value = error instanceof RequestRefused ? error.code : "other";
-    }
-  };
   const running = session.room.value.recording !== null;
   return (
     <div class="recording-control">
@@ -77,7 +102,7 @@ export function RecordingButton({ session, procedure, blocked }: Props) {
             <Icon name="record" /> {t.start}
           </button>
         )}
-      {fault.value !== null && <p class="fault" role="alert">{t.faults[fault.value] ?? t.faults.other}</p>}
+      <Fault />
     </div>
   );
 }

@@ -8,7 +8,7 @@ import { Icon } from "./icons";
 import { LinkQuality, LinkSentence, ownStanding, useStandingNews } from "./link";
 import { Notices } from "./notices";
 import { Button } from "./parts";
-import { RecordingMark, RecordingWarning } from "./recording";
+import { RecordingInterrupted, RecordingMark, RecordingWarning } from "./recording";
 import { sheetOpen } from "./shortcuts";
 import { someFrozen } from "./watch";
 
@@ -93,6 +93,7 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
       </header>
       <LinkSentence session={session} />
       <RecordingWarning session={session} />
+      <RecordingInterrupted session={session} />
       <Notices />
       {children}
     </div>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ParticipantInfo, ServedQuality } from "../../src/client/protocol";
-import { blamed, ownQuality, remoteQuality, withStanding } from "../../src/client/quality";
+import { blamed, ownQuality, remoteQuality, weakUploader, withStanding } from "../../src/client/quality";
+import { EMPTY_ROOM } from "../../src/client/room";
 import type { Publication } from "../../src/client/room";
 import { Sampler } from "../../src/client/statistics";
 import type { LinkSample } from "../../src/client/statistics";
@@ -97,5 +98,25 @@ describe("sampler", () => {
     ];
     sampler.read(entries(100, 0), 0);
     expect(sampler.read(entries(200, 20), 1_000)).toMatchObject({ loss: 0.2, rttMs: 50, limitedBy: "bandwidth" });
+  });
+});
+
+describe("whose upload is weak", () => {
+  const person = (id: string): ParticipantInfo => ({ id, name: id, role: "specialist", connected: true });
+  const source = (publication: string, reason: "full" | "publisher", upload_loss: number) => ({
+    publication, layer: 0, still_seconds: null, reason, upload_loss, upload_jitter_ms: 0,
+  });
+  const room = (...sources: ReturnType<typeof source>[]) => ({
+    ...EMPTY_ROOM,
+    participants: new Map(["a", "b"].map((id) => [id, person(id)])),
+    publications: new Map(["a", "b"].map((id) => [`of ${id}`, { id: `of ${id}`, participant: id } as Publication])),
+    quality: { sources } as unknown as ServedQuality,
+  });
+
+  it("is who sends less than they could, else who loses most on the way in, else nobody", () => {
+    expect(weakUploader(room(source("of a", "full", 0.2), source("of b", "publisher", 0)))?.id).toBe("b");
+    expect(weakUploader(room(source("of a", "full", 0.02), source("of b", "full", 0.2)))?.id).toBe("b");
+    expect(weakUploader(room(source("of a", "full", 0)))).toBeUndefined();
+    expect(weakUploader(EMPTY_ROOM)).toBeUndefined();
   });
 });

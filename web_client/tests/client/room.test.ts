@@ -65,6 +65,15 @@ describe("room", () => {
     expect(roomOf(info, 0).recording).toBeNull();
   });
 
+  it("knows that a recording was interrupted, from hello or an event, until that is settled", () => {
+    const interruption = { recording: "r1", procedure: "p1" };
+    expect(roomOf(info, 0).interruption).toBeNull();
+    expect(roomOf({ ...info, interruption }, 0).interruption).toEqual(interruption);
+    const told = after(roomOf(info, 0), { type: "recording_interrupted", seq: 4, interruption }, 0);
+    expect(told.interruption).toEqual(interruption);
+    expect(after(told, { type: "recording_interrupted", seq: 5, interruption: null }, 0).interruption).toBeNull();
+  });
+
   it("keeps the forwarded layer when a publication changes", () => {
     const told = after(roomOf(info, 0), { type: "layer_forwarded", seq: 3, publication: "a", layer: 1 }, 0);
     const changed = after(told, { type: "publication_changed", seq: 4, publication: publication("a") }, 0);

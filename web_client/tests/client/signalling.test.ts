@@ -190,6 +190,15 @@ describe("signalling", () => {
     expect(server.of("join")[2]).toMatchObject({ resume: null });
   });
 
+  it("gives its session up on the server's side before it joins anew", async () => {
+    await joined();
+    client.rejoin();
+    await until(() => server.of("leave").length === 1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await until(is("joined"));
+    expect(server.of("join")[1]).toMatchObject({ resume: null });
+  });
+
   it("backs off longer with each failed try", async () => {
     await joined();
     server.joined = () => null;

@@ -18,13 +18,33 @@ function elements(node: ComponentChildren): VNode<Record<string, unknown>>[] {
 
 const camera: SourceSample = { publication: "scope", kind: "video", source_type: "endoscope" };
 
+const unseen = { lookedSeconds: null, thumbnails: false };
+
 describe("the limit of a source", () => {
   it.each([[undefined, ""], [null, ""], [0, 0], [3, 3]])("%s in force is the choice shown", (layer, shown) => {
-    const line = SourceLine({ room: "r", participant: "p", source: { ...camera, ...(layer === undefined ? {} : { top_layer: layer }) } });
+    const line = SourceLine({ room: "r", participant: "p", source: { ...camera, ...(layer === undefined ? {} : { top_layer: layer }) }, ...unseen });
     const found = elements(line);
     const field = found.find((one) => one.type === "select");
     expect(field?.props["value"]).toBe(shown);
     expect(found.filter((one) => one.type === "option").map((one) => one.props["value"])).toContain(shown);
+  });
+});
+
+describe("a picture of a source", () => {
+  const { actions, looked } = vietnamese;
+  const line = (source: SourceSample, thumbnails: boolean, lookedSeconds: number | null): string =>
+    elements(SourceLine({ room: "r", participant: "p", source, lookedSeconds, thumbnails }))
+      .flatMap((e) => [e.props["word"], e.props["children"]]).filter((one) => typeof one === "string").join();
+
+  it("can be asked for where the server has it on, of pictures", () => {
+    expect(line(camera, true, null)).toContain(actions.thumbnail);
+    expect(line(camera, false, null)).not.toContain(actions.thumbnail);
+    expect(line({ ...camera, kind: "audio" }, true, null)).not.toContain(actions.thumbnail);
+  });
+
+  it("was checked so long ago", () => {
+    expect(line(camera, false, 4.4)).toContain(looked(4.4));
+    expect(line(camera, false, null)).not.toContain(looked(0));
   });
 });
 

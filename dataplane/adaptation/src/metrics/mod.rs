@@ -6,7 +6,8 @@
 //! | `link.rs` | queue delay, utilisation, drops, drain time |
 //! | `picture.rs` | freezes, frame rate, delay |
 //! | `sound.rs` | concealment, delay |
-//! | `sending.rs` | layers, ladder efficiency, switches, overhead, residual loss, estimate |
+//! | `sending.rs` | layers, ladder efficiency, overhead, residual loss, estimate |
+//! | `switches.rs` | changes of the layer that is forwarded |
 //! | `reaction.rs` | convergence, recovery |
 //! | `priority.rs` | several cameras of one subscriber |
 //! | `several.rs` | fairness, isolation, cross traffic, what publishers are asked |
@@ -19,6 +20,7 @@ mod sending;
 mod several;
 mod sound;
 pub mod statistics;
+mod switches;
 mod view;
 
 use std::collections::BTreeMap;
@@ -58,6 +60,11 @@ impl Window {
     /// Its length in seconds.
     pub fn length(&self) -> f64 {
         self.to.since(self.from).as_secs_f64()
+    }
+
+    /// For how long it and another are at the same time, seconds.
+    pub fn shared(&self, other: &Window) -> f64 {
+        self.to.min(other.to).since(self.from.max(other.from)).as_secs_f64()
     }
 
     /// Its part from `from` on.
@@ -148,6 +155,7 @@ fn over(view: &View<'_>, window: Window, suffix: &str, figures: &mut BTreeMap<St
     picture::figures(view, window, &mut put);
     sound::figures(view, window, &mut put);
     sending::figures(view, window, &mut put);
+    switches::figures(view, window, &mut put);
     priority::figures(view, window, &mut put);
     score(view, suffix, figures);
 }

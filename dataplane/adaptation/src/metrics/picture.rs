@@ -2,8 +2,10 @@
 
 use loupe_core::units::Time;
 
+use super::link::percent;
 use super::statistics::{mean, percentile};
 use super::{View, Window};
+use crate::record::Held;
 use crate::subscriber::picture::Shown;
 
 /// Frames whose durations are averaged, and with fewer of which nothing is said (libwebrtc's
@@ -14,6 +16,8 @@ const LEAST: usize = 5;
 const FREEZE_BEYOND: f64 = 0.150;
 /// Nothing new for longer is a pause, not a freeze; seconds.
 const PAUSE: f64 = 5.0;
+/// A viewer is told nothing of its link for so long after it joined (`mediaserver.layers.announcing`), microseconds.
+const MEASURING_US: u64 = 3_000_000;
 
 /// A picture that stood too long.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -49,49 +53,101 @@ pub fn freezes(shown: &[Shown], until: Time) -> Vec<Freeze> {
     freezes
 }
 
+/// How a line with pictures stood still over a window.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Standstill {
+    /// Frozen within the window, seconds.
+    frozen: f64,
+    /// Freezes that reach into it.
+    freezes: u32,
+    /// The longest of them, seconds.
+    longest: f64,
+    /// Pauses that nobody announced and that reach into it.
+    pauses: u32,
+    /// The window without announced pauses, seconds.
+    counted: f64,
+}
+
+/// `announced`: when the line was paused and its viewer knew it; only that is no standstill. Before the first picture there is no
+/// freeze, but there may be a pause; a line that has shown nothing when the window ends was frozen for all of it.
+fn standstill(
+    shown: &[Shown],
+    (joined, end): (Time, Time),
+    announced: &[Window],
+    window: Window,
+) -> Standstill {
+    let excused = |of: &Window| announced.iter().map(|pause| pause.shared(of)).sum::<f64>();
+    let mut found = Standstill { counted: window.length() - excused(&window), ..Standstill::default() };
+    let first = shown.first().map_or(end, |it| it.at);
+    let wait = Freeze { from: joined, length: first.since(joined).as_secs_f64() };
+    let waits = std::iter::once(wait).filter(|wait| wait.length > PAUSE);
+    for freeze in waits.chain(freezes(shown, end)) {
+        let stood =
+            Window { from: freeze.from, to: Time(freeze.from.0 + (freeze.length * 1e6).round() as u64) };
+        let within = Window { from: stood.from.max(window.from), to: stood.to.min(window.to) };
+        let inside = within.length() - excused(&within);
+        let length = freeze.length - excused(&stood);
+        if inside <= 0.0 {
+            continue;
+        }
+        if length > PAUSE {
+            found.pauses += 1;
+        } else if freeze.from != joined {
+            found.frozen += inside;
+            found.freezes += 1;
+            found.longest = found.longest.max(length);
+        }
+    }
+    if first >= window.to {
+        found.frozen = found.counted;
+    }
+    found
+}
+
+/// When a line was paused and its viewer knew it.
+fn announced(view: &View<'_>, line: usize) -> Vec<Window> {
+    let known = Time(view.joined.at.0 + MEASURING_US);
+    let paused = view.observer.held(line, view.end(), |held| held == Held::Everything);
+    paused.into_iter().map(|pause| pause.not_before(known)).collect()
+}
+
 /// Figures over a window, of all lines with pictures.
 pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
-    let end = Time((view.run.scenario.duration_s * 1e6) as u64);
-    let (mut frozen, mut count, mut longest, mut pauses) = (0.0, 0, 0.0_f64, 0);
-    let (mut delays, mut squares, mut standing, mut frames) = (Vec::new(), 0.0, Vec::new(), 0);
-    let mut lines = 0;
-    for pictures in view.pictures() {
+    let mut all = Standstill::default();
+    let (mut delays, mut standing, mut frames) = (Vec::new(), Vec::new(), 0);
+    let (mut lines, mut held) = (0, 0.0);
+    for (line, pictures) in view.numbered_pictures() {
         lines += 1;
-        let announced = |from: Time, length: f64| held(view, from, length);
-        for freeze in freezes(&pictures.shown, end) {
-            if !window.holds(freeze.from) || announced(freeze.from, freeze.length) {
-                continue;
-            }
-            if freeze.length > PAUSE {
-                pauses += 1;
-            } else {
-                frozen += freeze.length;
-                count += 1;
-                longest = longest.max(freeze.length);
-            }
-        }
-        for (from, length) in durations(&pictures.shown, end) {
-            if window.holds(from) {
-                frames += 1;
-                squares += length * length;
-                standing.push(length);
-            }
+        let own = standstill(&pictures.shown, (view.joined.at, view.end()), &announced(view, line), window);
+        all = Standstill {
+            frozen: all.frozen + own.frozen,
+            freezes: all.freezes + own.freezes,
+            longest: all.longest.max(own.longest),
+            pauses: all.pauses + own.pauses,
+            counted: all.counted + own.counted,
+        };
+        for (from, length) in durations(&pictures.shown, view.end()) {
+            frames += u32::from(window.holds(from));
+            let stood = Window { from, to: Time(from.0 + (length * 1e6).round() as u64) };
+            standing.extend(Some(stood.shared(&window)).filter(|within| *within > 0.0));
         }
         let shown = pictures.shown.iter().filter(|it| window.holds(it.at));
         delays.extend(shown.map(|it| it.at.since(Time(it.truth.capture_us)).as_secs_f64() * 1e3));
+        let back = view.observer.held(line, view.end(), |held| held != Held::Nothing);
+        held += back.iter().map(|span| span.shared(&window)).sum::<f64>();
     }
     if lines == 0 {
         return;
     }
     let length = window.length() * f64::from(lines);
-    put("freeze_percent", Some(100.0 * frozen / length));
-    put("freezes", Some(f64::from(count)));
-    put("freezes_per_minute", Some(f64::from(count) * 60.0 / length));
-    put("freeze_longest_s", Some(longest));
-    put("pauses", Some(f64::from(pauses)));
-    put("held_percent", Some(100.0 * held_for(&view.observer.holds, window) / window.length()));
+    put("freeze_percent", percent(all.frozen, all.counted));
+    put("freezes", Some(f64::from(all.freezes)));
+    put("freezes_per_minute", Some(f64::from(all.freezes) * 60.0 / length));
+    put("freeze_longest_s", Some(all.longest));
+    put("pauses", Some(f64::from(all.pauses)));
+    put("held_percent", percent(held, length));
     put("shown_fps", Some(f64::from(frames) / length));
-    let sum: f64 = standing.iter().sum();
+    let (sum, squares) = standing.iter().fold((0.0, 0.0), |(sum, squares), it| (sum + it, squares + it * it));
     put("harmonic_fps", (squares > 0.0).then(|| sum / squares));
     let average = mean(&standing);
     put("interframe_variance", average.map(|mean| squares / standing.len() as f64 - mean * mean));
@@ -100,21 +156,6 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     }
     let corrupted: u64 = view.pictures().map(|it| it.corrupted).sum();
     put("corrupted_pictures", Some(corrupted as f64));
-}
-
-/// Whether the control plane held pictures back during some of that time: paused them, or sent stills.
-fn held(view: &View<'_>, from: Time, length: f64) -> bool {
-    let to = Time(from.0 + (length * 1e6) as u64);
-    let before = view.observer.holds.iter().rev().find(|(at, _)| *at <= from).is_some_and(|(_, held)| *held);
-    before || view.observer.holds.iter().any(|(at, held)| *held && *at > from && *at < to)
-}
-
-/// For how long of `window` the control plane held pictures back, seconds; `holds`: when that began and ended.
-fn held_for(holds: &[(Time, bool)], window: Window) -> f64 {
-    let ends = holds.iter().skip(1).map(|(at, _)| *at).chain([window.to]);
-    let within = |at: Time| at.clamp(window.from, window.to);
-    let held = holds.iter().zip(ends).filter(|((_, held), _)| *held);
-    held.map(|((from, _), to)| within(to).since(within(*from)).as_secs_f64()).sum()
 }
 
 #[cfg(test)]
@@ -140,13 +181,66 @@ mod tests {
         }
     }
 
+    /// Pictures every 40 ms up to a second, then from `again` on to four seconds after it.
+    fn interrupted(again: u64) -> Vec<Shown> {
+        let before = (0..=25).map(|n| n * 40);
+        shown(&before.chain((0..100).map(|n| again + n * 40)).collect::<Vec<_>>())
+    }
+
+    fn over(shown: &[Shown], announced: &[(u64, u64)], (from, to): (u64, u64)) -> Standstill {
+        let window = |from, to| Window { from: Time::from_millis(from), to: Time::from_millis(to) };
+        let announced: Vec<Window> = announced.iter().map(|(from, to)| window(*from, *to)).collect();
+        standstill(shown, (Time::ZERO, Time::from_millis(20_000)), &announced, window(from, to))
+    }
+
+    fn assert_near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+    }
+
     #[test]
-    fn what_is_held_back_is_counted_within_the_window() {
-        let at = Time::from_millis;
-        let holds = [(at(500), true), (at(2_000), false), (at(3_500), true)];
-        let window = Window { from: at(1_000), to: at(4_000) };
-        assert!((held_for(&holds, window) - 1.5).abs() < 1e-9);
-        assert!(held_for(&[], window).abs() < 1e-9);
+    fn of_a_freeze_only_what_was_announced_is_excused() {
+        let shown = interrupted(4_000);
+        let all = over(&shown, &[], (0, 5_000));
+        assert_eq!((all.freezes, all.pauses), (1, 0));
+        assert_near(all.frozen, 3.0);
+        assert_near(all.counted, 5.0);
+        let part = over(&shown, &[(3_000, 3_500)], (0, 5_000));
+        assert_near(part.frozen, 2.5);
+        assert_near(part.longest, 2.5);
+        assert_near(part.counted, 4.5);
+        let none = over(&shown, &[(900, 4_100)], (0, 5_000));
+        assert_eq!((none.freezes, none.frozen), (0, 0.0));
+    }
+
+    #[test]
+    fn a_freeze_that_reaches_into_a_window_counts_there() {
+        let late = over(&interrupted(4_000), &[], (2_000, 5_000));
+        assert_eq!(late.freezes, 1);
+        assert_near(late.frozen, 2.0);
+        assert_near(late.longest, 3.0);
+    }
+
+    #[test]
+    fn what_stands_for_more_than_five_seconds_unannounced_is_a_pause() {
+        let shown = interrupted(7_000);
+        let all = over(&shown, &[], (0, 8_000));
+        assert_eq!((all.freezes, all.pauses, all.frozen), (0, 1, 0.0));
+        // Of six seconds three were announced: the rest is a freeze.
+        let part = over(&shown, &[(2_000, 5_000)], (0, 8_000));
+        assert_eq!((part.freezes, part.pauses), (1, 0));
+        assert_near(part.frozen, 3.0);
+        assert_near(part.counted, 5.0);
+    }
+
+    #[test]
+    fn no_picture_at_all_is_frozen_for_all_of_the_window() {
+        let none = over(&[], &[], (10_000, 20_000));
+        assert_eq!((none.frozen, none.counted, none.pauses), (10.0, 10.0, 1));
+        let late = over(&shown(&[9_000, 9_040, 9_080]), &[], (2_000, 8_000));
+        assert_eq!((late.frozen, late.pauses), (6.0, 1));
+        // A first picture after a second is no freeze.
+        let soon = over(&shown(&(25..500).map(|n| n * 40).collect::<Vec<_>>()), &[], (0, 10_000));
+        assert_eq!((soon.frozen, soon.pauses), (0.0, 0));
     }
 
     #[test]

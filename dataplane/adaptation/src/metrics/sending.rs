@@ -1,6 +1,7 @@
-//! What the plane sent: layers against the oracle's, repairs, and what no repair reached.
+//! What the plane sent: layers against the oracle's, repairs, and what no repair reached in time.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use loupe_core::units::Time;
 
@@ -8,10 +9,9 @@ use super::link::percent;
 use super::statistics::mean;
 use super::view::Forwarded;
 use super::{View, Window};
-use crate::record::Purpose;
+use crate::record::{Purpose, Sent};
+use crate::subscriber::numbers::GIVE_UP;
 
-/// An up-switch that is taken back sooner was none; seconds.
-const FALSE_WITHIN: f64 = 5.0;
 /// Between two frames of one temporal layer, with some room: what is forwarded holds so long at most.
 const HOLDS_US: u64 = 200_000;
 
@@ -50,8 +50,14 @@ pub(super) fn of_the_run(view: &View<'_>, put: &mut dyn FnMut(&str, Option<f64>)
     let lost = view.records.iter().filter(|record| record.dropped.is_some()).count();
     put("nacks_per_loss", (lost > 0).then(|| asked as f64 / lost as f64));
     let said = view.run.world.peers.get(view.joined.peer).map_or(0, |peer| peer.sent_bytes);
-    let sent: u64 = view.observer.sent.iter().map(|sent| sent.bytes).sum();
-    put("feedback_percent", percent(said as f64, sent as f64));
+    let media: u64 = view.observer.sent.iter().map(media_bytes).sum();
+    put("feedback_percent", percent(said as f64, media as f64));
+}
+
+/// Bytes of a packet that carry media for the first time.
+fn media_bytes(sent: &Sent) -> u64 {
+    let first = matches!(sent.purpose, Purpose::Picture | Purpose::Sound);
+    if first { sent.bytes - sent.again } else { 0 }
 }
 
 fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
@@ -60,7 +66,7 @@ fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f6
         all += sent.bytes;
         match sent.purpose {
             Purpose::Picture | Purpose::Sound => {
-                media += sent.bytes - sent.again;
+                media += media_bytes(sent);
                 more += sent.again;
             }
             Purpose::Parity => {
@@ -76,25 +82,47 @@ fn overhead(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f6
     put("sent_kbps", Some(all as f64 * 8.0 / window.length() / 1e3));
 }
 
-/// Part of the packets first sent in the window that neither they nor any repair of theirs brought to the subscriber.
+/// Part of the packets first sent in the window that neither they nor any repair of theirs brought to the subscriber while it
+/// still waited for them. What parity gives back counts as lost.
 fn residual_loss(view: &View<'_>, window: Window) -> Option<f64> {
-    // The numbers of a line turn after 65,536 packets; those of one turn lie closer together than repairs reach.
+    let pairs = view.observer.sent.iter().zip(&view.records);
+    let passages: Vec<Passage> = pairs
+        .filter(|(sent, _)| sent.truth.is_some())
+        .map(|(sent, record)| Passage {
+            sent: sent.at,
+            packet: (sent.line, sent.sequence),
+            repair: sent.purpose == Purpose::Repair,
+            out: record.t_out.filter(|_| record.dropped.is_none()).map(Time),
+        })
+        .collect();
+    missing(&passages, Duration::from_micros(view.joined.round_trip_us / 2), window)
+}
+
+/// A packet's way over the link.
+#[derive(Clone, Copy)]
+struct Passage {
+    sent: Time,
+    packet: (usize, u16),
+    repair: bool,
+    /// When it reached the far end.
+    out: Option<Time>,
+}
+
+/// `path`: propagation to the subscriber. It waits for [`GIVE_UP`] from when a packet could have been there.
+fn missing(passages: &[Passage], path: Duration, window: Window) -> Option<f64> {
+    // The numbers of a line turn after 65,536 packets; those of one turn lie closer together than anybody waits.
     let mut arrived: HashMap<(usize, u16), Vec<Time>> = HashMap::new();
-    let pairs = || view.observer.sent.iter().zip(&view.records).filter(|(sent, _)| sent.truth.is_some());
-    for (sent, record) in pairs() {
-        if record.dropped.is_none() {
-            arrived.entry((sent.line, sent.sequence)).or_default().push(sent.at);
-        }
+    for passage in passages {
+        arrived.entry(passage.packet).or_default().extend(passage.out);
     }
-    let (mut lost, mut all) = (0, 0);
-    for (sent, _) in pairs().filter(|(sent, _)| sent.purpose != Purpose::Repair && window.holds(sent.at)) {
-        let repaired_until = Time(sent.at.0 + 5_000_000);
-        let reached = arrived
-            .get(&(sent.line, sent.sequence))
-            .is_some_and(|times| times.iter().any(|at| *at >= sent.at && *at < repaired_until));
-        all += 1;
-        lost += u32::from(!reached);
-    }
+    let first = passages.iter().filter(|passage| !passage.repair && window.holds(passage.sent));
+    let reached = |passage: &Passage| {
+        let until = passage.sent + path + GIVE_UP;
+        arrived
+            .get(&passage.packet)
+            .is_some_and(|outs| outs.iter().any(|out| (passage.sent..until).contains(out)))
+    };
+    let (lost, all) = first.fold((0, 0), |(lost, all), it| (lost + u32::from(!reached(it)), all + 1));
     percent(f64::from(lost), f64::from(all))
 }
 
@@ -117,26 +145,6 @@ fn layers(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>
         let at_top: u64 = held(view, window).filter(|(_, it, _)| it.layer == top).map(|(.., us)| us).sum();
         put("top_layer_percent", percent(at_top as f64 / 1e6, window.length()));
     }
-    let mut current: HashMap<usize, u8> = HashMap::new();
-    let (mut ups, mut downs, mut false_ups) = (0, 0, 0);
-    let mut last_up: HashMap<usize, Time> = HashMap::new();
-    for it in &view.forwarded {
-        let before = current.insert(it.line, it.layer);
-        let Some(before) = before.filter(|before| *before != it.layer) else { continue };
-        let counts = window.holds(it.at);
-        if it.layer > before {
-            ups += u32::from(counts);
-            last_up.insert(it.line, it.at);
-        } else {
-            downs += u32::from(counts);
-            let up = last_up.remove(&it.line).filter(|up| it.at.since(*up).as_secs_f64() < FALSE_WITHIN);
-            false_ups += u32::from(counts && up.is_some());
-        }
-    }
-    let minutes = window.length() / 60.0;
-    put("ups_per_minute", Some(f64::from(ups) / minutes));
-    put("downs_per_minute", Some(f64::from(downs) / minutes));
-    put("false_ups_per_minute", Some(f64::from(false_ups) / minutes));
 }
 
 /// What was forwarded is worth, added up over the time for which it held.
@@ -162,14 +170,16 @@ fn ladder_efficiency(view: &View<'_>, window: Window, worth: f64) -> Option<f64>
     (best > 0.0).then(|| worth / best)
 }
 
-/// What the link carried for the subscriber, over what the oracle would have sent.
+/// Media that the link carried for the subscriber, over what the oracle would have sent, which repairs nothing.
 fn oracle_utilisation(view: &View<'_>, window: Window) -> Option<f64> {
     let slot = crate::ladder::DECISION_US;
     let steps = (window.from.0 / slot..window.to.0 / slot)
         .filter_map(|n| view.oracle.get(n as usize).copied().flatten().or(view.ladder.first().copied()));
     let best: f64 = steps.map(|step| step.wire_bps * slot as f64 / 1e6).sum();
-    let carried = view.log.carried_bytes(window.from.0, window.to.0, Some(view.joined.flow)) as f64 * 8.0;
-    (best > 0.0).then(|| carried / best)
+    let pairs = view.observer.sent.iter().zip(&view.records);
+    let within = pairs.filter(|(_, record)| record.t_done.is_some_and(|done| window.holds(Time(done))));
+    let carried: u64 = within.map(|(sent, _)| media_bytes(sent)).sum();
+    (best > 0.0).then(|| carried as f64 * 8.0 / best)
 }
 
 /// The estimate in force every 100 ms, kbit/s.
@@ -184,4 +194,31 @@ fn estimate_samples(view: &View<'_>, window: Window) -> Vec<f64> {
         t += 100_000;
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_when_nobody_waits_for_it_any_more_is_missing() {
+        let at = Time::from_millis;
+        let passage = |sent, sequence, repair, out: Option<u64>| Passage {
+            sent: at(sent),
+            packet: (0, sequence),
+            repair,
+            out: out.map(at),
+        };
+        let missing = |out| {
+            let passages = [
+                passage(0, 1, false, Some(50)),
+                passage(10, 2, false, None),
+                passage(500, 2, true, Some(out)),
+                passage(9_000, 3, false, None),
+            ];
+            missing(&passages, Duration::from_millis(50), Window { from: at(0), to: at(5_000) })
+        };
+        // Sent at 10 ms, on the way for 50, waited for during 800.
+        assert_eq!((missing(859), missing(860)), (Some(0.0), Some(50.0)));
+    }
 }

@@ -129,6 +129,8 @@ pub(super) fn fairness(run: &Run<'_>, window: Window, suffix: &str, metrics: &mu
     };
     let figures = metrics.entry("all".to_owned()).or_default();
     figures.extend(jain(&rates(0, seconds)).map(|index| (format!("jain{suffix}"), index)));
+    figures
+        .extend(weighted(&views, &rates(0, seconds)).map(|ratio| (format!("weighted_ratio{suffix}"), ratio)));
     for span in SPANS.into_iter().filter(|span| *span <= seconds) {
         let ratio = |from| {
             let rates = rates(from, span);
@@ -138,6 +140,28 @@ pub(super) fn fairness(run: &Run<'_>, window: Window, suffix: &str, metrics: &mu
         let worst = (0..=seconds - span).step_by(span).map(ratio).fold(1.0, f64::max);
         figures.insert(format!("ratio_{span}s{suffix}"), worst);
     }
+}
+
+/// What the subscriber of the greatest weight got, over the mean of the others; `None` where all have the same.
+fn weighted(views: &[View<'_>], carried: &[f64]) -> Option<f64> {
+    let weight = |view: &View<'_>| {
+        let own = view.run.subscriptions.iter().filter(|it| {
+            let joined = view.run.subscribers.get(it.subscriber).copied().flatten();
+            joined.is_some_and(|joined| joined.peer == view.joined.peer)
+        });
+        own.map(|it| it.priority).fold(0.0, f64::max)
+    };
+    let weights: Vec<f64> = views.iter().map(weight).collect();
+    let greatest = weights.iter().copied().fold(0.0, f64::max);
+    let first = weights.iter().position(|weight| *weight == greatest)?;
+    let others: Vec<f64> = carried
+        .iter()
+        .zip(&weights)
+        .filter(|(_, weight)| **weight < greatest)
+        .map(|(rate, _)| *rate)
+        .collect();
+    let mean = mean(&others).filter(|mean| *mean > 0.0)?;
+    Some(carried.get(first)? / mean)
 }
 
 /// Bytes that the link carried for a subscriber in each second from `from` on.

@@ -13,9 +13,6 @@ use crate::subscriber::sound::Sound;
 use crate::subscriber::{Decoded, Line, Subscriber};
 use crate::world::Role;
 
-/// Samples over which the capacity at a moment is taken: 100 ms.
-const FAIR_SAMPLES: usize = 10;
-
 /// What the first packet of each picture says was forwarded.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarded {
@@ -53,8 +50,6 @@ pub struct View<'a> {
     pub ladder: Vec<Step>,
     /// What the oracle would have forwarded, every [`DECISION_US`] from the beginning.
     pub oracle: Vec<Option<Step>>,
-    /// Bits that the link could carry for it in each sample; empty without a ladder.
-    fair: Vec<Option<f64>>,
 }
 
 impl<'a> View<'a> {
@@ -70,7 +65,7 @@ impl<'a> View<'a> {
         let fair = if ladder.is_empty() { Vec::new() } else { fair_capacity(run, joined, log) };
         let oracle = oracle(&ladder, &fair, joined.round_trip_us);
         let forwarded = forwarded(&observer.sent);
-        Some(View { run, joined, subscriber, observer, log, records, forwarded, ladder, oracle, fair })
+        Some(View { run, joined, subscriber, observer, log, records, forwarded, ladder, oracle })
     }
 
     /// What was sent in a window.
@@ -85,8 +80,13 @@ impl<'a> View<'a> {
 
     /// The lines with pictures.
     pub fn pictures(&self) -> impl Iterator<Item = &'a Pictures> {
-        self.subscriber.lines.iter().filter_map(|line| match &line.decoded {
-            Decoded::Pictures(pictures) => Some(pictures),
+        self.numbered_pictures().map(|(_, pictures)| pictures)
+    }
+
+    /// The same with their places among all lines.
+    pub fn numbered_pictures(&self) -> impl Iterator<Item = (usize, &'a Pictures)> {
+        self.subscriber.lines.iter().enumerate().filter_map(|(number, line)| match &line.decoded {
+            Decoded::Pictures(pictures) => Some((number, pictures)),
             Decoded::Sound(_) => None,
         })
     }
@@ -107,14 +107,6 @@ impl<'a> View<'a> {
     /// What the oracle would forward at a moment.
     pub fn oracle_at(&self, at: Time) -> Option<Step> {
         self.oracle.get((at.0 / DECISION_US) as usize).copied().flatten()
-    }
-
-    /// What the link could carry for it in the 100 ms before a moment, bits per second; `None` is without bound.
-    pub fn fair_bps(&self, at: Time) -> Option<f64> {
-        let to = ((at.0 / SAMPLE_US) as usize).min(self.fair.len());
-        let known = &self.fair[to.saturating_sub(FAIR_SAMPLES)..to];
-        let sum = known.iter().try_fold(0.0, |sum, bits| bits.map(|bits| sum + bits))?;
-        (!known.is_empty()).then(|| sum * 1e6 / (known.len() as f64 * SAMPLE_US as f64))
     }
 
     /// The step of a forwarded layer.
@@ -150,12 +142,6 @@ fn ladder(run: &Run<'_>, number: usize) -> Vec<Step> {
 /// What the link could carry for this subscriber in each sample: its capacity less constant-rate cross traffic, divided
 /// by all who adapt on it at the time.
 fn fair_capacity(run: &Run<'_>, joined: Joined, log: &Log) -> Vec<Option<f64>> {
-    let mut cross = vec![0_u64; log.samples.len()];
-    for record in log.packets.iter().filter(|it| run.crossing.is_constant(it.flow)) {
-        if let Some(sum) = record.t_done.and_then(|t| cross.get_mut((t / SAMPLE_US) as usize)) {
-            *sum += record.bytes * 8;
-        }
-    }
     let others: Vec<Joined> =
         run.subscribers.iter().flatten().filter(|other| other.down == joined.down).copied().collect();
     let sharing = |t: u64| {
@@ -165,9 +151,10 @@ fn fair_capacity(run: &Run<'_>, joined: Joined, log: &Log) -> Vec<Option<f64>> {
     };
     log.samples
         .iter()
-        .zip(cross)
-        .map(|(sample, cross)| {
-            let left = sample.capacity_bits?.saturating_sub(cross) as f64;
+        .map(|sample| {
+            let crossing =
+                run.crossing.constant_bps(joined.down, Time(sample.t - SAMPLE_US)) * SAMPLE_US / 1_000_000;
+            let left = sample.capacity_bits?.saturating_sub(crossing) as f64;
             Some(left / sharing(sample.t).max(1) as f64)
         })
         .collect()

@@ -10,9 +10,11 @@ pub mod sound;
 use std::time::Duration;
 
 use loupe_core::io::{Codec, ExtensionIds, OutboundMedia};
+use loupe_core::meter::Jitter;
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, write_nack, write_pli, write_receiver_report};
 use loupe_core::rtp::{ReceivedExtensions, RtpHeader, red};
+use loupe_core::seq::TimestampUnwrapper;
 use loupe_core::units::{Ssrc, Time};
 
 use self::feedback::{Arrivals, Remb};
@@ -23,6 +25,8 @@ use self::recovery::Recovery;
 use self::sound::Sound;
 
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Of a source of which nothing came for longer, reports say nothing, as libwebrtc's.
+const IDLE: Duration = Duration::from_secs(8);
 /// A key frame that did not come is asked for again after this, or after a round trip.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Bytes of IPv4 and UDP headers.
@@ -65,6 +69,10 @@ pub struct Line {
     /// Packets that came back by parity: reception reports call them lost.
     recovered: u64,
     last_report: Option<(Time, SenderFigures)>,
+    /// When a packet of it last came.
+    heard: Time,
+    times: TimestampUnwrapper,
+    jitter: Jitter,
 }
 
 impl Line {
@@ -75,11 +83,16 @@ impl Line {
 
     /// A packet of one of its sources, and what comes back by it. What is sent again is no part of what parity protects.
     fn receive(&mut self, now: Time, header: &RtpHeader, packet: &[u8]) {
+        self.heard = now;
         let recovered = if self.media.parity.is_some_and(|(ssrc, _)| ssrc == header.ssrc) {
             header.payload(packet).map(|payload| self.recovery.note_parity(payload)).unwrap_or_default()
         } else {
             self.take(now, header, packet);
-            let protected = self.media.parity.is_some() && header.ssrc == self.media.ssrc;
+            let first = header.ssrc == self.media.ssrc;
+            if first {
+                self.jitter.receive(now, self.times.unwrap(header.timestamp), self.clock_rate());
+            }
+            let protected = self.media.parity.is_some() && first;
             let ids = &self.media.extensions;
             if protected { self.recovery.note(header, packet, ids) } else { Vec::new() }
         };
@@ -87,6 +100,14 @@ impl Line {
             if let Ok(header) = RtpHeader::parse(&packet) {
                 self.recovered += u64::from(self.take(now, &header, &packet));
             }
+        }
+    }
+
+    /// Units of its timestamps in a second.
+    fn clock_rate(&self) -> u32 {
+        match self.decoded {
+            Decoded::Pictures(_) => 90_000,
+            Decoded::Sound(_) => 48_000,
         }
     }
 
@@ -156,8 +177,11 @@ impl Line {
         }
     }
 
-    /// A report block (RFC 3550 section 6.4.1); `None` before anything came.
+    /// A report block (RFC 3550 section 6.4.1); `None` before anything came and when nothing does any more.
     fn report(&mut self, now: Time) -> Option<ReportBlock> {
+        if now.since(self.heard) > IDLE {
+            return None;
+        }
         let (highest, expected) = self.numbers.extent()?;
         let received = self.numbers.received - self.recovered;
         let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
@@ -172,7 +196,7 @@ impl Line {
             cumulative_lost: (expected as i64 - received as i64) as i32,
             // Unwrapped numbers begin one turn above zero; reports count turns from zero.
             highest_sequence: highest.saturating_sub(1 << 16) as u32,
-            jitter: 0,
+            jitter: self.jitter.ticks(),
             last_sender_report: last,
             delay_since_last_sender_report: delay,
         })
@@ -231,6 +255,9 @@ impl Subscriber {
             reported: (0, 0),
             recovered: 0,
             last_report: None,
+            heard: Time::ZERO,
+            times: TimestampUnwrapper::default(),
+            jitter: Jitter::default(),
         });
     }
 

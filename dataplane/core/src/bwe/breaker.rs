@@ -12,8 +12,11 @@ const REPORTS: u32 = 3;
 const SPACING: Duration = Duration::from_millis(900);
 /// How long only sound is sent then; afterwards the path counts as unknown.
 const OPEN: Duration = Duration::from_secs(10);
-/// No report of any kind for three intervals of 5 s (section 4.1).
+/// What is sent stays without a report of any kind for three intervals of 5 s (section 4.1).
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long all is sent again then, in case that it is answered: else a viewer whose last reports got lost, and who is sent
+/// nothing but pictures, would have nothing to report on ever after.
+const ASKED: Duration = Duration::from_secs(1);
 /// Up to this share loss that does not depend on what is sent is nothing that a breaker could end.
 const UNQUESTIONED: f64 = 0.1;
 /// A report speaks of some hundred packets: by chance it tells more than the path loses on average. So many standard deviations
@@ -22,11 +25,23 @@ const CHANCE: f64 = 4.0;
 /// Bytes of a packet on the wire.
 const PACKET_BYTES: f64 = 1_200.0;
 
+/// What is known of reports that stay away.
+#[derive(Clone, Copy, Debug, Default)]
+enum Reports {
+    /// None ever came: nobody knows whether any will.
+    #[default]
+    Unheard,
+    /// Nothing was sent since the last one.
+    Answered,
+    /// What was sent from this moment on is unanswered.
+    Awaited(Time),
+}
+
 /// Counts reports that were too bad.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Breaker {
     bad: u32,
-    reported: Option<Time>,
+    reports: Reports,
     judged: Option<Time>,
     open_until: Option<Time>,
 }
@@ -35,7 +50,7 @@ impl Breaker {
     /// A report: the share lost since the last one beyond what the path loses whatever is sent, the round trip, and what was
     /// sent meanwhile (bits per second).
     pub fn report(&mut self, now: Time, lost: f64, round_trip: Option<Duration>, sent: f64) {
-        self.hear(now);
+        self.hear();
         let (Some(round_trip), false) = (round_trip, self.judged.is_some_and(|at| now.since(at) < SPACING))
         else {
             return;
@@ -49,16 +64,33 @@ impl Breaker {
         }
     }
 
+    /// A packet leaves; true when it is the first since the last report.
+    #[inline]
+    pub fn sent(&mut self, now: Time) -> bool {
+        let first = matches!(self.reports, Reports::Answered);
+        if first {
+            self.reports = Reports::Awaited(now);
+        }
+        first
+    }
+
     /// Any report came.
-    pub fn hear(&mut self, now: Time) {
-        self.reported = Some(now);
+    pub fn hear(&mut self) {
+        self.reports = Reports::Answered;
     }
 
     /// When [`Breaker::is_open`] may change by itself.
     pub fn next_timeout(&self, now: Time) -> Time {
         let closes = self.open_until.filter(|until| *until > now).unwrap_or(Time::NEVER);
-        let opens = self.reported.map(|at| at + TIMEOUT).filter(|at| *at > now).unwrap_or(Time::NEVER);
-        closes.min(opens)
+        let silence = match self.reports {
+            Reports::Awaited(since) if now < since + TIMEOUT => since + TIMEOUT,
+            Reports::Awaited(since) => {
+                let (lasts, round) = silent_for(now, since);
+                now + if lasts < OPEN { OPEN.saturating_sub(lasts) } else { round.saturating_sub(lasts) }
+            }
+            Reports::Unheard | Reports::Answered => Time::NEVER,
+        };
+        closes.min(silence)
     }
 
     /// Whether only sound may be sent.
@@ -66,10 +98,21 @@ impl Breaker {
         self.open_until.is_some_and(|until| now < until) || self.hears_nothing(now)
     }
 
-    /// Whether reports came and no longer do.
+    /// Whether reports came and no longer do. Now and then it is not, for a moment: somebody may be there again.
     pub fn hears_nothing(&self, now: Time) -> bool {
-        self.reported.is_some_and(|at| now.since(at) >= TIMEOUT)
+        match self.reports {
+            Reports::Awaited(since) if now >= since + TIMEOUT => silent_for(now, since).0 < OPEN,
+            _ => false,
+        }
     }
+}
+
+/// How long the present round of only sound and then all again lasts, where nothing is heard of what was sent from `since` on,
+/// and how long each does.
+fn silent_for(now: Time, since: Time) -> (Duration, Duration) {
+    let round = OPEN + ASKED;
+    let silent = now.since(since + TIMEOUT).as_micros() % round.as_micros();
+    (Duration::from_micros(silent as u64), round)
 }
 
 /// The share lost beyond what the path loses whatever is sent, chance included, where `sent` bits per second are sent.
@@ -170,10 +213,12 @@ mod tests {
     #[test]
     fn only_who_reported_once_falls_silent() {
         let mut breaker = Breaker::default();
+        breaker.sent(Time::ZERO);
         assert!(!breaker.hears_nothing(Time::from_millis(60_000)));
         for second in 1..=3 {
             breaker.report(Time::from_millis(second * 1_000), 0.5, RTT, 2e6);
         }
+        breaker.sent(Time::from_millis(3_000));
         assert!(
             breaker.is_open(Time::from_millis(12_000)) && !breaker.hears_nothing(Time::from_millis(12_000))
         );
@@ -181,12 +226,27 @@ mod tests {
     }
 
     #[test]
-    fn without_reports_for_15_s_it_opens_until_one_comes() {
+    fn who_is_sent_nothing_need_not_report() {
         let mut breaker = Breaker::default();
-        assert!(!breaker.is_open(Time::from_millis(60_000)), "none ever came");
-        breaker.report(Time::from_millis(1_000), 0.0, RTT, 1e6);
-        assert!(breaker.is_open(Time::from_millis(16_000)));
-        breaker.report(Time::from_millis(17_000), 0.0, RTT, 1e6);
-        assert!(!breaker.is_open(Time::from_millis(17_000)));
+        breaker.hear();
+        assert!(!breaker.is_open(Time::from_millis(60_000)));
+        assert_eq!(breaker.next_timeout(Time::from_millis(60_000)), Time::NEVER);
+        assert!(breaker.sent(Time::from_millis(60_000)) && !breaker.sent(Time::from_millis(70_000)));
+        assert!(!breaker.is_open(Time::from_millis(74_900)) && breaker.is_open(Time::from_millis(75_000)));
+    }
+
+    #[test]
+    fn what_stays_unanswered_for_15_s_opens_it_until_a_report_comes_and_now_and_then_all_is_sent_again() {
+        let mut breaker = Breaker::default();
+        breaker.hear();
+        breaker.sent(Time::ZERO);
+        let (mut now, mut changes) = (Time::ZERO, Vec::new());
+        while changes.len() < 5 {
+            now = breaker.next_timeout(now);
+            changes.push((now.micros() / 1_000_000, breaker.is_open(now)));
+        }
+        assert_eq!(changes, [(15, true), (25, false), (26, true), (36, false), (37, true)]);
+        breaker.hear();
+        assert!(!breaker.is_open(now));
     }
 }

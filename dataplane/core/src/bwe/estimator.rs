@@ -159,11 +159,10 @@ impl Estimator {
     #[inline]
     pub fn send(&mut self, now: Time, wire_bytes: u64, numbered: bool) -> bool {
         self.sent.add(now, wire_bytes as usize);
-        if !numbered {
-            return false;
+        if numbered {
+            self.numbered.get_or_insert(now);
         }
-        self.numbered.get_or_insert(now);
-        self.silence.sent(now)
+        (numbered && self.silence.sent(now)) | self.breaker.sent(now)
     }
 
     /// What the viewer could use now. In the beginning the most that it ever could counts.
@@ -177,7 +176,7 @@ impl Estimator {
         self.note_losses(fates);
         let Some(last) = fates.iter().rev().find_map(|fate| fate.received) else { return };
         self.began.get_or_insert(now);
-        self.breaker.hear(now);
+        self.breaker.hear();
         if self.clock.follow(now, last) {
             self.trail = Trail::default();
         }
@@ -207,18 +206,18 @@ impl Estimator {
 
     /// The viewer's own estimate (REMB). It counts only where transport-wide reports never come.
     pub fn hear_remb(&mut self, now: Time, rate: Bitrate) {
-        self.breaker.hear(now);
+        self.breaker.hear();
         self.reported.remb(now, rate.0 as f64);
         self.follow_reported(now);
     }
 
-    /// A reception report: the worst share lost since the last one, and the round trip.
-    pub fn hear_reception(&mut self, now: Time, lost: f64, round_trip: Option<Duration>) {
+    /// A reception report: the worst share lost since the last one, and round trips, smoothed and as this one tells it.
+    pub fn hear_reception(&mut self, now: Time, lost: f64, [round_trip, newest]: [Option<Duration>; 2]) {
         let sent = self.sent.rate(now).0 as f64;
         self.breaker.report(now, beyond(lost, self.known().loss, sent), round_trip, sent);
         self.watch_breaker(now);
         if self.goes_without(now) {
-            self.reported.reception(Reception { lost, round_trip, sent }, self.estimate);
+            self.reported.reception(Reception { lost, round_trip: newest, sent }, self.estimate);
             self.turn = round_trip.unwrap_or(self.turn);
             self.follow_reported(now);
         }
@@ -315,7 +314,7 @@ impl Estimator {
             self.probes.abandon(now);
         } else if !open && self.hold == Hold::Broken {
             (self.hold, self.phase) = (Hold::No, Phase::Start);
-            self.estimate = self.estimate.min(START);
+            (self.estimate, self.before_trial) = (self.estimate.min(START), None);
         }
     }
 

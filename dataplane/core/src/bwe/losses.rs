@@ -129,6 +129,11 @@ impl Losses {
         self.trust();
     }
 
+    /// Something else changes what is lost: no trial could tell why.
+    pub fn abandon_trial(&mut self) {
+        self.trial = None;
+    }
+
     /// There is no doubt, any more.
     fn trust(&mut self) {
         (self.doubts, self.doubted) = (0, Window::default());

@@ -148,6 +148,8 @@ impl Estimator {
         }
         self.probes.distrust();
         self.losses.restart();
+        // What was sent before a trial is no more than what the path is measured to carry since.
+        self.before_trial = self.before_trial.map(|before| before.min(to));
         self.fell = now;
         self.estimate = to;
     }
@@ -172,8 +174,10 @@ impl Estimator {
         self.estimate = grown.min(delivered.max(sending) * GROWN).max(self.estimate);
     }
 
-    /// While a rival keeps the queue full: as much as is fair.
+    /// While a rival keeps the queue full: as much as is fair. A trial that its coming overtakes tells nothing any more.
     fn compete(&mut self, now: Time, fates: &[Fate]) {
+        self.before_trial = None;
+        self.losses.abandon_trial();
         let lost = fates.iter().filter(|fate| fate.received.is_none() && !fate.missed_before).count() as f64;
         let expected = fates.len() as f64 * self.losses.inherent();
         let round = Round {
@@ -275,5 +279,75 @@ impl Estimator {
         }
         let goal = before.map_or(goal, |before| before.min(goal));
         self.order = self.probes.plan(now, self.estimate, goal / self.used() * 1.02, self.demand.stills);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::trail::View;
+    use super::*;
+
+    /// A path on which a loss of a sixth begins after 5 s, when 2 Mbit/s are sent and used.
+    struct Doubted {
+        estimator: Estimator,
+        packet: u64,
+    }
+
+    impl Doubted {
+        /// Up to the moment at which the loss is doubted and less is tried.
+        fn new() -> Doubted {
+            let mut estimator = Estimator::default();
+            (estimator.estimate, estimator.phase) = (2e6, Phase::Steady);
+            let mut doubted = Doubted { estimator, packet: 0 };
+            doubted.send(5, 2e6, |_| false);
+            doubted.send(2, 2e6, |packet| packet % 6 == 0);
+            let tried = doubted.estimator.estimate;
+            assert!(doubted.estimator.before_trial.is_some() && tried < 1.8e6, "{tried}");
+            doubted
+        }
+
+        fn now(&self) -> Time {
+            Time::from_millis(self.packet * 10)
+        }
+
+        /// 100 packets a second at this rate, reported every tenth of a second; gives the highest estimate.
+        fn send(&mut self, seconds: u64, rate: f64, lost: impl Fn(u64) -> bool) -> f64 {
+            let mut highest = 0.0_f64;
+            for packet in self.packet..self.packet + seconds * 100 {
+                self.packet = packet;
+                let now = self.now();
+                self.estimator.sent.add(now, (rate / 800.0) as usize);
+                self.estimator.losses.note(now, lost(packet));
+                if packet % 10 == 9 {
+                    self.estimator.weigh_losses(now, false);
+                    highest = highest.max(self.estimator.estimate);
+                }
+            }
+            highest
+        }
+    }
+
+    #[test]
+    fn a_trial_that_a_fall_overtakes_ends_where_the_fall_led() {
+        for goes_on in [true, false] {
+            let mut doubted = Doubted::new();
+            doubted.estimator.follow(doubted.now(), 240e3);
+            let highest = doubted.send(6, 230e3, |packet| goes_on && packet % 6 == 0);
+            assert!(highest <= 240e3, "lost {goes_on}: {highest}");
+            assert!(doubted.estimator.before_trial.is_none(), "lost {goes_on}: it ends");
+        }
+    }
+
+    #[test]
+    fn a_trial_that_a_rival_overtakes_ends_with_its_coming() {
+        let mut doubted = Doubted::new();
+        let now = doubted.now();
+        let estimator = &mut doubted.estimator;
+        (0..2).for_each(|_| estimator.rival.tested(now, 2e6, 1e5, 1e5));
+        estimator.view = View { standing: 200_000, ..View::default() };
+        estimator.weigh(now, &[]);
+        assert!(estimator.rival.is_present());
+        estimator.estimate = 300e3;
+        assert!(doubted.send(6, 290e3, |_| false) <= 300e3);
     }
 }

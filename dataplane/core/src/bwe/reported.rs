@@ -1,10 +1,13 @@
 //! An estimate for viewers without transport-wide feedback: their own (REMB), or what reception reports tell of loss and
 //! round trip.
 //!
-//! A queue shows in the round trip. Loss while the round trip is what it always was is inherent and costs nothing.
+//! A queue shows in the round trip. Loss while the round trip is what it always was is inherent and costs nothing. A queue of
+//! ours grows or drops packets while too much is sent, and shrinks when it is not; a round trip that does neither while
+//! less and less is sent is that of a longer path.
 
 use std::time::Duration;
 
+use super::rate::FLOOR;
 use crate::units::Time;
 
 /// A viewer's own estimate counts for so long; browsers repeat it every second.
@@ -18,18 +21,36 @@ const DECREASE: f64 = 0.85;
 /// How far one report raises it where it is used: of a path that never queued nor lost much, and of another.
 const FIRST_INCREASE: f64 = 2.0;
 const INCREASE: f64 = 1.08;
-/// Rounds after which the least round trip is measured anew: paths change.
-const ROUNDS: u32 = 120;
+/// The least round trip is that of so many reports, and of up to as many before: paths change.
+const ROUNDS: u32 = 60;
+/// Round trips that differ by no more than this are alike.
+const ALIKE: Duration = Duration::from_millis(20);
+/// A path is longer when so many reports show it alike while what is sent falls to this share, or is the least already.
+const ALIKE_REPORTS: u32 = 4;
+const LOWERED: f64 = 0.75;
+/// Of so many reports the least round trip counts there: one alone may be late by itself.
+const NEWEST: usize = 3;
 
 /// What one reception report tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Reception {
     /// Share lost since the last report, 0 to 1.
     pub lost: f64,
-    /// The round trip, when it could be measured.
+    /// The round trip as this report tells it, when it could be measured.
     pub round_trip: Option<Duration>,
     /// What we sent meanwhile, bits per second on the wire.
     pub sent: f64,
+}
+
+/// Round trips above the least, report after report.
+#[derive(Clone, Copy, Debug)]
+struct Raised {
+    /// The estimate before them, and whether the path ever was too thin.
+    before: (f64, bool),
+    /// They have been like this for so many reports, and what was sent at first.
+    level: Duration,
+    alike: u32,
+    sent: f64,
 }
 
 /// What is known from reports.
@@ -37,8 +58,12 @@ pub struct Reception {
 pub struct Reported {
     remb: Option<(f64, Time)>,
     estimate: Option<f64>,
-    least: Option<Duration>,
+    /// Round trips: the newest, all smoothed, and the least of the present [`ROUNDS`] and of those before.
+    newest: [Duration; NEWEST],
+    smooth: Option<Duration>,
+    least: [Option<Duration>; 2],
     rounds: u32,
+    raised: Option<Raised>,
     inherent: f64,
     queue: Duration,
     /// Whether the path ever was too thin.
@@ -64,6 +89,9 @@ impl Reported {
             self.inherent += (lost - self.inherent) / 4.0;
         }
         let excessive = excess > HARMLESS.max(self.inherent) && lost > HARMLESS;
+        if self.path_is_longer((estimate, self.troubled), queued, excessive, sent) {
+            return;
+        }
         self.troubled |= queued || excessive;
         let increase = if self.troubled { INCREASE } else { FIRST_INCREASE };
         let next = if queued {
@@ -76,7 +104,32 @@ impl Reported {
         } else {
             estimate
         };
-        self.estimate = Some(next);
+        self.estimate = Some(next.max(FLOOR));
+    }
+
+    /// Whether what was taken for a queue is a longer path; all is as it was before it then. `before`: the estimate, and
+    /// whether the path ever was too thin.
+    fn path_is_longer(&mut self, before: (f64, bool), queued: bool, excessive: bool, sent: f64) -> bool {
+        let level = self.newest.into_iter().min().unwrap_or_default();
+        let raised = Raised { before, level, alike: 0, sent };
+        let Some(last) = self.raised.filter(|_| queued) else {
+            self.raised = queued.then_some(raised);
+            return false;
+        };
+        if excessive || last.level.abs_diff(level) > ALIKE {
+            self.raised = Some(Raised { before: last.before, ..raised });
+            return false;
+        }
+        let alike = last.alike + 1;
+        let lowered = sent <= LOWERED * last.sent || before.0 <= FLOOR;
+        if alike < ALIKE_REPORTS || !lowered {
+            self.raised = Some(Raised { alike, ..last });
+            return false;
+        }
+        (self.estimate, self.troubled) = (Some(last.before.0), last.before.1);
+        (self.smooth, self.least, self.rounds) = (Some(level), [Some(level), None], 0);
+        (self.raised, self.queue) = (None, Duration::ZERO);
+        true
     }
 
     /// The estimate in bits per second; `None` before anything was reported.
@@ -104,14 +157,17 @@ impl Reported {
         self.inherent
     }
 
-    fn note_round_trip(&mut self, round_trip: Duration) {
+    fn note_round_trip(&mut self, newest: Duration) {
+        self.newest.rotate_left(1);
+        self.newest[NEWEST - 1] = newest;
+        let smooth = self.smooth.map_or(newest, |before| (before + newest) / 2);
         self.rounds += 1;
         if self.rounds >= ROUNDS {
-            (self.rounds, self.least) = (0, None);
+            (self.rounds, self.least) = (0, [None, self.least[0]]);
         }
-        let least = self.least.map_or(round_trip, |least| least.min(round_trip));
-        self.least = Some(least);
-        self.queue = round_trip.saturating_sub(least);
+        let least = self.least[0].map_or(smooth, |least| least.min(smooth));
+        (self.smooth, self.least[0]) = (Some(smooth), Some(least));
+        self.queue = smooth.saturating_sub(self.least[1].map_or(least, |before| before.min(least)));
     }
 }
 
@@ -165,5 +221,59 @@ mod tests {
         assert!(reported.estimate(Time::from_millis(2_000)).unwrap() > 9e5);
         reported.remb(Time::from_millis(1_000), 5e6);
         assert_eq!(reported.estimate(Time::from_millis(2_000)), Some(5e6));
+    }
+
+    /// A path of 50 ms and then of `longer` whose queue takes so many seconds of its capacity; media use what they may. Gives
+    /// the estimate after each report, and the longest queue of the last ten in seconds.
+    fn path(capacity: f64, seconds: f64, longer: u64, reports: usize) -> (Vec<f64>, f64) {
+        let (mut reported, mut estimate, mut queue) = (Reported::default(), 180e3_f64, 0.0_f64);
+        let (mut estimates, mut queues) = (Vec::new(), Vec::new());
+        for n in 0..reports {
+            // Nothing waits at first.
+            let carried = if n < 20 { 10e6 } else { capacity };
+            let sent = estimate.min(3e6);
+            let filled = queue + (sent - carried) / carried;
+            queue = filled.clamp(0.0, seconds);
+            let lost = ((filled - queue).max(0.0) * carried / sent).min(1.0);
+            let turn = if n < 20 { 50 } else { longer } + (queue * 1e3) as u64;
+            estimate = report(&mut reported, lost, turn, sent);
+            estimates.push(estimate);
+            queues.push(queue);
+        }
+        (estimates, queues[reports - 10..].iter().copied().fold(0.0, f64::max))
+    }
+
+    #[test]
+    fn a_longer_path_costs_some_seconds_and_no_more() {
+        for longer in [170, 650] {
+            let (estimates, _) = path(10e6, 0.3, longer, 200);
+            assert!(estimates[19] >= 3e6 && estimates[24] < 3e6, "{longer} ms: {estimates:?}");
+            assert!(estimates[30..].iter().all(|it| *it >= 3e6), "{longer} ms: {estimates:?}");
+        }
+    }
+
+    #[test]
+    fn a_queue_of_ours_is_no_longer_path_however_long_it_is() {
+        for seconds in [0.2, 0.5, 3.0, 30.0] {
+            for capacity in [250e3, 400e3, 1e6, 2e6] {
+                let (estimates, queue) = path(capacity, seconds, 50, 160);
+                let highest = estimates[45..].iter().copied().fold(0.0, f64::max);
+                assert!(highest <= 1.5 * capacity, "{capacity}, {seconds} s: {highest} of {estimates:?}");
+                assert!(queue <= 1.0, "{capacity}, {seconds} s: {queue}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_round_trip_that_nothing_explains_leads_to_no_rate_that_cannot_be_left() {
+        let mut reported = Reported::default();
+        for _ in 0..20 {
+            report(&mut reported, 0.0, 50, 3e6);
+        }
+        for n in 0..400 {
+            assert!(report(&mut reported, 0.0, 200 + n % 3 * 100 + n % 4 * 70, 30e3) >= FLOOR);
+        }
+        let estimate = (0..40).fold(FLOOR, |estimate, _| report(&mut reported, 0.0, 50, estimate));
+        assert!(estimate > 5.0 * FLOOR, "{estimate}");
     }
 }

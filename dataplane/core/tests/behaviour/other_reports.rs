@@ -1,17 +1,23 @@
 //! Viewers without transport-wide feedback: their own estimates (REMB) or plain reception reports must do.
 
 use crate::support::media::{camera, microphone, picture, sound};
-use crate::support::{World, millis};
+use crate::support::session::thin;
+use crate::support::{World, clean, millis};
 use loupe_core::io::{Event, Phase};
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{write_receiver_report, write_remb};
 use loupe_core::stats::Figure;
 use loupe_core::units::{Bitrate, Ssrc, Time};
+use loupe_netem::{Capacity, DelayStep, LinkConfig, Loss};
 
 /// A camera and a microphone at a viewer that negotiated no transport-wide feedback.
 fn meeting() -> (World, usize) {
+    meeting_by(clean(10))
+}
+
+fn meeting_by(down: LinkConfig) -> (World, usize) {
     let mut world = World::new(3);
-    let (publisher, viewer) = (world.join(), world.join());
+    let (publisher, viewer) = (world.join(), world.join_by(clean(10), down));
     world.peer(viewer).viewer.feedback = false;
     world.run(millis(300));
     let video = world.publish(publisher, camera(1_000));
@@ -106,6 +112,24 @@ fn without_any_estimate_reception_reports_tell_of_a_queue() {
     }
     let low = estimates(&world).into_iter().filter(|(at, ..)| *at > before).map(|(_, rate, _)| rate).min();
     assert!(low.is_some_and(|low| low < good * 8 / 10), "{low:?} after {good}");
+}
+
+#[test]
+fn a_path_that_becomes_longer_keeps_what_it_carries() {
+    for longer_us in [120_000, 600_000] {
+        let mut down = thin(Capacity::constant(3_000_000), 25, 300, Loss::None);
+        down.delay.steps = vec![DelayStep { t_us: 20_000_000, delay_us: 25_000 + longer_us }];
+        let (mut world, viewer) = meeting_by(down);
+        world.run(millis(30_000));
+        let from = world.now;
+        world.run(millis(20_000));
+        let told = estimates(&world);
+        let least = told.iter().filter(|(at, ..)| *at > from).map(|(_, rate, _)| *rate).min();
+        let (_, last, _) = told.last().copied().expect("told");
+        assert!(last >= 1_300_000 && least.is_none_or(|it| it >= 1_200_000), "{last}, {least:?}");
+        let bytes: usize = world.line(viewer, 0).since(from).map(|packet| packet.payload.len()).sum();
+        assert!(bytes * 8 / 20 > 1_000_000, "{bytes}");
+    }
 }
 
 #[test]

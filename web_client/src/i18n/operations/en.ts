@@ -73,6 +73,9 @@ export const operations: OperationsWords = {
   participants: "Participants",
   sources: "Sources sent",
   watched: "Watching",
+  looks: (watched, sources, s) =>
+    `Pictures checked: ${watched} of ${sources} sources${s === null ? "" : `, each about every ${decimal.format(s)} s`}`,
+  looked: (s) => `picture checked ${Math.round(s)} s ago`,
   claims: (s) => `Browser figures ${Math.round(s)} s old`,
   track: (layers, bits, fps) =>
     `layers ${layers}, ${decimal.format(bits / 1e6)} Mbit/s${fps === null ? "" : `, ${Math.round(fps)} fps`}`,
@@ -95,13 +98,25 @@ export const operations: OperationsWords = {
   evidence: (measure, value, limit) => `${measure}: ${value} (limit ${limit})`,
   report: "Incident report (printable)",
   actions: {
-    keyframe: "Ask for a key frame", mute: "Pause the source", unmute: "Resume the source", limit: "Limit the top layer",
+    keyframe: "Ask for a key frame", thumbnail: "Show one picture", mute: "Pause the source", unmute: "Resume the source", limit: "Limit the top layer",
     unlimited: "No limit", level: (n) => `Layer ${n}`, reconnect: "Move (connect anew)", remove: "Remove from the room",
     drain: "Stop the server for maintenance",
   },
   confirm: {
     title: "Confirm", yes: "Confirm", no: "Cancel", working: "Working…", done: "Done.",
     keyframe: (what) => `Asks for one key frame of ${what}. The picture may stutter for a moment.`,
+    thumbnail: (what) =>
+      `Shows one small picture of ${what} as it is now. It may show a patient; that you looked is kept in the audit log. Nobody keeps the picture.`,
+    shown: "The picture you asked for", close: "Close",
+    unseen: (code) => {
+      if (code === "picture_not_watched") return "The server does not check this source's picture, so there is none to show.";
+      if (code === "outside_viewers_not_consented" || code === "teaching_not_consented") {
+        return "The patient has not consented to viewers from outside, so no picture is shown.";
+      }
+      if (code === "no_picture_yet") return "No picture came within 3 seconds: the source may be paused, or its link poor. Try again.";
+      if (code === "limit_reached") return "Somebody is asking for a picture already. Try again in a moment.";
+      return `No picture could be had (code: ${code}).`;
+    },
     mute: (what) => `${what} will be forwarded to nobody.`,
     unmute: (what) => `${what} will be forwarded to its viewers again.`,
     limit: (what, level) => `Everybody who watches ${what} gets at most: ${level}.`,
@@ -135,6 +150,7 @@ export const operations: OperationsWords = {
     return `It could not be had. Tell the administrator the code ${code}.`;
   },
   noPictures: "This page never shows patients' pictures.",
+  fewPictures: "This page shows one small picture only when somebody asks; each time is kept in the audit log.",
   access: "You cannot see this page",
   accessHelp: ["It needs an operator's invitation.", "Ask the administrator: loupe token --room '*' --role operator --invitation"],
 };

@@ -82,6 +82,9 @@ export const operations = {
   participants: "Người tham gia",
   sources: "Nguồn gửi",
   watched: "Đang xem",
+  looks: (watched: number, sources: number, s: number | null) =>
+    `Kiểm tra hình: ${watched}/${sources} nguồn${s === null ? "" : `, khoảng ${decimal.format(s)} giây một lần`}`,
+  looked: (s: number) => `hình được kiểm tra ${Math.round(s)} giây trước`,
   claims: (s: number) => `Số liệu trình duyệt ${Math.round(s)} giây trước`,
   track: (layers: string, bits: number, fps: number | null) =>
     `mức ${layers}, ${decimal.format(bits / 1e6)} Mbit/s${fps === null ? "" : `, ${Math.round(fps)} hình/giây`}`,
@@ -104,13 +107,25 @@ export const operations = {
   evidence: (measure: string, value: string, limit: string) => `${measure}: ${value} (ngưỡng ${limit})`,
   report: "Báo cáo sự cố (in được)",
   actions: {
-    keyframe: "Xin khung chính", mute: "Tạm dừng nguồn", unmute: "Truyền tiếp nguồn", limit: "Giới hạn mức cao nhất",
+    keyframe: "Xin khung chính", thumbnail: "Xem một hình", mute: "Tạm dừng nguồn", unmute: "Truyền tiếp nguồn", limit: "Giới hạn mức cao nhất",
     unlimited: "Không giới hạn", level: (n: number) => `Mức ${n}`, reconnect: "Chuyển đường (nối lại)", remove: "Mời ra khỏi phòng",
     drain: "Dừng máy chủ để bảo trì",
   },
   confirm: {
     title: "Xác nhận", yes: "Xác nhận", no: "Hủy", working: "Đang thực hiện…", done: "Đã thực hiện.",
     keyframe: (what: string) => `Xin một khung chính của ${what}. Hình có thể giật một chút.`,
+    thumbnail: (what: string) =>
+      `Hiện một hình nhỏ của ${what} ngay lúc này. Có thể thấy người bệnh; việc xem được ghi vào nhật ký kiểm tra. Không ai lưu hình.`,
+    shown: "Hình bạn yêu cầu", close: "Đóng",
+    unseen: (code: string) => {
+      if (code === "picture_not_watched") return "Máy chủ không kiểm tra hình của nguồn này nên không lấy được hình.";
+      if (code === "outside_viewers_not_consented" || code === "teaching_not_consented") {
+        return "Người bệnh chưa đồng ý cho người ngoài xem nên không hiện hình.";
+      }
+      if (code === "no_picture_yet") return "Sau 3 giây vẫn không có hình: nguồn có thể đang tạm dừng hoặc đường truyền kém. Hãy thử lại.";
+      if (code === "limit_reached") return "Có người đang xin hình. Hãy thử lại sau giây lát.";
+      return `Không lấy được hình (mã: ${code}).`;
+    },
     mute: (what: string) => `${what} sẽ không còn được chuyển tới ai.`,
     unmute: (what: string) => `${what} lại được chuyển tới người xem.`,
     limit: (what: string, level: string) => `Mọi người xem ${what} nhận nhiều nhất: ${level}.`,
@@ -144,6 +159,7 @@ export const operations = {
     return `Không lấy được. Báo người quản trị mã ${code}.`;
   },
   noPictures: "Trang này không bao giờ hiện hình người bệnh.",
+  fewPictures: "Trang này chỉ hiện một hình nhỏ khi có người yêu cầu; mỗi lần đều được ghi vào nhật ký kiểm tra.",
   access: "Không xem được trang này",
   accessHelp: ["Cần liên kết mời vai trò vận hành.", "Xin người quản trị: loupe token --room '*' --role operator --invitation"],
 };

@@ -18,6 +18,8 @@ use super::content::{self, Content, Numbers};
 const TICK: Duration = Duration::from_millis(10);
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const FEEDBACK_INTERVAL: Duration = Duration::from_millis(100);
+/// Of a source of which nothing came for longer, reports say nothing, as libwebrtc's.
+const IDLE: Duration = Duration::from_secs(8);
 
 /// A packet as it arrived, retransmissions with the number of what they repeat.
 #[derive(Clone, Debug)]
@@ -348,6 +350,7 @@ impl Viewer {
 }
 
 fn block(now: Time, line: &Line, fraction_lost: u8) -> Option<ReportBlock> {
+    line.received.last().filter(|newest| now.since(newest.at) <= IDLE)?;
     let highest = line.seqs.newest()?;
     let (last, delay) = line.reports.last().map_or((0, 0), |(at, figures)| {
         (figures.ntp.middle(), (now.since(*at).as_micros() * 65_536 / 1_000_000) as u32)
