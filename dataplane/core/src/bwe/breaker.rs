@@ -84,10 +84,7 @@ impl Breaker {
         let closes = self.open_until.filter(|until| *until > now).unwrap_or(Time::NEVER);
         let silence = match self.reports {
             Reports::Awaited(since) if now < since + TIMEOUT => since + TIMEOUT,
-            Reports::Awaited(since) => {
-                let (lasts, round) = silent_for(now, since);
-                now + if lasts < OPEN { OPEN.saturating_sub(lasts) } else { round.saturating_sub(lasts) }
-            }
+            Reports::Awaited(since) => silent_round(now, since).1,
             Reports::Unheard | Reports::Answered => Time::NEVER,
         };
         closes.min(silence)
@@ -101,18 +98,18 @@ impl Breaker {
     /// Whether reports came and no longer do. Now and then it is not, for a moment: somebody may be there again.
     pub fn hears_nothing(&self, now: Time) -> bool {
         match self.reports {
-            Reports::Awaited(since) if now >= since + TIMEOUT => silent_for(now, since).0 < OPEN,
+            Reports::Awaited(since) if now >= since + TIMEOUT => silent_round(now, since).0,
             _ => false,
         }
     }
 }
 
-/// How long the present round of only sound and then all again lasts, where nothing is heard of what was sent from `since` on,
-/// and how long each does.
-fn silent_for(now: Time, since: Time) -> (Duration, Duration) {
-    let round = OPEN + ASKED;
-    let silent = now.since(since + TIMEOUT).as_micros() % round.as_micros();
-    (Duration::from_micros(silent as u64), round)
+/// Where nothing is heard of what was sent from `since` on: whether only sound is sent at present, and until when that stays.
+fn silent_round(now: Time, since: Time) -> (bool, Time) {
+    let silent = now.since(since + TIMEOUT).as_micros() % (OPEN + ASKED).as_micros();
+    let began = now - Duration::from_micros(silent as u64);
+    let closes = began + OPEN;
+    if now < closes { (true, closes) } else { (false, closes + ASKED) }
 }
 
 /// The share lost beyond what the path loses whatever is sent, chance included, where `sent` bits per second are sent.
