@@ -73,6 +73,7 @@ class InboundMedia:
         extensions: Extensions | None = None,
         nack: bool = False,
         pli: bool = False,
+        fir: bool = False,
         transport_cc: bool = False,
         remb: bool = False,
         reduced_size: bool = False,
@@ -145,7 +146,7 @@ class DtlsDatagram:
 
 @final
 class ConsentLost:
-    """No authenticated check for 6 s: nothing is sent until ``TransportReady``."""
+    """No authenticated check for 6 s, or for 15 s where reports came: nothing is sent until ``TransportReady``."""
 
     __match_args__ = ("transport",)
     @property

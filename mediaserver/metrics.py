@@ -182,13 +182,26 @@ _TOTALS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
         "Paths moved by an authenticated check.",
         (("in", "path_changes"),),
     ),
+    (
+        "loupe_feedback_unreported_packets",
+        "Packets of publishers that transport-wide feedback had no room for.",
+        (("in", "unreported_in"),),
+    ),
+    (
+        "loupe_subscriptions_refused",
+        "Subscriptions that the data plane refused: source in use, or too many sources sent.",
+        (("out", "subscriptions_refused"),),
+    ),
 )
 
 
 def _delay(parts: list[Delay]) -> Metric:
     """Sums the workers' histograms: (bucket bounds in seconds,
     cumulative counts, sum), the last count being all."""
-    family = HistogramMetricFamily("loupe_forward_delay_seconds", "Time a packet spends in the server.")
+    family = HistogramMetricFamily(
+        "loupe_forward_delay_seconds",
+        "Time a packet spends in the server; packets that waited for their viewer's link are left out.",
+    )
     if not parts:
         return family
     bounds = [str(bound) for bound in parts[0][0]]

@@ -247,6 +247,7 @@ def _inbound(media: InboundMedia) -> _dataplane.InboundMedia:
         extensions=_extensions(media.extensions),
         nack=media.nack,
         pli=media.pli,
+        fir=media.fir,
         transport_cc=media.transport_cc,
         remb=media.remb,
         reduced_size=media.reduced_size,

@@ -239,6 +239,7 @@ class InboundMedia:
     extensions: ExtensionIds
     nack: bool
     pli: bool
+    fir: bool
     transport_cc: bool
     remb: bool
     reduced_size: bool

@@ -119,6 +119,7 @@ def _section(media: RemoteMedia, kind: Kind) -> tuple[LocalMedia, InboundMedia |
         extensions=ids,
         nack="nack" in feedback,
         pli="nack pli" in feedback,
+        fir="ccm fir" in feedback,
         transport_cc="transport-cc" in feedback and ids.transport_cc != 0,
         remb=capabilities.REMB in feedback,
         reduced_size=media.reduced_size,

@@ -61,12 +61,12 @@ def test_the_core_names_no_socket_clock_thread_or_lock() -> None:
         assert not banned.search(without_tests(path)), path
 
 
-def test_unsafe_code_is_in_the_socket_layer_only() -> None:
+def test_unsafe_code_is_in_the_socket_layer_and_in_a_hint_to_the_processor_only() -> None:
     for path in sources("dataplane/*.rs"):
         if re.search(r"\bunsafe\s*(\{|impl|fn)", path.read_text()):
             # An allocator that counts for a test is unsafe by its trait; nothing of it is shipped.
             counts_for_a_test = path.match("dataplane/core/tests/hostile_minute.rs")
-            assert "driver" in path.parts or "loadtest" in path.parts or counts_for_a_test, path
+            assert {"driver", "loadtest", "prefetch"} & set(path.parts) or counts_for_a_test, path
 
 
 def test_wrap_around_is_known_in_one_file_only() -> None:

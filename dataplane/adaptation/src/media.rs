@@ -81,6 +81,7 @@ fn inbound(kind: Kind, codec: Codec, mid: &str, encodings: Vec<Encoding>) -> Inb
         extensions: PUBLISHED,
         nack: true,
         pli: video,
+        fir: false,
         transport_cc: true,
         remb: false,
         reduced_size: true,

@@ -124,6 +124,7 @@ fn inbound(kind: Kind) -> InboundMedia {
         extensions: EXTENSIONS,
         nack: video,
         pli: video,
+        fir: false,
         transport_cc: true,
         remb: false,
         reduced_size: true,

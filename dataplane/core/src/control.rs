@@ -3,10 +3,10 @@
 use crate::ice::IceLite;
 use crate::io::{Command, Handle, IceCredentials, InboundMedia, OutboundMedia, SrtpProfile, Wish};
 use crate::plane::{Entity, Plane};
-use crate::publication::Publication;
+use crate::publication::{Layer, Publication};
 use crate::reports::{REPORT_INTERVAL, own_ssrc};
 use crate::srtp::{InboundSrtp, OutboundSrtp};
-use crate::stats::Drop;
+use crate::stats::{Counter, Drop};
 use crate::subscription::Subscription;
 use crate::transport::{Incoming, Keys, Outgoing, Transport};
 use crate::twcc::ArrivalLog;
@@ -117,6 +117,7 @@ impl Plane {
         let (Ok(inbound), Ok(outbound)) =
             (InboundSrtp::new(profile, inbound), OutboundSrtp::new(profile, outbound))
         else {
+            self.counters.drop(Drop::NoKeys);
             return;
         };
         self.transports[key].keys = Some(Keys::new(inbound, outbound));
@@ -157,6 +158,7 @@ impl Plane {
         let keys = (self.publication_key(publication), self.transport_key(transport));
         let (Some(publication), Some(transport)) = keys else { return };
         if self.handles.contains_key(&handle) || !self.transports[transport].may_send(&media) {
+            self.counters.add(Counter::SubscriptionsRefused, 1);
             return;
         }
         let start = (self.draw() >> 48) as u16;
@@ -202,6 +204,7 @@ impl Plane {
             return;
         }
         publication.muted = muted;
+        publication.layers.iter_mut().for_each(Layer::hide);
         for tap in &mut publication.taps {
             tap.mute(now, muted);
             tap.choose(now, publication.active, muted);
@@ -214,6 +217,10 @@ impl Plane {
         for subscription in publication.subscriptions.clone() {
             // Pictures need a new beginning: what came meanwhile is missing from the viewer's references.
             self.subscriptions[subscription].switch.interrupt();
+            let viewer = self.subscriptions[subscription].transport;
+            if let Some(outgoing) = self.transports[viewer].outgoing.as_deref_mut() {
+                self.counters.drop_many(Drop::Muted, outgoing.pacer.supersede(subscription, 0));
+            }
             self.decide(now, subscription);
         }
     }
@@ -290,15 +297,7 @@ impl Plane {
         if let Some(outgoing) = transport.and_then(|transport| transport.outgoing.as_deref_mut()) {
             outgoing.subscriptions.retain(|(_, other)| *other != key);
             outgoing.pacer.forget(key);
-            if let Some(next) = subscription.seqs.next_out() {
-                outgoing.ended.insert(subscription.media.ssrc, next);
-            }
-            if let Some(ssrc) = subscription.media.rtx_ssrc {
-                outgoing.ended.insert(ssrc, subscription.next_rtx);
-            }
-            if let Some((ssrc, _)) = subscription.media.parity {
-                outgoing.ended.insert(ssrc, subscription.next_parity);
-            }
+            outgoing.ended.extend(subscription.stop());
         }
     }
 

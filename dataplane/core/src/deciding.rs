@@ -7,6 +7,7 @@ use crate::layer::Forwarding;
 use crate::pacing::is_beyond;
 use crate::plane::Plane;
 use crate::publication::Fresh;
+use crate::stats::Drop;
 use crate::units::{SeqNo, Time};
 
 impl Plane {
@@ -92,7 +93,7 @@ impl Plane {
             && is_beyond(outgoing, publication, subscription)
         {
             subscription.switch.cut(now, from);
-            outgoing.pacer.supersede(key, 0);
+            self.counters.drop_many(Drop::Stale, outgoing.pacer.supersede(key, 0));
         }
         if let Some(outgoing) = self.transports[subscription.transport].outgoing.as_deref_mut() {
             outgoing.next_demand = now;

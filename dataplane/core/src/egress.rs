@@ -1,12 +1,14 @@
 //! A packet on its way out to one viewer.
 
 mod again;
+mod header;
 mod lines;
 mod own;
 
 pub use self::again::retransmit;
 
 use self::again::may_resend;
+use self::header::write_extensions;
 use self::lines::switch_lines;
 use self::own::{send_padding, send_parity};
 use crate::history::StoredPacket;
@@ -15,8 +17,7 @@ use crate::layer::Verdict;
 use crate::pacer::{Gate, Pacer, Step, Waiting};
 use crate::publication::{Fresh, Publication};
 use crate::redundancy::{Repeated, is_repaired_in_time};
-use crate::rtp::{ExtensionWriter, FixedHeader, ReceivedExtensions};
-use crate::seq::abs_send_time;
+use crate::rtp::FixedHeader;
 use crate::stats::{Counter, Counters, Drop};
 use crate::subscription::Subscription;
 use crate::transport::{Cause, Transport};
@@ -36,19 +37,24 @@ pub fn forward(
     outbox: &mut Outbox,
     counters: &mut Counters,
 ) {
-    let mut count = |sent: Result<bool, Drop>| match sent {
+    for (index, item) in fresh.iter().enumerate() {
+        let before = subscription.beginnings;
+        let sent = forward_one(now, publication, *item, subscription, transport, outbox, counters);
+        count(sent, counters);
+        if subscription.beginnings != before {
+            for item in overtaking(publication, *item, &fresh[index + 1..]) {
+                let sent = forward_one(now, publication, item, subscription, transport, outbox, counters);
+                count(sent, counters);
+            }
+        }
+    }
+}
+
+fn count(sent: Result<bool, Drop>, counters: &mut Counters) {
+    match sent {
         Ok(true) => counters.add(Counter::RtpOut, 1),
         Ok(false) => {}
         Err(reason) => counters.drop(reason),
-    };
-    for (index, item) in fresh.iter().enumerate() {
-        let before = subscription.beginnings;
-        count(forward_one(now, publication, *item, subscription, transport, outbox));
-        if subscription.beginnings != before {
-            for item in overtaking(publication, *item, &fresh[index + 1..]) {
-                count(forward_one(now, publication, item, subscription, transport, outbox));
-            }
-        }
     }
 }
 
@@ -76,13 +82,18 @@ fn forward_one(
     subscription: &mut Subscription,
     transport: &mut Transport,
     outbox: &mut Outbox,
+    counters: &mut Counters,
 ) -> Result<bool, Drop> {
     // Before the layer decision: a key frame that cannot leave must not count as sent.
     if transport.ice.path().is_none() || transport.keys.is_none() {
         return Err(Drop::NoConsent);
     }
-    let Some(outgoing) = transport.outgoing.as_deref() else { return Err(Drop::NoConsent) };
+    let Some(outgoing) = transport.outgoing.as_deref_mut() else { return Err(Drop::NoConsent) };
     let Some(step) = decide(now, publication, item, subscription, &outgoing.pacer)? else { return Ok(false) };
+    if step == Step::Switch {
+        // What still waits of a higher layer would only delay the new beginning.
+        counters.drop_many(Drop::Stale, outgoing.pacer.supersede(subscription.key, item.layer));
+    }
     let result = leave_or_wait(now, publication, item, step, subscription, transport, outbox);
     if result.is_err() && step == Step::Switch {
         // Nothing began: the next packet that can begin has to.
@@ -117,10 +128,6 @@ fn leave_or_wait(
         }
         return Ok(left);
     }
-    if step == Step::Switch {
-        // What still waits of a higher layer would only delay the new beginning.
-        outgoing.pacer.supersede(subscription.key, item.layer);
-    }
     let (subscription, Fresh { layer, seq, arrival: since, .. }) = (subscription.key, item);
     let waiting = Waiting { subscription, layer, seq, since, step };
     let waits = if still { outgoing.pacer.wait_still(waiting) } else { outgoing.pacer.wait(waiting) };
@@ -140,7 +147,10 @@ fn decide(
         return Ok(forwarded.then_some(Step::Skip));
     }
     let Some(layer) = publication.layers.get(usize::from(item.layer)) else { return Ok(None) };
-    let Some(packet) = layer.history.get(item.seq) else { return Ok(None) };
+    let Some(packet) = layer.history.get(item.seq) else { return Err(Drop::TooOld) };
+    if item.seq < layer.shown_from {
+        return Err(Drop::Muted);
+    }
     let limits = subscription.limits(pacer.gate, publication.media.codec);
     let mut step = match subscription.switch.judge(item.layer, packet.keyframe_start) {
         Verdict::Forward => Step::Forward,
@@ -382,38 +392,4 @@ fn write(
     outgoing.account(now, length, out.cause, subscription.media.extensions.transport_cc != 0);
     outbox.push(path, start);
     Ok(payload)
-}
-
-fn write_extensions(
-    now: Time,
-    (received, packet): (&ReceivedExtensions, &[u8]),
-    subscription: &Subscription,
-    transport_seq: SeqNo,
-    bytes: &mut Vec<u8>,
-) {
-    let ids = &subscription.media.extensions;
-    let mut writer = ExtensionWriter::begin(bytes);
-    if let Some(mid) = &subscription.media.mid {
-        writer.push(ids.mid, mid.as_bytes());
-    }
-    if let Some(level) = received.audio_level {
-        writer.push(ids.audio_level, &[level]);
-    }
-    if let Some(orientation) = received.video_orientation {
-        writer.push(ids.video_orientation, &[orientation]);
-    }
-    for (id, span) in [
-        (ids.abs_capture_time, received.abs_capture_time),
-        (ids.playout_delay, received.playout_delay),
-        (ids.dependency_descriptor, received.dependency_descriptor),
-    ] {
-        if let Some(span) = span {
-            writer.push(id, span.of(packet));
-        }
-    }
-    if ids.abs_send_time != 0 {
-        writer.push(ids.abs_send_time, &abs_send_time(now.micros()).to_be_bytes()[1..]);
-    }
-    writer.push(ids.transport_cc, &transport_seq.wire().to_be_bytes());
-    writer.finish();
 }

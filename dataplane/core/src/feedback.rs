@@ -110,7 +110,11 @@ impl Plane {
     fn answer_nack(&mut self, now: Time, key: usize, nack: &Nack<'_>, most: usize) -> usize {
         let subscription =
             self.transports[key].outgoing.as_deref().and_then(|out| out.subscription(nack.media));
-        let Some(subscription) = subscription else { return 0 };
+        let Some(subscription) = subscription else {
+            let unknown = nack.lost().take(most).count();
+            self.counters.drop_many(Drop::RtxGone, unknown as u64);
+            return unknown;
+        };
         let subscription = &mut self.subscriptions[subscription];
         let publication = &self.publications[subscription.publication];
         let transport = &mut self.transports[key];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::history::{History, Kept, StoredPacket};
-use crate::keyframe::is_keyframe_start;
+use crate::keyframe::{begins, is_keyframe_start};
 use crate::loss::Arrival;
 use crate::publication::{Fresh, KeyframeSeen, Layer, Publication};
 use crate::rtp::{Malformed, ReceivedExtensions, RtpHeader};
@@ -53,7 +53,7 @@ pub fn receive_rtp(
     let (length, known) = unprotect(now, keys, incoming, &header, datagram)?;
     let plain = &mut datagram[..length];
     let extensions = ReceivedExtensions::read(plain, &header, incoming.streams.extensions());
-    note_arrival(now, incoming, &extensions, length);
+    note_arrival(now, incoming, counters, &extensions, length);
     let binding = bind(now, incoming, &header, &extensions, known)?;
     let publication = publications.get_mut(binding.publication).ok_or(Drop::UnknownSource)?;
     let packet = unwrap_rtx(publication, binding, &header, plain)?;
@@ -113,10 +113,17 @@ fn unprotect(
     Ok((opened.map_err(SrtpError::rtp_drop)?.length, Err(replay)))
 }
 
-fn note_arrival(now: Time, incoming: &mut Incoming, extensions: &ReceivedExtensions, length: usize) {
+fn note_arrival(
+    now: Time,
+    incoming: &mut Incoming,
+    counters: &mut Counters,
+    extensions: &ReceivedExtensions,
+    length: usize,
+) {
     if let (Some(arrivals), Some(wire)) = (&mut incoming.arrivals, extensions.transport_cc) {
         let seq = incoming.transport_seqs.unwrap(wire);
-        arrivals.receive(now, seq, length);
+        let fits = arrivals.receive(now, seq, length);
+        counters.add(Counter::UnreportedIn, u64::from(!fits));
     }
 }
 
@@ -208,8 +215,8 @@ fn note_sequence(
     layer.seqs.commit(seq);
     let arrival = layer.loss.receive(now, seq);
     match arrival {
-        // Neither new nor missing: it was here, even if the history no longer shows it.
-        Arrival::Old => return Err(Drop::Duplicate),
+        // Given up, or here before and forgotten: nothing tells which.
+        Arrival::Old => return Err(Drop::TooOld),
         Arrival::Gap(missing) => counters.add(Counter::LostIn, missing),
         Arrival::Filled(Some(round_trip)) if packet.repaired => {
             incoming.round_trip = Some(smooth(incoming.assumed_round_trip(), round_trip));
@@ -258,7 +265,7 @@ fn keep(
     let time = layer.times.unwrap(packet.timestamp);
     let bytes = plain.get(..packet.end).ok_or(Drop::RtpMalformed)?;
     let payload = bytes.get(packet.header_length..).unwrap_or_default();
-    layer.first.get_or_insert(seq);
+    layer.first = Some(layer.first.map_or(seq, |first| first.min(seq)));
     count(now, layer, &packet, bytes.len());
     layer.note_arrival(now, longest_gap);
     if arrival == Arrival::InOrder {
@@ -280,7 +287,7 @@ fn keep(
     if fresh.padding {
         return Ok(accepted);
     }
-    let keyframe_start = is_keyframe_start(codec, payload);
+    let keyframe_start = begins(codec, payload, (seq, time), &layer.history);
     if keyframe_start && layer.last_keyframe.is_none_or(|last| last.time != time) {
         layer.last_keyframe = Some(KeyframeSeen { seq, time, arrival: now });
         layer.keyframes_seen += 1;

@@ -274,6 +274,8 @@ pub struct InboundMedia {
     pub nack: bool,
     /// Whether PLI was negotiated.
     pub pli: bool,
+    /// Whether FIR was negotiated, which is sent where PLI was not.
+    pub fir: bool,
     /// Whether transport-wide feedback was negotiated.
     pub transport_cc: bool,
     /// Whether REMB was negotiated.

@@ -4,6 +4,7 @@
 //! [`plane::Plane::handle_input`] and come out through [`plane::Plane::poll_output`].
 #![forbid(unsafe_code)]
 
+mod ahead;
 pub mod bucket;
 pub mod bwe;
 #[doc(hidden)]

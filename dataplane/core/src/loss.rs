@@ -20,6 +20,9 @@ const GIVE_UP_RECORDED: Duration = Duration::from_secs(6);
 const LATE_RETRY: Duration = Duration::from_millis(300);
 /// Packets of a layer that are asked for so late, at most.
 const MAX_LATE: usize = 128;
+/// The first packet of a stream may have overtaken others that come within this time, and these may be so many.
+const BEGINNING: Duration = Duration::from_millis(100);
+const MAX_OVERTAKEN: u64 = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Missing {
@@ -42,7 +45,7 @@ pub enum Arrival {
     Filled(Option<Duration>),
     /// It filled a gap when only a recording can use it.
     Late,
-    /// Older than the newest and not missed.
+    /// Older than the newest and not missed: given up, or here before.
     Old,
 }
 
@@ -50,6 +53,8 @@ pub enum Arrival {
 #[derive(Debug, Default)]
 pub struct LossLog {
     highest: Option<SeqNo>,
+    /// The lowest number, and when the first packet came.
+    begun: Option<(SeqNo, Time)>,
     missing: Vec<Missing>,
     given_up: u64,
     recorded: bool,
@@ -60,6 +65,7 @@ impl LossLog {
     pub fn receive(&mut self, now: Time, seq: SeqNo) -> Arrival {
         let Some(highest) = self.highest else {
             self.highest = Some(seq);
+            self.begun = Some((seq, now));
             return Arrival::InOrder;
         };
         if seq <= highest {
@@ -75,14 +81,7 @@ impl LossLog {
             self.abandon();
             return Arrival::Gap(gap);
         }
-        let next_request = now + REORDER_TOLERANCE;
-        self.missing.extend((highest.0 + 1..seq.0).map(|seq| Missing {
-            seq: SeqNo(seq),
-            since: now,
-            next_request,
-            tries: 0,
-            late: false,
-        }));
+        self.missing.extend(missing_between(now, highest, seq));
         Arrival::Gap(gap)
     }
 
@@ -97,8 +96,21 @@ impl LossLog {
                 // than the assumed one would never be learnt, since a repeat always precedes the answer.
                 Arrival::Filled((missing.tries > 0).then(|| now.since(missing.since + REORDER_TOLERANCE)))
             }
+            Err(_) if self.was_overtaken(now, seq) => Arrival::Filled(None),
             Err(_) => Arrival::Old,
         }
+    }
+
+    /// Whether the stream begins with this packet and not with the one that came first; then what lies between is missing.
+    fn was_overtaken(&mut self, now: Time, seq: SeqNo) -> bool {
+        let Some((first, at)) = self.begun else { return false };
+        let distance = first.0.saturating_sub(seq.0);
+        if !(1..=MAX_OVERTAKEN).contains(&distance) || now.since(at) > BEGINNING {
+            return false;
+        }
+        self.begun = Some((seq, at));
+        self.missing.splice(..0, missing_between(now, seq, first));
+        true
     }
 
     /// Takes the numbers to request now, lowest first; `round_trip` spaces the repeats.
@@ -158,6 +170,7 @@ impl LossLog {
     pub fn restart(&mut self) {
         self.abandon();
         self.highest = None;
+        self.begun = None;
     }
 
     /// The highest number seen.
@@ -169,6 +182,18 @@ impl LossLog {
     pub fn given_up(&self) -> u64 {
         self.given_up
     }
+}
+
+/// What two neighbours in order of arrival left out, missing from now on.
+fn missing_between(now: Time, low: SeqNo, high: SeqNo) -> impl Iterator<Item = Missing> {
+    let next_request = now + REORDER_TOLERANCE;
+    (low.0 + 1..high.0).map(move |seq| Missing {
+        seq: SeqNo(seq),
+        since: now,
+        next_request,
+        tries: 0,
+        late: false,
+    })
 }
 
 #[cfg(test)]
@@ -208,6 +233,19 @@ mod tests {
         log.receive(Time::ZERO, SeqNo(12));
         assert_eq!(log.receive(Time::from_millis(5), SeqNo(11)), Arrival::Filled(None));
         assert_eq!(log.next_timeout(), Time::NEVER);
+    }
+
+    #[test]
+    fn what_the_first_packet_overtook_belongs_to_the_stream() {
+        let mut log = LossLog::default();
+        log.receive(Time::ZERO, SeqNo(70_000));
+        log.receive(Time::ZERO, SeqNo(70_002));
+        let soon = Time::from_millis(90);
+        assert_eq!(log.receive(soon, SeqNo(69_997)), Arrival::Filled(None));
+        assert_eq!(requested(&mut log, 98), [69_998, 69_999, 70_001]);
+        assert_eq!(log.receive(soon, SeqNo(69_999)), Arrival::Filled(Some(Duration::ZERO)));
+        assert_eq!(log.receive(soon, SeqNo(69_900)), Arrival::Old, "far below");
+        assert_eq!(log.receive(Time::from_millis(101), SeqNo(69_996)), Arrival::Old, "later than that");
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub struct Outbox {
     pub bytes: Vec<u8>,
     /// Runs of datagrams in `bytes`, in sending order.
     pub runs: Vec<Run>,
-    /// When forwarded packets came in and how many at a time: the plane's own measure of its delay.
+    /// When packets that are forwarded at once came in and how many at a time: the plane's own measure of its delay.
     departures: Vec<(Time, u64)>,
 }
 
@@ -71,7 +71,8 @@ impl Outbox {
         self.bytes.len() >= FULL_BYTES || self.runs.len() >= FULL_RUNS
     }
 
-    /// Notes that a packet which came in at `arrival` is forwarded with this outbox.
+    /// Notes that a packet which came in at `arrival` is forwarded with this outbox without having waited for its viewer's
+    /// link: how long that takes is the link's doing.
     pub(crate) fn depart(&mut self, arrival: Time) {
         match self.departures.last_mut() {
             Some((last, count)) if *last == arrival => *count += 1,

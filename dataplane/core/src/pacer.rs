@@ -256,11 +256,19 @@ impl Pacer {
         fits
     }
 
-    /// The lower layer `layer` of a subscription begins: what waits of a higher one, repairs too, is not sent any more.
-    pub fn supersede(&mut self, subscription: usize, layer: u8) {
+    /// The lower layer `layer` of a subscription begins: what waits of a higher one, repairs too, is not sent any more. Gives
+    /// how many packets that were.
+    pub fn supersede(&mut self, subscription: usize, layer: u8) -> u64 {
+        let before = self.waits();
         self.waiting.retain(|waiting| waiting.subscription != subscription || waiting.layer < layer);
         self.stills.retain(|waiting| waiting.subscription != subscription);
         self.forget_repairs(subscription);
+        (before - self.waits()) as u64
+    }
+
+    /// Packets that wait.
+    fn waits(&self) -> usize {
+        self.waiting.len() + self.stills.len() + self.repairs.len() + self.copies.len()
     }
 
     fn forget_repairs(&mut self, subscription: usize) {

@@ -350,6 +350,7 @@ impl Plane {
             if self.outbox.is_full() {
                 break;
             }
+            self.look_ahead(key, cursor);
             cursor += 1;
             let viewer = self.subscriptions[subscription].transport;
             self.watch_reports(now, viewer);

@@ -107,6 +107,8 @@ pub struct Layer {
     pub keyframes_seen: u64,
     /// The last key frame.
     pub last_keyframe: Option<KeyframeSeen>,
+    /// Nothing below this is shown: it was muted, or came before what was.
+    pub shown_from: SeqNo,
     /// The first number of the stream, for the expected count.
     pub first: Option<SeqNo>,
     /// (expected, received) at the last report block.
@@ -138,6 +140,12 @@ impl Layer {
         WireRates::gather(&self.wire_meters, |meter| meter.rate(now))
     }
 
+    /// What came until now was muted: nobody is shown it, not even as the beginning of what follows.
+    pub fn hide(&mut self) {
+        self.shown_from = self.loss.highest().map_or(self.shown_from, |highest| SeqNo(highest.0 + 1));
+        self.last_keyframe = None;
+    }
+
     /// The encoder began anew under another source: the old one's numbers and clock mean nothing for it.
     pub fn restart(&mut self) {
         self.seqs = SeqUnwrapper::default();
@@ -149,6 +157,7 @@ impl Layer {
         self.sender_info = None;
         self.jitter = Jitter::default();
         self.last_keyframe = None;
+        self.shown_from = SeqNo::default();
         self.first = None;
         self.reported = (0, 0);
         self.packets_before = self.packets;

@@ -99,6 +99,11 @@ pub struct OffsetLine {
 }
 
 impl OffsetLine {
+    /// A line that was left at its highest value and goes on.
+    pub fn after(highest: Option<u64>) -> OffsetLine {
+        OffsetLine { offset: 0, highest_out: highest }
+    }
+
     /// A new layer begins: its value `first` shall become `step` after the highest sent, or stay as it is at the start.
     pub fn switch(&mut self, first: u64, step: u64) {
         if let Some(highest) = self.highest_out {
@@ -205,6 +210,13 @@ mod tests {
         line.switch(5, 3_000);
         assert_eq!(line.map(5), 15_000);
         assert_eq!(line.highest(), Some(15_000));
+    }
+
+    #[test]
+    fn a_line_goes_on_where_it_was_left() {
+        let mut line = OffsetLine::after(Some(15_000));
+        line.switch(9_000_000, 3_000);
+        assert_eq!((line.map(9_000_000), line.highest()), (18_000, Some(18_000)));
     }
 
     #[test]

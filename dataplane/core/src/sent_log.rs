@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
+
 use crate::seq::{SeqUnwrapper, Unwrapper};
 use crate::units::{SeqNo, Time};
 
@@ -164,6 +166,13 @@ impl SentLog {
             entry.answered_ms = now_ms;
         }
         Some((out, entry.layer, SeqNo(originals.peek(entry.seq) - UNWRAPPED_FROM)))
+    }
+
+    /// The next packet is about to be noted.
+    pub fn prefetch(&self) {
+        if let Some(newest) = self.numbers.newest().filter(|_| !self.ring.is_empty()) {
+            prefetch(&self.ring[self.index(newest.0 + 1)]);
+        }
     }
 
     fn index(&self, out: u64) -> usize {

@@ -43,7 +43,7 @@ named_counters! {
         DtlsOverflow = "dtls_overflow",
         /// Events beyond the bound of the queue.
         EventOverflow = "event_overflow",
-        /// RTP or RTCP before the keys came.
+        /// RTP or RTCP before the keys came, or keys of a length that is none.
         NoKeys = "no_keys",
         /// RTP that does not parse.
         RtpMalformed = "rtp_malformed",
@@ -59,7 +59,7 @@ named_counters! {
         UnknownPayloadType = "unknown_payload_type",
         /// A packet that the publication already has.
         Duplicate = "duplicate",
-        /// Older than the history.
+        /// Older than what is kept, or than what a viewer began with; or given up.
         TooOld = "too_old",
         /// Padding without payload.
         Padding = "padding",
@@ -67,7 +67,7 @@ named_counters! {
         RtxMalformed = "rtx_malformed",
         /// A packet of a transport over its rate.
         RateLimited = "rate_limited",
-        /// A packet of a muted publication.
+        /// A packet of a publication that was muted when it came, or is.
         Muted = "muted",
         /// For a viewer whose path has no consent.
         NoConsent = "no_consent",
@@ -79,7 +79,7 @@ named_counters! {
         UnwantedLayer = "unwanted_layer",
         /// A retransmission over the viewer's budget.
         RtxBudget = "rtx_budget",
-        /// A retransmission of a packet no longer kept.
+        /// A retransmission of a packet no longer kept, or of a source that is not sent.
         RtxGone = "rtx_gone",
         /// Datagrams that the socket refused.
         SendFailed = "send_failed",
@@ -127,6 +127,10 @@ named_counters! {
         LostIn = "lost_in",
         /// Packets of publishers that stayed missing.
         UnrepairedIn = "unrepaired_in",
+        /// Packets of publishers that the transport-wide feedback has no room for.
+        UnreportedIn = "unreported_in",
+        /// Subscriptions under a source in use, or on a transport that has sent more sources than it may.
+        SubscriptionsRefused = "subscriptions_refused",
     }
 }
 
@@ -180,7 +184,8 @@ impl Counters {
     }
 }
 
-/// Time from socket to socket of forwarded packets, in fixed buckets.
+/// Time from socket to socket of packets that are forwarded as soon as they come, in fixed buckets; what waits for the link of
+/// its viewer is not among them.
 #[derive(Clone, Debug)]
 pub struct DelayHistogram {
     counts: [u64; DelayHistogram::BOUNDS_MICROS.len() + 1],
@@ -246,7 +251,7 @@ pub type Figures = Vec<(&'static str, Figure)>;
 pub struct WorkerStats {
     /// Counts since the start.
     pub counters: Counters,
-    /// Socket-to-socket delay of forwarded packets.
+    /// Socket-to-socket delay of packets that did not wait for their viewer's link.
     pub forward_delay: DelayHistogram,
     /// Seconds of processor time the worker's thread used (the driver fills it in).
     pub busy_seconds: f64,

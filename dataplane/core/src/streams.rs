@@ -290,6 +290,7 @@ mod tests {
             extensions: ExtensionIds::default(),
             nack: true,
             pli: true,
+            fir: false,
             transport_cc: true,
             remb: false,
             reduced_size: true,

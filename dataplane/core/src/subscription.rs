@@ -27,6 +27,21 @@ pub struct ReportSent {
     pub at: Time,
 }
 
+/// Where the lines of a source stopped whose subscription ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// The number after its last.
+    next: SeqNo,
+    /// When it last sent something new.
+    sent_at: Time,
+    /// Its highest timestamp; `None` for repairs and parity, which have those of what they belong to.
+    time: Option<u64>,
+    /// The picture id after its highest.
+    picture_id: Option<SeqNo>,
+    /// Its highest TL0PICIDX.
+    tl0_index: Option<u64>,
+}
+
 /// A subscription.
 #[derive(Debug)]
 pub struct Subscription {
@@ -48,6 +63,8 @@ pub struct Subscription {
     pub stills: Option<Box<Stills>>,
     /// How often something began.
     pub beginnings: u64,
+    /// The first number of sources that sent nothing before.
+    first: SeqNo,
     /// Its line of sequence numbers.
     pub seqs: SequenceMap,
     /// Its line of timestamps.
@@ -58,6 +75,8 @@ pub struct Subscription {
     pub tl0_indices: OffsetLine,
     /// When and at which moment of which layer it last sent something new.
     pub last_sent: Option<(Time, u8, MediaTime)>,
+    /// When its source did so under a subscription before.
+    pub stopped_at: Option<Time>,
     /// What left.
     pub sent: SentLog,
     /// Number of its next retransmission.
@@ -112,11 +131,13 @@ impl Subscription {
             sublayers: Sublayers::default(),
             stills: None,
             beginnings: 0,
+            first,
             seqs: SequenceMap::new(first),
             times: OffsetLine::default(),
             picture_ids: SequenceMap::default(),
             tl0_indices: OffsetLine::default(),
             last_sent: None,
+            stopped_at: None,
             sent: SentLog::new(media.rtx_ssrc.is_some() && media.rtx_payload_type.is_some()),
             next_rtx: first,
             block: None,
@@ -135,17 +156,40 @@ impl Subscription {
         }
     }
 
-    /// Sources that this transport sent before go on where they stopped.
-    pub fn go_on_from(&mut self, ended: &FxHashMap<Ssrc, SeqNo>) {
-        if let Some(next) = ended.get(&self.media.ssrc) {
-            self.seqs = SequenceMap::new(*next);
+    /// Sources that this transport sent before go on where they stopped: to their viewer they are the same ones.
+    pub fn go_on_from(&mut self, ended: &FxHashMap<Ssrc, Stopped>) {
+        if let Some(stopped) = ended.get(&self.media.ssrc) {
+            self.seqs = SequenceMap::new(stopped.next);
+            self.times = OffsetLine::after(stopped.time);
+            self.picture_ids = stopped.picture_id.map(SequenceMap::new).unwrap_or_default();
+            self.tl0_indices = OffsetLine::after(stopped.tl0_index);
+            self.stopped_at = Some(stopped.sent_at);
         }
-        if let Some(next) = self.media.rtx_ssrc.and_then(|ssrc| ended.get(&ssrc)) {
-            self.next_rtx = *next;
+        if let Some(stopped) = self.media.rtx_ssrc.and_then(|ssrc| ended.get(&ssrc)) {
+            self.next_rtx = stopped.next;
         }
-        if let Some(next) = self.media.parity.and_then(|(ssrc, _)| ended.get(&ssrc)) {
-            self.next_parity = *next;
+        if let Some(stopped) = self.media.parity.and_then(|(ssrc, _)| ended.get(&ssrc)) {
+            self.next_parity = stopped.next;
         }
+    }
+
+    /// Where its sources stop, of those that sent something.
+    pub fn stop(&self) -> impl Iterator<Item = (Ssrc, Stopped)> {
+        let stopped = |next| {
+            let sent_at = self.last_sent.map(|(at, ..)| at).unwrap_or_default();
+            Stopped { next, sent_at, time: None, picture_id: None, tl0_index: None }
+        };
+        let media = self.seqs.next_out().filter(|_| self.last_sent.is_some()).map(|next| Stopped {
+            time: self.times.highest(),
+            picture_id: self.picture_ids.next_out(),
+            tl0_index: self.tl0_indices.highest(),
+            ..stopped(next)
+        });
+        let rtx = self.media.rtx_ssrc.zip(Some(self.next_rtx)).filter(|(_, next)| *next != self.first);
+        let parity = self.media.parity.map(|(ssrc, _)| (ssrc, self.next_parity));
+        let own = rtx.into_iter().chain(parity.filter(|(_, next)| *next != self.first));
+        let own = own.map(move |(ssrc, next)| (ssrc, stopped(next)));
+        media.map(|media| (self.media.ssrc, media)).into_iter().chain(own)
     }
 
     /// The highest spatial and temporal layers that are wished for.

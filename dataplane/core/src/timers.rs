@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::io::Event;
+use crate::io::{Event, InboundMedia};
 use crate::plane::Plane;
 use crate::reports::{REPORT_INTERVAL, missing, next_remb, report_block, sender_figures};
-use crate::rtcp::feedback::{MAX_LOST, write_nack, write_pli, write_remb};
+use crate::rtcp::feedback::{MAX_LOST, write_fir, write_nack, write_pli, write_remb};
 use crate::rtcp::report::{write_receiver_report, write_sender_report};
 use crate::rtcp::source::write_cname;
 use crate::rtcp::{Gathering, MAX_REPORT_BLOCKS, begin_compound, write_own_name};
@@ -126,7 +126,7 @@ impl Plane {
         let round_trip = transport.incoming.as_deref().map(Incoming::assumed_round_trip).unwrap_or_default();
         for publication in publications {
             let publication = &mut self.publications[publication];
-            let (nack, pli) = (publication.media.nack, publication.media.pli);
+            let InboundMedia { nack, pli, fir, .. } = publication.media;
             for layer in &mut publication.layers {
                 let given_up = layer.loss.given_up();
                 let lost = missing(now, &mut layer.loss, round_trip);
@@ -138,9 +138,13 @@ impl Plane {
                     lost.chunks(MAX_LOST)
                         .for_each(|lost| packets.add(|out| write_nack(out, ssrc, media, lost)));
                 }
-                if pli && wanted {
+                if wanted && (pli || fir) {
                     self.counters.add(Counter::PlisSent, 1);
-                    packets.add(|out| write_pli(out, ssrc, media));
+                    // Each is a new command, never a repetition of one (RFC 5104 section 4.3.1.1).
+                    let command = (layer.keyframes.sent() % 256) as u8;
+                    packets.add(|out| {
+                        if pli { write_pli(out, ssrc, media) } else { write_fir(out, ssrc, media, command) }
+                    });
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
@@ -17,8 +18,9 @@ use crate::seq::{SeqUnwrapper, Unwrapper24};
 use crate::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay};
 use crate::stats::{Figure, Figures};
 use crate::streams::Streams;
+use crate::subscription::Stopped;
 use crate::twcc::{ArrivalLog, SendHistory};
-use crate::units::{Bitrate, SeqNo, Ssrc, Time};
+use crate::units::{Bitrate, Ssrc, Time};
 
 /// Round trip assumed before the first measurement.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -124,9 +126,9 @@ impl Incoming {
 pub struct Outgoing {
     /// Its subscriptions: source as the viewer knows it, key in the plane's slab.
     pub subscriptions: Vec<(Ssrc, usize)>,
-    /// Next numbers of sources whose subscriptions ended: under the same keys no index may be used twice (RFC 3711
+    /// Sources whose subscriptions ended after they had sent: under the same keys no index may be used twice (RFC 3711
     /// section 9.1), so a source used again goes on where it stopped.
-    pub ended: FxHashMap<Ssrc, SeqNo>,
+    pub ended: FxHashMap<Ssrc, Stopped>,
     /// What left, for transport-wide feedback.
     pub sent: SendHistory,
     /// What the path carries; boxed, since it looks back at many packets.
@@ -260,13 +262,34 @@ impl Transport {
     /// Whether these sources may be sent: none of them is in use here, and there is room to remember where they stop.
     pub fn may_send(&self, media: &OutboundMedia) -> bool {
         let Some(outgoing) = self.outgoing.as_deref() else { return true };
-        let known = |ssrc| outgoing.subscriptions.iter().any(|(live, _)| *live == ssrc);
-        outgoing.ended.len() < MAX_ENDED_SOURCES && !known(media.ssrc)
+        let lives = outgoing.subscriptions.iter().any(|(live, _)| *live == media.ssrc);
+        let fits = outgoing.ended.len() < MAX_ENDED_SOURCES || outgoing.ended.contains_key(&media.ssrc);
+        fits && !lives
     }
 
     /// Whether its peer takes feedback without a report before it.
     pub fn may_reduce_rtcp(&self) -> bool {
         self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
+    }
+
+    /// Something is about to be sent.
+    pub fn prefetch(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.ice);
+        if let Some(keys) = &self.keys {
+            keys.outbound.prefetch();
+        }
+    }
+
+    /// A report is about to come.
+    pub fn prefetch_for_report(&self) {
+        prefetch(&self.outgoing);
+        prefetch(&self.packets_in);
+        prefetch(&self.rtcp);
+        if let Some(keys) = &self.keys {
+            prefetch(&keys.rtcp_replay);
+            keys.inbound.prefetch_for_report();
+        }
     }
 
     /// Whether it has publications.

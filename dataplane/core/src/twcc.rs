@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
+
 use crate::rtcp::TwccBuilder;
 use crate::seq::{SeqUnwrapper, Unwrapper};
 use crate::units::{SeqNo, Time};
@@ -194,6 +196,13 @@ impl SendHistory {
         self.times.commit(now.micros() + UNWRAPPED_FROM);
         self.latest = now;
         self.next = SeqNo(seq.0 + 1);
+    }
+
+    /// The next packet is about to be noted.
+    pub fn prefetch(&self) {
+        if !self.ring.is_empty() {
+            prefetch(&self.ring[self.index(self.next)]);
+        }
     }
 
     /// The number of the next packet.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use loupe_core::ice::Path;
 use loupe_core::io::{Command, Input, Output};
 use loupe_core::plane::{Plane, PlaneConfig};
 use loupe_core::stats::{Drop, WorkerStats};
@@ -258,7 +259,11 @@ fn take_batch(
     let Ok(slots) = receive.receive(socket) else { return 0 };
     let now = clock.now();
     let mut filled = 0;
-    for Received { source, payload, segment, overflowed: total } in slots {
+    let mut slots = slots.peekable();
+    while let Some(Received { source, payload, segment, overflowed: total }) = slots.next() {
+        if let Some(next) = slots.peek() {
+            plane.expect(Path { local, remote: next.source });
+        }
         filled += 1;
         if let Some(total) = total {
             let lost = total.wrapping_sub(*overflowed); // The kernel's counter wraps at 2^32.

@@ -88,7 +88,7 @@ impl PyInboundMedia {
     #[new]
     #[pyo3(signature = (
         *, kind, codec, clock_rate, payload_type, encodings, rtx_payload_type=None, mid=None, extensions=None,
-        nack=false, pli=false, transport_cc=false, remb=false, reduced_size=false
+        nack=false, pli=false, fir=false, transport_cc=false, remb=false, reduced_size=false
     ))]
     #[allow(
         clippy::too_many_arguments,
@@ -106,6 +106,7 @@ impl PyInboundMedia {
         extensions: Option<Bound<'_, PyExtensions>>,
         nack: bool,
         pli: bool,
+        fir: bool,
         transport_cc: bool,
         remb: bool,
         reduced_size: bool,
@@ -125,6 +126,7 @@ impl PyInboundMedia {
             extensions: extensions.map(|extensions| extensions.get().0).unwrap_or_default(),
             nack,
             pli,
+            fir,
             transport_cc,
             remb,
             reduced_size,

@@ -187,7 +187,7 @@ event_class! {
     DtlsDatagram { transport: u64, payload: Payload }
 }
 event_class! {
-    /// No authenticated check for 5 s: nothing is sent until `TransportReady`.
+    /// No authenticated check for 6 s, or for 15 s where reports came: nothing is sent until `TransportReady`.
     ConsentLost { transport: u64 }
 }
 event_class! {

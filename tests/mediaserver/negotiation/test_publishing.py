@@ -52,6 +52,13 @@ def test_remb_stands_in_where_transport_cc_is_not_offered() -> None:
     assert not video.transport_cc
 
 
+def test_full_intra_requests_serve_whom_no_picture_loss_can_be_told() -> None:
+    offer = capture("chromium_publish").replace("a=rtcp-fb:96 nack pli\r\n", "")
+    found = answer_publish(parse_description(offer), permitted=("audio", "video"), partial=True)
+    video = found.inbound[1]
+    assert (video.pli, video.fir) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("name", "audio", "video"),
     [("chromium_publish", True, True), ("ffmpeg", False, True), ("aiortc", False, False)],

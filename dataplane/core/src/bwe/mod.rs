@@ -34,3 +34,19 @@ pub mod volatility;
 
 pub use estimator::{Demand, Estimator};
 pub use probe::Order;
+
+use loupe_prefetch::prefetch;
+
+impl Estimator {
+    /// Packets are about to leave.
+    pub(crate) fn prefetch_for_sending(&self) {
+        prefetch(&self.sent);
+        prefetch(&self.phase);
+    }
+
+    /// A report is about to be told.
+    pub(crate) fn prefetch_for_report(&self) {
+        prefetch(self);
+        self.trail.prefetch();
+    }
+}

@@ -5,6 +5,8 @@
 //! service, and bytes over time is the capacity, exactly and without a probe. Packets in such a row are a *busy run*.
 //! Where the server was idle, arrivals only repeat the distances of sending, and tell a lower bound of the capacity.
 
+use loupe_prefetch::prefetch;
+
 use super::base_delay::BaseDelay;
 use crate::units::{Bitrate, SeqNo};
 
@@ -206,6 +208,13 @@ impl Trail {
         }
         self.base.note(passage.sent, delay);
         self.newest = Some(passage);
+    }
+
+    /// A packet is about to be noted.
+    pub(super) fn prefetch(&self) {
+        if let Some(next) = self.distances.get(self.count % MAX_KEPT) {
+            prefetch(next);
+        }
     }
 
     fn keep(&mut self, ahead: &Passage, next: &Passage) {

@@ -16,11 +16,13 @@ pub(super) fn switch_lines(
 ) {
     subscription.seqs.switch(packet.seq);
     subscription.sent.forget();
-    if let Some((sent_at, old_layer, old_time)) = subscription.last_sent {
+    let last_sent = subscription.last_sent.map(|(at, ..)| at).or(subscription.stopped_at);
+    if let Some(sent_at) = last_sent {
         let clock_rate = publication.media.clock_rate;
         let info = |layer: u8| publication.layers.get(usize::from(layer)).and_then(|layer| layer.sender_info);
-        let aligned = info(layer).zip(info(old_layer)).map(|(new, old)| {
-            old.time_at(new.ntp_at(packet.time, clock_rate), clock_rate) - old_time.0 as i64
+        let aligned = subscription.last_sent.and_then(|(_, old_layer, old_time)| {
+            let (new, old) = info(layer).zip(info(old_layer))?;
+            Some(old.time_at(new.ntp_at(packet.time, clock_rate), clock_rate) - old_time.0 as i64)
         });
         let elapsed = now.since(sent_at).as_micros() as u64;
         let step = timestamp_step(aligned, elapsed, clock_rate);

@@ -1,6 +1,6 @@
 //! Packets that no publisher sent: padding and parity.
 
-use super::write_extensions;
+use super::header::write_extensions;
 use crate::io::Outbox;
 use crate::rtp::{FixedHeader, ReceivedExtensions};
 use crate::stats::Drop;

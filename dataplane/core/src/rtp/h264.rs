@@ -1,5 +1,7 @@
 //! H.264 payloads (RFC 6184): where a key frame begins.
 
+use super::PicturePart;
+
 const IDR_SLICE: u8 = 5;
 const SEQUENCE_PARAMETERS: u8 = 7;
 const STAP_A: u8 = 24;
@@ -9,39 +11,49 @@ const FU_B: u8 = 29;
 /// Most units looked at in one aggregate: parameter sets and the slice come first.
 const MAX_UNITS: usize = 32;
 
-fn is_key_unit(head: u8) -> bool {
-    matches!(head & 0x1f, IDR_SLICE | SEQUENCE_PARAMETERS)
+fn part_of_unit(head: u8) -> PicturePart {
+    match head & 0x1f {
+        SEQUENCE_PARAMETERS => PicturePart::Parameters,
+        IDR_SLICE => PicturePart::RandomAccess,
+        1..IDR_SLICE => PicturePart::Slice,
+        _ => PicturePart::Prefix,
+    }
+}
+
+/// What of its picture a payload holds: the most telling of its units.
+#[inline]
+pub fn picture_part(payload: &[u8]) -> PicturePart {
+    let Some(&head) = payload.first() else { return PicturePart::Prefix };
+    match head & 0x1f {
+        STAP_A => part_of_aggregate(payload.get(1..).unwrap_or_default()),
+        // Two bytes of decoding order number stand before the units (section 5.7.1).
+        STAP_B => part_of_aggregate(payload.get(3..).unwrap_or_default()),
+        FU_A | FU_B => match payload.get(1) {
+            Some(fragment) if fragment & 0x80 != 0 => part_of_unit(*fragment),
+            _ => PicturePart::Slice,
+        },
+        _ => part_of_unit(head),
+    }
 }
 
 /// Whether a payload holds the beginning of an IDR slice or a sequence parameter set.
-///
-/// Encoders for live media send parameter sets right before the IDR picture, so a viewer may join at either; when the
-/// sets come first, the picture that follows is complete with them.
 #[inline]
 pub fn starts_keyframe(payload: &[u8]) -> bool {
-    let Some(&head) = payload.first() else { return false };
-    match head & 0x1f {
-        STAP_A => aggregate_has_key_unit(payload.get(1..).unwrap_or_default()),
-        // Two bytes of decoding order number stand before the units (section 5.7.1).
-        STAP_B => aggregate_has_key_unit(payload.get(3..).unwrap_or_default()),
-        FU_A | FU_B => payload.get(1).is_some_and(|fragment| fragment & 0x80 != 0 && is_key_unit(*fragment)),
-        _ => is_key_unit(head),
-    }
+    picture_part(payload) >= PicturePart::RandomAccess
 }
 
 /// Units with 16 bits of length before each (section 5.7.1); one that leaves the payload ends the search.
-fn aggregate_has_key_unit(mut units: &[u8]) -> bool {
+fn part_of_aggregate(mut units: &[u8]) -> PicturePart {
+    let mut part = PicturePart::Prefix;
     for _ in 0..MAX_UNITS {
-        let Some((length, rest)) = units.split_first_chunk::<2>() else { return false };
+        let Some((length, rest)) = units.split_first_chunk::<2>() else { break };
         let Some((unit, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
-            return false;
+            break;
         };
-        if unit.first().is_some_and(|head| is_key_unit(*head)) {
-            return true;
-        }
+        part = part.max(unit.first().map_or(PicturePart::Prefix, |head| part_of_unit(*head)));
         units = rest;
     }
-    false
+    part
 }
 
 #[cfg(test)]

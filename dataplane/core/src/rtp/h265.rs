@@ -1,5 +1,7 @@
 //! H.265 payloads (RFC 7798): where a key frame begins.
 
+use super::PicturePart;
+
 const AGGREGATE: u8 = 48;
 const FRAGMENT: u8 = 49;
 /// Bytes of the head of a unit, of an aggregate and of a fragment.
@@ -7,41 +9,54 @@ const HEAD_LENGTH: usize = 2;
 /// Most units looked at in one aggregate.
 const MAX_UNITS: usize = 32;
 
-/// BLA, IDR and CRA pictures (16 to 21), video and sequence parameter sets (32, 33).
-fn is_key_type(unit_type: u8) -> bool {
-    matches!(unit_type, 16..=21 | 32 | 33)
+/// BLA, IDR and CRA pictures (16 to 21), video and sequence parameter sets (32, 33); other slices (below 32).
+fn part_of_type(unit_type: u8) -> PicturePart {
+    match unit_type {
+        32 | 33 => PicturePart::Parameters,
+        16..=21 => PicturePart::RandomAccess,
+        0..32 => PicturePart::Slice,
+        _ => PicturePart::Prefix,
+    }
 }
 
 fn unit_type(head: u8) -> u8 {
     head >> 1 & 0x3f
 }
 
-/// Whether a payload holds the beginning of a random access picture or of the parameter sets before it.
+/// What of its picture a payload holds: the most telling of its units.
 #[inline]
-pub fn starts_keyframe(payload: &[u8]) -> bool {
-    let Some((head, content)) = payload.split_first_chunk::<HEAD_LENGTH>() else { return false };
+pub fn picture_part(payload: &[u8]) -> PicturePart {
+    let Some((head, content)) = payload.split_first_chunk::<HEAD_LENGTH>() else {
+        return PicturePart::Prefix;
+    };
     match unit_type(head[0]) {
-        AGGREGATE => aggregate_has_key_unit(content),
-        FRAGMENT => {
-            content.first().is_some_and(|fragment| fragment & 0x80 != 0 && is_key_type(fragment & 0x3f))
-        }
-        unit_type => is_key_type(unit_type),
+        AGGREGATE => part_of_aggregate(content),
+        FRAGMENT => match content.first() {
+            Some(fragment) if fragment & 0x80 != 0 => part_of_type(fragment & 0x3f),
+            _ => PicturePart::Slice,
+        },
+        unit_type => part_of_type(unit_type),
     }
 }
 
+/// Whether a payload holds the beginning of a random access picture or of the parameter sets before it.
+#[inline]
+pub fn starts_keyframe(payload: &[u8]) -> bool {
+    picture_part(payload) >= PicturePart::RandomAccess
+}
+
 /// Units with 16 bits of length before each (section 4.4.2; without DONL, which nobody negotiates for live media).
-fn aggregate_has_key_unit(mut units: &[u8]) -> bool {
+fn part_of_aggregate(mut units: &[u8]) -> PicturePart {
+    let mut part = PicturePart::Prefix;
     for _ in 0..MAX_UNITS {
-        let Some((length, rest)) = units.split_first_chunk::<2>() else { return false };
+        let Some((length, rest)) = units.split_first_chunk::<2>() else { break };
         let Some((unit, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length))) else {
-            return false;
+            break;
         };
-        if unit.first().is_some_and(|head| is_key_type(unit_type(*head))) {
-            return true;
-        }
+        part = part.max(unit.first().map_or(PicturePart::Prefix, |head| part_of_type(unit_type(*head))));
         units = rest;
     }
-    false
+    part
 }
 
 #[cfg(test)]

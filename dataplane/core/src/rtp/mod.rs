@@ -16,3 +16,16 @@ pub mod vp9;
 
 pub use extensions::{Elements, ExtensionWriter, ReceivedExtensions};
 pub use header::{FixedHeader, Malformed, RtpHeader, Span};
+
+/// What of its picture a packet of H.264 or H.265 holds, the less telling first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PicturePart {
+    /// Delimiters, messages and picture parameters.
+    Prefix,
+    /// A slice, or more of one.
+    Slice,
+    /// The beginning of a slice that refers to nothing before it.
+    RandomAccess,
+    /// Parameter sets that all of a sequence needs.
+    Parameters,
+}

@@ -5,6 +5,7 @@ use aws_lc_rs::cipher::{AES_128, EncryptingKey, EncryptionContext, UnboundCipher
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
+use loupe_prefetch::prefetch;
 
 use super::SrtpError;
 use super::kdf::SessionKeys;
@@ -32,6 +33,14 @@ impl Transform {
                 Gcm::new(profile, keys).map(Transform::Gcm)
             }
             SrtpProfile::Aes128CmSha1_80 => CounterMode::new(keys).map(Transform::CounterMode),
+        }
+    }
+
+    /// It is about to be used.
+    pub(super) fn prefetch(&self) {
+        match self {
+            Transform::Gcm(gcm) => prefetch(gcm),
+            Transform::CounterMode(mode) => prefetch(mode),
         }
     }
 

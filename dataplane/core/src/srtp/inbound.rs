@@ -22,6 +22,11 @@ pub struct InboundSrtp {
 }
 
 impl InboundSrtp {
+    /// An RTCP packet is about to be unprotected.
+    pub fn prefetch_for_report(&self) {
+        self.rtcp.prefetch();
+    }
+
     /// From the peer's master key and salt, end to end. Errors: [`SrtpError::KeyLength`].
     pub fn new(profile: SrtpProfile, key_and_salt: &[u8]) -> Result<InboundSrtp, SrtpError> {
         let (media, control) = session_keys(profile, key_and_salt)?;

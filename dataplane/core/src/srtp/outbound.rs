@@ -34,6 +34,11 @@ impl OutboundSrtp {
         self.rtp.tag_length()
     }
 
+    /// A packet is about to be protected.
+    pub fn prefetch(&self) {
+        self.rtp.prefetch();
+    }
+
     /// Protects the RTP packet `arena[start..]` and appends its tag (RFC 3711 section 3.3, RFC 7714 section 8).
     ///
     /// `index` is the packet's unwrapped sequence number, whose upper bits are the rollover counter: a stream must

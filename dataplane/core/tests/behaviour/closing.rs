@@ -1,9 +1,10 @@
 //! Whatever is closed in whatever order, with media on its way: nothing is left in any map, and nothing panics.
 
-use crate::support::media::{camera, microphone, picture, sound};
+use crate::support::media::{camera, microphone, picture, protected_picture, sound};
 use crate::support::{World, millis};
 use loupe_core::census::Census;
 use loupe_core::io::{Command, Handle};
+use loupe_core::stats::Counter;
 
 /// Two peers, each publishing picture and sound, each subscribed to the other's: ten handles.
 fn meeting(seed: u64) -> (World, Vec<Handle>) {
@@ -112,7 +113,7 @@ fn a_transport_takes_everything_of_it_along() {
 }
 
 #[test]
-fn numbers_of_the_closed_may_be_used_again() {
+fn who_comes_after_all_have_left_is_served() {
     let (mut world, handles) = meeting(5);
     for handle in &handles {
         close(&mut world, *handle);
@@ -124,4 +125,36 @@ fn numbers_of_the_closed_may_be_used_again() {
     world.subscribe(publication, viewer, picture(2_000));
     world.run(millis(1_000));
     assert!(world.line(viewer, 0).frames().len() > 25);
+}
+
+/// A source that never sent needs no remembering, and one that did has one entry, however often it is used.
+#[test]
+fn a_viewer_may_be_offered_as_much_as_comes_and_goes() {
+    let mut world = World::new(6);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    let silent = world.publish(publisher, camera(1_000));
+    world.peer(publisher).publisher.sources[0].flowing = false;
+    for number in 0..5_000 {
+        let (subscription, _) = world.subscribe(silent, viewer, protected_picture(10_000 + 3 * number));
+        close(&mut world, subscription);
+    }
+    let flowing = world.publish(publisher, camera(1_300));
+    for _ in 0..3 {
+        let (subscription, _) = world.subscribe(flowing, viewer, picture(10_000));
+        world.run(millis(300));
+        close(&mut world, subscription);
+    }
+    assert_eq!(world.count(Counter::SubscriptionsRefused), 0);
+    assert!(world.line(viewer, 0).frames().len() > 20);
+}
+
+#[test]
+fn a_source_in_use_is_refused_and_counted() {
+    let mut world = small_meeting();
+    let publication = world.publish(0, camera(3_000));
+    let before = world.plane.census();
+    world.subscribe(publication, 1, picture(5_000));
+    assert_eq!(world.count(Counter::SubscriptionsRefused), 1);
+    assert_eq!(world.plane.census(), before);
 }

@@ -88,3 +88,24 @@ fn sound_is_never_asked_and_what_is_gone_has_no_effect() {
     world.command(Command::RequestKeyframe { publication: Handle(999) });
     assert_eq!(asked(&mut world, 1_000), []);
 }
+
+#[test]
+fn a_publisher_that_agreed_to_full_intra_requests_alone_gets_them_as_commands_of_their_own() {
+    let mut world = World::new(9);
+    let publisher = world.join();
+    world.run(millis(300));
+    let mut media = camera(1_000);
+    (media.inbound.pli, media.inbound.fir) = (false, true);
+    let publication = world.publish(publisher, media);
+    world.run(millis(1_000));
+    for number in 0..3 {
+        let viewer = world.join();
+        world.run(millis(700));
+        world.subscribe(publication, viewer, picture(2_000 + 10 * number));
+        world.run(millis(300));
+        assert!(world.line(viewer, 0).received[0].content().keyframe, "viewer {viewer}");
+    }
+    let publisher = &world.peer(publisher).publisher;
+    assert_eq!(publisher.firs, [(1_000, 1), (1_000, 2), (1_000, 3)]);
+    assert_eq!(publisher.plis, []);
+}

@@ -1,8 +1,11 @@
 //! A viewer that joins in the middle: the publisher is asked for a key frame within its throttle, and the first packet
 //! the viewer gets begins one.
 
+use crate::support::content::Numbers;
 use crate::support::media::{camera, microphone, picture, sound};
 use crate::support::{World, clean, lossy, millis, outage};
+use loupe_core::io::Command;
+use loupe_core::stats::Drop;
 use loupe_core::units::Time;
 use loupe_netem::{Loss, profiles};
 
@@ -146,11 +149,66 @@ fn a_source_that_is_used_again_goes_on_where_it_stopped() {
     for _ in 0..3 {
         let (subscription, _) = world.subscribe(publication, viewer, picture(2_000));
         world.run(millis(2_000));
-        world.command(loupe_core::io::Command::Close { handle: subscription });
+        world.command(Command::Close { handle: subscription });
         world.run(millis(200));
     }
     // All lines of the viewer have one source: its first takes what they all get.
     let seqs: Vec<u64> = world.line(viewer, 0).received.iter().map(|packet| packet.seq).collect();
     assert!(seqs.len() > 600, "{} packets", seqs.len());
     assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "one unbroken line");
+}
+
+/// Frames of the viewer's first line around the moment when something else fed it: time, picture id and TL0PICIDX.
+fn seam(world: &World, viewer: usize, at: Time) -> [(Time, u64, u64, Numbers); 2] {
+    let received = &world.line(viewer, 0).received;
+    let next = received.iter().position(|packet| packet.at >= at).expect("it came");
+    [next - 1, next].map(|index| {
+        let packet = &received[index];
+        (packet.at, packet.seq, packet.time, packet.numbers())
+    })
+}
+
+#[test]
+fn another_publication_under_a_source_that_is_used_again_goes_on_in_all_its_numbers() {
+    let (mut world, first) = begin(10, Loss::None);
+    let (other, viewer) = (world.join(), world.join());
+    world.run(millis(200));
+    let second = world.publish(other, camera(1_300));
+    // An encoder of its own, whose numbers lie below those of the first.
+    let source = &mut world.peer(other).publisher.sources[0];
+    (source.clock_offset, source.index) = (77, 300);
+    source.numbers = Numbers { picture_id: 11, tl0_pic_idx: 3, ..source.numbers };
+    let (subscription, _) = world.subscribe(first, viewer, picture(2_000));
+    world.run(millis(3_000));
+    world.command(Command::Close { handle: subscription });
+    world.run(millis(700));
+    let again = world.now;
+    world.subscribe(second, viewer, picture(2_000));
+    world.run(millis(1_000));
+    let [before, after] = seam(&world, viewer, again);
+    assert_eq!(after.1, before.1 + 1);
+    let elapsed = after.0.since(before.0).as_micros() as u64 * 90 / 1_000;
+    assert!((after.2 - before.2).abs_diff(elapsed) < 300, "{} ticks, {elapsed}", after.2 - before.2);
+    assert_eq!(after.3.picture_id, (before.3.picture_id + 1) & 0x7fff);
+    assert_eq!(after.3.tl0_pic_idx, before.3.tl0_pic_idx.wrapping_add(1));
+}
+
+#[test]
+fn what_was_overtaken_at_the_beginning_of_a_stream_is_shown() {
+    let mut world = World::new(11);
+    let (publisher, viewer) = (world.join(), world.join());
+    world.run(millis(300));
+    let publication = world.publish(publisher, camera(1_000));
+    world.subscribe(publication, viewer, picture(2_000));
+    let (now, peer) = (world.now, world.peer(publisher));
+    let source = &mut peer.publisher.sources[0];
+    let mut packets = source.next_frame(now, &mut peer.publisher.next_transport_seq);
+    // The first of the key frame comes last.
+    packets.rotate_left(1);
+    let datagrams: Vec<_> = packets.into_iter().map(|(it, index)| peer.wire.protect_rtp(it, index)).collect();
+    datagrams.into_iter().for_each(|datagram| world.send(publisher, datagram));
+    world.run(millis(1_000));
+    let frames = world.line(viewer, 0).frames();
+    assert_eq!((frames[0].1, frames[0].2), (0, true), "the first frame, whole");
+    assert_eq!([Drop::Duplicate, Drop::TooOld].map(|reason| world.dropped(reason)), [0, 0]);
 }

@@ -27,6 +27,7 @@ mod mute;
 mod nack;
 mod other_reports;
 mod pacing;
+mod parameter_sets;
 mod path_change;
 mod protection;
 mod redundancy;

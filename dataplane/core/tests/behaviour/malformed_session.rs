@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::support::media::{camera, microphone, picture, simulcast, sound};
 use crate::support::wire::address;
-use crate::support::{World, millis};
-use loupe_core::io::Event;
+use crate::support::{World, clean, millis};
+use loupe_core::io::{Command, Event, SrtpProfile};
 use loupe_core::rtp::RtpHeader;
 use loupe_core::stats::Drop;
 use loupe_core::units::Time;
@@ -172,4 +172,15 @@ fn as_encrypted_media() {
     }
     assert_eq!(world.peer(3).wire.refused, 0, "what was accepted reaches its viewer sound");
     assert_unharmed(&mut world);
+}
+
+#[test]
+fn keys_of_a_length_that_is_none_are_counted_and_leave_no_media() {
+    let mut world = World::new(1);
+    let peer = world.join_without_keys(clean(10), clean(10));
+    let transport = world.peer(peer).handle;
+    let (inbound, outbound) = (vec![1; 28], vec![2; 27]);
+    let profile = SrtpProfile::AeadAes128Gcm;
+    world.command(Command::SetSrtp { transport, profile, inbound, outbound });
+    assert_eq!(world.dropped(Drop::NoKeys), 1);
 }

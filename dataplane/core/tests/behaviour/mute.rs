@@ -129,3 +129,22 @@ fn muting_twice_is_muting_once() {
     let line = world.line(1, 0);
     assert!(line.holes().is_empty() && line.frames().len() > 110, "{} frames", line.frames().len());
 }
+
+#[test]
+fn who_joins_after_the_end_of_a_mute_sees_nothing_from_before_it() {
+    let (mut world, [video, _]) = begin(7);
+    mute(&mut world, video, true);
+    world.run(millis(300));
+    world.peer(0).publisher.sources[0].keyframe_wanted = true;
+    world.run(millis(60));
+    let hidden = world.peer(0).publisher.sources[0].frame;
+    let viewer = world.join();
+    world.run(millis(60));
+    mute(&mut world, video, false);
+    world.subscribe(video, viewer, picture(2_200));
+    world.run(millis(1_000));
+    let line = world.line(viewer, 0);
+    let first = line.received[0].content();
+    assert!(first.keyframe && first.frame > hidden, "frame {}, of which {hidden} were hidden", first.frame);
+    assert!(line.frames().len() > 20);
+}

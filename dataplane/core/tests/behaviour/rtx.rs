@@ -180,3 +180,13 @@ fn a_source_without_repair_stream_is_not_repaired() {
     world.run(millis(500));
     assert_eq!((world.count(Counter::RtxOut), world.dropped(Drop::RtxGone)), (0, 1));
 }
+
+#[test]
+fn what_is_asked_of_a_source_that_nobody_is_sent_is_counted() {
+    let mut world = run(12, Loss::None, 500);
+    let mut bytes = Vec::new();
+    write_nack(&mut bytes, Ssrc(7), Ssrc(9_999), &[1, 2, 300]);
+    world.peer(1).say(bytes);
+    world.run(millis(100));
+    assert_eq!((world.dropped(Drop::RtxGone), world.count(Counter::RtxOut)), (3, 0));
+}

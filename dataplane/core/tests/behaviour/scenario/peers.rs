@@ -60,6 +60,7 @@ pub fn inbound(publication: u8, codec: u8, layers: u8, signalled: bool) -> Inbou
         extensions: EXTENSIONS,
         nack: true,
         pli: true,
+        fir: true,
         transport_cc: publication.is_multiple_of(2),
         remb: true,
         reduced_size: publication.is_multiple_of(2),

@@ -59,6 +59,7 @@ fn inbound(kind: Kind, mid: &str) -> InboundMedia {
         extensions: PUBLISHED,
         nack: video,
         pli: video,
+        fir: false,
         transport_cc: true,
         remb: false,
         reduced_size: true,

@@ -29,6 +29,8 @@ pub struct Publisher {
     pub next_transport_seq: u16,
     pub nacked: Vec<(Time, u16)>,
     pub plis: Vec<(Time, u32)>,
+    /// Source and command number.
+    pub firs: Vec<(u32, u8)>,
     pub feedback: Vec<FeedbackSeen>,
     pub blocks: Vec<(Time, ReportBlock)>,
     pub rembs: Vec<(Time, u64)>,
@@ -46,6 +48,7 @@ impl Publisher {
             next_transport_seq: 65_400,
             nacked: Vec::new(),
             plis: Vec::new(),
+            firs: Vec::new(),
             feedback: Vec::new(),
             blocks: Vec::new(),
             rembs: Vec::new(),
@@ -118,6 +121,13 @@ impl Publisher {
         (!bytes.is_empty()).then_some(bytes)
     }
 
+    fn refresh(&mut self, media: Ssrc) {
+        let source = self.sources.iter_mut().find(|source| source.ssrc == media.0);
+        if let Some(source) = source.filter(|_| self.obedient) {
+            source.keyframe_wanted = true;
+        }
+    }
+
     pub fn receive_rtcp(&mut self, now: Time, packet: &Rtcp<'_>) {
         match packet {
             Rtcp::Nack(nack) => {
@@ -130,9 +140,12 @@ impl Publisher {
             }
             Rtcp::Pli(pli) => {
                 self.plis.push((now, pli.media.0));
-                let source = self.sources.iter_mut().find(|source| source.ssrc == pli.media.0);
-                if let Some(source) = source.filter(|_| self.obedient) {
-                    source.keyframe_wanted = true;
+                self.refresh(pli.media);
+            }
+            Rtcp::Fir(fir) => {
+                for (media, command) in fir.requests() {
+                    self.firs.push((media.0, command));
+                    self.refresh(media);
                 }
             }
             Rtcp::TransportFeedback(feedback) => self.feedback.push(FeedbackSeen {

@@ -1,0 +1,47 @@
+//! Memory is asked for the next viewers' state while one viewer is served. What a worker sends to a hundred others has
+//! pushed it out of the caches, and to wait for it, piece after piece, would cost more than all that is done with it.
+//!
+//! A piece is found through the one before it, so that each is asked for one viewer earlier than what it points to.
+
+use loupe_prefetch::prefetch;
+
+use crate::ice::Path;
+use crate::plane::Plane;
+
+impl Plane {
+    /// Looks at the viewers behind the one at `cursor` of a publication.
+    pub(crate) fn look_ahead(&self, publication: usize, cursor: usize) {
+        let viewers = self.publications[publication].subscriptions.get(cursor + 1..).unwrap_or_default();
+        let subscription = |place: usize| self.subscriptions.get(*viewers.get(place)?);
+        let transport = |place: usize| self.transports.get(subscription(place)?.transport);
+        if let Some(subscription) = subscription(3) {
+            prefetch(subscription);
+        }
+        if let Some(transport) = transport(2) {
+            transport.prefetch();
+        }
+        if let Some(outgoing) = transport(1).and_then(|it| it.outgoing.as_deref()) {
+            prefetch(outgoing);
+            outgoing.bandwidth.prefetch_for_sending();
+        }
+        if let Some(subscription) = subscription(0) {
+            subscription.sent.prefetch();
+        }
+        if let Some(outgoing) = transport(0).and_then(|it| it.outgoing.as_deref()) {
+            outgoing.sent.prefetch();
+        }
+    }
+
+    /// The next datagram is one from `path`.
+    pub fn expect(&self, path: Path) {
+        let Some(transport) = self.addresses.get(&path).and_then(|key| self.transports.get(*key)) else {
+            return;
+        };
+        transport.prefetch_for_report();
+        if let Some(outgoing) = transport.outgoing.as_deref() {
+            prefetch(outgoing);
+            outgoing.bandwidth.prefetch_for_report();
+            outgoing.sent.prefetch();
+        }
+    }
+}
