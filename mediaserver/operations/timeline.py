@@ -1,9 +1,14 @@
-"""What happened in a room from one second to the next: two pictures of it compared. Pure."""
+"""What happened in a room from one second to the next: two pictures of it compared. Pure.
+
+Three of these values for each viewer are made every second: structs cost a tenth of frozen data classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from mediaserver.layers import Reason
 from mediaserver.operations.model import Sample, TimelineEvent, TimelineKind, ViewSample
@@ -11,8 +16,7 @@ from mediaserver.room import Room
 from mediaserver.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarded:
+class Forwarded(Struct, frozen=True, gc=False):
     """What of a publication goes to one viewer, and why not more."""
 
     layer: int | None
@@ -21,8 +25,7 @@ class Forwarded:
     """None before anything was chosen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Struct, frozen=True, gc=False):
     """One participant as the timeline sees them."""
 
     role: str
@@ -34,8 +37,7 @@ class Seat:
     """By publication."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True, gc=False):
     """One publication as the timeline sees it."""
 
     participant: str

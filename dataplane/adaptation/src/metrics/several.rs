@@ -152,8 +152,7 @@ fn weighted(views: &[View<'_>], carried: &[f64]) -> Option<f64> {
         own.map(|it| it.priority).fold(0.0, f64::max)
     };
     let weights: Vec<f64> = views.iter().map(weight).collect();
-    let greatest = weights.iter().copied().fold(0.0, f64::max);
-    let first = weights.iter().position(|weight| *weight == greatest)?;
+    let (first, greatest) = weights.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let others: Vec<f64> = carried
         .iter()
         .zip(&weights)
