@@ -478,13 +478,11 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         raise InvalidSettings(f"{file}: {error}") from None
 
 
-_OTHER_VARIABLES = frozenset(
-    {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
-)
+_OTHER_VARIABLES = {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
 
 
 def _refuse_unknown_environment() -> None:
-    # pydantic-settings ignores variables whose first part is no field; a misspelt key must not pass in silence.
+    # pydantic-settings ignores variables whose first part is no field; no misspelt key may pass in silence.
     known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
         ours = variable.startswith("LOUPE_") and variable not in _OTHER_VARIABLES
