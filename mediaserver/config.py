@@ -162,8 +162,7 @@ ApplicationTitle: TypeAlias = Annotated[str, Field(pattern=r"^[!-\[\]-~][ -\[\]-
 
 
 class Archive(Section):
-    """The hospital's DICOM archive (PACS), where the review page may send DICOM objects to; without ``host``
-    nowhere."""
+    """The hospital's DICOM archive (PACS), to which the review page may send; without ``host`` to none."""
 
     host: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     port: Port = 104
@@ -209,8 +208,7 @@ class Limits(Section):
 
 
 class Tokens(Section):
-    """How long a join token lives; its secret is a file
-    in the data folder, or ``secret`` from a secret file."""
+    """How long a join token lives; its secret: a file in the data folder, or ``secret`` of a secret file."""
 
     lifetime_seconds: Annotated[int, Field(ge=10, le=600)] = 600
     secret: SecretStr | None = None
@@ -404,8 +402,7 @@ def load(overrides: Mapping[str, Any] | None = None, file: Path | None = None) -
 
 
 def first_start(settings: Settings) -> tuple[Path, ...]:
-    """Makes the data folder, a commented ``loupe.toml`` and
-    the token secret where missing; returns what it made.
+    """Makes the data folder, a commented ``loupe.toml`` and the token secret where missing; says which.
 
     Raises ``InvalidSettings`` when the folder cannot be written.
     """
@@ -481,14 +478,11 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         raise InvalidSettings(f"{file}: {error}") from None
 
 
-_OTHER_VARIABLES = frozenset(
-    {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
-)
+_OTHER_VARIABLES = {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}
 
 
 def _refuse_unknown_environment() -> None:
-    # pydantic-settings ignores variables whose first part
-    # is no field; a misspelt key must not pass in silence.
+    # pydantic-settings ignores variables whose first part is no field; no misspelt key may pass in silence.
     known = {f"LOUPE_{name.upper()}" for name in Settings.model_fields}
     for variable in os.environ:
         ours = variable.startswith("LOUPE_") and variable not in _OTHER_VARIABLES

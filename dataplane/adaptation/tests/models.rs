@@ -147,7 +147,8 @@ fn who_knows_the_link_reacts_in_the_time_that_it_takes() {
     let step = scenario(60.0, down, moments);
     let (informed, fixed) = (play(&step, 1, &mut Informed), play(&step, 1, &mut Fixed(2)));
     for (name, least, most) in [
-        ("convergence_s@fall", 0.1, 0.6),
+        // The oracle leaves the second temporal layer out until the queue has drained.
+        ("convergence_s@fall", 0.1, 1.0),
         ("convergence_s@rise", 0.1, 0.6),
         ("recovery_s@rise", 0.1, 0.6),
         // 0.1 s of 1.9 Mbit/s fill the queue of 300 ms; 84 of 300 kbit/s are left to drain it.

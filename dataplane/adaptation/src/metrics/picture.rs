@@ -87,7 +87,8 @@ fn standstill(
         let within = Window { from: stood.from.max(window.from), to: stood.to.min(window.to) };
         let inside = within.length() - excused(&within);
         let length = freeze.length - excused(&stood);
-        if inside <= 0.0 {
+        // What an announced pause leaves of a standstill must be long enough to be one by itself.
+        if inside <= 0.0 || length < FREEZE_BEYOND {
             continue;
         }
         if length > PAUSE {
