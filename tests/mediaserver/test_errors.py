@@ -19,13 +19,14 @@ def test_codes_are_unique_and_stable() -> None:
         "limit_reached", "malformed_cursor", "history_unavailable",
         "transport_failed", "worker_gone", "invalid_settings",
         "recording_off", "already_recording", "not_recording",
+        "thumbnails_off", "picture_not_watched", "no_picture_yet",
     }  # fmt: skip
 
 
 def test_what_may_be_tried_again() -> None:
     assert {leaf.code for leaf in leaves() if leaf.retryable} == {
         "room_full", "draining", "nothing_published", "transport_failed", "worker_gone",
-        "history_unavailable",
+        "history_unavailable", "no_picture_yet",
     }  # fmt: skip
 
 
