@@ -62,16 +62,7 @@ fn a_picture_comes_back_at_a_key_frame_in_one_line_of_numbers() {
 #[test]
 fn a_picture_without_sound_comes_back_however_long_nothing_was_sent_or_heard() {
     for (seed, transport_cc) in [(7, true), (8, false)] {
-        let mut world = World::new(seed);
-        let (publisher, viewer) = (world.join(), world.join());
-        world.run(millis(300));
-        let video = world.publish(publisher, camera(1_000));
-        let mut line = picture(2_000);
-        if !transport_cc {
-            line.media.extensions.transport_cc = 0;
-        }
-        world.subscribe(video, viewer, line);
-        world.run(millis(3_000));
+        let (mut world, viewer, video) = World::with_camera_alone(seed, transport_cc);
         mute(&mut world, video, true);
         world.run(millis(40_000));
         mute(&mut world, video, false);

@@ -62,16 +62,7 @@ fn a_path_that_is_asked_in_vain_is_told_to_be_silent_all_the_while() {
 #[test]
 fn who_is_sent_pictures_alone_is_found_again_after_a_long_time_without_reports() {
     for (seed, transport_cc) in [(5, true), (6, false)] {
-        let mut world = World::new(seed);
-        let (publisher, viewer) = (world.join(), world.join());
-        world.run(millis(300));
-        let video = world.publish(publisher, camera(1_000));
-        let mut line = picture(2_000);
-        if !transport_cc {
-            line.media.extensions.transport_cc = 0;
-        }
-        world.subscribe(video, viewer, line);
-        world.run(millis(3_000));
+        let (mut world, viewer, _) = World::with_camera_alone(seed, transport_cc);
         let heard = |world: &mut World, heard: bool| {
             let viewer = &mut world.peer(viewer).viewer;
             (viewer.reports, viewer.feedback) = (heard, heard && transport_cc);

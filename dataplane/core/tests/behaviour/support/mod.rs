@@ -143,6 +143,22 @@ impl World {
         self.join_by(clean(10), clean(10))
     }
 
+    /// A camera at one viewer and nothing else, for three seconds: the world, the viewer and the publication. Without
+    /// `transport_cc` the viewer sends plain reports.
+    pub fn with_camera_alone(seed: u64, transport_cc: bool) -> (World, usize, Handle) {
+        let mut world = World::new(seed);
+        let (publisher, viewer) = (world.join(), world.join());
+        world.run(millis(300));
+        let video = world.publish(publisher, media::camera(1_000));
+        let mut line = media::picture(2_000);
+        if !transport_cc {
+            line.media.extensions.transport_cc = 0;
+        }
+        world.subscribe(video, viewer, line);
+        world.run(millis(3_000));
+        (world, viewer, video)
+    }
+
     pub fn publish(&mut self, peer: usize, media: Media) -> Handle {
         let publication = self.handle();
         let transport = self.ends[peer].peer.handle;
