@@ -34,6 +34,15 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert running.stop() == 0, running.log.read_text()[-4000:]
 
 
+async def enter_by(
+    chromium: Browser, server: Server, link: str, pictures: Path, *, language: str = "vi", wide: bool = True
+) -> Visitor:
+    """Through the lobby into the room."""
+    visitor = await Visitor.open(chromium, server, link, language=language, wide=wide, pictures=pictures)
+    await visitor.page.click(".button.main.big")
+    return visitor
+
+
 async def test_an_interrupted_recording_is_said_in_words_with_a_button_to_go_on(
     chromium: Browser, keyed: Server, tmp_path: Path
 ) -> None:
@@ -43,9 +52,7 @@ async def test_an_interrupted_recording_is_said_in_words_with_a_button_to_go_on(
 
     async def enter(*, wide: bool) -> Visitor:
         link = keyed.page("theatre", room, Role.STAFF, "Đd Mai")
-        theatre = await Visitor.open(chromium, keyed, link, language="vi", wide=wide, pictures=tmp_path)
-        await theatre.page.click(".button.main.big")
-        return theatre
+        return await enter_by(chromium, keyed, link, tmp_path, wide=wide)
 
     async def leave(theatre: Visitor) -> None:
         await theatre.page.get_by_role("button", name="Rời").click()
@@ -65,15 +72,8 @@ async def test_an_interrupted_recording_is_said_in_words_with_a_button_to_go_on(
     again = await enter(wide=False)
     await expect(banner(again)).to_contain_text("HIỆN KHÔNG ĐƯỢC GHI")
     await again.picture("recording-interrupted-narrow")
-    observer = await Visitor.open(
-        chromium,
-        keyed,
-        keyed.page("observe", room, Role.OBSERVER, "Sv Lan"),
-        language="en",
-        wide=True,
-        pictures=tmp_path,
-    )
-    await observer.page.click(".button.main.big")
+    link = keyed.page("observe", room, Role.OBSERVER, "Sv Lan")
+    observer = await enter_by(chromium, keyed, link, tmp_path, language="en")
     await again.page.get_by_role("button", name="Ghi tiếp").click()
     await expect(again.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
     await expect(observer.page.locator(".recording")).to_contain_text("RECORDING")
@@ -95,11 +95,9 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
     async with Client(keyed) as http:
         case = await procedure(http, room)
     link = keyed.page("theatre", room, Role.STAFF, "Đd Mai")
-    theatre = await Visitor.open(chromium, keyed, link, language="vi", wide=True, pictures=tmp_path)
-    await theatre.page.click(".button.main.big")
+    theatre = await enter_by(chromium, keyed, link, tmp_path)
     watching = keyed.page("observe", room, Role.OBSERVER, "Sv Lan")
-    observer = await Visitor.open(chromium, keyed, watching, language="en", wide=True, pictures=tmp_path)
-    await observer.page.click(".button.main.big")
+    observer = await enter_by(chromium, keyed, watching, tmp_path, language="en")
     await expect(observer.page.locator(".recording")).to_have_attribute("data-recording", "false")
     await theatre.page.get_by_role("button", name="Bắt đầu ghi hình").click()
     for visitor, words in ((theatre, "ĐANG GHI HÌNH"), (observer, "RECORDING")):
@@ -110,15 +108,8 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
         ground = await mark.evaluate("element => getComputedStyle(element).backgroundColor")
         red, green, blue = (int(part) for part in ground[4:-1].split(","))
         assert red > 2 * max(green, blue), ground
-    late = await Visitor.open(
-        chromium,
-        keyed,
-        keyed.page("consult", room, Role.SPECIALIST, "Bs Hà"),
-        language="vi",
-        wide=True,
-        pictures=tmp_path,
-    )
-    await late.page.click(".button.main.big")
+    link = keyed.page("consult", room, Role.SPECIALIST, "Bs Hà")
+    late = await enter_by(chromium, keyed, link, tmp_path)
     await expect(late.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
     await theatre.page.get_by_role("button", name="Dừng ghi hình").click()
     await expect(observer.page.locator(".recording")).to_have_attribute("data-recording", "false")
