@@ -24,8 +24,10 @@ CALM_EXCESS = 1.05
 DIP_EXCESS = 1.12
 DIP_SECONDS = 1.0
 """So far, and for so long, while the estimate dips and nothing waits or is lost: noise of the measurement."""
+REPORTED_EXCESS = 1.15
+"""The same where the estimate is the viewer's own: the plane sends no more than 1.2 times as much."""
 CALM_QUEUE_SECONDS = 0.03
-CALM_REPORTED_SECONDS = 0.25
+CALM_REPORTED_SECONDS = 0.12
 """The same where a queue is only guessed from round trips: a viewer's own slowness is in them."""
 CALM_LOSS = 0.01
 LATE_REPAIR_SECONDS = 0.4
@@ -199,10 +201,13 @@ def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Bu
         dip = min(estimate * DIP_EXCESS, proof.greatest(state.peaks, now - DIP_SECONDS))
         keep = max(estimate * CALM_EXCESS, dip) * usable
     free = min(keep, carried)
-    if calm and (now < state.trial_until or link.estimate is None or not link.probed):
-        # On trial; or the estimate is the viewer's own, which follows what is sent: then only a queue or loss
-        # tells that the link does not carry what it has.
+    unpaced = link.estimate is None or (not link.probed and link.phase == "start")
+    if calm and (now < state.trial_until or unpaced):
+        # On trial; or nothing speaks against it yet, and the plane holds nothing back.
         keep = math.inf
+    elif calm and not link.probed:
+        # The estimate is the viewer's own, which follows what is sent and wavers.
+        keep = max(keep, estimate * REPORTED_EXCESS * usable)
     return Budget(
         keep=keep,
         carried=carried,
@@ -213,7 +218,7 @@ def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Bu
         memory=state.memory,
         link=link,
         now=now,
-        trial=calm and _trial_due(now, link, state),
+        trial=calm and carried <= keep and _trial_due(now, link, state),
     )
 
 

@@ -345,17 +345,19 @@ def test_what_is_on_trial_is_nobody_elses_proof() -> None:
     assert both.choices[3].sending == Forward(Option(0))
 
 
-def test_a_viewers_own_estimate_takes_nothing_away_while_nothing_waits() -> None:
-    """It follows what is sent. A queue says that the link does not carry it."""
+def test_a_viewers_own_estimate_takes_away_what_it_is_far_below() -> None:
+    """It follows what is sent and wavers; but the plane paces by it: much more would only wait here."""
     link = replace(steady(3_000_000), probed=False)
     sent = decide(0.0, link, ENDOSCOPE, State())
     for now in (1.0, 2.0, 3.0):
         sent = decide(now, link, ENDOSCOPE, sent.state)
-    before = sent.choices[2].sending
-    lower = replace(link, estimate=400_000)
-    sent = decide(4.0, lower, ENDOSCOPE, sent.state)
-    assert sent.choices[2].sending == before
-    waits = decide(5.0, replace(lower, queue_delay_seconds=0.3), ENDOSCOPE, sent.state)
+    rate = sum(choice.rate for choice in sent.choices.values())
+    lower = replace(link, estimate=int(rate / 1.1))
+    wavers = decide(9.0, lower, ENDOSCOPE, sent.state)
+    assert wavers.choices[2].sending == sent.choices[2].sending
+    falls = decide(9.0, replace(link, estimate=int(rate / 2)), ENDOSCOPE, sent.state)
+    assert falls.choices[2].rate < sent.choices[2].rate
+    first = decide(9.0, replace(link, estimate=int(rate / 2), phase="start"), ENDOSCOPE, sent.state)
+    assert first.choices[2].sending == sent.choices[2].sending, "nothing speaks against it yet"
+    waits = decide(9.0, replace(lower, queue_delay_seconds=0.3), ENDOSCOPE, sent.state)
     assert waits.choices[2].rate < sent.choices[2].rate
-    probed = decide(5.0, replace(lower, probed=True), ENDOSCOPE, sent.state)
-    assert probed.choices[2].rate < sent.choices[2].rate
