@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -37,13 +39,15 @@ def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
         *("--listen", f"127.0.0.1:{port}", "--forward", f"127.0.0.1:{media_port}"),
         *("--duration-s", str(SECONDS), *options),
     ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        _await_bound(port)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=said)
+        try:
+            _await_bound(process, port, said)
+            yield port
+            assert process.poll() is None, f"the relay ended: {_told(said)}"
+        finally:
+            process.kill()
+            process.wait()
 
 
 def through(description: str, media_port: int, port: int) -> str:
@@ -51,11 +55,16 @@ def through(description: str, media_port: int, port: int) -> str:
     return re.sub(rf"(127\.0\.0\.1) {media_port}\b", rf"\1 {port}", description)
 
 
-def _await_bound(port: int) -> None:
+def _await_bound(process: subprocess.Popen[bytes], port: int, said: IO[str]) -> None:
     table = Path("/proc/net/udp")
     wanted = f":{port:04X} "
     while wanted not in table.read_text():
-        pass
+        assert process.poll() is None, f"the relay did not begin: {_told(said)}"
+
+
+def _told(said: IO[str]) -> str:
+    said.seek(0)
+    return said.read().strip()
 
 
 S1 = (
