@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
     ("s10", include_str!("../../scenarios/s10.json")),
     ("s11", include_str!("../../scenarios/s11.json")),
     ("s12", include_str!("../../scenarios/s12.json")),
+    ("other-reports", include_str!("../../scenarios/other-reports.json")),
     ("rfc8867-5.1", include_str!("../../scenarios/rfc8867-5.1.json")),
     ("rfc8867-5.2", include_str!("../../scenarios/rfc8867-5.2.json")),
     ("rfc8867-5.3", include_str!("../../scenarios/rfc8867-5.3.json")),
