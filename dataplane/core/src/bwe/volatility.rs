@@ -22,7 +22,9 @@ pub struct Volatility {
     /// Where it turned last, and how far it has come since.
     pivot: f64,
     extreme: f64,
-    /// From the turn before the last one to the last.
+    /// When it came about as far as that.
+    came: Option<Time>,
+    /// From the turn before the last one to the last, fading since it was gone.
     way: f64,
     /// The widest swing, fading: of two ways one after the other the shorter.
     swing: f64,
@@ -43,14 +45,25 @@ impl Volatility {
             (self.pivot, self.extreme) = (level, level);
             return;
         };
-        self.swing *= (-now.since(updated).as_secs_f64() / MEMORY.as_secs_f64()).exp();
+        let fading = |since: Time| (-now.since(since).as_secs_f64() / MEMORY.as_secs_f64()).exp();
+        self.swing *= fading(updated);
+        self.way *= fading(updated);
         if (level - self.extreme) * (self.extreme - self.pivot) >= 0.0 {
-            self.extreme = level;
+            self.reach(now, level);
         } else if (level - self.extreme).abs() >= TURN {
-            let way = (self.extreme - self.pivot).abs();
+            // A way that was gone long ago makes no path restless that comes back from there.
+            let way = (self.extreme - self.pivot).abs() * fading(self.came.unwrap_or(now));
             self.swing = self.swing.max(way.min(self.way));
-            (self.pivot, self.extreme, self.way) = (self.extreme, level, way);
+            (self.pivot, self.extreme, self.way, self.came) = (self.extreme, level, way, Some(now));
         }
+    }
+
+    /// Goes on the same way; what creeps has come there before.
+    fn reach(&mut self, now: Time, level: f64) {
+        if self.came.is_none() || (level - self.extreme).abs() >= TURN / 4.0 {
+            self.came = Some(now);
+        }
+        self.extreme = level;
     }
 
     /// Whether the path changes so much that the next change is better expected.
@@ -59,8 +72,8 @@ impl Volatility {
     }
 
     /// Half the widest swing of the estimate's natural logarithm over some 15 s, as the standard deviation of a square
-    /// wave would be: 0 for a steady path and for one that only became another, 0.7 for one that goes to a quarter and
-    /// back.
+    /// wave would be, each way fading from when it was gone: 0 for a steady path and for one that only became another, 0.5
+    /// for one that goes to a quarter and back every four seconds.
     pub fn value(&self) -> f64 {
         self.swing / 2.0
     }
@@ -81,7 +94,7 @@ mod tests {
         let mut volatility = Volatility::default();
         assert!(note(&mut volatility, (0, 300), |_| 1e6) < 1e-9);
         let restless = note(&mut volatility, (300, 900), |tick| if tick / 20 % 2 == 0 { 5e5 } else { 2e6 });
-        assert!((0.6..0.75).contains(&restless), "{restless}");
+        assert!((0.45..0.55).contains(&restless), "{restless}");
         assert!(note(&mut volatility, (900, 1_800), |_| 1e6) < 0.05);
     }
 
@@ -91,5 +104,15 @@ mod tests {
         note(&mut volatility, (0, 300), |tick| if tick % 7 == 0 { 2e6 } else { 1.95e6 });
         let fallen = note(&mut volatility, (300, 500), |tick| if tick % 7 == 0 { 2.4e5 } else { 2.35e5 });
         assert!(fallen < 0.05, "{fallen}");
+    }
+
+    #[test]
+    fn a_fall_long_ago_makes_the_return_from_it_no_restlessness() {
+        let mut volatility = Volatility::default();
+        note(&mut volatility, (0, 300), |_| 2e6);
+        // What creeps on down there has come there long ago.
+        note(&mut volatility, (300, 500), |tick| 2.4e5 - (tick - 300) as f64 * 50.0);
+        let back = note(&mut volatility, (500, 510), |tick| if tick < 505 { 2e6 } else { 1.85e6 });
+        assert!((0.1..0.35).contains(&back), "{back}");
     }
 }
