@@ -12,11 +12,12 @@ pub struct BaseDelay {
     /// Number of the bucket that is filled now.
     bucket: i64,
     base: i64,
+    held: bool,
 }
 
 impl Default for BaseDelay {
     fn default() -> BaseDelay {
-        BaseDelay { minima: [i64::MAX; BUCKETS], bucket: 0, base: i64::MAX }
+        BaseDelay { minima: [i64::MAX; BUCKETS], bucket: 0, base: i64::MAX, held: false }
     }
 }
 
@@ -27,8 +28,9 @@ impl BaseDelay {
         let bucket = sent_us / BUCKET_US;
         let steps = (bucket - self.bucket).clamp(0, BUCKETS as i64);
         if steps > 0 {
+            let least = if self.held { self.base } else { i64::MAX };
             for step in 1..=steps {
-                self.minima[index(bucket - steps + step)] = i64::MAX;
+                self.minima[index(bucket - steps + step)] = least;
             }
             self.bucket = bucket;
             self.base = self.minima.iter().copied().min().unwrap_or(i64::MAX);
@@ -36,6 +38,11 @@ impl BaseDelay {
         let least = &mut self.minima[index(self.bucket)];
         *least = (*least).min(delay_us);
         self.base = self.base.min(delay_us);
+    }
+
+    /// Whether the least delay is kept from now on: others fill the queue, so that the empty path does not show.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// The path itself became longer: what was measured before does not count any more.
@@ -69,6 +76,18 @@ mod tests {
         }
         let waited = base.queueing(-7_000_000 + 59 * 100 + 30_000);
         assert!((30_000..=32_000).contains(&waited), "{waited}");
+    }
+
+    #[test]
+    fn what_is_held_is_kept_and_forgotten_when_it_is_let_go() {
+        let mut base = BaseDelay::default();
+        base.note(0, 50_000);
+        base.hold(true);
+        (1..60).for_each(|second| base.note(second * 1_000_000, 350_000));
+        assert_eq!(base.queueing(350_000), 300_000);
+        base.hold(false);
+        (60..90).for_each(|second| base.note(second * 1_000_000, 350_000));
+        assert_eq!(base.queueing(350_000), 0);
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub fn tolerance(view: &View) -> i64 {
     TOLERANCE_US + view.jitter
 }
 
+/// Whether most of what stands came from one packet to the next: no queue grows like that.
+pub(super) fn came_at_once(view: &View) -> bool {
+    view.step as f64 >= AT_ONCE * view.standing as f64
+}
+
 impl Loads {
     /// Judges what a report shows; `sending`: what leaves now, bits per second. May find that the path became longer.
     pub fn judge(&mut self, now: Time, trail: &mut Trail, view: &mut View, sending: f64) -> Load {
@@ -70,6 +75,10 @@ impl Loads {
             trail.restart_base();
             *view = trail.view();
             return Load::Clear;
+        }
+        if run.waits.1 - run.waits.0 <= FLAT_US {
+            // Waits that are all alike do not tell what a busy server would have made of them.
+            return Load::Foreign;
         }
         self.flat = None;
         let idle = 1.0 - sending / run.rate();
@@ -176,6 +185,14 @@ mod tests {
         let judged = path.run((2_000, 3_000), 4_000_000, 6, |_| 40_000);
         assert!(judged.iter().all(|load| *load != Load::Queue), "{judged:?}");
         assert!(judged[12..].iter().all(|load| *load == Load::Clear), "{judged:?}");
+    }
+
+    #[test]
+    fn sound_alone_on_a_longer_path_tells_nothing_of_its_rate() {
+        let mut path = Path::new();
+        path.run((0, 2_000), 4_000_000, 6, |_| 0);
+        let judged = path.run((2_000, 2_000), 4_000_000, 0, |_| 25_000);
+        assert!(judged.iter().all(|load| *load != Load::Queue), "{judged:?}");
     }
 
     #[test]

@@ -48,6 +48,8 @@ const TEST_RATE: f64 = 20_000_000.0;
 const STOOD: Duration = Duration::from_secs(2);
 /// The rate of a layer against that of the next lower one, sound included.
 const LAYER_STEP: f64 = 2.6;
+/// The first layer beside sound, and repair of both.
+const FIRST_LAYER: f64 = 300_000.0;
 /// Less of what is sent than this is lost on a path that does not lose by itself.
 const LOSSY: f64 = 0.002;
 /// Longest time between two reports that growth is reckoned for.
@@ -74,9 +76,11 @@ impl Estimator {
 
     /// Draws all conclusions from a report's packets.
     pub(super) fn weigh(&mut self, now: Time, fates: &[Fate]) -> Load {
-        if self.rival.watch(now, &self.view, tolerance(&self.view)) {
+        let restless = self.volatility.is_restless();
+        if self.rival.watch(now, &self.view, tolerance(&self.view), restless) {
             self.probes.recover(now);
         }
+        self.trail.hold_base(self.rival.is_present());
         let sending = self.sending(now);
         let load = self.loads.judge(now, &mut self.trail, &mut self.view, sending);
         if self.rival.is_present() {
@@ -185,7 +189,7 @@ impl Estimator {
             round_trip: self.turn + Duration::from_micros(self.view.standing.max(0) as u64),
             lost: lost > expected + 2.0 * expected.sqrt(),
             // Layers are far apart: what is not used may grow as far as the next of them.
-            most: self.sending(now) * LAYER_STEP,
+            most: (self.sending(now) * LAYER_STEP).max(FIRST_LAYER),
         };
         let before = self.remembered(now).unwrap_or(0.0);
         self.estimate = self.rival.next_rate(now, self.estimate, before, round);

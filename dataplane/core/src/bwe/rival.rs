@@ -7,13 +7,16 @@
 
 use std::time::Duration;
 
+use super::load::came_at_once;
 use super::trail::View;
 use crate::units::Time;
 
 /// Packets sent together arrive this much faster than the rest of ours: others are between those.
 const BETWEEN: f64 = 2.0;
-/// Reports that show it before it counts.
-const SHOWN: u32 = 12;
+/// Reports that show it before it counts, and before it does where something else may be behind it: on a restless path, which
+/// shows it by chance, and where waits came at once, as on a path that became longer.
+const SHOWN: u32 = 6;
+const SHOWN_DOUBTFUL: u32 = 12;
 /// The same for what a test shows against what is delivered, and tests that must show it.
 const TESTED: f64 = 3.0;
 const TESTS: u32 = 2;
@@ -35,6 +38,8 @@ const OWN: Duration = Duration::from_secs(3);
 const GROWS_US: i64 = 150_000;
 const GROWS: f64 = 1.8;
 const GROWN: u32 = 6;
+/// Who has less of the link than this does not make its queue grow.
+const OWN_SHARE: f64 = 0.25;
 /// Of the link's rate we take no more than this, at first this much, and losses do not make it less than this.
 const MOST: f64 = 0.7;
 const FIRST: f64 = 0.5;
@@ -89,13 +94,18 @@ impl Rival {
     }
 
     /// Looks at a report. True when the rival left with it.
-    pub fn watch(&mut self, now: Time, view: &View, tolerance: i64) -> bool {
+    pub fn watch(&mut self, now: Time, view: &View, tolerance: i64, restless: bool) -> bool {
         let paces = view.run.paces();
         // Of what a rival leaves us, as much arrives as we send; where it does not, the queue is our own.
-        let grows = view.run.span >= GROWS_US && view.run.span as f64 > GROWS * view.run.sent_span as f64;
+        let delivered = view.delivered.map_or(f64::INFINITY, |rate| rate.0 as f64);
+        let grows = view.run.span >= GROWS_US
+            && view.run.span as f64 > GROWS * view.run.sent_span as f64
+            && (restless || delivered > OWN_SHARE * self.link);
         let between = !grows && paces.is_some_and(|(together, apart)| together > BETWEEN * apart);
         if let Some((rate, _)) = paces.filter(|_| between) {
-            self.link = if self.link == 0.0 { rate } else { self.link + (rate - self.link) / 8.0 };
+            // What was seen before the last time that others were not there was another link's.
+            let first = matches!(self.state, State::Absent { shown: 0, .. }) || self.link == 0.0;
+            self.link = if first { rate } else { self.link + (rate - self.link) / 8.0 };
         }
         let queued = view.standing > tolerance;
         match &mut self.state {
@@ -106,7 +116,8 @@ impl Rival {
                 } else if paces.is_some() || !queued {
                     *shown = shown.saturating_sub(1);
                 }
-                if *shown >= SHOWN {
+                let doubtful = restless || came_at_once(view);
+                if *shown >= if doubtful { SHOWN_DOUBTFUL } else { SHOWN } {
                     self.appear(now);
                 }
                 false
@@ -190,6 +201,8 @@ impl Rival {
         if rate >= round.most || round.lost {
             return rate;
         }
+        // What losses would not take is to be had at once.
+        let rate = rate.max((LEAST * link).min(round.most));
         let turns = round.elapsed.as_secs_f64() / turn.as_secs_f64();
         if *slow_start && rate < FIRST * link {
             return (rate * (1.0 + turns / 2.0)).min(FIRST * link).min(round.most);
@@ -201,7 +214,9 @@ impl Rival {
 
 #[cfg(test)]
 mod tests {
+    use super::super::trail::{Passage, Trail};
     use super::*;
+    use crate::units::{Bitrate, SeqNo};
 
     const ROUND: Round = Round {
         elapsed: Duration::from_millis(100),
@@ -258,9 +273,49 @@ mod tests {
     fn it_is_gone_when_the_queue_is() {
         let mut rival = present();
         let view = View { standing: 200_000, ..View::default() };
-        assert!(!rival.watch(Time::from_millis(100), &view, 20_000));
+        assert!(!rival.watch(Time::from_millis(100), &view, 20_000, false));
         let empty = View::default();
-        assert!(!rival.watch(Time::from_millis(200), &empty, 20_000));
-        assert!(rival.watch(Time::from_millis(1_300), &empty, 20_000) && !rival.is_present());
+        assert!(!rival.watch(Time::from_millis(200), &empty, 20_000, false));
+        assert!(rival.watch(Time::from_millis(1_300), &empty, 20_000, false) && !rival.is_present());
+    }
+
+    /// Reports until a rival is found, one every 50 ms: of packets sent together, and of a queue that others make grow.
+    fn reports_to_find(restless: bool) -> u32 {
+        let mut trail = Trail::default();
+        let (mut rival, mut seq) = (Rival::default(), 0);
+        let mut pass = |trail: &mut Trail, sent: i64, wait: i64| {
+            seq += 1;
+            trail.pass(Passage { seq: SeqNo(seq), sent, arrival: sent + 30_000 + wait, bytes: 1_000 });
+        };
+        for report in 0..30 {
+            let at = i64::from(report) * 50_000;
+            let queue = i64::from(report) * 20_000;
+            (0..3).for_each(|packet| pass(&mut trail, at, queue + packet * 4_000));
+            let now = Time(at as u64 + 400_000);
+            rival.watch(now, &trail.view(), 20_000, restless);
+            if rival.is_present() {
+                return report;
+            }
+        }
+        panic!("{:?}", trail.view());
+    }
+
+    #[test]
+    fn a_restless_path_shows_others_by_chance_and_must_show_them_longer() {
+        assert!(reports_to_find(false) + 5 <= reports_to_find(true));
+    }
+
+    #[test]
+    fn who_has_little_of_the_link_did_not_make_its_queue_grow() {
+        let mut view = View { standing: 500_000, ..View::default() };
+        (view.run.packets, view.run.span, view.run.sent_span) = (10, 390_000, 200_000);
+        for (delivered, stays) in [(30_000, true), (1_000_000, false)] {
+            let mut rival = present();
+            view.delivered = Some(Bitrate(delivered));
+            (1..=10).for_each(|report| {
+                rival.watch(Time::from_millis(report * 100), &view, 20_000, false);
+            });
+            assert_eq!(rival.is_present(), stays, "{delivered}");
+        }
     }
 }

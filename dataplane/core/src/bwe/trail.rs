@@ -257,6 +257,11 @@ impl Trail {
         self.base.queueing(passage.arrival - passage.sent)
     }
 
+    /// Whether the empty path's delay is kept, since it cannot show.
+    pub fn hold_base(&mut self, held: bool) {
+        self.base.hold(held);
+    }
+
     /// The path became longer: what now seems to wait does not.
     pub fn restart_base(&mut self) {
         let latest = self.backwards().take(32).map(|it| it.arrival - it.sent).min();
