@@ -256,15 +256,13 @@ fn take_batch(
     overflowed: &mut u32,
 ) -> usize {
     // `WouldBlock`, or a pending error of the socket, which this call has cleared: nothing to read either way.
-    let Ok(slots) = receive.receive(socket) else { return 0 };
+    let Ok(filled) = receive.receive(socket) else { return 0 };
     let now = clock.now();
-    let mut filled = 0;
-    let mut slots = slots.peekable();
-    while let Some(Received { source, payload, segment, overflowed: total }) = slots.next() {
-        if let Some(next) = slots.peek() {
-            plane.expect(Path { local, remote: next.source });
-        }
-        filled += 1;
+    for slot in 0..filled {
+        let next = [slot + 1, slot + 2, slot + 3].map(|slot| receive.source(slot));
+        plane.expect(next.map(|source| source.map(|remote| Path { local, remote })));
+        let received = receive.received(slot);
+        let Some(Received { source, payload, segment, overflowed: total }) = received else { continue };
         if let Some(total) = total {
             let lost = total.wrapping_sub(*overflowed); // The kernel's counter wraps at 2^32.
             *overflowed = total;
