@@ -148,7 +148,9 @@ def p99_seconds(start: dict[float, float], end: dict[float, float]) -> float:
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 async def test_handshakes_that_never_end(tmp_path: Path) -> None:
-    server = Server.start(tmp_path, configuration="[limits]\nconnections_per_source = 2000\nviewers_per_room = 1001\n")
+    server = Server.start(
+        tmp_path, configuration="[limits]\nconnections_per_source = 2000\nviewers_per_room = 1001\n"
+    )
     try:
         async with Client(server) as http, publisher(MarkedTrack()) as sender, viewer() as watcher:
             room = server.new_room()
@@ -171,8 +173,10 @@ async def test_handshakes_that_never_end(tmp_path: Path) -> None:
             assert not striking.done()
             striking.cancel()
             third = await delays(http)
-            print(f"ended by turns of {AT_ONCE}: {turns}; {grown / PEERS / 1024:.1f} KiB each; "
-                  f"p99 {p99_seconds(first, second):.4f} s before, {p99_seconds(second, third):.4f} s meanwhile")
+            print(
+                f"ended by turns of {AT_ONCE}: {turns}; {grown / PEERS / 1024:.1f} KiB each; "
+                f"p99 {p99_seconds(first, second):.4f} s before, {p99_seconds(second, third):.4f} s meanwhile"
+            )
             for turn in range(PEERS // AT_ONCE):
                 assert turns[turn] <= (turn + 1) * (HANDSHAKE_SECONDS + 1), turns
             assert grown / PEERS <= PER_PEER_BYTES
