@@ -99,7 +99,12 @@ class Theatre:
         command = [sys.executable, "-m", "signalling.demo.publisher", self._url]
         if self._video is not None:
             command += ["--video", str(self._video)]
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal is the server's alone, which ends what it began.
+            start_new_session=True,
+        )
         assert process.stdin is not None, "asked for"
         # The pipe stays open: its end tells the publisher that we are gone.
         process.stdin.write(join_token(self._settings, self._room, Role.SURGEON).encode() + b"\n")
