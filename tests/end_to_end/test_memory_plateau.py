@@ -29,7 +29,7 @@ SETTLING_SECONDS = 150.0
 """Rooms, sessions that never connect and rooms that empty have all been through their times by then."""
 SECONDS = 600.0
 ROOMS = 100_000
-SHARES = 4
+SHARES = 32
 """So many at once."""
 TRACKS = 10_000
 SUBSCRIPTIONS = 10_000
