@@ -36,7 +36,7 @@ def sources(video: str | None) -> list[tuple[MediaStreamTrack, str, str]]:
         endoscope, voice = player.video, player.audio or VoiceTrack()
     return [
         (endoscope, "Nội soi / Endoscope", "endoscope"),
-        (DrawnTrack(Monitor().draw, frames_per_second=5), "Monitor", "monitor"),
+        (DrawnTrack(Monitor().draw, frames_per_second=5), "Máy theo dõi / Monitor", "monitor"),
         (voice, "Phẫu thuật viên / Surgeon", "microphone"),
     ]
 
