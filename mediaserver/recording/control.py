@@ -352,7 +352,7 @@ class Recordings:
                 _log.info("recording disk used again", location=message["location"])
             case "disk_low":
                 _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
-            case "failed" | "lost":
+            case "failed" | "lost" | "missed":
                 _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
                 pass

@@ -292,6 +292,8 @@ class Recorder:
                     self._tell_lost(running.id, now)
             break
         self._lag = max(self._lag, running.waiting_seconds(time.monotonic()))
+        if records := running.missed():
+            self._tell({"event": "missed", "recording": running.id, "records": records})
 
     def _tell_lost(self, recording: RecordingId, now: float) -> None:
         if now - self._lost.get(recording, -WATCH_SECONDS) >= WATCH_SECONDS:

@@ -94,6 +94,13 @@ class Running:
         since = [i.waiting_since for i in self.intakes.values() if i.waiting_since is not None]
         return max(0.0, now - min(since)) if since else 0.0
 
+    def missed(self) -> int:
+        """Records that found a tap full since this was asked last."""
+        records = sum(intake.missed for intake in self.intakes.values())
+        for intake in self.intakes.values():
+            intake.missed = 0
+        return records
+
     def write(self, intakes: Iterable[Intake]) -> int:
         """What these took, into journals: bytes written. Raises ``OSError``; what was not written waits."""
         chunks = [(intake, chunk) for intake in intakes if (chunk := intake.chunk())]
