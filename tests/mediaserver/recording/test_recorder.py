@@ -18,6 +18,7 @@ from mediaserver.recording import location
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
 from mediaserver.recording.recorder import TURNS, Recorder
+from mediaserver.recording.records import RecordKind, frame
 from mediaserver.recording.seal import Order, seal
 from mediaserver.recording.sealer import Sealer
 from mediaserver.vault import Vault
@@ -145,6 +146,25 @@ def test_a_recording_ends_once_its_manifest_knows_every_track_of_it(
     recorder._sealer.close(10.0)
     recorder._locations.end()
     assert [line["pictures"] for line in outcome.segments] == [30]
+
+
+def test_what_found_its_tap_full_is_told_once(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    recorder = Recorder(theirs, Vault([bytes(range(32))]), (tmp_path,), Sealer(["--data", str(tmp_path)]))
+    begin = {"room": "", "procedure": "p1", "monotonic_micros": START_MICROS, "unix_micros": 8}
+    recorder._order({"do": "start", "recording": "r1", "begin": begin}, [])
+    tap, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    order = {"do": "track", "recording": "r1", "track": "t1", "source": {"kind": "video"}}
+    recorder._order(order, [end.detach()])
+    tap.send(frame(RecordKind.DROPPED, (41).to_bytes(8, "big")))
+    recorder._turn(0.0)
+    assert "missed" in told(ours)
+    recorder._turn(0.0)
+    assert "missed" not in told(ours)
+    tap.close()
+    recorder._locations.end()
+    ours.close()
 
 
 def test_many_tracks_are_written_in_turns_and_each_once_in_a_tick(tmp_path: Path) -> None:
