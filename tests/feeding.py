@@ -164,8 +164,8 @@ class Feeder:
         assert self.process.pid is not None
         os.kill(self.process.pid, signal.SIGKILL)
 
-    async def stop(self, state: str = "sealed") -> Reader:
-        """Ends the recording; as it is read when it is sealed."""
+    async def stop(self, state: str = "sealed", seconds: float = 60.0) -> Reader:
+        """Ends the recording; as it is read when it is sealed, which takes so long at most."""
         self._ending = state
         while any(self.waiting.values()):
             for name in self.waiting:
@@ -174,7 +174,7 @@ class Feeder:
         for _, theirs in self.taps.values():
             theirs.close()
         self.process.send({"do": "stop", "recording": self.recording, "state": state})
-        await self.told(lambda m: m["event"] == "sealed" and m["state"] == state)
+        await self.told(lambda m: m["event"] == "sealed" and m["state"] == state, seconds)
         return self.read()
 
     def read(self) -> Reader:
