@@ -18,6 +18,7 @@ use crate::clock::{Clock, system_clocks, thread_busy_seconds};
 use crate::events::{EventSender, Pushed};
 use crate::inbox::{Inbox, Order};
 use crate::publishers::{MAX_PUBLISHERS, Publishers};
+use crate::schedule::take_short_slices;
 use crate::send::Sender;
 use crate::socket::{MediaSocket, RECEIVE_BATCH, ReceiveBatch, Received};
 use crate::taps::Taps;
@@ -55,8 +56,9 @@ pub(crate) struct Context {
 /// Runs until the inbox says stop.
 pub(crate) fn run(context: &mut Context) {
     let Context { sockets, inbox, events, snapshot, seed } = context;
-    // Without it the worker only wakes a little later.
+    // Without these the worker only wakes a little later.
     let _ = set_current_timer_slack(Some(TIMER_SLACK_NANOS));
+    let _ = take_short_slices();
     let mut worker = Worker::new(sockets, inbox, events, snapshot, *seed);
     worker.publish_snapshot();
     let mut awake = Awake::EVERYTHING;

@@ -1,6 +1,6 @@
 //! UDP sockets and the two system calls that move datagrams in batches: `recvmmsg` with `UDP_GRO` and `sendmmsg` with
-//! `UDP_SEGMENT`. The only unsafe code of the server beside a hint to the processor (`dataplane/prefetch`); what to send,
-//! and what a refusal means, is `send.rs`.
+//! `UDP_SEGMENT`. The only unsafe code of the server beside a hint to the processor (`dataplane/prefetch`) and two calls of the
+//! scheduler (`schedule.rs`); what to send, and what a refusal means, is `send.rs`.
 #![allow(unsafe_code)]
 
 use std::io;
