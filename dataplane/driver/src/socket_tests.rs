@@ -71,7 +71,7 @@ fn ipv6_has_a_socket_of_its_own_on_the_same_port() {
 #[test]
 fn an_empty_socket_would_block() {
     let socket = loopback();
-    let error = ReceiveBatch::new().receive(&socket).err().expect("nothing was sent");
+    let error = ReceiveBatch::new().receive(&socket).expect_err("nothing was sent");
     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
 }
 
