@@ -318,6 +318,19 @@ async def test_every_lobby_speaks_both_languages(
     assert overflow <= 0, "the page is wider than a phone"
 
 
+async def test_a_link_whose_room_was_lost_still_leads_into_it(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    link = server.page("observe", room, Role.OBSERVER)
+    visitor = await visit("/observe/", language="en")
+    await visitor.page.wait_for_selector("text=This address leads to no room")
+    await visitor.picture("lost")
+    await visitor.page.goto(link.replace(room, ""))
+    await visitor.page.wait_for_selector(f"text=Room {room}")
+    # The refused address itself is what the console tells.
+    assert [problem for problem in visitor.problems if "404" not in problem] == []
+    visitor.problems.clear()
+
+
 async def test_a_withdrawn_invitation_says_what_to_do(visit: OpenVisitor, server: Server) -> None:
     visitor = await visit(f"/observe/{server.new_room()}#not-an-invitation", language="en")
     await visitor.page.wait_for_selector("text=This invitation no longer works")
