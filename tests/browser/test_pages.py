@@ -176,12 +176,23 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
         await observer.wait_tile("live")
         await observer.follow_tile(CAMERA["width"])
         await observer.steady(loss=0.4)
+        await observer.page.evaluate(
+            """() => {
+                window.said = [];
+                const bar = document.querySelector("header.bar");
+                new MutationObserver(() => window.said.push(bar.querySelector(".standing").innerText.trim()))
+                    .observe(bar, { subtree: true, childList: true, characterData: true });
+            }"""
+        )
         start = len((await observer.log()).frames)
         before = wire.connections
         wire.cut()
         await observer.page.wait_for_function("() => loupe.phase() === 'reconnecting'", timeout=5_000)
         await observer.page.wait_for_function("() => loupe.phase() === 'joined'", timeout=10_000)
         assert wire.connections > before
+        said = await observer.page.evaluate("() => window.said")
+        assert "Hình và tiếng vẫn chạy – đang nối lại máy chủ…" in said, "the picture is live all the while"
+        assert "Mất kết nối – đang nối lại…" not in said
         log = await observer.frames(30)
         whole = await observer.log()
         log.frames[:0], log.sizes[:0] = whole.frames[start : start + 1], whole.sizes[start : start + 1]

@@ -141,7 +141,7 @@ export const en: Dictionary = {
   phase: {
     joining: "Joining…", joined: "Connected", live: "LIVE", reconnecting: "Connection lost – reconnecting…", ended: "Disconnected",
     offline: "This device is offline", mediaLost: "Picture and sound lost – reconnecting…",
-    mediaConnecting: "Connecting picture and sound…", somethingFrozen: "A PICTURE IS FROZEN",
+    mediaGoOn: "Picture and sound go on – reconnecting to the server…", mediaConnecting: "Connecting picture and sound…", somethingFrozen: "A PICTURE IS FROZEN",
     stills: "STILLS", sound: "SOUND ONLY",
   },
   tile: {

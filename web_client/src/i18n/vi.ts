@@ -185,7 +185,8 @@ export const vi = {
   phase: {
     joining: "Đang vào phòng…", joined: "Đã kết nối", live: "TRỰC TIẾP", reconnecting: "Mất kết nối – đang nối lại…",
     ended: "Đã ngắt", offline: "Máy này mất mạng",
-    mediaLost: "Hình và tiếng bị ngắt – đang nối lại…", mediaConnecting: "Đang nối hình và tiếng…", somethingFrozen: "CÓ HÌNH ĐỨNG",
+    mediaLost: "Hình và tiếng bị ngắt – đang nối lại…", mediaConnecting: "Đang nối hình và tiếng…",
+    mediaGoOn: "Hình và tiếng vẫn chạy – đang nối lại máy chủ…", somethingFrozen: "CÓ HÌNH ĐỨNG",
     stills: "ẢNH TĨNH", sound: "CHỈ CÓ TIẾNG",
   },
   tile: {
