@@ -473,9 +473,10 @@ def _read_file(file: Path | None) -> dict[str, Any]:
         with file.open("rb") as stream:
             return tomllib.load(stream)
     except OSError as error:
-        raise InvalidSettings(f"{file}: {error.strerror or 'cannot be read'}") from None
+        told = f"{file}: {error.strerror or 'cannot be read'}"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{file}: {error}") from None
+        told = f"{file} is no TOML: {error}"
+    raise InvalidSettings(f"{told}; mend it, or name another with --config")
 
 
 _OTHER_VARIABLES = {"LOUPE_CONFIG", "LOUPE_RECORDING_MASTER_KEY", "LOUPE_SECRETS_DIR", "LOUPE_SHARED"}

@@ -16,7 +16,7 @@ from mediaserver.negotiation.media import InboundMedia, RemoteDescription, Remot
 from mediaserver.negotiation.publishing import answer_publish, format_only
 from mediaserver.policy import Right
 from mediaserver.room import Effect, Publication
-from mediaserver.session import PublishSide, Registry, Session, SourceSpec, local_description
+from mediaserver.session import PublishSide, Registry, Session, Source, SourceSpec, local_description
 from mediaserver.transport.transport import Transport
 
 MAX_LABEL_CHARACTERS = 64
@@ -65,11 +65,8 @@ def negotiate(  # noqa: C901 - one path, read in travel order
     for media in deal.inbound:
         if media.mid not in specs:
             raise MalformedSdp(f"media section {media.mid} sends but is no source", field="$.sources")
-    described = {media.mid: (specs[media.mid], media) for media in deal.inbound}
     room = session.room
-    room.check_publish(
-        session.participant.id, kinds, len(deal.inbound) - len(side.publications if side else ())
-    )
+    room.check_publish(session.participant.id, kinds, len(deal.inbound) - len(side.sources if side else ()))
 
     effects: list[Effect] = []
     started: Transport | None = None
@@ -83,18 +80,20 @@ def negotiate(  # noqa: C901 - one path, read in travel order
     elif remote.transport.ice != side.transport.remote_ice:
         side.transport.restart_ice(remote.transport.ice)
     # A section that now sends something else is another publication: viewers and recorders rely on the codec.
-    for mid in [mid for mid, one in side.described.items() if described.get(mid) != one]:
-        del side.described[mid]
-        publication = room.publication(side.publications.pop(mid))
+    offered = {media.mid: (specs[media.mid], media) for media in deal.inbound}
+    gone = [mid for mid, source in side.sources.items() if offered.get(mid) != (source.spec, source.media)]
+    for mid in gone:
+        publication = room.publication(side.sources.pop(mid).publication)
         effects += room.unpublish(publication.id)
         registry.end_publication(publication.handle)
-    for mid, (spec, media) in described.items():
-        if mid not in side.publications:
+    for mid, (spec, media) in offered.items():
+        if mid not in side.sources:
             effects += _begin(registry, session, side, media, spec)
     side.version += 1
     side.sections = bundled(deal.answer)
     text = render_answer(local_description(side.transport, side.version, deal.answer))
-    return Published(PublishAnswer(text, dict(side.publications)), effects, started, deal.data)
+    became = {mid: source.publication for mid, source in side.sources.items()}
+    return Published(PublishAnswer(text, became), effects, started, deal.data)
 
 
 def end(registry: Registry, session: Session) -> list[Effect]:
@@ -103,8 +102,8 @@ def end(registry: Registry, session: Session) -> list[Effect]:
     if side is None:
         return []
     effects: list[Effect] = []
-    for publication in side.publications.values():
-        effects += session.room.unpublish(publication)
+    for source in side.sources.values():
+        effects += session.room.unpublish(source.publication)
     registry.close_transport(side.transport)
     return effects
 
@@ -124,7 +123,7 @@ def _begin(
         encodings=len(media.encodings),
     )
     registry.publications[publication.handle] = (session.room, publication.id)
-    side.publications[media.mid], side.described[media.mid] = publication.id, (spec, media)
+    side.sources[media.mid] = Source(publication.id, spec, media)
     registry.witness.published(session.participant, publication)
     return session.room.publish(publication)
 

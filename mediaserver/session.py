@@ -47,15 +47,23 @@ class SourceSpec:
     source_type: SourceType
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a media section sends: the publication, and how it was described when that began."""
+
+    publication: PublicationId
+    spec: SourceSpec
+    media: InboundMedia
+
+
 @dataclass(slots=True)
 class PublishSide:
-    """The transport a participant publishes on; ``publications`` by mid, ``described`` as they began."""
+    """The transport a participant publishes on; ``sources`` by mid."""
 
     transport: Transport
     version: int = 0
     sections: Bundled = ()
-    publications: dict[str, PublicationId] = field(default_factory=dict)
-    described: dict[str, tuple[SourceSpec, InboundMedia]] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

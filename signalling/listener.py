@@ -108,7 +108,8 @@ def _listen(
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CannotListen(
-            f"cannot listen on {host} port {port}: {reason}; choose another with --listen HOST:PORT"
+            f"cannot listen on {host} port {port}: {reason}; choose another with --listen HOST:PORT "
+            "(of the demo: --port PORT)"
         ) from None
     return Acceptor(
         sockets,

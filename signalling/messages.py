@@ -87,10 +87,9 @@ class Publish(ClientMessage, tag="publish", frozen=True, kw_only=True):
 
 
 class Subscribe(ClientMessage, tag="subscribe", frozen=True, kw_only=True):
-    """The whole set of publications the client wants from
-    now on; ``ok``, then an ``offer`` when media changes.
+    """The whole set of publications the client wants from now on; ``ok``, an ``offer`` when media change.
 
-    ``automatic`` adds every publication that appears later and that the role may see.
+    ``automatic`` adds all publications of others, those that appear later too.
     """
 
     publications: Annotated[list[Id], Meta(max_length=MAX_SUBSCRIPTIONS)]

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from mediaserver.errors import LoupeError
-from signalling import auditing, http_media, origin, problem
+from signalling import auditing, http_media, origin, pages, problem
 from signalling.context import services
 from signalling.limits import exchange_began
 
@@ -69,6 +69,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < 400:
             raise
+        if error.status == 404 and (page := pages.lost(request)) is not None:
+            return page
         response = problem.from_status(error.status, allow=error.headers.get("Allow"))
     except (ConnectionError, TimeoutError):
         raise

@@ -135,6 +135,17 @@ async def lobby(request: web.Request) -> web.Response:
     return _send(request, request.config_dict[FILES].page("index"))
 
 
+def lost(request: web.Request) -> web.Response | None:
+    """For a person whose address leads nowhere: the lobby, which takes the whole link or the code; None for
+    programs."""
+    index = request.config_dict[FILES].page("index")
+    if index is None or request.method != "GET" or "text/html" not in request.headers.get("Accept", ""):
+        return None
+    response = _send(request, index)
+    response.set_status(404)
+    return response
+
+
 async def asset(request: web.Request) -> web.Response:
     """Any other built file, by its exact path."""
     return _send(request, request.config_dict[FILES].get(request.path))

@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from mediaserver.vault import Vault, make_master_key
 from tests.recorded import Source, encoded
 
 STEP = 1 / 30
+MAX_WAITING = 4_194_304
+"""Bytes that wait for a recorder that does not read, as in the plane (``dataplane/driver/src/taps.rs``)."""
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Feeder:
     taps: dict[str, tuple[socket.socket, socket.socket]] = field(default_factory=dict)
     left_state: str = "sealed"
     """What recordings that others left end as."""
+    waiting: dict[str, deque[bytes]] = field(default_factory=dict)
+    """Batches for which a tap has no room yet."""
     sent: int = 0
     """Pictures fed."""
     dropped: int = 0
@@ -110,7 +115,7 @@ class Feeder:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setblocking(False)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        self.taps[name] = (ours, theirs)
+        self.taps[name], self.waiting[name] = (ours, theirs), deque()
         self._hand_over(name)
 
     async def told(self, wanted: Callable[[Message], bool], seconds: float = 60.0) -> Message:
@@ -139,24 +144,37 @@ class Feeder:
             await asyncio.sleep(max(0.0, at + STEP - self.axis()))
 
     def put(self, name: str, batch: bytes) -> None:
-        """One message to a tap."""
-        try:
-            self.taps[name][1].send(batch)
-        except BlockingIOError:
+        """One message to a tap, behind those that wait for it."""
+        waiting = self.waiting[name]
+        if sum(map(len, waiting)) + len(batch) > MAX_WAITING:
             self.dropped += 1
+            return
+        waiting.append(batch)
+        self._flush(name)
+
+    def _flush(self, name: str) -> None:
+        waiting = self.waiting[name]
+        with contextlib.suppress(BlockingIOError):
+            while waiting:
+                self.taps[name][1].send(waiting[0])
+                waiting.popleft()
 
     def kill(self) -> None:
         """SIGKILL to the present recorder."""
         assert self.process.pid is not None
         os.kill(self.process.pid, signal.SIGKILL)
 
-    async def stop(self, state: str = "sealed") -> Reader:
-        """Ends the recording; as it is read when it is sealed."""
+    async def stop(self, state: str = "sealed", seconds: float = 60.0) -> Reader:
+        """Ends the recording; as it is read when it is sealed, which takes so long at most."""
         self._ending = state
+        while any(self.waiting.values()):
+            for name in self.waiting:
+                self._flush(name)
+            await asyncio.sleep(0.01)
         for _, theirs in self.taps.values():
             theirs.close()
         self.process.send({"do": "stop", "recording": self.recording, "state": state})
-        await self.told(lambda m: m["event"] == "sealed" and m["state"] == state)
+        await self.told(lambda m: m["event"] == "sealed" and m["state"] == state, seconds)
         return self.read()
 
     def read(self) -> Reader:

@@ -90,8 +90,16 @@ class Server:
     rooms: itertools.count[int] = field(default_factory=itertools.count)
 
     @classmethod
-    def start(cls, folder: Path, *, configuration: str = CONFIGURATION, extra: Sequence[str] = ()) -> Self:
-        """Runs it and waits for its line ``ready``. Raises ``NotReady``."""
+    def start(
+        cls,
+        folder: Path,
+        *,
+        configuration: str = CONFIGURATION,
+        extra: Sequence[str] = (),
+        own_group: bool = False,
+    ) -> Self:
+        """Runs it, in a process group of its own as a shell does if so asked, and waits for its line
+        ``ready``. Raises ``NotReady``."""
         data = folder / "data"
         data.mkdir(parents=True)
         (data / "loupe.toml").write_text(configuration)
@@ -102,7 +110,14 @@ class Server:
             "--workers", "1", "--data", str(data), "--drain-seconds", "1", *extra,
         )  # fmt: skip
         with log.open("w") as errors:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                process_group=0 if own_group else None,
+            )
         return cls(process, _ready_line(process, log), data, port, log)
 
     def stop(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import signal
 import socket
 
 import cv2
@@ -23,8 +22,6 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help="of a processor core, for all sources")
     asked = parser.parse_args()
     control = socket.socket(fileno=asked.control)
-    # A terminal's Ctrl-C goes to all; the server says when it is over.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
     cv2.setNumThreads(1)

@@ -129,6 +129,8 @@ class PictureProbe:
                     *("--share", str(self._registry.settings.watch.pictures_share)),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
+                    # Ctrl-C in a terminal is the server's alone, which ends what it began.
+                    start_new_session=True,
                 )
             await self._attend(process, ours)
 

@@ -86,7 +86,7 @@ def published(session: Session) -> list[Publication]:
     if session.publishing is None:
         return []
     known = session.room.publications
-    return [known[id] for id in session.publishing.publications.values() if id in known]
+    return [known[one.publication] for one in session.publishing.sources.values() if one.publication in known]
 
 
 def watched(session: Session) -> list[tuple[Publication, int]]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -26,8 +25,6 @@ def main() -> None:
     parser.add_argument("--root", type=Path, action="append", required=True, help="the preferred one first")
     parser.add_argument("--control", type=int, help="descriptor of the socket to the server")
     given = parser.parse_args()
-    # The server says when to end; a terminal's interrupt reaches it first.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     recording = Recording(master_key_file=given.master_key_file)
     vault = Vault.open(Settings(data=Data(folder=given.data), recording=recording))
     if given.work == "seal":

@@ -23,6 +23,7 @@ from mediaserver.events import RecordingChanged, RecordingInterrupted
 from mediaserver.ids import ProcedureId, RecordingId, RoomId, new_recording_id
 from mediaserver.participant import Participant
 from mediaserver.policy import Right, require
+from mediaserver.recording.disk import WATCH_SECONDS
 from mediaserver.recording.figures import Figures
 from mediaserver.recording.interruption import Register, Watch
 from mediaserver.recording.leftovers import Recovery
@@ -133,6 +134,7 @@ class Recordings:
         """Starts the recorder process, which is told to seal what an earlier one left."""
         self._supervision.begin("recorder", self._process.messages, self._received)
         self._supervision.begin("consents", self._revoked, self._heard)
+        self._supervision.begin("silence", _moments, lambda _: self._warn())
 
     async def end(self) -> None:
         """Stops all recordings and the recorder; what is not sealed then, the next start seals.
@@ -352,7 +354,7 @@ class Recordings:
                 _log.info("recording disk used again", location=message["location"])
             case "disk_low":
                 _log.warning("recording disk low", minutes=message["seconds_left"] // 60)
-            case "failed" | "lost":
+            case "failed" | "lost" | "missed":
                 _log.error("recording failed", recording=message["recording"], what=message["event"])
             case _:
                 pass
@@ -440,6 +442,13 @@ class Recordings:
 
 def _actor(participant: Participant) -> Actor:
     return Actor(id=participant.id, role=participant.role, name=participant.name)
+
+
+async def _moments() -> AsyncIterator[None]:
+    """When to look at what rooms are warned of, since a recorder that hangs says nothing."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        yield None
 
 
 async def _all_stopped(takings: list[Taking]) -> None:

@@ -40,6 +40,8 @@ class Figures:
     """Of another key, or no journals."""
     unsealable_spans: int = 0
     """Of tracks, that no segment could be made of."""
+    missed_records: int = 0
+    """Of taps that were full, because the recorder came too late to read them."""
     _lag: float = 0.0
     _told_at: float | None = None
     _failed: set[RecordingId] = field(default_factory=set)
@@ -64,7 +66,8 @@ class Figures:
                 self._failed.discard(RecordingId(message["recording"]))
             case "failed":
                 self._failed.add(RecordingId(message["recording"]))
-            case "lost":
+            case "lost" | "missed":
+                self.missed_records += message.get("records", 0)
                 self._lost[RecordingId(message["recording"])] = moment
             case "sealed" if message["failure"] is not None:
                 self.seal_failures += 1

@@ -12,6 +12,7 @@ from typing import Final
 
 from mediaserver.ids import TrackId
 from mediaserver.recording.journal import Journal
+from mediaserver.recording.records import missed
 
 MESSAGE_BYTES: Final = 128 * 1024
 """More than any batch of a tap."""
@@ -41,6 +42,8 @@ class Intake:
         self._journal: Journal | None = None
         self.waiting_since: float | None = None
         """Of the oldest of what is not written, in seconds of ``take``'s clock."""
+        self.missed = 0
+        """Records that found a tap full, because this came too late to read it."""
 
     def add(self, tap: socket.socket) -> None:
         """Another tap of the same track."""
@@ -72,6 +75,7 @@ class Intake:
                 tap.close()
                 self._sockets.remove(tap)
                 return
+            self.missed += missed(view[:length])
             self._pending += view[:length]
 
     def chunk(self) -> Chunk | None:

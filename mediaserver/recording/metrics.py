@@ -49,6 +49,11 @@ class RecordingCollector(Collector):
             "Spans of tracks that no segment could be made of; their journals are kept.",
             figures.unsealable_spans,
         )
+        yield CounterMetricFamily(
+            "loupe_recorder_missed_records",
+            "Packets and reports that were not recorded, because the recorder came too late.",
+            figures.missed_records,
+        )
         yield GaugeMetricFamily(
             "loupe_recordings_unreadable",
             "Recordings that cannot be read or belong to no known procedure: in no library.",

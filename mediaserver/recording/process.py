@@ -97,7 +97,11 @@ class RecorderProcess:
             ours.setblocking(False)
             command = [*self._command, "--control", str(theirs.fileno())]
             self._process = await asyncio.create_subprocess_exec(
-                *command, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL
+                *command,
+                pass_fds=(theirs.fileno(),),
+                stdin=asyncio.subprocess.DEVNULL,
+                # Ctrl-C in a terminal is the server's alone, which ends what it began.
+                start_new_session=True,
             )
         self._control = ours
         self.starts += 1

@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from errno import EDQUOT, ENOSPC
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any, Final
 from mediaserver.ids import RecordingId, TrackId
 from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, Forecast, free_bytes
 from mediaserver.recording.folder import RecordingFolder
+from mediaserver.recording.intake import Intake
 from mediaserver.recording.location import Location, Locations, Stalled
 from mediaserver.recording.manifest import Line
 from mediaserver.recording.running import Ending, Running
@@ -34,6 +35,9 @@ NICENESS: Final = 5
 """Behind the media workers, before sealing."""
 TICK_SECONDS: Final = 0.1
 """A chunk holds what came since the last tick (06-reliability 3.1 allows 200 ms)."""
+TURNS: Final = 5
+"""A tick's tracks are written in so many turns at most: all at once would keep a processor from whatever is
+forwarded for milliseconds, one by one would cost twice the time."""
 ROLL_SECONDS: Final = 20.0
 SEAL_SECONDS: Final = 60.0
 DRAIN_SECONDS: Final = 1.0
@@ -71,6 +75,9 @@ class Recorder:
         self._told: set[str] = set()
         """What was told of the last location, from which there is nowhere to go."""
         self._next_watch = 0.0
+        self._turns = 1
+        """Of this tick."""
+        self._next_turn = 0
         self._open = True
         self._quitting: float | None = None
         self._lock = -1
@@ -98,13 +105,14 @@ class Recorder:
             self._take_orders()
             now = time.monotonic()
             if now >= due:
-                self._tick(now)
-                due = max(due + TICK_SECONDS, now + TICK_SECONDS / 2)
+                seconds = TICK_SECONDS / self._turns
+                self._turn(now)
+                due = max(due + seconds, now + seconds / 2)
 
     def _finish(self) -> None:
         """The server is gone: what its taps hold is written, the rest is for the next start."""
         for running in self._running.values():
-            self._write(running, time.monotonic())
+            self._write(running, time.monotonic(), list(running.intakes.values()))
             with contextlib.suppress(OSError):
                 running.write_notes()
             running.close()
@@ -230,9 +238,20 @@ class Recorder:
 
     # ---- Ticks ----
 
+    def _turn(self, now: float) -> None:
+        """Writes the next tracks; after a tick's last, does what else there is to do in a tick."""
+        tracks = 0
+        for running in self._running.values():
+            first = (self._next_turn - tracks) % self._turns
+            self._write(running, now, list(running.intakes.values())[first :: self._turns])
+            tracks += len(running.intakes)
+        self._next_turn += 1
+        if self._next_turn >= self._turns:
+            self._tick(now)
+            self._next_turn, self._turns = 0, max(1, min(tracks, TURNS))
+
     def _tick(self, now: float) -> None:
         for running in list(self._running.values()):
-            self._write(running, now)
             if now >= running.next_roll:
                 running.roll()
                 running.next_roll = now + ROLL_SECONDS
@@ -256,21 +275,25 @@ class Recorder:
             self._watch(now)
             self._next_watch = now + WATCH_SECONDS
 
-    def _write(self, running: Running, now: float) -> None:
-        running.take(now)
+    def _write(self, running: Running, now: float, intakes: Sequence[Intake]) -> None:
+        for intake in intakes:
+            intake.take(now)
         while True:
             if running.where is not self._locations.current:
                 running.move(self._locations.current)
             try:
-                self._written += running.write()
+                self._written += running.write(intakes)
             except OSError as error:
                 if self._leave(running.where, error):
                     continue
                 if not isinstance(error, Stalled):  # what stalls may come back
-                    running.let_go()
+                    for intake in intakes:
+                        intake.let_go()
                     self._tell_lost(running.id, now)
             break
         self._lag = max(self._lag, running.waiting_seconds(time.monotonic()))
+        if records := running.missed():
+            self._tell({"event": "missed", "recording": running.id, "records": records})
 
     def _tell_lost(self, recording: RecordingId, now: float) -> None:
         if now - self._lost.get(recording, -WATCH_SECONDS) >= WATCH_SECONDS:

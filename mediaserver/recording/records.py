@@ -61,6 +61,13 @@ def scan(data: bytes) -> Iterator[Record]:
         at = end
 
 
+def missed(batch: bytes | bytearray | memoryview) -> int:
+    """Records that found the tap full, as the first record of the next batch tells."""
+    if len(batch) < HEADER.size + 8 or batch[_LENGTH_BYTES] != RecordKind.DROPPED:
+        return 0
+    return int.from_bytes(batch[HEADER.size : HEADER.size + 8], "big")
+
+
 def frame(
     kind: int, body: bytes, *, encoding: int = 0, flags: int = 0, publication: int = 0, arrival: int = 0
 ) -> bytes:

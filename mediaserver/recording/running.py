@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -93,20 +94,22 @@ class Running:
         since = [i.waiting_since for i in self.intakes.values() if i.waiting_since is not None]
         return max(0.0, now - min(since)) if since else 0.0
 
-    def take(self, now: float) -> None:
-        """What waits in all taps."""
+    def missed(self) -> int:
+        """Records that found a tap full since this was asked last."""
+        records = sum(intake.missed for intake in self.intakes.values())
         for intake in self.intakes.values():
-            intake.take(now)
+            intake.missed = 0
+        return records
 
-    def write(self) -> int:
-        """What was taken, into journals: bytes written. Raises ``OSError``; what was not written waits."""
-        intakes = [(intake, chunk) for intake in self.intakes.values() if (chunk := intake.chunk())]
-        if not intakes:
+    def write(self, intakes: Iterable[Intake]) -> int:
+        """What these took, into journals: bytes written. Raises ``OSError``; what was not written waits."""
+        chunks = [(intake, chunk) for intake in intakes if (chunk := intake.chunk())]
+        if not chunks:
             return 0
         root = self.where.root
-        results = self.where.do(lambda: [self._put(root, chunk) for _, chunk in intakes])
+        results = self.where.do(lambda: [self._put(root, chunk) for _, chunk in chunks])
         written, failure = 0, None
-        for (intake, chunk), result in zip(intakes, results, strict=True):
+        for (intake, chunk), result in zip(chunks, results, strict=True):
             if isinstance(result, OSError):
                 failure = result
                 continue
@@ -153,11 +156,6 @@ class Running:
             journal = Journal(folder.journal(chunk.track, number), self.key)
         sync_folder(journal.path.parent)
         return journal, number
-
-    def let_go(self) -> None:
-        """Of what can be written nowhere."""
-        for intake in self.intakes.values():
-            intake.let_go()
 
     def roll(self) -> None:
         """What follows begins new files."""

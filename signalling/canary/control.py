@@ -69,6 +69,8 @@ class Canary:
             *(sys.executable, "-m", "signalling.canary.process", self._url),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal is the server's alone, which ends what it began.
+            start_new_session=True,
         )
         self.pid = process.pid
         self.starts += 1

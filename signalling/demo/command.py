@@ -13,6 +13,7 @@ from pathlib import Path
 from mediaserver.addresses import default_address
 from mediaserver.clinical import ClinicalClass
 from mediaserver.config import Settings
+from mediaserver.errors import InvalidSettings
 from mediaserver.policy import Role
 from mediaserver.tasks import end_tasks
 from mediaserver.vault import MASTER_KEY_VARIABLE, make_master_key
@@ -73,6 +74,20 @@ def join_token(settings: Settings, room: str, role: Role, *, reusable: bool = Fa
     return tokens.sign(keys.load_or_create(settings), claims)
 
 
+def check_film(video: Path) -> None:
+    """Raises ``InvalidSettings`` for a file that shows nothing."""
+    import av
+
+    try:
+        with av.open(video) as container:
+            if container.streams.video:
+                return
+            reason = "there is no picture in it"
+    except (OSError, av.FFmpegError) as error:
+        reason = error.strerror or "it cannot be read"
+    raise InvalidSettings(f"--video {video}: {reason}; give a film, MP4 or WebM for example")
+
+
 class Theatre:
     """The publisher's process, started again if it should end."""
 
@@ -99,7 +114,12 @@ class Theatre:
         command = [sys.executable, "-m", "signalling.demo.publisher", self._url]
         if self._video is not None:
             command += ["--video", str(self._video)]
-        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal is the server's alone, which ends what it began.
+            start_new_session=True,
+        )
         assert process.stdin is not None, "asked for"
         # The pipe stays open: its end tells the publisher that we are gone.
         process.stdin.write(join_token(self._settings, self._room, Role.SURGEON).encode() + b"\n")
@@ -108,12 +128,14 @@ class Theatre:
 
 
 def run_demo(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
-    """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
+    """Serves until a signal. Raises ``LoupeError`` when it cannot start, or the film cannot be shown."""
     import uvloop
 
     from mediaserver import log
 
     log.configure(settings.log.level, settings.log.format)
+    if video is not None:
+        check_film(video)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, room, video, with_codes))
 
@@ -121,14 +143,12 @@ def run_demo(settings: Settings, room: str, video: Path | None, with_codes: bool
 async def _serve(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
     tasks: set[asyncio.Task[None]] = set()
 
-    async def open_theatre(running: Running) -> None:
+    def started(running: Running) -> None:
         https_port = running.listener.port
         local = running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
         show(_links(settings, room, local, https_port), with_codes)
-        await Theatre(local, settings, room, video).keep()
-
-    def started(running: Running) -> None:
-        tasks.add(asyncio.get_running_loop().create_task(open_theatre(running)))
+        theatre = Theatre(local, settings, room, video)
+        tasks.add(asyncio.get_running_loop().create_task(theatre.keep()))
 
     try:
         await run(settings, drain_seconds=0, announce=lambda _: None, started=started)

@@ -31,12 +31,11 @@ def sources(video: str | None) -> list[tuple[MediaStreamTrack, str, str]]:
         voice: MediaStreamTrack = VoiceTrack()
     else:
         player = MediaPlayer(video, loop=True)
-        if player.video is None:
-            raise SystemExit(f"{video}: no video in it")
+        assert player.video is not None, "the demo has looked"
         endoscope, voice = player.video, player.audio or VoiceTrack()
     return [
         (endoscope, "Nội soi / Endoscope", "endoscope"),
-        (DrawnTrack(Monitor().draw, frames_per_second=5), "Monitor", "monitor"),
+        (DrawnTrack(Monitor().draw, frames_per_second=5), "Máy theo dõi / Monitor", "monitor"),
         (voice, "Phẫu thuật viên / Surgeon", "microphone"),
     ]
 
@@ -93,7 +92,10 @@ def main() -> None:
     parser.add_argument("--video")
     arguments = parser.parse_args()
     token = sys.stdin.readline().strip()
-    asyncio.run(run(arguments.url, token, arguments.video))
+    try:
+        asyncio.run(run(arguments.url, token, arguments.video))
+    except* (aiohttp.ClientError, asyncio.CancelledError):
+        sys.exit("the synthetic theatre has lost its server")
 
 
 if __name__ == "__main__":

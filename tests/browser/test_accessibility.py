@@ -35,6 +35,12 @@ async def violations(visitor: Visitor, axe: str) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['target']}" for one in result["violations"]]
 
 
+SPILLING = """() => [...document.querySelectorAll('.button')]
+    .filter(one => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight)
+    .map(one => one.innerText)"""
+"""The buttons whose words do not fit in them."""
+
+
 @pytest.mark.parametrize(
     ("page", "role"), [("theatre", "surgeon"), ("consult", "specialist"), ("observe", "observer")]
 )
@@ -51,4 +57,5 @@ async def test_a_page_is_accessible(
         for width, height in (WIDE, NARROW):
             await visitor.page.set_viewport_size({"width": width, "height": height})
             assert await violations(visitor, axe) == []
+            assert await visitor.page.evaluate(SPILLING) == []
             await visitor.picture(f"{page}-{width}")

@@ -176,12 +176,23 @@ async def test_a_dropped_socket_is_resumed_without_touching_the_picture(
         await observer.wait_tile("live")
         await observer.follow_tile(CAMERA["width"])
         await observer.steady(loss=0.4)
+        await observer.page.evaluate(
+            """() => {
+                window.said = [];
+                const bar = document.querySelector("header.bar");
+                new MutationObserver(() => window.said.push(bar.querySelector(".standing").innerText.trim()))
+                    .observe(bar, { subtree: true, childList: true, characterData: true });
+            }"""
+        )
         start = len((await observer.log()).frames)
         before = wire.connections
         wire.cut()
         await observer.page.wait_for_function("() => loupe.phase() === 'reconnecting'", timeout=5_000)
         await observer.page.wait_for_function("() => loupe.phase() === 'joined'", timeout=10_000)
         assert wire.connections > before
+        said = await observer.page.evaluate("() => window.said")
+        assert "Hình và tiếng vẫn chạy – đang nối lại máy chủ…" in said, "the picture is live all the while"
+        assert "Mất kết nối – đang nối lại…" not in said
         log = await observer.frames(30)
         whole = await observer.log()
         log.frames[:0], log.sizes[:0] = whole.frames[start : start + 1], whole.sizes[start : start + 1]
@@ -316,6 +327,19 @@ async def test_every_lobby_speaks_both_languages(
     assert await visitor.page.get_attribute("html", "lang") == {"vi": "en", "en": "vi"}[language]
     overflow = await visitor.page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0, "the page is wider than a phone"
+
+
+async def test_a_link_whose_room_was_lost_still_leads_into_it(visit: OpenVisitor, server: Server) -> None:
+    room = server.new_room()
+    link = server.page("observe", room, Role.OBSERVER)
+    visitor = await visit("/observe/", language="en")
+    await visitor.page.wait_for_selector("text=This address leads to no room")
+    await visitor.picture("lost")
+    await visitor.page.goto(link.replace(room, ""))
+    await visitor.page.wait_for_selector(f"text=Room {room}")
+    # The refused address itself is what the console tells.
+    assert [problem for problem in visitor.problems if "404" not in problem] == []
+    visitor.problems.clear()
 
 
 async def test_a_withdrawn_invitation_says_what_to_do(visit: OpenVisitor, server: Server) -> None:

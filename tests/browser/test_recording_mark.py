@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +13,12 @@ import pytest
 from playwright.async_api import Browser, Locator, expect
 
 from mediaserver.policy import Role
+from mediaserver.recording.disk import free_bytes
 from mediaserver.vault import make_master_key
 from tests.browser.visitor import Visitor
-from tests.recording_room import decide, procedure
+from tests.media import MarkedTrack
+from tests.member import Member
+from tests.recording_room import RecordingServer, decide, procedure
 from tests.running import CONFIGURATION, Client, Server
 
 pytestmark = [
@@ -126,3 +132,60 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
         await expect(visitor.page.locator(".recording")).to_have_attribute("data-recording", "false")
         assert visitor.problems == []
         await visitor.close()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs a privileged user")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def leave_room(folder: Path, left: int) -> None:
+    """Fills its file system but for so many bytes."""
+    with (folder / "else").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - left)
+
+
+@pytest.mark.slow
+async def test_a_disk_that_fills_and_a_recorder_that_hangs_are_said_to_who_may_record(
+    chromium: Browser, small: Path, tmp_path: Path
+) -> None:
+    server = RecordingServer.begin(small)
+    room = server.new_room()
+    try:
+        async with Client(server) as http, Member(http, room) as surgeon:
+            case = await procedure(http, room)
+            await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
+            link = server.page("theatre", room, Role.STAFF, "Đd Mai")
+            theatre = await enter_by(chromium, server, link, tmp_path)
+            link = server.page("observe", room, Role.OBSERVER, "Sv Lan")
+            observer = await enter_by(chromium, server, link, tmp_path)
+            await surgeon.do("start_recording", procedure=case)
+            leave_room(small, 4_000_000)
+            await expect(observer.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
+            warning = theatre.page.locator("[data-warning=disk]")
+            await expect(warning).to_have_text(re.compile(r"còn .*\d+ phút"), timeout=30_000)
+            await theatre.picture("recording-disk-low")
+            recorder = server.recorder
+            os.kill(recorder, signal.SIGSTOP)
+            try:
+                failing = theatre.page.locator("[data-warning=failing]")
+                await expect(failing).to_contain_text("KHÔNG", timeout=30_000)
+                await theatre.picture("recording-failing")
+            finally:
+                os.kill(recorder, signal.SIGCONT)
+            await expect(failing).to_have_count(0, timeout=30_000)
+            await expect(observer.page.locator("[data-warning]")).to_have_count(0)
+            await surgeon.do("stop_recording")
+            await expect(warning).to_have_count(0)
+            for visitor in (theatre, observer):
+                assert visitor.problems == []
+                await visitor.close()
+    finally:
+        server.stop()

@@ -224,6 +224,46 @@ async def test_segments_follow_one_another_and_any_speed_is_held(reader: Reader)
             assert abs(ms / 1000 - at % 60) < 0.5 * max(1.0, speed), (camera, speed)
 
 
+async def test_a_camera_is_pinned_beside_the_others_and_let_go(reader: Reader) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+
+    async def areas() -> tuple[float, float]:
+        boxes = [await page.locator(f"[data-track={one}]").bounding_box() for one in ("t-room", "t-scope")]
+        room, scope = (box["width"] * box["height"] for box in boxes if box is not None)
+        return room, scope
+
+    room, scope = await areas()
+    assert room == pytest.approx(scope, rel=0.02), "side by side"
+    await page.locator("[data-track=t-room] .tile-actions .button").click()
+    await page.wait_for_selector("[data-track=t-room].pinned")
+    room, scope = await areas()
+    assert room > 3 * scope, "one large, the other still to be seen"
+    await reader.seek(20.0)
+    shown = await reader.shown_ms()
+    assert [shown[one] for one in ("t-room", "t-scope")] == pytest.approx([20_000, 20_000], abs=81)
+    await page.locator("[data-track=t-room] .tile-actions .button").click()
+    await page.wait_for_selector("[data-track=t-room]:not(.pinned)")
+    room, scope = await areas()
+    assert room == pytest.approx(scope, rel=0.02)
+
+
+async def test_small_pictures_of_the_timeline_lead_to_their_moments(reader: Reader) -> None:
+    page = reader.page
+    await page.wait_for_selector(".entry")
+    await opened(reader)
+    await page.click(".timeline .button")
+    strip = page.locator(".filmstrip img")
+    await strip.first.wait_for()
+    await page.wait_for_function(
+        "() => [...document.querySelectorAll('.filmstrip img')].every((one) => one.naturalWidth > 0)"
+    )
+    assert await strip.count() > 5
+    await page.locator(".filmstrip button").nth(3).click()
+    assert await reader.position() == pytest.approx(175.0, abs=0.5), "in the midst of the fourth of twelve"
+
+
 async def test_moments_are_marked_kept_and_linked(
     reader: Reader,
 ) -> None:

@@ -189,12 +189,22 @@ def test_a_port_already_taken(kind: str, tmp_path: Path) -> None:
     [
         ("[limits]\nrooms = 0\n", "limits.rooms"),
         ("[limits]\nroms = 5\n", "roms"),
-        ("[limits\n", "loupe.toml"),
+        ("[limits\n", "loupe.toml is no TOML"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "loupe.toml").write_text(text)
     assert told in one_line(run("serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", [None, b"[limits\n", b"\xff\xfe"], ids=["absent", "no TOML", "no text"])
+def test_an_unreadable_configuration_says_what_to_do(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    if content is not None:
+        file.write_bytes(content)
+    said = one_line(run("serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path), "--config", str(file)))
+    assert str(file) in said
+    assert said.endswith("or name another with --config")
 
 
 @pytest.mark.parametrize("below", ["token.key", "proc"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from signalling.demo.tracks import VoiceTrack
 from tests.media import MarkedTrack, publisher, viewer
 from tests.member import Member
-from tests.running import Client, Server, loupe, until
+from tests.running import CONFIGURATION, Client, Server, descendants, is_running, loupe, until
 
 
 async def standing(http: Client) -> dict[str, float]:
@@ -37,6 +39,24 @@ async def test_sigterm_ends_a_busy_server_with_exit_code_0(tmp_path: Path) -> No
         await until(lambda: observer.socket.closed)
         assert observer.socket.close_code == 4430
     assert "Traceback" not in server.log.read_text()
+
+
+def test_an_interrupt_in_a_terminal_ends_the_server_without_a_word_of_its_helpers(tmp_path: Path) -> None:
+    key = tmp_path / "master.key"
+    assert subprocess.run(loupe("master-key", str(key)), check=False).returncode == 0
+    folder = tmp_path / "server"
+    configuration = f'{CONFIGURATION}[recording]\nmaster_key_file = "{key}"\n'
+    server = Server.start(folder, configuration=configuration, own_group=True)
+    try:
+        helpers = descendants(server.process.pid)
+        assert helpers, "a recorder at least"
+        # What a terminal does: all of the group that it shows are interrupted, those only just begun too.
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(20) == 0
+        assert "Traceback" not in server.log.read_text()
+        assert not any(map(is_running, helpers))
+    finally:
+        server.stop()
 
 
 async def test_every_way_out_leaves_nothing(tmp_path: Path) -> None:

@@ -221,6 +221,10 @@ async def test_operators_see_a_recorder_that_falls_behind(theatre: tuple[Recordi
         return await lag() < RECORDING_LAG.watch and not await late()
 
     async with Member(http, room) as surgeon:
+
+        def warned() -> object:
+            return surgeon.told("recording")[-1]["failing"]
+
         await surgeon.publish([(MarkedTrack(), "Scope", "endoscope")])
         assert await lag() == 0
         await surgeon.do("start_recording", procedure=await procedure(http, room))
@@ -230,9 +234,11 @@ async def test_operators_see_a_recorder_that_falls_behind(theatre: tuple[Recordi
         try:
             await until(late, 30, "the lag is named as the room's trouble")
             assert await lag() > RECORDING_LAG.watch
+            await until(lambda: warned() is True, 20, "the room is told that nothing is recorded")
         finally:
             os.kill(recorder, signal.SIGCONT)
         await until(keeps_up, 20, "it caught up")
+        await until(lambda: warned() is False, 20, "the room is told that it is recorded again")
 
 
 MAGIC = (

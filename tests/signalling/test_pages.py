@@ -103,6 +103,21 @@ async def test_nothing_else_can_be_had(pages: House, path: str) -> None:
     assert not answer.endswith(b"secret")
 
 
+@pytest.mark.parametrize("path", ["/theatre", "/theatre/", "/observ/7QK2", "/observe/7QK2/"])
+async def test_a_broken_link_leads_a_person_to_the_lobby_and_a_program_to_a_problem(
+    pages: House, path: str
+) -> None:
+    accept = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    async with pages.http.get(f"{pages.url}{path}", headers=accept) as response:
+        assert (response.status, response.content_type) == (404, "text/html")
+        assert "index" in await response.text()
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+    async with pages.http.get(f"{pages.url}{path}") as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")
+    async with pages.http.get(f"{pages.url}/api/v1/join", headers=accept) as response:
+        assert response.status == 405, "what is there for another method is not lost"
+
+
 async def test_unbuilt_pages_say_how_to_build_them(open_house: OpenHouse, tmp_path: Path) -> None:
     house = await open_house(static=tmp_path / "nothing")
     async with house.http.get(f"{house.url}/theatre/7QK2") as response:

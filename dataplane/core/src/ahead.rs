@@ -20,26 +20,28 @@ impl Plane {
         if let Some(transport) = transport(2) {
             transport.prefetch();
         }
-        if let Some(outgoing) = transport(1).and_then(|it| it.outgoing.as_deref()) {
-            prefetch(outgoing);
-            outgoing.bandwidth.prefetch_for_sending();
+        if let Some(transport) = transport(1) {
+            transport.prefetch_beyond();
         }
         if let Some(subscription) = subscription(0) {
             subscription.sent.prefetch();
         }
         if let Some(outgoing) = transport(0).and_then(|it| it.outgoing.as_deref()) {
+            outgoing.bandwidth.prefetch_for_sending();
             outgoing.sent.prefetch();
         }
     }
 
-    /// The next datagram is one from `path`.
-    pub fn expect(&self, path: Path) {
-        let Some(transport) = self.addresses.get(&path).and_then(|key| self.transports.get(*key)) else {
-            return;
-        };
-        transport.prefetch_for_report();
-        if let Some(outgoing) = transport.outgoing.as_deref() {
-            prefetch(outgoing);
+    /// The next datagrams come from here, the soonest first.
+    pub fn expect(&self, paths: [Option<Path>; 3]) {
+        let transport = |place: usize| self.transports.get(*self.addresses.get(&paths[place]?)?);
+        if let Some(transport) = transport(2) {
+            transport.prefetch_for_report();
+        }
+        if let Some(transport) = transport(1) {
+            transport.prefetch_beyond_for_report();
+        }
+        if let Some(outgoing) = transport(0).and_then(|it| it.outgoing.as_deref()) {
             outgoing.bandwidth.prefetch_for_report();
             outgoing.sent.prefetch();
         }

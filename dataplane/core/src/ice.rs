@@ -13,6 +13,8 @@ pub use limiter::AnswerLimiter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use loupe_prefetch::prefetch;
+
 use crate::io::{CloseReason, IceCredentials};
 use crate::stats::Drop;
 use crate::stun::{
@@ -134,6 +136,12 @@ impl IceLite {
             State::Ready { path } => Some(path),
             State::New { .. } | State::Interrupted { .. } | State::Closed => None,
         }
+    }
+
+    /// Something is about to be sent or to come.
+    pub fn prefetch_path(&self) {
+        prefetch(&self.state);
+        prefetch(&self.heard);
     }
 
     /// An authenticated report came by `path`.

@@ -272,10 +272,18 @@ impl Transport {
         self.incoming.as_deref().is_some_and(|incoming| incoming.reduced_size)
     }
 
-    /// Something is about to be sent.
+    /// Something is about to be sent. Reads nothing: what it would read is not there yet.
     pub fn prefetch(&self) {
         prefetch(&self.outgoing);
-        prefetch(&self.ice);
+        prefetch(&self.keys);
+        self.ice.prefetch_path();
+    }
+
+    /// The same, one step further: what is found through what [`Transport::prefetch`] asked for.
+    pub fn prefetch_beyond(&self) {
+        if let Some(outgoing) = self.outgoing.as_deref() {
+            prefetch(outgoing);
+        }
         if let Some(keys) = &self.keys {
             keys.outbound.prefetch();
         }
@@ -283,11 +291,17 @@ impl Transport {
 
     /// A report is about to come.
     pub fn prefetch_for_report(&self) {
-        prefetch(&self.outgoing);
+        self.prefetch();
         prefetch(&self.packets_in);
         prefetch(&self.rtcp);
+    }
+
+    /// The same, one step further.
+    pub fn prefetch_beyond_for_report(&self) {
+        if let Some(outgoing) = self.outgoing.as_deref() {
+            prefetch(outgoing);
+        }
         if let Some(keys) = &self.keys {
-            prefetch(&keys.rtcp_replay);
             keys.inbound.prefetch_for_report();
         }
     }

@@ -11,6 +11,7 @@ mod isolate;
 mod publishers;
 mod routes;
 mod run;
+mod schedule;
 mod send;
 mod signal;
 mod socket;

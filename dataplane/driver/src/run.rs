@@ -18,6 +18,7 @@ use crate::clock::{Clock, system_clocks, thread_busy_seconds};
 use crate::events::{EventSender, Pushed};
 use crate::inbox::{Inbox, Order};
 use crate::publishers::{MAX_PUBLISHERS, Publishers};
+use crate::schedule::take_short_slices;
 use crate::send::Sender;
 use crate::socket::{MediaSocket, RECEIVE_BATCH, ReceiveBatch, Received};
 use crate::taps::Taps;
@@ -55,8 +56,9 @@ pub(crate) struct Context {
 /// Runs until the inbox says stop.
 pub(crate) fn run(context: &mut Context) {
     let Context { sockets, inbox, events, snapshot, seed } = context;
-    // Without it the worker only wakes a little later.
+    // Without these the worker only wakes a little later.
     let _ = set_current_timer_slack(Some(TIMER_SLACK_NANOS));
+    let _ = take_short_slices();
     let mut worker = Worker::new(sockets, inbox, events, snapshot, *seed);
     worker.publish_snapshot();
     let mut awake = Awake::EVERYTHING;
@@ -256,15 +258,13 @@ fn take_batch(
     overflowed: &mut u32,
 ) -> usize {
     // `WouldBlock`, or a pending error of the socket, which this call has cleared: nothing to read either way.
-    let Ok(slots) = receive.receive(socket) else { return 0 };
+    let Ok(filled) = receive.receive(socket) else { return 0 };
     let now = clock.now();
-    let mut filled = 0;
-    let mut slots = slots.peekable();
-    while let Some(Received { source, payload, segment, overflowed: total }) = slots.next() {
-        if let Some(next) = slots.peek() {
-            plane.expect(Path { local, remote: next.source });
-        }
-        filled += 1;
+    for slot in 0..filled {
+        let next = [slot + 1, slot + 2, slot + 3].map(|slot| receive.source(slot));
+        plane.expect(next.map(|source| source.map(|remote| Path { local, remote })));
+        let received = receive.received(slot);
+        let Some(Received { source, payload, segment, overflowed: total }) = received else { continue };
         if let Some(total) = total {
             let lost = total.wrapping_sub(*overflowed); // The kernel's counter wraps at 2^32.
             *overflowed = total;

@@ -1,6 +1,6 @@
 //! UDP sockets and the two system calls that move datagrams in batches: `recvmmsg` with `UDP_GRO` and `sendmmsg` with
-//! `UDP_SEGMENT`. The only unsafe code of the server beside a hint to the processor (`dataplane/prefetch`); what to send,
-//! and what a refusal means, is `send.rs`.
+//! `UDP_SEGMENT`. The only unsafe code of the server beside a hint to the processor (`dataplane/prefetch`) and two calls of the
+//! scheduler (`schedule.rs`); what to send, and what a refusal means, is `send.rs`.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -255,8 +255,8 @@ impl ReceiveBatch {
         }
     }
 
-    /// Reads what waits, at most [`RECEIVE_BATCH`] slots. `WouldBlock` when nothing does.
-    pub(crate) fn receive(&mut self, socket: &MediaSocket) -> io::Result<impl Iterator<Item = Received<'_>>> {
+    /// Reads what waits, at most [`RECEIVE_BATCH`] slots; gives how many it filled. `WouldBlock` when nothing waits.
+    pub(crate) fn receive(&mut self, socket: &MediaSocket) -> io::Result<usize> {
         self.point();
         // SAFETY: `point` has made every pointer in `messages` refer to memory that `self` owns exclusively for the
         // duration of the call, with its exact length, and nothing moves or shrinks it; the kernel writes nowhere else.
@@ -269,16 +269,24 @@ impl ReceiveBatch {
                 std::ptr::null_mut(),
             )
         };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        self.filled = count;
-        let slots = self.messages.iter().zip(&self.addresses).zip(self.buffers.chunks_exact_mut(SLOT_BYTES));
-        Ok(slots.take(count).filter_map(|((message, address), slot)| {
-            let length = message.msg_len as usize;
-            let payload = slot.get_mut(..length)?;
-            let source = address.address(message.msg_hdr.msg_namelen)?;
-            let (segment, overflowed) = read_controls(&message.msg_hdr);
-            Some(Received { source, payload, segment: segment.unwrap_or(length), overflowed })
-        }))
+        self.filled = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        Ok(self.filled)
+    }
+
+    /// Who sent what the last call put into a slot; none where it put nothing.
+    pub(crate) fn source(&self, slot: usize) -> Option<SocketAddr> {
+        let message = self.messages.get(slot).filter(|_| slot < self.filled)?;
+        self.addresses[slot].address(message.msg_hdr.msg_namelen)
+    }
+
+    /// What the last call put into a slot.
+    pub(crate) fn received(&mut self, slot: usize) -> Option<Received<'_>> {
+        let source = self.source(slot)?;
+        let message = &self.messages[slot];
+        let length = message.msg_len as usize;
+        let payload = self.buffers.get_mut(slot * SLOT_BYTES..)?.get_mut(..length)?;
+        let (segment, overflowed) = read_controls(&message.msg_hdr);
+        Some(Received { source, payload, segment: segment.unwrap_or(length), overflowed })
     }
 
     /// Makes the headers that the last call changed as they must be before the next.

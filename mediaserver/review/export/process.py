@@ -19,6 +19,7 @@ async def working(work: bytes, *arguments: str) -> AsyncIterator[asyncio.subproc
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "mediaserver.review.export", *arguments,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a terminal's Ctrl-C is the server's or the command's alone, which ends this
     )  # fmt: skip
     assert process.stdin is not None, "piped"
     try:

@@ -164,7 +164,6 @@ def main() -> int:
     os.nice(NICENESS)
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal goes to the server, which ends us
     teller = Teller(sys.stdout.buffer)
     try:
         work = msgspec.json.decode(sys.stdin.buffer.readline(MAX_WORK_BYTES), type=Work)

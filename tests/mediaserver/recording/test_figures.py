@@ -49,6 +49,14 @@ def test_what_is_lost_fails_for_a_while_or_until_it_is_over() -> None:
     assert not figures.failed(21.0)
 
 
+def test_what_a_full_tap_dropped_is_counted_and_fails_for_a_while() -> None:
+    figures = Figures()
+    for at in (0.0, 1.0):
+        told(figures, at, "missed", recording="r1", records=30)
+    assert figures.missed_records == 60
+    assert (figures.failed(2.0), figures.failed(1.0 + LOST_SECONDS)) == (True, False)
+
+
 def test_trouble_is_counted_by_reason() -> None:
     figures = Figures()
     for event in ("disk_full", "disk_stalled", "disk_stalled"):

@@ -10,6 +10,7 @@ import pytest
 from mediaserver.ids import TrackId
 from mediaserver.recording.intake import Intake
 from mediaserver.recording.journal import Journal, read_journal
+from mediaserver.recording.records import RecordKind, frame
 from mediaserver.vault import DataKey
 
 KEY = DataKey(bytes(range(32)))
@@ -74,6 +75,16 @@ def test_what_was_not_written_waits_and_says_since_when(tmp_path: Path, intake: 
         since.append(intake.waiting_since)
     assert since == [5.0, None]
     assert read_journal(tmp_path / "t1.3.journal", KEY).records == [b"kepttoo"]
+
+
+def test_what_found_the_tap_full_is_counted(tmp_path: Path, intake: Intake) -> None:
+    told = frame(RecordKind.DROPPED, (41).to_bytes(8, "big"))
+    with tap(intake) as end:
+        end.send(told + b"next")
+        end.send(b"a packet whose fifth byte" + bytes(40))
+        write(intake, tmp_path)
+    assert intake.missed == 41
+    assert read_journal(tmp_path / "t1.3.journal", KEY).records[0].startswith(told), "sealing tells it, too"
 
 
 def test_what_can_be_written_nowhere_is_let_go(intake: Intake) -> None:

@@ -26,6 +26,7 @@ def test_it_tells_what_there_is() -> None:
     told = {"written": 9, "rate": 3, "free_bytes": 80, "seconds_left": 27, "lag_seconds": 0.1}
     figures.take({"event": "figures", **told})
     figures.take({"event": "disk_stalled", "location": 0, "elsewhere": True})
+    figures.take({"event": "missed", "recording": "r1", "records": 4})
     assert page(figures=figures, count=2) == {
         "loupe_recorder_recordings": 2,
         "loupe_recorder_written_bytes_total": 9,
@@ -34,6 +35,7 @@ def test_it_tells_what_there_is() -> None:
         "loupe_recorder_damaged_chunks_total": 0,
         "loupe_recorder_unreadable_journals_total": 0,
         "loupe_recorder_unsealable_spans_total": 0,
+        "loupe_recorder_missed_records_total": 4,
         "loupe_recordings_unreadable": 1,
         'loupe_recorder_disk_trouble_total{reason="full"}': 0,
         'loupe_recorder_disk_trouble_total{reason="stalled"}': 1,

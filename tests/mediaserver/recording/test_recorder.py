@@ -17,7 +17,8 @@ from mediaserver.ids import RecordingId
 from mediaserver.recording import location
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
-from mediaserver.recording.recorder import Recorder
+from mediaserver.recording.recorder import TURNS, Recorder
+from mediaserver.recording.records import RecordKind, frame
 from mediaserver.recording.seal import Order, seal
 from mediaserver.recording.sealer import Sealer
 from mediaserver.vault import Vault
@@ -131,20 +132,70 @@ def test_a_recording_ends_once_its_manifest_knows_every_track_of_it(
     for record in [source.begin(), *source.stream(encoded("VP8", 30))]:
         tap.send(record)
     tap.close()
-    recorder._tick(time.monotonic())
+    recorder._turn(time.monotonic())
     recorder._order({"do": "stop", "recording": "r1", "state": "sealed"}, [])
-    recorder._tick(time.monotonic() + 5)
+    recorder._turn(time.monotonic() + 5)
     assert "stopped" not in told(ours), "the line of its track waits"
     hang.set()
     while home.stalled:
         pass
-    recorder._tick(time.monotonic() + 5)
+    recorder._turn(time.monotonic() + 5)
     assert "stopped" in told(ours)
     folder = RecordingFolder.find(roots, RecordingId("r1"))
     outcome = seal(Order(folder, state="sealed"), vault)
     recorder._sealer.close(10.0)
     recorder._locations.end()
     assert [line["pictures"] for line in outcome.segments] == [30]
+
+
+def test_what_found_its_tap_full_is_told_once(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    recorder = Recorder(theirs, Vault([bytes(range(32))]), (tmp_path,), Sealer(["--data", str(tmp_path)]))
+    begin = {"room": "", "procedure": "p1", "monotonic_micros": START_MICROS, "unix_micros": 8}
+    recorder._order({"do": "start", "recording": "r1", "begin": begin}, [])
+    tap, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    order = {"do": "track", "recording": "r1", "track": "t1", "source": {"kind": "video"}}
+    recorder._order(order, [end.detach()])
+    tap.send(frame(RecordKind.DROPPED, (41).to_bytes(8, "big")))
+    recorder._turn(0.0)
+    assert "missed" in told(ours)
+    recorder._turn(0.0)
+    assert "missed" not in told(ours)
+    tap.close()
+    recorder._locations.end()
+    ours.close()
+
+
+def test_many_tracks_are_written_in_turns_and_each_once_in_a_tick(tmp_path: Path) -> None:
+    """All at once would keep a processor from whatever is forwarded."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    recorder = Recorder(theirs, Vault([bytes(range(32))]), (tmp_path,), Sealer(["--data", str(tmp_path)]))
+    begin = {"room": "", "procedure": "p1", "monotonic_micros": START_MICROS, "unix_micros": 8}
+    for room in ("r1", "r2"):
+        recorder._order({"do": "start", "recording": room, "begin": begin}, [])
+    taps = []
+    for number in range(2 * TURNS + 1):
+        tap, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        taps.append(tap)
+        room = "r1" if number < TURNS + 2 else "r2"
+        order = {"do": "track", "recording": room, "track": f"t{number}", "source": {"kind": "video"}}
+        recorder._order(order, [end.detach()])
+    recorder._turn(0.0)  # the tick in which they came
+    written = []
+    for _ in range(2):
+        for tap in taps:
+            tap.send(b"records")
+        before = recorder._written
+        for _ in range(TURNS):
+            recorder._turn(0.0)
+            written.append((recorder._written - before) // len(b"records"))
+            before = recorder._written
+    assert written == [3, *[2] * (TURNS - 1)] * 2
+    for tap in taps:
+        tap.close()
+    recorder._locations.end()
+    ours.close()
 
 
 def test_it_goes_back_to_a_disk_that_is_well_again_and_fills_the_ballast(tmp_path: Path) -> None:

@@ -35,7 +35,10 @@ class World:
 
     def send(self, content: bytes) -> None:
         self.tap.send(content)
-        self.running.take(1.0)
+        self.intake.take(1.0)
+
+    def write(self) -> int:
+        return self.running.write([self.intake])
 
     def records(self, location: int) -> list[bytes]:
         """In journals there."""
@@ -59,7 +62,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def test_a_full_disk_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.send(b"one")
-    assert world.running.write() == 3
+    assert world.write() == 3
     world.send(b"two")
     with monkeypatch.context() as patch:
 
@@ -68,10 +71,10 @@ def test_a_full_disk_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch
 
         patch.setattr(Journal, "append", full)
         with pytest.raises(OSError, match="full"):
-            world.running.write()
+            world.write()
     assert world.running.waiting_seconds(3.5) == 2.5
     world.running.move(world.locations.all[1])
-    assert world.running.write() == 3
+    assert world.write() == 3
     assert (world.records(0), world.records(1)) == ([b"one"], [b"two"])
     assert world.running.waiting_seconds(3.5) == 0.0
 
@@ -92,16 +95,16 @@ def test_what_a_stalled_disk_holds_is_written_elsewhere_and_its_late_answer_chan
     monkeypatch.setattr(Journal, "append", stall)
     world.send(b"one")
     with pytest.raises(Stalled):
-        world.running.write()
+        world.write()
     world.running.note({"type": "event", "at": 1.0, "name": "joined"})
     assert not world.running.write_notes(), "the manifest's disk is the one that hangs"
     world.running.move(world.locations.all[1])
-    assert world.running.write() == 3
+    assert world.write() == 3
     world.send(b"two")
     hangs.set()
     while not world.running.write_notes():
         pass
-    assert world.running.write() == 3
+    assert world.write() == 3
     assert world.records(1) == [b"one", b"two"]
     assert world.records(0) == [b"one"], "sealing takes every packet once"
     assert world.lines() == ["begin", "track", "event"]
@@ -123,16 +126,16 @@ def test_a_journal_that_a_stalled_disk_opened_too_late_keeps_nothing_from_being_
         patch.setattr(Journal, "append", stall)
         world.send(b"one")
         with pytest.raises(Stalled):
-            world.running.write()
+            world.write()
     hangs.set()
     while world.running.where.stalled:
         pass
     world.send(b"two")
-    assert world.running.write() == 6
+    assert world.write() == 6
     assert world.records(0) == [b"one", b"onetwo"], "sealing takes every packet once"
     world.running.roll()
     world.send(b"three")
-    assert world.running.write() == 5
+    assert world.write() == 5
     assert world.records(0)[-1] == b"three"
 
 
@@ -148,8 +151,8 @@ def test_a_disk_that_was_full_when_a_journal_began_is_written_to_again(
         world.send(b"one")
         for _ in range(3):
             with pytest.raises(OSError, match="full"):
-                world.running.write()
-    assert world.running.write() == 3
+                world.write()
+    assert world.write() == 3
     assert world.records(0) == [b"one"]
 
 
@@ -165,7 +168,7 @@ def test_it_lives_while_something_may_come_or_waits(world: World) -> None:
     assert world.running.live
     world.send(b"last")
     world.tap.close()
-    world.running.take(1.0)
+    world.intake.take(1.0)
     assert world.running.live
-    world.running.write()
+    world.write()
     assert not world.running.live

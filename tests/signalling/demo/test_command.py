@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +45,35 @@ def test_tokens_and_invitations_open_this_room_only(tmp_path: Path) -> None:
     assert (invited.room, invited.role, invited.exp - invited.iat) == ("7QK2", Role.OBSERVER, 12 * 3600)
 
 
+def refused(folder: Path, *arguments: str) -> str:
+    """What a demo that cannot begin says: one line that is no log."""
+    result = subprocess.run(
+        [sys.executable, "-m", "signalling", "demo", "--workers", "1", "--media-port", str(free_udp_port()),
+         "--data", str(folder / "data"), *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout) == (1, "")
+    [line] = [line for line in result.stderr.splitlines() if not line.startswith("{")]
+    return line
+
+
+def test_a_port_already_taken_is_told_the_one_for_this_computer_too(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        said = refused(tmp_path, "--port", str(taken + command.LOCAL_PORT_BELOW))
+    assert str(taken) in said
+    assert "--port" in said
+
+
+def test_a_film_that_is_none_is_told_before_anything_begins(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("no film")
+    said = refused(tmp_path, "--video", str(tmp_path / "film.mp4"))
+    assert f"--video {tmp_path / 'film.mp4'}" in said
+    assert "Errno" not in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it_and_ends_whole(
@@ -50,11 +81,12 @@ def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it_and_ends_whole(
 ) -> None:
     https_port = free_udp_port() % 20_000 + 20_000
     output = tmp_path / "output"
-    with output.open("w") as stdout:
+    told = tmp_path / "told"
+    with output.open("w") as stdout, told.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "signalling", "demo", "--port", str(https_port), "--workers", "1",
              "--media-port", str(free_udp_port()), "--data", str(tmp_path), "--room", "7QK2", "--no-qr"],
-            stdout=stdout,
+            stdout=stdout, stderr=stderr, process_group=0,
         )  # fmt: skip
     try:
         end = time.monotonic() + 60
@@ -77,12 +109,14 @@ def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it_and_ends_whole(
         assert published == 3
         helpers = descendants(process.pid)
         assert helpers
-        process.send_signal(sent)
+        # As a terminal's Ctrl-C does, to the whole group.
+        os.killpg(process.pid, sent)
         assert process.wait(30) == (0 if sent is signal.SIGINT else -sent)
         end = time.monotonic() + 15
         while any(map(is_running, helpers)):
             assert time.monotonic() < end, "what the demo began goes on without it"
             time.sleep(0.1)
+        assert "Traceback" not in told.read_text()
     finally:
         process.kill()
         process.wait()

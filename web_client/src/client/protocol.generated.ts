@@ -584,10 +584,9 @@ export interface Remove {
   participant: string;
 }
 /**
- * The whole set of publications the client wants from
- *     now on; ``ok``, then an ``offer`` when media changes.
+ * The whole set of publications the client wants from now on; ``ok``, an ``offer`` when media change.
  *
- *     ``automatic`` adds every publication that appears later and that the role may see.
+ *     ``automatic`` adds all publications of others, those that appear later too.
  */
 export interface Subscribe {
   type: "subscribe";

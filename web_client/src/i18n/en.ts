@@ -141,7 +141,7 @@ export const en: Dictionary = {
   phase: {
     joining: "Joining…", joined: "Connected", live: "LIVE", reconnecting: "Connection lost – reconnecting…", ended: "Disconnected",
     offline: "This device is offline", mediaLost: "Picture and sound lost – reconnecting…",
-    mediaConnecting: "Connecting picture and sound…", somethingFrozen: "A PICTURE IS FROZEN",
+    mediaGoOn: "Picture and sound go on – reconnecting to the server…", mediaConnecting: "Connecting picture and sound…", somethingFrozen: "A PICTURE IS FROZEN",
     stills: "STILLS", sound: "SOUND ONLY",
   },
   tile: {
@@ -160,6 +160,7 @@ export const en: Dictionary = {
     withoutDevices: "Join anyway, to watch and listen", retry: "Try again", rejoin: "Join again",
     allow: "The browser will ask: press “Allow”.", watchOnly: "You will watch and listen. Nobody sees or hears you.",
     willSend: (what) => `Will be sent: ${what}`, nothingToSend: "Nothing chosen to send yet",
+    nowhere: "This address leads to no room: part of the link may be missing. Paste the whole link again, or ask for it to be sent again.",
     codeTitle: "Enter your invitation", codeHelp: "Paste the link or code you received.", codeLabel: "Invitation link or code",
     codeGo: "Continue", codeEmpty: "This field is empty: paste the link or code.", checking: "Checking the invitation…",
     wrongPage: (role) => `This invitation is for: ${role}`, goThere: "Open the right page",

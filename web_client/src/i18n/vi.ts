@@ -185,7 +185,8 @@ export const vi = {
   phase: {
     joining: "Đang vào phòng…", joined: "Đã kết nối", live: "TRỰC TIẾP", reconnecting: "Mất kết nối – đang nối lại…",
     ended: "Đã ngắt", offline: "Máy này mất mạng",
-    mediaLost: "Hình và tiếng bị ngắt – đang nối lại…", mediaConnecting: "Đang nối hình và tiếng…", somethingFrozen: "CÓ HÌNH ĐỨNG",
+    mediaLost: "Hình và tiếng bị ngắt – đang nối lại…", mediaConnecting: "Đang nối hình và tiếng…",
+    mediaGoOn: "Hình và tiếng vẫn chạy – đang nối lại máy chủ…", somethingFrozen: "CÓ HÌNH ĐỨNG",
     stills: "ẢNH TĨNH", sound: "CHỈ CÓ TIẾNG",
   },
   tile: {
@@ -204,6 +205,7 @@ export const vi = {
     withoutDevices: "Vẫn tham gia, chỉ xem và nghe", retry: "Thử lại", rejoin: "Vào lại",
     allow: "Trình duyệt sẽ hỏi: hãy bấm “Cho phép”.", watchOnly: "Bạn sẽ xem và nghe. Không ai thấy hoặc nghe bạn.",
     willSend: (what: string) => `Sẽ truyền: ${what}`, nothingToSend: "Chưa chọn nguồn nào để truyền",
+    nowhere: "Địa chỉ này không dẫn tới phòng nào: liên kết có thể bị cắt mất một phần. Hãy dán lại cả liên kết, hoặc xin người mời gửi lại.",
     codeTitle: "Nhập mã mời", codeHelp: "Dán liên kết hoặc mã bạn nhận được.", codeLabel: "Liên kết hoặc mã mời",
     codeGo: "Tiếp tục", codeEmpty: "Ô này đang trống: hãy dán liên kết hoặc mã mời.", checking: "Đang kiểm tra lời mời…",
     wrongPage: (role: string) => `Lời mời này dành cho: ${role}`, goThere: "Mở đúng trang",

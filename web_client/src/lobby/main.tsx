@@ -8,9 +8,11 @@ import { words } from "../i18n";
 import { ErrorCard } from "../ui/parts";
 import { CodeForm } from "./code";
 import { Frame } from "./entry";
-import { HOME, OPERATIONS_URL, pageUrl } from "./places";
+import { HOME, OPERATIONS_URL, START_URL, pageUrl } from "./places";
 
 const fault = signal<string | null>(null);
+/** The server shows this page too where it has none. */
+const lost = window.location.pathname !== START_URL;
 
 async function go(invitation: string): Promise<void> {
   fault.value = null;
@@ -28,6 +30,7 @@ function Start() {
   return (
     <Frame page="start">
       {fault.value !== null && <ErrorCard advice={words.value.ending(fault.value)} code={`JOIN-${fault.value}`} />}
+      {lost && <p class="fault" role="alert">{words.value.lobby.nowhere}</p>}
       <CodeForm onCode={(invitation) => void go(invitation)} />
     </Frame>
   );
@@ -35,8 +38,12 @@ function Start() {
 
 const root = document.getElementById("app");
 if (root !== null) render(<Start />, root);
-const given = invitationOfText(window.location.hash);
-if (given !== "") {
+function takeFromAddress(): void {
+  const given = invitationOfText(window.location.hash);
+  if (given === "") return;
   window.history.replaceState(null, "", window.location.pathname);
   void go(given);
 }
+takeFromAddress();
+// A link pasted over the same address only changes what follows its #.
+window.addEventListener("hashchange", takeFromAddress);

@@ -9,6 +9,9 @@ export const HOME: Record<Role, PageName | null> = {
   auditor: null,
 };
 
+/** Where an invitation is entered by hand. */
+export const START_URL = "/";
+
 /** The operators' page is no room's, and shows no pictures. */
 export const OPERATIONS_URL = "/operations";
 

@@ -10,7 +10,7 @@ import { Notices } from "./notices";
 import { Button } from "./parts";
 import { RecordingInterrupted, RecordingMark, RecordingWarning } from "./recording";
 import { sheetOpen } from "./shortcuts";
-import { someFrozen } from "./watch";
+import { someFrozen, someMoving } from "./watch";
 
 export type PageName = "theatre" | "consult" | "observe" | "review";
 
@@ -34,6 +34,13 @@ export function standing(session: Session): Standing {
 
 /** The theatre's header speaks of what it sends. */
 const sends = (page: PageName): boolean => page === "theatre";
+
+/** Pictures and sound do not need the socket: while it is sought anew they may be as live as ever. */
+function mediaGoOn(session: Session, page: PageName): boolean {
+  if (!sends(page)) return someMoving.value && !someFrozen.value;
+  const state = session.sending.value.length > 0 ? session.publishing.value?.state.value : undefined;
+  return state === "connected" || state === "completed";
+}
 
 export function standingWords(now: Standing): string {
   const t = words.value.phase;
@@ -63,7 +70,9 @@ export function Shell({ session, page, live, liveWords, children, actions }: She
   const few = left === "stills" || left === "sound" ? left : undefined;
   const frozen = now === "connected" && few === undefined && someFrozen.value;
   const shownLive = now === "connected" && live && !frozen && few === undefined;
-  const text = few !== undefined ? t.phase[few] : frozen ? t.phase.somethingFrozen : shownLive ? liveWords : standingWords(now);
+  const goesOn = now === "reconnecting" && mediaGoOn(session, page);
+  const text = few !== undefined ? t.phase[few] : frozen ? t.phase.somethingFrozen : shownLive ? liveWords
+    : goesOn ? t.phase.mediaGoOn : standingWords(now);
   const tone = bad ? "bad" : frozen || few !== undefined ? "frozen" : shownLive ? "live" : "";
   const room = t.roomName(session.room.value.id);
   useStandingNews(session);

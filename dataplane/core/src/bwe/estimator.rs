@@ -80,7 +80,7 @@ pub struct Estimator {
     pub(super) sent: ShortRateMeter,
     pub(super) silence: Silence,
     reported: Reported,
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     clock: ViewerClock,
     pub(super) phase: Phase,
     hold: Hold,
@@ -103,7 +103,7 @@ pub struct Estimator {
     /// The first report.
     began: Option<Time>,
     /// The first packet with a transport-wide number.
-    numbered: Option<Time>,
+    pub(super) numbered: Option<Time>,
     pub(super) updated: Time,
     next_fill: Time,
     /// When the path will have carried what was sent, as the newest report shows; for the pacer.

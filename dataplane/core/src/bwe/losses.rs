@@ -77,7 +77,7 @@ struct Trial {
 #[derive(Clone, Debug)]
 pub struct Losses {
     window: Window,
-    inherent: f64,
+    pub(super) inherent: f64,
     /// Packets that `inherent` is built upon, up to [`MEMORY_PACKETS`].
     weight: f64,
     recent: f64,

@@ -41,6 +41,10 @@ impl Estimator {
     /// Packets are about to leave.
     pub(crate) fn prefetch_for_sending(&self) {
         prefetch(&self.sent);
+        prefetch(&self.silence);
+        prefetch(&self.breaker);
+        prefetch(&self.numbered);
+        prefetch(&self.losses.inherent);
         prefetch(&self.phase);
     }
 
