@@ -74,5 +74,7 @@ S1 = (
 """3G of 300 kbit/s."""
 S3 = ("--down-steps", "0:2000,20:250,40:2000", "--queue-ms", "300", "--delay-ms", "50")
 """2 Mbit/s, for 20 s an eighth of it, and back."""
+S3_UP = ("--up-steps", *S3[1:])
+"""The same on the way up."""
 S5 = ("--rate", "3000", "--queue-ms", "300", "--delay-ms", "50", "--loss", "iid:0.1")
 """A tenth of all packets lost."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.relay import S1, S3, S5, relay, through
-from tests.running import Client, until
+from tests.relay import S1, S3, S3_UP, S5, relay, through
+from tests.running import Client, HttpSession, until
 
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("chromium")]
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 960, 540, 12
@@ -144,29 +144,34 @@ async def gathered(connection: Any) -> str:
 
 
 @asynccontextmanager
-async def watching(http: Client, webrtc: Any, link: Sequence[str]) -> AsyncIterator[Any]:
-    """A viewer by WHEP over this link."""
+async def watching(
+    http: Client, webrtc: Any, link: Sequence[str], *, uplink: bool = False
+) -> AsyncIterator[Any]:
+    """A viewer by WHEP; this link is theirs, or the theatre's ``uplink``."""
     room, theatre, watcher = http.server.new_room(), Theatre(webrtc), webrtc.RTCPeerConnection()
-    answer = webrtc.RTCSessionDescriptionInit
-    try:
-        publishing = await http.whip(room, await gathered(theatre.connection))
-        await theatre.connection.set_remote_description(answer(type="answer", sdp=publishing.answer))
+    media_port = http.server.media_port
 
-        async def all_flow() -> bool:
-            found = (await http.room(room))["publications"]
-            return any(one["layers"] == [0, 1, 2] for one in found)
+    async def connect(connection: Any, session: HttpSession, port: int) -> None:
+        sdp = through(session.answer, media_port, port)
+        await connection.set_remote_description(webrtc.RTCSessionDescriptionInit(type="answer", sdp=sdp))
 
-        await until(all_flow, 25, "all three layers")
-        for kind in ("video", "audio"):
-            watcher.add_transceiver(kind, webrtc.RTCRtpTransceiverInit(direction="recvonly"))
-        with relay(http.server.media_port, link) as port:
+    async def flows() -> bool:
+        found = (await http.room(room))["publications"]
+        return any(one["layers"] == [0, 1, 2] or (uplink and 0 in one["layers"]) for one in found)
+
+    with relay(media_port, link) as port:
+        try:
+            publishing = await http.whip(room, await gathered(theatre.connection))
+            await connect(theatre.connection, publishing, port if uplink else media_port)
+            await until(flows, 25, "the layers")
+            for kind in ("video", "audio"):
+                watcher.add_transceiver(kind, webrtc.RTCRtpTransceiverInit(direction="recvonly"))
             session = await http.whep(room, await gathered(watcher))
-            sdp = through(session.answer, http.server.media_port, port)
-            await watcher.set_remote_description(answer(type="answer", sdp=sdp))
+            await connect(watcher, session, media_port if uplink else port)
             yield watcher
-    finally:
-        watcher.close()
-        await theatre.close()
+        finally:
+            watcher.close()
+            await theatre.close()
 
 
 async def reaches(watcher: Any, height: int, seconds: float) -> None:
@@ -187,6 +192,7 @@ async def test_a_tenth_of_all_packets_lost_costs_no_layer(http: Client, webrtc: 
         end = await count(watcher)
         print("S5:", end.since(start))
         assert end.height == HEIGHT
+        assert end.frozen(start) < 0.4
         assert end.pace(start) > FRAMES_PER_SECOND / 3
         assert end.hidden(start) < 0.25
 
@@ -202,6 +208,7 @@ async def test_a_thin_lossy_link_carries_sound_and_the_lowest_layer(http: Client
         end = await count(watcher)
         print("S1:", end.since(start))
         assert end.height == HEIGHT // 4
+        assert end.frozen(start) < 0.5
         assert end.pace(start) > 1
         assert end.hidden(start) < 0.15
 
@@ -223,5 +230,59 @@ async def test_a_link_that_falls_and_returns_is_followed(http: Client, webrtc: A
         await asyncio.sleep(5)
         end = await count(watcher)
         print("S3 back:", end.since(back))
+        assert end.frozen(back) < 0.4
         assert back.hidden(low) < 0.2
         assert end.pace(back) > FRAMES_PER_SECOND / 3
+
+
+@pytest.mark.slow
+async def test_a_theatre_on_a_thin_lossy_link_is_heard_and_seen(http: Client, webrtc: Any) -> None:
+    """S1 on the way up: the server asks the publisher again, so that viewers see no loss."""
+    async with watching(http, webrtc, S1, uplink=True) as watcher:
+        await reaches(watcher, HEIGHT // 4, 20)
+        await asyncio.sleep(5)
+        start = await count(watcher)
+        await asyncio.sleep(30)
+        end = await count(watcher)
+        print("S1 up:", end.since(start))
+        assert end.pace(start) > 1
+        assert end.frozen(start) < 0.5
+        assert end.hidden(start) < 0.15
+
+
+@pytest.mark.slow
+async def test_a_theatre_that_loses_a_tenth_is_repaired_for_its_viewers(http: Client, webrtc: Any) -> None:
+    """S5 on the way up."""
+    async with watching(http, webrtc, S5, uplink=True) as watcher:
+        await asyncio.sleep(10)
+        start = await count(watcher)
+        await asyncio.sleep(15)
+        end = await count(watcher)
+        print("S5 up:", end.since(start))
+        # Where processors are scarce the encoder itself takes a smaller picture.
+        assert end.height >= HEIGHT // 2
+        assert end.pace(start) > FRAMES_PER_SECOND / 3
+        assert end.frozen(start) < 0.5
+        assert end.hidden(start) < 0.25
+
+
+@pytest.mark.slow
+async def test_a_theatre_whose_link_falls_and_returns_is_followed(http: Client, webrtc: Any) -> None:
+    """S3 on the way up: to an eighth for 20 s."""
+    async with watching(http, webrtc, S3_UP, uplink=True) as watcher:
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(began + 22.0 - asyncio.get_running_loop().time())
+        low = await count(watcher)
+        await asyncio.sleep(15)
+        back = await count(watcher)
+        print("S3 up, low:", back.since(low))
+        await asyncio.sleep(15)
+        start = await count(watcher)
+        await asyncio.sleep(10)
+        end = await count(watcher)
+        print("S3 up, back:", end.since(start))
+        assert back.pace(low) > 1
+        assert back.hidden(low) < 0.2
+        assert end.height >= HEIGHT // 2
+        assert end.pace(start) > FRAMES_PER_SECOND / 3
+        assert end.frozen(start) < 0.4
