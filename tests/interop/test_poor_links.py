@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,15 +159,17 @@ async def watching(
         found = (await http.room(room))["publications"]
         return any(one["layers"] == [0, 1, 2] or (uplink and 0 in one["layers"]) for one in found)
 
-    with relay(media_port, link) as port:
+    with ExitStack() as links:
+        # Its times count from here where it is the theatre's, else from the viewer's coming.
+        up = links.enter_context(relay(media_port, link)) if uplink else media_port
         try:
             publishing = await http.whip(room, await gathered(theatre.connection))
-            await connect(theatre.connection, publishing, port if uplink else media_port)
+            await connect(theatre.connection, publishing, up)
             await until(flows, 25, "the layers")
             for kind in ("video", "audio"):
                 watcher.add_transceiver(kind, webrtc.RTCRtpTransceiverInit(direction="recvonly"))
-            session = await http.whep(room, await gathered(watcher))
-            await connect(watcher, session, media_port if uplink else port)
+            down = media_port if uplink else links.enter_context(relay(media_port, link))
+            await connect(watcher, await http.whep(room, await gathered(watcher)), down)
             yield watcher
         finally:
             watcher.close()
@@ -183,14 +185,20 @@ async def reaches(watcher: Any, height: int, seconds: float) -> None:
     await until(there, seconds, f"{height} lines")
 
 
+async def measured(watcher: Any, name: str, seconds: float) -> tuple[Counted, Counted]:
+    """What is counted now and in so many seconds; their figures are printed."""
+    start = await count(watcher)
+    await asyncio.sleep(seconds)
+    end = await count(watcher)
+    print(f"{name}:", end.since(start))
+    return start, end
+
+
 async def test_a_tenth_of_all_packets_lost_costs_no_layer(http: Client, webrtc: Any) -> None:
     """S5: loss without a queue is no congestion."""
     async with watching(http, webrtc, S5) as watcher:
         await reaches(watcher, HEIGHT, 15)
-        start = await count(watcher)
-        await asyncio.sleep(8)
-        end = await count(watcher)
-        print("S5:", end.since(start))
+        start, end = await measured(watcher, "S5", 8)
         assert end.height == HEIGHT
         assert end.frozen(start) < 0.4
         assert end.pace(start) > FRAMES_PER_SECOND / 3
@@ -203,10 +211,7 @@ async def test_a_thin_lossy_link_carries_sound_and_the_lowest_layer(http: Client
     async with watching(http, webrtc, S1) as watcher:
         await reaches(watcher, HEIGHT // 4, 15)
         await asyncio.sleep(5)
-        start = await count(watcher)
-        await asyncio.sleep(30)
-        end = await count(watcher)
-        print("S1:", end.since(start))
+        start, end = await measured(watcher, "S1", 30)
         assert end.height == HEIGHT // 4
         assert end.frozen(start) < 0.5
         assert end.pace(start) > 1
@@ -241,10 +246,7 @@ async def test_a_theatre_on_a_thin_lossy_link_is_heard_and_seen(http: Client, we
     async with watching(http, webrtc, S1, uplink=True) as watcher:
         await reaches(watcher, HEIGHT // 4, 20)
         await asyncio.sleep(5)
-        start = await count(watcher)
-        await asyncio.sleep(30)
-        end = await count(watcher)
-        print("S1 up:", end.since(start))
+        start, end = await measured(watcher, "S1 up", 30)
         assert end.pace(start) > 1
         assert end.frozen(start) < 0.5
         assert end.hidden(start) < 0.15
@@ -255,10 +257,7 @@ async def test_a_theatre_that_loses_a_tenth_is_repaired_for_its_viewers(http: Cl
     """S5 on the way up."""
     async with watching(http, webrtc, S5, uplink=True) as watcher:
         await asyncio.sleep(10)
-        start = await count(watcher)
-        await asyncio.sleep(15)
-        end = await count(watcher)
-        print("S5 up:", end.since(start))
+        start, end = await measured(watcher, "S5 up", 15)
         # Where processors are scarce the encoder itself takes a smaller picture.
         assert end.height >= HEIGHT // 2
         assert end.pace(start) > FRAMES_PER_SECOND / 3
@@ -269,18 +268,12 @@ async def test_a_theatre_that_loses_a_tenth_is_repaired_for_its_viewers(http: Cl
 @pytest.mark.slow
 async def test_a_theatre_whose_link_falls_and_returns_is_followed(http: Client, webrtc: Any) -> None:
     """S3 on the way up: to an eighth for 20 s."""
+    began = asyncio.get_running_loop().time()
     async with watching(http, webrtc, S3_UP, uplink=True) as watcher:
-        began = asyncio.get_running_loop().time()
         await asyncio.sleep(began + 22.0 - asyncio.get_running_loop().time())
-        low = await count(watcher)
+        low, back = await measured(watcher, "S3 up, low", 15)
         await asyncio.sleep(15)
-        back = await count(watcher)
-        print("S3 up, low:", back.since(low))
-        await asyncio.sleep(15)
-        start = await count(watcher)
-        await asyncio.sleep(10)
-        end = await count(watcher)
-        print("S3 up, back:", end.since(start))
+        start, end = await measured(watcher, "S3 up, back", 10)
         assert back.pace(low) > 1
         assert back.hidden(low) < 0.2
         assert end.height >= HEIGHT // 2
