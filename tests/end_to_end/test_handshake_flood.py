@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aioice import stun
 
 from benchmarks.histogram import buckets, quantile
 from mediaserver.transport.dtls import HANDSHAKE_SECONDS
 from tests.media import MarkedTrack, assert_in_order, publisher, viewer
 from tests.running import Client, HttpSession, Server
+from tests.seam.ice_client import nominating_check
 from tests.signalling.offers import offer
 
 PEERS = 1000
@@ -83,13 +83,7 @@ class Hostile:
 
     def check(self) -> None:
         """Proves its path."""
-        request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
-        request.attributes["USERNAME"] = f"{self.ufrag}:abcd"
-        request.attributes["PRIORITY"] = 1_853_824_767
-        request.attributes["ICE-CONTROLLING"] = 1
-        request.attributes["USE-CANDIDATE"] = None
-        request.add_message_integrity(self.pwd.encode())
-        self.udp.sendto(bytes(request), self.server)
+        self.udp.sendto(bytes(nominating_check(f"{self.ufrag}:abcd", self.pwd)), self.server)
 
     def strike(self) -> None:
         """One more fragment."""

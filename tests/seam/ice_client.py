@@ -12,6 +12,17 @@ from mediaserver._dataplane import DataPlane, Event, LocalIce, TransportReady
 REMOTE_UFRAG = "peer"
 
 
+def nominating_check(username: str, pwd: str) -> stun.Message:
+    """A controlling agent's check that nominates its pair (RFC 8445 section 7.2.2)."""
+    request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+    request.attributes["USERNAME"] = username
+    request.attributes["PRIORITY"] = 1_853_824_767
+    request.attributes["ICE-CONTROLLING"] = 1
+    request.attributes["USE-CANDIDATE"] = None
+    request.add_message_integrity(pwd.encode())
+    return request
+
+
 @dataclass
 class IceClient:
     """One peer with its own port; ``server`` is where its checks go."""
@@ -32,12 +43,7 @@ class IceClient:
 
     def check(self, pwd: str | None = None, ufrag: str | None = None) -> stun.Message:
         """Sends a nominating check, by default an authentic one, and gives it."""
-        request = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
-        request.attributes["USERNAME"] = f"{ufrag or self.local.ufrag}:{REMOTE_UFRAG}"
-        request.attributes["PRIORITY"] = 1_853_824_767
-        request.attributes["ICE-CONTROLLING"] = 1
-        request.attributes["USE-CANDIDATE"] = None
-        request.add_message_integrity((pwd or self.local.pwd).encode())
+        request = nominating_check(f"{ufrag or self.local.ufrag}:{REMOTE_UFRAG}", pwd or self.local.pwd)
         self.udp.sendto(bytes(request), self.server)
         return request
 
