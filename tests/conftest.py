@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.running import Client, Server
+from tests.small_disk import mounted
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,10 @@ async def http(server: Server) -> AsyncIterator[Client]:
     """HTTP to it."""
     async with Client(server) as client:
         yield client
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system that is soon full."""
+    with mounted(tmp_path / "small") as folder:
+        yield folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +12,13 @@ import pytest
 from playwright.async_api import Browser, Locator, expect
 
 from mediaserver.policy import Role
-from mediaserver.recording.disk import free_bytes
 from mediaserver.vault import make_master_key
 from tests.browser.visitor import Visitor
 from tests.media import MarkedTrack
 from tests.member import Member
 from tests.recording_room import RecordingServer, decide, procedure
 from tests.running import CONFIGURATION, Client, Server
+from tests.small_disk import fill
 
 pytestmark = [
     pytest.mark.browser,
@@ -134,24 +133,6 @@ async def test_started_seen_by_all_and_stopped(chromium: Browser, keyed: Server,
         await visitor.close()
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a file system needs a privileged user")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def leave_room(folder: Path, left: int) -> None:
-    """Fills its file system but for so many bytes."""
-    with (folder / "else").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - left)
-
-
 @pytest.mark.slow
 async def test_a_disk_that_fills_and_a_recorder_that_hangs_are_said_to_who_may_record(
     chromium: Browser, small: Path, tmp_path: Path
@@ -167,7 +148,7 @@ async def test_a_disk_that_fills_and_a_recorder_that_hangs_are_said_to_who_may_r
             link = server.page("observe", room, Role.OBSERVER, "Sv Lan")
             observer = await enter_by(chromium, server, link, tmp_path)
             await surgeon.do("start_recording", procedure=case)
-            leave_room(small, 4_000_000)
+            fill(small, left=4_000_000)
             await expect(observer.page.locator(".recording")).to_contain_text("ĐANG GHI HÌNH")
             warning = theatre.page.locator("[data-warning=disk]")
             await expect(warning).to_have_text(re.compile(r"còn .*\d+ phút"), timeout=30_000)

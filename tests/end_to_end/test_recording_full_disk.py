@@ -3,15 +3,11 @@ recording."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mediaserver.recording.disk import free_bytes
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.manifest import verify
 from tests.media import MarkedTrack, assert_in_order
@@ -19,31 +15,12 @@ from tests.member import Member
 from tests.recording_room import RecordingServer, procedure
 from tests.running import Client, until
 from tests.server_kills import marks_of
+from tests.small_disk import fill
 
-SIZE_MIB = 64
 EVENT_SECONDS, ELSEWHERE_SECONDS = 1.0, 2.0
 """After there was no room: until operators can see it, until recording goes on at the second location."""
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a file system needs a privileged user")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    """To the last byte."""
-    descriptor = os.open(folder / "else", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.posix_fallocate(descriptor, 0, free_bytes(folder))
-    os.close(descriptor)
 
 
 async def test_viewers_and_recording_go_on(tmp_path: Path, small: Path) -> None:

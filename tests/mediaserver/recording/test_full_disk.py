@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,27 +15,11 @@ from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.journal import read_journal
 from mediaserver.recording.records import RecordKind, frame, scan
 from tests.feeding import Feeder
+from tests.small_disk import SIZE_MIB
 
-SIZE_MIB = 64
 BATCH = 60 * 1024
 ROOM = 4 << 20
 """With so much left, no write has failed yet."""
-
-
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("mounting a file system needs a privileged user")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.alone  # a recorder that lacks the processor leaves packets in the plane
