@@ -8,6 +8,8 @@ use crate::units::Time;
 pub struct Census {
     /// Open transports.
     pub transports: usize,
+    /// Of these, without keys.
+    pub connecting: usize,
     /// Publications.
     pub publications: usize,
     /// Subscriptions.
@@ -39,6 +41,7 @@ impl Plane {
         let incoming = transports().filter_map(|transport| transport.incoming.as_deref());
         Census {
             transports: self.transports.len(),
+            connecting: self.connecting,
             publications: self.publications.len(),
             subscriptions: self.subscriptions.len(),
             handles: self.handles.len(),

@@ -75,6 +75,7 @@ impl Plane {
         let ssrc = own_ssrc(self.draw());
         let ufrag = ice.local_ufrag.clone();
         let key = self.transports.insert(Transport::new(now, handle, IceLite::new(now, ice), ssrc));
+        self.connecting += 1;
         self.ufrags.insert(ufrag, key);
         self.handles.insert(handle, Entity::Transport(key));
         if self.dues.len() <= key {
@@ -120,7 +121,8 @@ impl Plane {
             self.counters.drop(Drop::NoKeys);
             return;
         };
-        self.transports[key].keys = Some(Keys::new(inbound, outbound));
+        let before = self.transports[key].keys.replace(Keys::new(inbound, outbound));
+        self.connecting -= usize::from(before.is_none());
         self.begin_again(now, key);
         self.wake(key, now);
     }
@@ -260,6 +262,7 @@ impl Plane {
             self.close_subscription(subscription);
         }
         let transport = self.transports.remove(key);
+        self.connecting -= usize::from(transport.keys.is_none());
         self.handles.remove(&transport.handle);
         self.addresses.retain(|_, owner| *owner != key);
         self.ufrags.retain(|_, owner| *owner != key);

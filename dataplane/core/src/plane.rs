@@ -51,6 +51,8 @@ pub(crate) enum Entity {
 pub struct Plane {
     pub(crate) random: u64,
     pub(crate) transports: Slab<Transport>,
+    /// How many transports have no keys yet.
+    pub(crate) connecting: usize,
     pub(crate) publications: Slab<Publication>,
     pub(crate) subscriptions: Slab<Subscription>,
     pub(crate) handles: FxHashMap<Handle, Entity>,
@@ -84,6 +86,7 @@ impl Plane {
         Plane {
             random: config.seed,
             transports: Slab::new(),
+            connecting: 0,
             publications: Slab::new(),
             subscriptions: Slab::new(),
             handles: FxHashMap::default(),
@@ -147,6 +150,11 @@ impl Plane {
     pub fn publisher_paths(&self) -> (u64, impl Iterator<Item = Path> + '_) {
         let publishers = self.transports.iter().filter(|(_, transport)| transport.publishes());
         (self.publisher_revision, publishers.filter_map(|(_, transport)| transport.ice.path()))
+    }
+
+    /// Whether somebody is about to connect: a handshake's datagrams follow each other, and each that waits holds up all.
+    pub fn connects(&self) -> bool {
+        self.connecting > 0
     }
 
     /// Counts what the driver refused or could not do.

@@ -29,8 +29,8 @@ const COMMANDS_PER_TURN: usize = 64;
 /// How old a snapshot may become.
 const SNAPSHOT_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long viewers' feedback gathers at most, while every publisher has a socket of its own. Usually a publisher's packet
-/// wakes the worker sooner, and what gathered is read along.
+/// How long viewers' feedback gathers at most, while every publisher has a socket of its own and nobody connects. Usually a
+/// publisher's packet wakes the worker sooner, and what gathered is read along.
 const FEEDBACK_WAIT: Duration = Duration::from_millis(16);
 
 /// What is read of a publisher's socket that closes.
@@ -164,7 +164,8 @@ impl<'a> Worker<'a> {
             }
         }
         let now = self.clock.now();
-        self.shared_due = if shared > 0 { now + FEEDBACK_WAIT } else { Time::ZERO };
+        let gathers = shared > 0 && !self.plane.connects();
+        self.shared_due = if gathers { now + FEEDBACK_WAIT } else { Time::ZERO };
         if now >= self.deadline {
             self.plane.handle_input(now, Input::Timeout);
         }

@@ -1,7 +1,7 @@
 //! Whatever is closed in whatever order, with media on its way: nothing is left in any map, and nothing panics.
 
 use crate::support::media::{camera, microphone, picture, protected_picture, sound};
-use crate::support::{World, millis};
+use crate::support::{World, clean, millis};
 use loupe_core::census::Census;
 use loupe_core::io::{Command, Handle};
 use loupe_core::stats::Counter;
@@ -38,6 +38,21 @@ fn orders(items: &mut Vec<Handle>, length: usize, visit: &mut impl FnMut(&[Handl
         let other = if length.is_multiple_of(2) { index } else { 0 };
         items.swap(other, length - 1);
     }
+}
+
+#[test]
+fn somebody_connects_until_all_have_keys_or_are_gone() {
+    let mut world = World::new(1);
+    assert!(!world.plane.connects());
+    let peers = [(); 2].map(|()| world.join_without_keys(clean(10), clean(10)));
+    assert!(world.plane.connects());
+    world.give_keys(peers[0]);
+    assert!(world.plane.connects(), "the other has none");
+    world.give_keys(peers[0]);
+    assert!(world.plane.connects(), "new keys are not another's");
+    let handle = world.ends[peers[1]].peer.handle;
+    close(&mut world, handle);
+    assert!(!world.plane.connects());
 }
 
 #[test]
