@@ -25,8 +25,13 @@ def test_one_at_a_time_until_it_is_given_back(tmp_path: Path) -> None:
 def test_a_child_does_not_keep_it(tmp_path: Path) -> None:
     held = try_lock(tmp_path / "lock")
     assert held is not None
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input(1)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False
+    )
     try:
+        # The kernel lets the parent go on a moment before it closes what the child shall not have.
+        assert child.stdout is not None
+        assert child.stdout.read(1) == b"1"
         os.close(held)
         again = try_lock(tmp_path / "lock")
         assert again is not None
