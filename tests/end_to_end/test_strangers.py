@@ -261,7 +261,7 @@ async def test_a_stranger_wins_no_race_for_a_handshake(quiet: Client, runs: int)
                         strike = functools.partial(striking.strike, itertools.repeat(payload))
                         times.append(await set_up(quiet, room, strike, moment))
                         await asyncio.to_thread(striking.rest)
-                        assert striking.sent - sent > 20, f"{moment.__name__}, {name}"
+                        assert striking.sent - sent > 4, f"{moment.__name__}, {name}"
             print(f"{len(struck)} races: {summary(struck)} s; {len(alone)} without: {summary(alone)} s")
             assert await asyncio.to_thread(stranger.finish) == b""
             assert await settled(quiet) - before == stranger.sent
