@@ -28,9 +28,9 @@ REPORTED_EXCESS = 1.15
 """The same where the estimate is the viewer's own: the plane sends no more than 1.2 times as much."""
 MOVES_ON = 300_000.0
 MOVES_ON_SECONDS = 5.0
-"""With so much in all, and for so long, the lowest moving rung of the chosen picture outlasts an estimate that
-has no room for it: the plane holds back what would not leave in time, most dips are over sooner, and what
-stands for longer is a pause."""
+"""With so much in all, and for so long, the lowest moving rung of the chosen picture outlasts an estimate
+that has no room for it: the plane holds back what would not leave in time, most dips are over sooner, and
+what stands for longer is a pause."""
 CALM_QUEUE_SECONDS = 0.03
 CALM_REPORTED_SECONDS = 0.12
 """The same where a queue is only guessed from round trips: a viewer's own slowness is in them."""
