@@ -26,6 +26,11 @@ DIP_SECONDS = 1.0
 """So far, and for so long, while the estimate dips and nothing waits or is lost: noise of the measurement."""
 REPORTED_EXCESS = 1.15
 """The same where the estimate is the viewer's own: the plane sends no more than 1.2 times as much."""
+MOVES_ON = 300_000.0
+MOVES_ON_SECONDS = 5.0
+"""With so much in all, and for so long, the lowest moving rung of the chosen picture outlasts an estimate
+that has no room for it: the plane holds back what would not leave in time, most dips are over sooner, and
+what stands for longer is a pause."""
 CALM_QUEUE_SECONDS = 0.03
 CALM_REPORTED_SECONDS = 0.12
 """The same where a queue is only guessed from round trips: a viewer's own slowness is in them."""
@@ -210,6 +215,7 @@ def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Bu
         keep = max(keep, estimate * REPORTED_EXCESS * usable)
     return Budget(
         keep=keep,
+        keep_moving=max(keep, min(proof.greatest(state.peaks, now - MOVES_ON_SECONDS) * usable, MOVES_ON)),
         carried=carried,
         free=free,
         start=estimate * START_EXCESS * usable if link.phase == "start" else 0.0,

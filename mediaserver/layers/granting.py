@@ -36,6 +36,8 @@ class Budget:
 
     keep: float
     """On what is sent already."""
+    keep_moving: float
+    """The same if it leads to the lowest moving rung of the chosen picture, or a still of it."""
     carried: float
     """What is sent now."""
     free: float
@@ -133,7 +135,9 @@ def _is_lowest(claim: Claim, rung: int) -> bool:
 
 def _verdict(claim: Claim, rung: int, total: float, claimed: float, ready: _Ready) -> str:
     if rung <= claim.current:
-        return "yes" if total <= ready.budget.keep else "no"
+        budget = ready.budget
+        keep = budget.keep_moving if claim.chosen and _is_lowest(claim, rung) else budget.keep
+        return "yes" if total <= keep else "no"
     if claimed <= ready.proven(claimed, sound=claim.audio):
         return "yes"
     if rung == 0 and claim.chosen and claimed <= ready.budget.start:

@@ -43,9 +43,11 @@ def budget(
     start: float = 0.0,
     link: Link | None = None,
     trial: bool = False,
+    moving: float | None = None,
 ) -> Budget:
     return Budget(
         keep=amount,
+        keep_moving=amount if moving is None else moving,
         carried=carried,
         free=min(carried, amount),
         start=start,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `link.rs` | queue delay, utilisation, drops, drain time |
 //! | `picture.rs` | freezes, frame rate, delay |
+//! | `frozen.rs` | what freezes come from |
 //! | `sound.rs` | concealment, delay |
 //! | `sending.rs` | layers, ladder efficiency, overhead, residual loss, estimate |
 //! | `switches.rs` | changes of the layer that is forwarded |
@@ -12,6 +13,7 @@
 //! | `priority.rs` | several cameras of one subscriber |
 //! | `several.rs` | fairness, isolation, cross traffic, what publishers are asked |
 
+mod frozen;
 mod link;
 mod picture;
 mod priority;
@@ -38,7 +40,7 @@ use crate::run::Run;
 pub type Metrics = BTreeMap<String, BTreeMap<String, f64>>;
 
 /// A time over which figures are taken.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Window {
     /// From.
     pub from: Time,

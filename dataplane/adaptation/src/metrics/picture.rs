@@ -2,6 +2,7 @@
 
 use loupe_core::units::Time;
 
+use super::frozen::{ByCause, Cause, Causes};
 use super::link::percent;
 use super::statistics::{mean, percentile};
 use super::{View, Window};
@@ -54,7 +55,7 @@ pub fn freezes(shown: &[Shown], until: Time) -> Vec<Freeze> {
 }
 
 /// How a line with pictures stood still over a window.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 struct Standstill {
     /// Frozen within the window, seconds.
     frozen: f64,
@@ -66,6 +67,8 @@ struct Standstill {
     pauses: u32,
     /// The window without announced pauses, seconds.
     counted: f64,
+    /// When it was frozen, announced pauses within that counted.
+    spans: Vec<Window>,
 }
 
 /// `announced`: when the line was paused and its viewer knew it; only that is no standstill. Before the first picture there is no
@@ -95,12 +98,14 @@ fn standstill(
             found.pauses += 1;
         } else if freeze.from != joined {
             found.frozen += inside;
+            found.spans.push(within);
             found.freezes += 1;
             found.longest = found.longest.max(length);
         }
     }
     if first >= window.to {
         found.frozen = found.counted;
+        found.spans = vec![window];
     }
     found
 }
@@ -116,16 +121,23 @@ fn announced(view: &View<'_>, line: usize) -> Vec<Window> {
 pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str, Option<f64>)) {
     let mut all = Standstill::default();
     let (mut delays, mut standing, mut frames) = (Vec::new(), Vec::new(), 0);
-    let (mut lines, mut held) = (0, 0.0);
+    let (mut lines, mut held, mut causes) = (0, 0.0, ByCause::default());
     for (line, pictures) in view.numbered_pictures() {
         lines += 1;
-        let own = standstill(&pictures.shown, (view.joined.at, view.end()), &announced(view, line), window);
+        let excused = announced(view, line);
+        let own = standstill(&pictures.shown, (view.joined.at, view.end()), &excused, window);
+        let of_line = Causes::new(view, line);
+        for span in &own.spans {
+            let next = pictures.shown.partition_point(|shown| shown.at <= span.from);
+            of_line.add(*span, &excused, pictures.shown.get(next), &mut causes);
+        }
         all = Standstill {
             frozen: all.frozen + own.frozen,
             freezes: all.freezes + own.freezes,
             longest: all.longest.max(own.longest),
             pauses: all.pauses + own.pauses,
             counted: all.counted + own.counted,
+            spans: Vec::new(),
         };
         for (from, length) in durations(&pictures.shown, view.end()) {
             frames += u32::from(window.holds(from));
@@ -142,6 +154,9 @@ pub(super) fn figures(view: &View<'_>, window: Window, put: &mut dyn FnMut(&str,
     }
     let length = window.length() * f64::from(lines);
     put("freeze_percent", percent(all.frozen, all.counted));
+    for (name, frozen) in Cause::NAMES.into_iter().zip(causes) {
+        put(&format!("frozen_{name}_percent"), percent(frozen, all.counted));
+    }
     put("freezes", Some(f64::from(all.freezes)));
     put("freezes_per_minute", Some(f64::from(all.freezes) * 60.0 / length));
     put("freeze_longest_s", Some(all.longest));
