@@ -6,6 +6,7 @@ mod lines;
 mod own;
 
 pub use self::again::retransmit;
+pub use self::header::OwnExtensions;
 
 use self::again::may_resend;
 use self::header::write_extensions;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
+use crate::egress::OwnExtensions;
 use crate::history::StoredPacket;
 use crate::io::{Codec, Handle, OutboundMedia, Wish};
 use crate::keyframe_budget::KeyframeBudget;
@@ -56,6 +57,8 @@ pub struct Subscription {
     pub transport: usize,
     /// What was negotiated.
     pub media: OutboundMedia,
+    /// Its own header extensions.
+    pub own_extensions: OwnExtensions,
     /// Which layer it forwards.
     pub switch: LayerSwitch,
     /// Which temporal and spatial layers of that.
@@ -156,6 +159,7 @@ impl Subscription {
             plis: 0,
             keyframes: KeyframeBudget::new(now),
             fraction_lost: 0.0,
+            own_extensions: OwnExtensions::new(&media),
             media,
         }
     }

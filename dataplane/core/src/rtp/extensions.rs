@@ -45,8 +45,9 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// The next element, by its place in the packet.
     #[inline]
-    fn next_span(&mut self) -> Option<(u8, Span)> {
+    pub fn next_span(&mut self) -> Option<(u8, Span)> {
         // A byte of zero is padding between elements and at the end.
         while self.at < self.end && self.packet.get(self.at) == Some(&0) {
             self.at += 1;
@@ -119,6 +120,16 @@ impl ReceivedExtensions {
             }
         }
         received
+    }
+
+    /// Whether there is anything that leaves with the packet again.
+    #[inline]
+    pub fn has_any_to_pass_on(&self) -> bool {
+        self.audio_level.is_some()
+            || self.video_orientation.is_some()
+            || self.abs_capture_time.is_some()
+            || self.playout_delay.is_some()
+            || self.dependency_descriptor.is_some()
     }
 
     #[inline]
