@@ -19,6 +19,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A server starts over a thousand modules: compiled once, whatever the surroundings say.
 export PYTHONDONTWRITEBYTECODE :=
 export UV_COMPILE_BYTECODE := 1
+# uv trusts roots of its own: behind a proxy that inspects TLS only the system's will do, where it has any.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),true,false)
 # One line per step, with what it took.
 step = @printf '%-46s' "$(1)"; start=$$SECONDS; { $(2); } > $(STAMPS)/$(3).log 2>&1 \
        || { echo failed; tail -n 40 $(STAMPS)/$(3).log; exit 1; }; echo "$$((SECONDS - start)) s"

@@ -32,7 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     link = parser.add_argument_group("a link of your own, in place of scenarios")
     capacity = link.add_mutually_exclusive_group()
     capacity.add_argument(
-        "--capacity", type=Path, metavar="FILE", help="trace: .csv (t_ms,kbps), .json, or mahimahi"
+        "--capacity",
+        type=Path,
+        metavar="FILE",
+        help="trace: .csv (t_ms,kbps; its last rate stays), .json (durations and capacities) or mahimahi, "
+        "which begin again",
     )
     capacity.add_argument(
         "--rate-kbps", type=between(0, 1e7), metavar="KBPS", help="constant capacity, in place of a trace"

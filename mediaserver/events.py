@@ -202,6 +202,8 @@ class Quality:
     loss: float
     """Share of packets lost before repair."""
     rtt_ms: int | None
+    jitter_ms: int | None
+    """How unevenly packets reach the viewer (RFC 3550), by their own reports; ``None`` before the first."""
     queue_ms: int
     """For which packets wait in the link's queue."""
     repair_overhead: float

@@ -30,7 +30,6 @@ from mediaserver.errors import (
     LimitReached,
     LoupeError,
     MalformedSdp,
-    NothingPublished,
     NotPermitted,
     TransportFailed,
     UnknownParticipant,
@@ -280,14 +279,15 @@ class Server:
     async def whep(self, identity: Identity, name: str, sdp: str, source: str | None = None) -> HttpSession:
         """A viewer watches one source.
 
-        Raises ``NotPermitted``, ``UnknownRoom``, ``NothingPublished``, ``NoCommonCodec``.
+        Raises ``NotPermitted``, ``UnknownRoom``, ``MalformedSdp``, ``NothingPublished``, ``NoCommonCodec``.
         """
         self._admit()
         require(identity.rights, Right.SUBSCRIBE)
-        watch_side.sources(self._registry.room(identity.room), source)
+        self._registry.room(identity.room)
         remote = await self._parse(sdp)
-        if identity.room not in self._registry.rooms:
-            raise NothingPublished
+        # What trying again cannot mend is told before what it may.
+        watch_side.check_offer(remote)
+        watch_side.sources(self._registry.room(identity.room), source)
         session = self._enter(identity, name, viewer=True)
         try:
             text = watch_side.open_watch(self._registry, session, remote, source)

@@ -26,13 +26,14 @@ def sources(room: Room, label: str | None) -> list[Publication]:
     return found
 
 
-def open_watch(registry: Registry, session: Session, remote: RemoteDescription, label: str | None) -> str:
-    """Answers a viewer's offer.
-
-    Raises ``MalformedSdp``, ``NothingPublished``, ``NoCommonCodec``, ``WorkerGone``.
-    """
+def check_offer(remote: RemoteDescription) -> None:
+    """Raises ``MalformedSdp`` where it receives nothing."""
     if not any(media.way.receives and not media.rejected for media in remote.media):
         raise MalformedSdp("the offer receives nothing")
+
+
+def open_watch(registry: Registry, session: Session, remote: RemoteDescription, label: str | None) -> str:
+    """Answers a viewer's checked offer. Raises ``NothingPublished``, ``NoCommonCodec``, ``WorkerGone``."""
     found = sources(session.room, label)
     deal = answer_watch(remote, [wanted(publication) for publication in found], new_ssrc)
     if not deal.outbound:

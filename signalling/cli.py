@@ -397,6 +397,7 @@ def demo(
     ] = None,
     room: Annotated[str | None, typer.Option(help="Name of the room; otherwise a new one.")] = None,
     qr: Annotated[bool, typer.Option(help="Show QR codes.")] = True,
+    browser: Annotated[bool, typer.Option(help="Open the observer's page, on a desktop.")] = True,
 ) -> None:
     """A running room with a synthetic operating theatre, everything embedded."""
     from signalling.demo import command
@@ -415,8 +416,11 @@ def demo(
             "data": {"folder": data},
         },
     )
+    shows = command.Shows(
+        qr and sys.stdout.isatty(), browser and sys.stdout.isatty() and command.on_desktop()
+    )
     try:
-        command.run_demo(settings, room or command.new_room(), video, with_codes=qr and sys.stdout.isatty())
+        command.run_demo(settings, room or command.new_room(), video, shows)
     except LoupeError as error:
         _fail(error.message)
     except KeyboardInterrupt:

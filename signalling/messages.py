@@ -476,6 +476,8 @@ class Quality(ServerEvent, tag="quality", frozen=True, kw_only=True):
     loss: float
     """Share of packets lost before repair."""
     rtt_ms: int | None
+    jitter_ms: int | None
+    """How unevenly packets reach the client (RFC 3550), by its own reports; null before the first."""
     queue_ms: int
     """How long packets wait in the link's queue."""
     repair_overhead: float

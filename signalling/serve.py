@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ipaddress
 import logging
+import os
 import signal
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediaserver.addresses import default_address
 from mediaserver.config import Settings
 from mediaserver.errors import InvalidSettings, LoupeError
+from mediaserver.lock import try_lock
 
 if TYPE_CHECKING:
     from mediaserver.server import Server
@@ -27,6 +33,8 @@ log = logging.getLogger("loupe.signalling")
 DRAIN_SECONDS = 10.0
 """How long those in rooms get to move elsewhere after SIGTERM."""
 MIN_OPEN_FILES = 65_536
+FOLDER_SECONDS = 5.0
+"""How long whoever is about to drain may still hold the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,36 @@ def _open(settings: Settings) -> tuple[Store, Server]:
     return store, server
 
 
+def _reload(secure: ssl.SSLContext | None, settings: Settings) -> None:
+    from signalling import tls
+
+    if secure is None or settings.tls.certificate is None or settings.tls.key is None:
+        return
+    try:
+        tls.reload(secure, tls.Certificate(settings.tls.certificate, settings.tls.key))
+    except InvalidSettings as error:
+        log.error("certificate not reloaded", extra={"reason": error.message})
+
+
+async def sole_server(folder: Path) -> int:
+    """The descriptor by which nobody else serves from this folder, until it is closed.
+
+    Raises:
+        InvalidSettings: another server does so, and goes on.
+    """
+    deadline = time.monotonic() + FOLDER_SECONDS
+    try:
+        while (descriptor := try_lock(folder / ".server.lock")) is None:
+            if time.monotonic() > deadline:
+                raise InvalidSettings(
+                    f"another server uses the folder {folder}: end it (`loupe drain`), or give another --data"
+                )
+            await asyncio.sleep(0.05)
+    except OSError as error:
+        raise InvalidSettings(f"data.folder {folder} cannot be locked: {error.strerror}") from None
+    return descriptor
+
+
 async def run(
     settings: Settings,
     *,
@@ -141,46 +179,40 @@ async def run(
 ) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start."""
     from mediaserver.vault import NoMasterKey
-    from signalling import app, drain, keys, listener, tls, watchers
+    from signalling import app, drain, keys, listener, watchers
 
     token_keys = keys.load_or_create(settings)
     secure = tls_context(settings, plain_http)
     raise_file_limit()
-    store, server = _open(settings)
-    await server.start()
-    await store.start()
-    opened: Listener | None = None
-    try:
-        parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)
-        opened = await listener.open_listener(
-            app.build(parts), settings.listen.host, settings.listen.port, secure
-        )
-
-        def reload() -> None:
-            if secure is None or settings.tls.certificate is None or settings.tls.key is None:
-                return
-            try:
-                tls.reload(secure, tls.Certificate(settings.tls.certificate, settings.tls.key))
-            except InvalidSettings as error:
-                log.error("certificate not reloaded", extra={"reason": error.message})
-
-        signals = Signals(reload)
-        # What stands now stands to the end: collections need not walk it, so they hold the loop up less.
-        gc.freeze()
-        gc.enable()
-        announce(opened.url)
-        if store.vault is None:
-            log.info("recording is off", extra={"reason": NoMasterKey.default})
-        if started is not None:
-            started(Running(server, opened, settings))
-        async with watchers.running(parts, drain.own_url(settings, opened.port)):
-            await signals.stop.wait()
-        await _drain(server, signals, drain_seconds)
-    finally:
-        if opened is not None:
-            await opened.close()
-        await server.stop()
-        await store.close()
+    with contextlib.ExitStack() as folder:
+        folder.callback(os.close, await sole_server(settings.data.folder))
+        store, server = _open(settings)
+        await server.start()
+        await store.start()
+        opened: Listener | None = None
+        try:
+            parts = app.services(server, settings, token_keys, lenient_trickle=lenient_trickle, store=store)
+            opened = await listener.open_listener(
+                app.build(parts), settings.listen.host, settings.listen.port, secure
+            )
+            signals = Signals(partial(_reload, secure, settings))
+            # What stands now stands to the end: collections need not walk it, so they hold the loop up less.
+            gc.freeze()
+            gc.enable()
+            announce(opened.url)
+            if store.vault is None:
+                log.info("recording is off", extra={"reason": NoMasterKey.default})
+            if started is not None:
+                started(Running(server, opened, settings))
+            async with watchers.running(parts, drain.own_url(settings, opened.port)):
+                await signals.stop.wait()
+            folder.close()  # whoever takes over need not wait until the last has moved
+            await _drain(server, signals, drain_seconds)
+        finally:
+            if opened is not None:
+                await opened.close()
+            await server.stop()
+            await store.close()
 
 
 async def _drain(server: Server, signals: Signals, seconds: float) -> None:

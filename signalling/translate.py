@@ -83,6 +83,7 @@ def _quality(seq: int, told: events.Quality) -> messages.Quality:
         sent_kbit=told.sent_kbit,
         loss=told.loss,
         rtt_ms=told.rtt_ms,
+        jitter_ms=told.jitter_ms,
         queue_ms=told.queue_ms,
         repair_overhead=told.repair_overhead,
         sources=[

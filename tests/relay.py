@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,10 @@ from tests.running import ROOT, free_udp_port
 
 SECONDS = 300
 """After which a relay ends by itself, whatever became of its test."""
+REPORT_SECONDS = 2
+LATE_MICROSECONDS, STOLEN_SHARE = 20_000, 0.01
+"""Where the relay's 99th percentile was later, or the host took more, it is the machine that was measured."""
+_REPORT = re.compile(r"t=(\d+)us .* late_us p50=\d+ p99=(\d+) max=\d+ stolen_ticks=(\d+)")
 
 
 def program() -> str:
@@ -37,7 +42,7 @@ def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
     command = [
         program(),
         *("--listen", f"127.0.0.1:{port}", "--forward", f"127.0.0.1:{media_port}"),
-        *("--duration-s", str(SECONDS), *options),
+        *("--duration-s", str(SECONDS), "--report-s", str(REPORT_SECONDS), *options),
     ]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(command, cwd=ROOT, stderr=said)
@@ -45,6 +50,10 @@ def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
             _await_bound(process, port, said)
             yield port
             assert process.poll() is None, f"the relay ended: {_told(said)}"
+        except AssertionError as failed:
+            if void := noise(_told(said)):
+                failed.add_note(f"void, to be repeated: {void}")
+            raise
         finally:
             process.kill()
             process.wait()
@@ -53,6 +62,20 @@ def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
 def through(description: str, media_port: int, port: int) -> str:
     """A description of the server's whose candidates lead over the relay."""
     return re.sub(rf"(127\.0\.0\.1) {media_port}\b", rf"\1 {port}", description)
+
+
+def noise(reports: str) -> str | None:
+    """What of a relay's reports says that its machine had no time for it; ``None``: nothing."""
+    found = [tuple(map(int, one)) for one in _REPORT.findall(reports)]
+    if not found:
+        return None
+    latest = max(late for _, late, _ in found)
+    seconds = (found[-1][0] - found[0][0]) / 1e6
+    ticks = seconds * os.sysconf("SC_CLK_TCK") * (os.cpu_count() or 1)
+    stolen = (found[-1][2] - found[0][2]) / ticks if ticks else 0.0
+    if latest <= LATE_MICROSECONDS and stolen <= STOLEN_SHARE:
+        return None
+    return f"the relay was up to {latest / 1_000:.0f} ms late (99th percentile), {stolen:.1%} stolen"
 
 
 def _await_bound(process: subprocess.Popen[bytes], port: int, said: IO[str]) -> None:

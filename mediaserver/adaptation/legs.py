@@ -58,6 +58,7 @@ def quality(
         sent_kbit=int(downlink.sent) // 1_000,
         loss=round(link.inherent_loss + link.congestion_loss, 3),
         rtt_ms=None if round_trip is None else round(round_trip * 1_000),
+        jitter_ms=None if downlink.jitter_seconds is None else round(downlink.jitter_seconds * 1_000),
         queue_ms=round(link.queue_delay_seconds * 1_000),
         repair_overhead=round(downlink.repair_overhead + downlink.parity_overhead, 2),
         sources=tuple(_source(publication, choice, meters) for publication, choice in sources),
@@ -93,6 +94,7 @@ def is_news(new: Quality, told: Quality | None) -> bool:
         _apart(capacity, before, RATE_CHANGED * max(capacity, before)),
         _apart(new.loss, told.loss, LOSS_CHANGED),
         _apart(new.rtt_ms or 0, told.rtt_ms or 0, TIME_CHANGED_MS),
+        _apart(new.jitter_ms or 0, told.jitter_ms or 0, TIME_CHANGED_MS),
         _apart(new.queue_ms, told.queue_ms, TIME_CHANGED_MS),
         _apart(new.repair_overhead, told.repair_overhead, OVERHEAD_CHANGED),
     )

@@ -46,6 +46,8 @@ class Downlink(NamedTuple):
     """Bytes of repair for each byte of media."""
     parity_overhead: float = 0.0
     """The same of parity, which takes only what media leave of the link."""
+    jitter_seconds: float | None = None
+    """As the viewer reports it."""
 
 
 @dataclass(slots=True)
@@ -184,7 +186,8 @@ class Meters:
             max((now.get(name) or 0) - (before.get(name) or 0), 0) for name in _SENT
         )
         media = max(bytes_out - repair - parity - probes, 1)
-        return Downlink(bytes_out * 8 / self._seconds, repair / media, parity / media)
+        sent = bytes_out * 8 / self._seconds
+        return Downlink(sent, repair / media, parity / media, now.get("jitter_seconds"))
 
     def is_busy(self, worker: int) -> bool:
         """Whether this worker had hardly a pause in the last second."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mediaserver.layers.proof import SAME_TOTAL, History, Memory, hold, hold_after, least, proven_at
+from mediaserver.layers.proof import History, Memory, failed_from, hold, hold_after, least, proven_at
 from mediaserver.layers.rungs import Place, Rung
 from mediaserver.layers.terms import Forward, Link, Still
 
@@ -144,13 +144,13 @@ def _verdict(claim: Claim, rung: int, total: float, claimed: float, ready: _Read
 class _Ready:
     """What may be spent on more than is sent, looked up once for each division."""
 
-    __slots__ = ("_after_failure", "_failed_total", "_least", "_long", "_short", "budget", "now")
+    __slots__ = ("_after_failure", "_failed_from", "_least", "_long", "_short", "budget", "now")
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self._short = hold(budget.link)
         failure = budget.memory.failure
-        self._failed_total = failure.total if failure is not None else math.inf
+        self._failed_from = failed_from(failure, budget.link)
         self._long = hold_after(failure, budget.link, budget.now) if failure is not None else self._short
         self.now = least(budget.history, budget.now) * budget.usable
         self._least = least(budget.history, budget.now - self._short) * budget.usable
@@ -167,4 +167,4 @@ class _Ready:
         return proven_at(self.budget.history, needed, self._long if self._fails(total) else self._short)
 
     def _fails(self, total: float) -> bool:
-        return total >= self._failed_total * SAME_TOTAL
+        return total >= self._failed_from

@@ -25,6 +25,9 @@ LONGEST_HOLD = 60.0
 MAX_FAILURES = 8
 SAME_TOTAL = 0.95
 """A total this near to one that failed is the same attempt."""
+ANOTHER_LINK = 1.5
+"""An estimate of so many times what failed is that of another link, of which the failure says nothing; after
+a swing as wide it would say little as well (``_RESTLESS``)."""
 FORGIVEN_SECONDS = 60.0
 """One failure less is counted for each such time without another."""
 _RESTLESS = 0.013
@@ -108,10 +111,17 @@ def hold_after(failure: Failure, link: Link, now: float) -> float:
     return min(FAILED_HOLD * 2.0 ** (count - 1), bound)
 
 
+def failed_from(failure: Failure | None, link: Link) -> float:
+    """The least total of which a failure says how it would end now."""
+    if failure is None or (link.estimate or 0) >= failure.total * ANOTHER_LINK:
+        return math.inf
+    return failure.total * SAME_TOTAL
+
+
 def hold_for(total: float, memory: Memory, link: Link, now: float) -> float:
     """How long the estimate must have carried ``total`` before it is sent."""
     failure = memory.failure
-    if failure is None or total < failure.total * SAME_TOTAL:
+    if failure is None or total < failed_from(failure, link):
         return hold(link)
     return hold_after(failure, link, now)
 

@@ -9,7 +9,6 @@ descriptors with them; when the server is gone, what the taps still hold is writ
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mediaserver.ids import RecordingId, TrackId
+from mediaserver.lock import try_lock
 from mediaserver.recording.disk import WARN_SECONDS, WATCH_SECONDS, Ballast, Forecast, free_bytes
 from mediaserver.recording.folder import RecordingFolder
 from mediaserver.recording.intake import Intake
@@ -406,15 +406,9 @@ class Recorder:
 
 def take_lock(root: Path) -> int:
     """One recorder at a time: waits for one that is about to end. Raises ``TimeoutError``."""
-    descriptor = os.open(root / ".recorder.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise TimeoutError("another recorder uses this folder") from None
-            time.sleep(0.02)
-        else:
-            return descriptor
+    while (descriptor := try_lock(root / ".recorder.lock")) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError("another recorder uses this folder")
+        time.sleep(0.02)
+    return descriptor

@@ -7,7 +7,10 @@ import logging
 import os
 import secrets
 import sys
+import threading
 import time
+import webbrowser
+from dataclasses import dataclass
 from pathlib import Path
 
 from mediaserver.addresses import default_address
@@ -127,7 +130,25 @@ class Theatre:
         return process
 
 
-def run_demo(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
+@dataclass(frozen=True)
+class Shows:
+    """What is shown beside the links."""
+
+    codes: bool
+    browser: bool
+
+
+def on_desktop() -> bool:
+    """Somebody would see a browser that opens here."""
+    return sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
+def open_browser(link: str) -> None:
+    """Begins to; some browsers return only when they are closed again, and nobody waits for that."""
+    threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+
+def run_demo(settings: Settings, room: str, video: Path | None, shows: Shows) -> None:
     """Serves until a signal. Raises ``LoupeError`` when it cannot start, or the film cannot be shown."""
     import uvloop
 
@@ -137,16 +158,19 @@ def run_demo(settings: Settings, room: str, video: Path | None, with_codes: bool
     if video is not None:
         check_film(video)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, room, video, with_codes))
+        runner.run(_serve(settings, room, video, shows))
 
 
-async def _serve(settings: Settings, room: str, video: Path | None, with_codes: bool) -> None:
+async def _serve(settings: Settings, room: str, video: Path | None, shows: Shows) -> None:
     tasks: set[asyncio.Task[None]] = set()
 
     def started(running: Running) -> None:
         https_port = running.listener.port
         local = running.listener.also("127.0.0.1", https_port - LOCAL_PORT_BELOW)
-        show(_links(settings, room, local, https_port), with_codes)
+        links = _links(settings, room, local, https_port)
+        show(links, shows.codes)
+        if shows.browser:
+            open_browser(links.page(links.local, "observe", Role.OBSERVER))
         theatre = Theatre(local, settings, room, video)
         tasks.add(asyncio.get_running_loop().create_task(theatre.keep()))
 

@@ -38,6 +38,10 @@ WEAK = ("--down-rate", "60", "--queue-ms", "600", "--delay-ms", "75")
 SENT = """async () => (await window.loupe.stats()).publish
     .filter((s) => s.type === "outbound-rtp" && s.kind === "video")
     .map((s) => [s.rid, s.bytesSent, s.active])"""
+FITS_ONCE = ("--down-steps", "0:5000,15:1100", "--queue-ms", "300", "--delay-ms", "30")
+TARGET = """async () => (await window.loupe.stats()).publish
+    .find((s) => s.type === "outbound-rtp" && s.rid === "h")?.targetBitrate"""
+"""Bits per second that the encoder of the large picture is to make."""
 RECEIVED = """async () => (await window.loupe.stats()).subscribe
     .find((s) => s.type === "inbound-rtp" && s.kind === "video")"""
 
@@ -117,6 +121,32 @@ async def test_a_publisher_sends_less_when_nobody_needs_more_and_more_when_someb
     await specialist.page.set_viewport_size({"width": 1366, "height": 768})
     await specialist.page.wait_for_function(width, timeout=20_000)
     assert await bits(theatre, 4) > 2 * least
+
+
+@pytest.mark.slow
+async def test_a_publisher_makes_its_large_picture_to_the_measure_of_its_only_viewer(
+    visit: OpenVisitor, server: Server
+) -> None:
+    """Between two rungs: the large picture takes 1.7 Mbit/s, the middle one would waste half the link."""
+    room = server.new_room()
+    theatre = await enter_theatre(visit, server, room, BUSY_CAMERA)
+
+    async def target() -> float:
+        return float(await theatre.page.evaluate(TARGET) or 0)
+
+    with relay(server.media_port, FITS_ONCE) as port:
+        specialist = await enter_over(visit, server, room, port)
+        width = "() => window.loupe.videos().some((one) => one.width === 960)"
+        await specialist.page.wait_for_function(width, timeout=20_000)
+        at_first = await target()
+
+        async def restrained() -> bool:
+            return 0.5e6 < await target() < 1.1e6
+
+        print(f"the large picture is to be {at_first / 1e6:.2f} Mbit/s")
+        assert at_first > 1.2e6
+        await until(restrained, 40, "the large picture is made for what the link carries")
+        await specialist.page.wait_for_function(width, timeout=20_000)
 
 
 @pytest.mark.slow

@@ -179,6 +179,10 @@ async def test_unknown_room_and_nothing_published(house: House) -> None:
     response = await post(house, "/whep/7QK2", offer("recvonly"), watcher)
     async with problem(response, 409, "nothing_published"):
         assert int(response.headers["Retry-After"]) >= 1
+    for malformed in ("v=1", offer("sendonly")):
+        response = await post(house, "/whep/7QK2", malformed, watcher)
+        async with problem(response, 400, "malformed_sdp"):
+            pass
     response = await post(house, "/whip/%20x", offer(), {**SDP, **house.bearer("surgeon")})
     assert response.status == 404
     await publish(house)

@@ -17,7 +17,8 @@ use crate::units::{Bitrate, MediaTime, NtpTime, SeqNo, Ssrc, Time};
 
 /// A layer without packets for this long no longer flows (and three of its own intervals, for slow sources).
 const LAYER_SILENT: Duration = Duration::from_millis(1_500);
-/// The same while other layers of the source flow on: then it is the publisher who left it out.
+/// The same while other layers of the source flow on: then it is the publisher who left it out. Not of the lowest, which
+/// no publisher leaves out: its encoder pauses to make up for a large frame, and on a thin link nothing could replace it.
 const LAYER_LEFT_OUT: Duration = Duration::from_millis(700);
 /// A picture whose frames were further apart was interrupted as a whole.
 const INTERRUPTED: Duration = Duration::from_millis(250);
@@ -313,7 +314,7 @@ impl Publication {
         let mut active = 0;
         for (index, layer) in self.layers.iter().enumerate() {
             let begun = self.active & (1 << index) != 0 || now.since(layer.flows_since) >= layer.counts_from;
-            if begun && layer.last_arrival.is_some_and(|last| now < self.ends_at(last)) {
+            if begun && layer.last_arrival.is_some_and(|last| now < self.ends_at(index, last)) {
                 active |= 1 << index;
             }
         }
@@ -332,14 +333,14 @@ impl Publication {
     }
 
     /// When a layer that was last heard of at `last` counts as stopped.
-    fn ends_at(&self, last: Time) -> Time {
+    fn ends_at(&self, index: usize, last: Time) -> Time {
         let interval = self.frame_interval * 3;
         // What interrupts all layers says nothing about one of them.
         let since = last.max(self.unbroken);
         let others = self.last_frame.is_some_and(|(_, arrival)| arrival >= since + LAYER_LEFT_OUT / 2);
         let left_out = since + self.longest_gap();
         let silent = last + LAYER_SILENT.max(interval);
-        if others { left_out.min(silent) } else { silent }
+        if others && index > 0 { left_out.min(silent) } else { silent }
     }
 
     /// A layer that somebody watched stopped: what stops often need not be taken at once when it comes back.
@@ -365,7 +366,7 @@ impl Publication {
             return Time::NEVER;
         }
         let flowing = self.layers.iter().enumerate().filter(|(index, _)| self.active & (1 << index) != 0);
-        let ends = flowing.filter_map(|(_, layer)| layer.last_arrival).map(|last| self.ends_at(last)).min();
+        let ends = flowing.filter_map(|(index, layer)| Some(self.ends_at(index, layer.last_arrival?))).min();
         self.stall_deadline().min(ends.unwrap_or(Time::NEVER))
     }
 

@@ -174,6 +174,11 @@ impl LinkOptions {
         if let Some(period) = self.period_us {
             config.capacity = config.capacity.looped(period).map_err(|error| format!("loop-s: {error}"))?;
         }
+        if let Capacity::Steps(steps) = &config.capacity
+            && let Some(end) = steps.stays_from().filter(|end| (1..=self.offset_us).contains(end))
+        {
+            return Err(format!("offset-s: the capacity ends at {} s", end as f64 / 1e6));
+        }
         config.capacity = config.capacity.starting_at(self.offset_us);
         if let Some(permille) = self.scale_permille {
             config.capacity = config.capacity.scaled(permille);
@@ -343,6 +348,8 @@ mod tests {
         assert_eq!(rates, [Some(1_000_000), Some(125_000), Some(125_000), Some(1_000_000)]);
         assert!(options(&[("steps", "0:1,9:2"), ("loop-s", "3")]).is_err());
         assert!(options(&[("capacity", "nowhere.csv")]).unwrap_err().contains("nowhere.csv"));
+        let beyond = options(&[("steps", "0:1,9.5:2"), ("offset-s", "9.5")]);
+        assert_eq!(beyond, Err("offset-s: the capacity ends at 9.5 s".to_owned()));
     }
 
     #[test]

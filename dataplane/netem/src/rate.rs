@@ -51,6 +51,11 @@ impl RateSteps {
         self
     }
 
+    /// When its last rate begins, which then stays; `None` where it begins again.
+    pub fn stays_from(&self) -> Option<u64> {
+        self.period_us.xor(self.steps.last().map(|last| last.0))
+    }
+
     /// The same, every rate times `permille` / 1000.
     #[must_use]
     pub fn scaled(mut self, permille: u64) -> RateSteps {
@@ -138,6 +143,8 @@ mod tests {
     fn rates_hold_from_their_start() {
         let rates: Vec<u64> = [0, 9_999, 10_000, 20_000, 99_999].map(|t| steps().at(t)).to_vec();
         assert_eq!(rates, [1_000_000, 1_000_000, 0, 2_000_000, 2_000_000]);
+        assert_eq!(steps().stays_from(), Some(20_000));
+        assert_eq!(steps().looped(30_000).expect("long enough").stays_from(), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum TraceError {
     },
     /// It would begin again before its last entry.
     PeriodTooShort,
-    /// Not JSON, or without a list named `trace_pattern` under `uplink` or `downlink`.
+    /// Not JSON, or neither a list nor with one named `trace_pattern`, by itself or under `uplink` or `downlink`.
     NoPattern,
 }
 
@@ -34,13 +34,17 @@ impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TraceError::Empty => write!(f, "the trace has no entry"),
-            TraceError::Malformed { entry } => write!(f, "entry {entry} of the trace is malformed"),
+            TraceError::Malformed { entry } => write!(
+                f,
+                "entry {entry} is malformed (.csv: t_ms,kbps or t_ms,extra_ms; .json: duration, capacity; \
+                 else a whole millisecond)"
+            ),
             TraceError::NotRising { entry } => {
                 write!(f, "entry {entry} of the trace is earlier than the one before")
             }
             TraceError::PeriodTooShort => write!(f, "the trace would begin again before its last entry"),
             TraceError::NoPattern => {
-                write!(f, "the JSON has no list `trace_pattern` under `uplink` or `downlink`")
+                write!(f, "no JSON with a list, or one named `trace_pattern`, of durations and capacities")
             }
         }
     }
@@ -51,7 +55,7 @@ impl Error for TraceError {}
 /// Reads a trace whose kind the end of its file name tells: `.csv`, `.json`, and mahimahi for any other.
 pub fn parse(file_name: &str, text: &str) -> Result<Capacity, TraceError> {
     let extension = file_name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    match extension {
+    match extension.to_ascii_lowercase().as_str() {
         "csv" => parse_csv(text).map(Capacity::Steps),
         "json" => parse_json(text).map(Capacity::Steps),
         _ => parse_mahimahi(text).map(Capacity::Opportunities),
@@ -77,6 +81,8 @@ pub fn parse_csv(text: &str) -> Result<RateSteps, TraceError> {
 /// Two columns, each a thousandfold: microseconds, and bits per second or microseconds.
 fn parse_table(text: &str, heading: &str) -> Result<Vec<(u64, u64)>, TraceError> {
     let mut steps = Vec::new();
+    // Spreadsheets begin files with this mark.
+    let text = text.trim_start_matches('\u{feff}');
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || (index == 0 && line == heading) {
@@ -98,12 +104,15 @@ pub fn parse_delays(text: &str) -> Result<Vec<(u64, u64)>, TraceError> {
 }
 
 /// `{"uplink": {"trace_pattern": [{"duration": ms, "capacity": kbit/s}, ...]}}` (or `downlink`, when the uplink has
-/// none); begins again after the last. Other fields of an entry are not read.
+/// none; or `trace_pattern` by itself, or the list alone); begins again after the last. Other fields of an entry are not
+/// read.
 pub fn parse_json(text: &str) -> Result<RateSteps, TraceError> {
     let json: Value = serde_json::from_str(text).map_err(|_| TraceError::NoPattern)?;
-    let pattern = ["uplink", "downlink"]
-        .iter()
-        .find_map(|side| json.get(side)?.get("trace_pattern")?.as_array())
+    let sides = ["uplink", "downlink"].iter().filter_map(|side| json.get(side));
+    let pattern = sides
+        .chain([&json])
+        .find_map(|part| part.get("trace_pattern")?.as_array())
+        .or_else(|| json.as_array())
         .ok_or(TraceError::NoPattern)?;
     let mut steps = Vec::with_capacity(pattern.len());
     let mut t_us = 0_u64;
@@ -148,6 +157,7 @@ mod tests {
     fn csv_lines_are_steps() {
         let steps = parse_csv("t_ms,kbps\n0,1554\n30000,131.5\n").expect("well formed");
         assert_eq!([0, 29_999_999, 30_000_000].map(|t| steps.at(t)), [1_554_000, 1_554_000, 131_500]);
+        assert_eq!(parse_csv("\u{feff}t_ms,kbps\r\n0,1\r\n"), parse_csv("0,1\n"));
         assert_eq!(parse_csv("0;1\n"), Err(TraceError::Malformed { entry: 1 }));
         assert_eq!(parse_csv("0,-1\n"), Err(TraceError::Malformed { entry: 1 }));
         assert_eq!(parse_csv("9,1\n3,1\n"), Err(TraceError::NotRising { entry: 2 }));
@@ -169,6 +179,9 @@ mod tests {
             [0, 499_999, 500_000, 700_000].map(|t| steps.at(t)),
             [1_000_000, 1_000_000, 2_400, 1_000_000]
         );
+        let list = r#"[{"duration":500,"capacity":1000},{"duration":200,"capacity":2.4}]"#;
+        assert_eq!(parse_json(list), parse_json(text));
+        assert_eq!(parse_json(&format!(r#"{{"trace_pattern":{list}}}"#)), parse_json(text));
         assert_eq!(parse_json("{}"), Err(TraceError::NoPattern));
         assert_eq!(parse_json("nonsense"), Err(TraceError::NoPattern));
         let wrong = r#"{"uplink":{"trace_pattern":[{"duration":1}]}}"#;
@@ -178,6 +191,7 @@ mod tests {
     #[test]
     fn the_file_name_tells_the_kind() {
         assert!(matches!(parse("a.csv", "0,1"), Ok(Capacity::Steps(_))));
+        assert!(matches!(parse("A.CSV", "0,1"), Ok(Capacity::Steps(_))));
         assert!(matches!(parse("driving.down", "1"), Ok(Capacity::Opportunities(_))));
         assert_eq!(parse("a.json", "1"), Err(TraceError::NoPattern));
     }

@@ -22,14 +22,15 @@ LINK = Link(700_000, "steady", 0.012, inherent_loss=0.02, congestion_loss=0.01)
 def quality(sending: Sending) -> Quality:
     standing = Standing(Step.STILLS, Cause.LINK)
     choice = Choice(sending, Reason.LINK, 1.0, 1.0, 0)
-    downlink = Downlink(512_345.0, 0.123)
+    downlink = Downlink(512_345.0, 0.123, jitter_seconds=0.0216)
     return legs.quality(standing, LINK, 0.0804, downlink, [(publication(), choice)], Meters())
 
 
 def test_a_leg_in_figures() -> None:
     told = quality(Still(Option(0), 5.0))
     assert (told.step, told.cause) == ("stills", "link")
-    assert (told.estimate_kbit, told.sent_kbit, told.rtt_ms, told.queue_ms) == (700, 512, 80, 12)
+    assert (told.estimate_kbit, told.sent_kbit) == (700, 512)
+    assert (told.rtt_ms, told.jitter_ms, told.queue_ms) == (80, 22, 12)
     assert (told.loss, told.repair_overhead) == (0.03, 0.12)
     assert (told.sources[0].layer, told.sources[0].still_seconds, told.sources[0].reason) == (0, 5.0, "link")
     assert quality(Forward(Option(2))).sources[0].layer == 2
@@ -53,6 +54,7 @@ def test_a_standing_in_the_protocols_words() -> None:
         ({"loss": 0.05}, True),
         ({"rtt_ms": 100}, False),
         ({"rtt_ms": 120}, True),
+        ({"jitter_ms": 60}, True),
         ({"queue_ms": 50}, True),
         ({"repair_overhead": 0.2}, True),
         ({"cause": "server"}, True),

@@ -103,11 +103,13 @@ def test_repair_overhead_is_repair_for_media() -> None:
                 "bytes_out": 14_000,
                 "repair_bytes": 1_000,
                 "probe_bytes": 2_000,
+                "jitter_seconds": 0.02,
             }
         },
     )
     assert meters.downlink(3).sent == pytest.approx(52_000)
     assert meters.downlink(3).repair_overhead == pytest.approx(0.1)
+    assert meters.downlink(3).jitter_seconds == 0.02
 
 
 def test_a_worker_is_busy_that_hardly_rests() -> None:

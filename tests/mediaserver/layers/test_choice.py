@@ -32,6 +32,7 @@ from mediaserver.layers.choice import (
     TRIAL_SECONDS,
     WANT_MARGIN,
 )
+from mediaserver.layers.proof import hold_after
 from tests.mediaserver.layers.viewing import ALL, LADDER, SPEECH, encodings, picture, queued, steady, voice
 
 ENDOSCOPE = [voice(), picture()]
@@ -107,6 +108,25 @@ def test_a_fall_is_followed_at_once_and_the_return_within_half_a_second() -> Non
     assert decisions[99].choices[2].sending == Forward(Option(2))
     assert decisions[100].choices[2].sending == Forward(Option(0))
     assert decisions[305].choices[2].sending == Forward(Option(2))
+
+
+def test_attempts_that_failed_on_a_thin_link_do_not_hold_back_the_return() -> None:
+    """Each time the whole small picture is tried on 250 kbit/s the link takes it back."""
+    state, now, whole = State(), 0.0, Forward(Option(0))
+
+    def sent(link: Link) -> object:
+        nonlocal state, now
+        decision = decide(now, link, ENDOSCOPE, state)
+        state, now = decision.state, now + TICK
+        return decision.choices[2].sending
+
+    last = sent(steady(250_000))
+    for _ in range(600):
+        last = sent(queued(200_000) if last == whole else steady(250_000))
+    failure = state.memory.failure
+    assert failure is not None
+    assert hold_after(failure, steady(2_000_000), now) > 5.0
+    assert Forward(Option(2)) in [sent(steady(2_000_000, 0.9)) for _ in range(5)]
 
 
 def test_the_operating_field_comes_before_faces_and_a_pinned_face_before_it() -> None:

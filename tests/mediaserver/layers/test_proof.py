@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mediaserver.layers import Link
 from mediaserver.layers.proof import (
+    ANOTHER_LINK,
     FAILED_HOLD,
     FORGIVEN_SECONDS,
     GREATEST_HOLD,
@@ -92,6 +93,13 @@ def test_only_as_much_as_failed_waits() -> None:
     memory = Memory(failure=Failure(1e6, 1, 0.0))
     assert hold_for(9e5, memory, STEADY, 1.0) == hold(STEADY)
     assert hold_for(9.9e5, memory, STEADY, 1.0) == FAILED_HOLD
+
+
+def test_a_failure_says_nothing_of_a_link_that_became_another() -> None:
+    memory = Memory(failure=Failure(2.5e5, 4, 0.0))
+    near, far = steady(int(2.5e5 * ANOTHER_LINK) - 1), steady(int(2.5e5 * ANOTHER_LINK))
+    assert hold_for(2.5e5, memory, near, 1.0) == 8 * FAILED_HOLD
+    assert hold_for(2.5e5, memory, far, 1.0) == hold(far)
 
 
 def test_what_is_taken_back_within_five_seconds_was_false() -> None:

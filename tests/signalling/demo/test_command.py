@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -120,6 +121,49 @@ def test_the_demo_shows_links_to_a_room_with_a_theatre_in_it_and_ends_whole(
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "arguments", "opened"),
+    [
+        ({"DISPLAY": ":77"}, (), True),
+        ({"WAYLAND_DISPLAY": "wayland-7"}, (), True),
+        ({"DISPLAY": ":77"}, ("--no-browser",), False),
+        ({}, (), False),
+    ],
+)
+def test_a_desktop_is_shown_the_observers_page(
+    tmp_path: Path, surroundings: dict[str, str], arguments: tuple[str, ...], opened: bool
+) -> None:
+    """In a terminal, and with what stands for a browser: it notes the link that it was given."""
+    browser, noted = tmp_path / "browser", tmp_path / "noted"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{noted}.part\nmv {noted}.part {noted}\n')
+    browser.chmod(0o700)
+    others = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "signalling", "demo", "--port", str(free_udp_port() % 20_000 + 20_000),
+         "--workers", "1", "--media-port", str(free_udp_port()), "--data", str(tmp_path / "data"),
+         "--room", "7QK2", "--no-qr", *arguments],
+        stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, close_fds=True,
+        env={**others, "BROWSER": f"{browser} %s", **surroundings},
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        shown = b""
+        while b"Trouble?" not in shown:
+            shown += os.read(ours, 4096)
+        end = time.monotonic() + (15 if opened else 1)
+        while not noted.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert noted.exists() is opened
+        if opened:
+            assert re.fullmatch(r"http://localhost:\d+/observe/7QK2#eyJ\S+\n", noted.read_text())
+            assert noted.read_bytes().strip() in shown
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        os.close(ours)
 
 
 def test_the_master_key_lies_beside_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

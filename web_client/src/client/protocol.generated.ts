@@ -331,6 +331,7 @@ export interface Quality {
   sent_kbit: number;
   loss: number;
   rtt_ms: number | null;
+  jitter_ms: number | null;
   queue_ms: number;
   repair_overhead: number;
   sources: SourceQuality[];

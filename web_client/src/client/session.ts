@@ -49,8 +49,6 @@ export class Session {
   readonly publishing = signal<PublishTransport | null>(null);
   readonly subscribing = signal<SubscribeTransport | null>(null);
   readonly quality = signal<Quality>({ level: "unknown", cause: null });
-  /** Of what is received, as the browser measures it; null until measured. */
-  readonly jitterMs = signal<number | null>(null);
   /** By `Sending.key`: what is really sent. */
   readonly sent = signal<ReadonlyMap<number, SourceSample>>(new Map());
   readonly tracks = computed(() => this.subscribing.value?.tracks.value ?? new Map<string, MediaStreamTrack>());
@@ -264,7 +262,6 @@ export class Session {
       transport === null ? null : { sample: await sampler.sample(transport.pc, nowMs), state: transport.state.value };
     const publish = await read(this.publishing.value, this.upload);
     const subscribe = await read(this.subscribing.value, this.download);
-    this.jitterMs.value = subscribe?.sample.jitterMs ?? null;
     this.quality.value = ownQuality({ publish, subscribe });
     await this.sampleSources(nowMs);
     await this.tellStatistics(publish?.sample ?? null, subscribe?.sample ?? null, nowMs);

@@ -7,8 +7,6 @@ export interface LinkSample {
   /** Packets lost of those expected, 0..1; null when none were expected. */
   loss: number | null;
   kbitPerSecond: number;
-  /** Of what is received: the worst source's; null until measured, or of a transport that sends. */
-  jitterMs: number | null;
   /** The encoder says that it is short of this. */
   limitedBy: "cpu" | "bandwidth" | null;
 }
@@ -45,19 +43,15 @@ export class Sampler {
   read(entries: Entry[], nowMs: number): LinkSample {
     const counters: Counters = { atMs: nowMs, bytes: 0, lost: 0, packets: 0 };
     let rttMs: number | null = null;
-    let jitterMs: number | null = null;
     let limitedBy: LinkSample["limitedBy"] = null;
     for (const entry of entries) {
       if (entry.type === "candidate-pair" && entry.nominated === true && entry.currentRoundTripTime !== undefined) {
         rttMs = number(entry.currentRoundTripTime) * 1_000;
       }
       if (this.direction === "publish") limitedBy = sent(entry, counters) ?? limitedBy;
-      else {
-        received(entry, counters);
-        if (entry.type === "inbound-rtp") jitterMs = Math.max(jitterMs ?? 0, number(entry.jitter) * 1_000);
-      }
+      else received(entry, counters);
     }
-    return { ...this.against(counters), rttMs, jitterMs, limitedBy };
+    return { ...this.against(counters), rttMs, limitedBy };
   }
 
   private against(counters: Counters): Pick<LinkSample, "loss" | "kbitPerSecond"> {

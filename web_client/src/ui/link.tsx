@@ -77,7 +77,7 @@ export function LinkQuality({ session }: { session: Session }) {
               {told.estimate_kbit !== null && <>{t.legs.carries(told.estimate_kbit, told.sent_kbit)}, </>}
               {t.legs.loss(told.loss * 100)}
               {told.rtt_ms !== null && <>, {t.legs.roundTrip(told.rtt_ms)}</>}
-              {session.jitterMs.value !== null && <>, {t.legs.jitter(session.jitterMs.value)}</>}
+              {told.jitter_ms !== null && <>, {t.legs.jitter(told.jitter_ms)}</>}
               , {t.legs.repair(told.repair_overhead * 100)}
             </Leg>
           </li>

@@ -62,7 +62,7 @@ describe("claims of a source", () => {
 describe("claims of a link", () => {
   const pair = { type: "candidate-pair", id: "pair", nominated: true, state: "succeeded", localCandidateId: "mine" };
   it("say whether it goes through a relay", () => {
-    const sample = { rttMs: 12.34, loss: 0.0123456, kbitPerSecond: 1, jitterMs: null, limitedBy: null };
+    const sample = { rttMs: 12.34, loss: 0.0123456, kbitPerSecond: 1, limitedBy: null };
     const entries = (kind: string): Entry[] => [pair, { type: "local-candidate", id: "mine", candidateType: kind }];
     expect(link(entries("relay"), sample)).toEqual({ round_trip_ms: 12.3, loss: 0.0123, relayed: true });
     expect(link(entries("host"), null)).toEqual({ round_trip_ms: null, loss: null, relayed: false });

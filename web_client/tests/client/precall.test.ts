@@ -6,7 +6,7 @@ import type { Grade, Item, Measured } from "../../src/client/precall_grades";
 import type { LinkSample } from "../../src/client/statistics";
 
 const link = (kbitPerSecond: number, more: Partial<LinkSample> = {}): LinkSample =>
-  ({ kbitPerSecond, rttMs: 20, loss: 0, jitterMs: null, limitedBy: null, ...more });
+  ({ kbitPerSecond, rttMs: 20, loss: 0, limitedBy: null, ...more });
 
 const GOOD: Measured = {
   websocketMs: 30, path: "direct", upKbit: 2_200, downKbit: 1_700, upLoss: 0, downLoss: 0, rttMs: 40,

@@ -7,7 +7,7 @@ import { Sampler } from "../../src/client/statistics";
 import type { LinkSample } from "../../src/client/statistics";
 
 const sample = (loss: number | null, rttMs: number | null, limitedBy: LinkSample["limitedBy"] = null): LinkSample => ({
-  loss, rttMs, jitterMs: null, kbitPerSecond: 0, limitedBy,
+  loss, rttMs, kbitPerSecond: 0, limitedBy,
 });
 const person: ParticipantInfo = { id: "p", name: "", role: "surgeon", connected: true };
 const source: Publication = {
@@ -55,7 +55,7 @@ describe("quality", () => {
 
 describe("loss on the way to the server", () => {
   const served = (loss: number, upload: number): ServedQuality => ({
-    type: "quality", seq: 1, step: "full", cause: null, estimate_kbit: 2_000, sent_kbit: 900, loss, rtt_ms: 20, queue_ms: 0,
+    type: "quality", seq: 1, step: "full", cause: null, estimate_kbit: 2_000, sent_kbit: 900, loss, rtt_ms: 20, jitter_ms: null, queue_ms: 0,
     repair_overhead: 0,
     sources: [{ publication: "a", layer: 2, still_seconds: null, reason: "full", upload_loss: upload, upload_jitter_ms: 0 }],
   });

@@ -41,7 +41,7 @@ describe("room", () => {
       publication: "a", layer: 0, still_seconds: 5, reason: "link", upload_loss: 0, upload_jitter_ms: 0,
     } as const;
     const quality = {
-      type: "quality", seq: 4, step: "stills", cause: "link", estimate_kbit: 60, sent_kbit: 40, loss: 0, rtt_ms: 90, queue_ms: 0,
+      type: "quality", seq: 4, step: "stills", cause: "link", estimate_kbit: 60, sent_kbit: 40, loss: 0, rtt_ms: 90, jitter_ms: null, queue_ms: 0,
       repair_overhead: 0, sources: [source],
     } as const;
     const room = after(roomOf(info, 0), { ...quality, sources: [...quality.sources] }, 0);

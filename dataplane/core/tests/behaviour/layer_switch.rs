@@ -134,6 +134,29 @@ fn a_layer_that_vanishes_is_replaced_by_the_best_that_flows() {
 }
 
 #[test]
+fn the_lowest_layer_may_pause_for_longer_before_it_counts_as_gone() {
+    let mut world = World::new(12);
+    let publisher = world.join();
+    let (publication, _) = start(&mut world, publisher);
+    let changes = |world: &World| {
+        let told = world.events_of(|event| matches!(event, Event::LayersChanged { .. }));
+        told.last().map(|(_, event)| event.clone())
+    };
+    let before = changes(&world);
+    for (span, expected) in
+        [(1_300, before), (2_000, Some(Event::LayersChanged { publication, active: 0b110 }))]
+    {
+        world.peer(publisher).publisher.sources[0].flowing = false;
+        world.run(millis(span));
+        assert_eq!(changes(&world), expected, "after {span} ms");
+        world.peer(publisher).publisher.sources[0].flowing = true;
+        world.peer(publisher).publisher.sources[0].next = world.now;
+        world.run(millis(500));
+    }
+    assert_eq!(changes(&world), Some(Event::LayersChanged { publication, active: 0b111 }));
+}
+
+#[test]
 fn a_paused_subscription_sends_nothing_and_begins_again_at_a_key_frame() {
     let mut world = World::new(8);
     let publisher = world.join();
