@@ -10,6 +10,8 @@ const TOLERANCE_US: i64 = 20_000;
 /// A run measures capacity when it has so many packets, and surely when it lasted so long (microseconds).
 pub(super) const RUN_PACKETS: usize = 3;
 const RUN_US: i64 = 60_000;
+/// Less than this, as a few packets of sound, measures no capacity: their distances behind others' packets are our own.
+const RUN_BYTES: i64 = 1_000;
 /// A wait this long needs no long run.
 const LONG_WAIT_US: i64 = 100_000;
 /// A queue that is gone within this needs no action, microseconds.
@@ -81,6 +83,9 @@ impl Loads {
             return Load::Foreign;
         }
         self.flat = None;
+        if run.bytes < RUN_BYTES {
+            return Load::Passing;
+        }
         let idle = 1.0 - sending / run.rate();
         if idle > 0.05 && newest_wait as f64 / idle < PASSING_US {
             return Load::Passing;
@@ -192,6 +197,15 @@ mod tests {
         let mut path = Path::new();
         path.run((0, 2_000), 4_000_000, 6, |_| 0);
         let judged = path.run((2_000, 2_000), 4_000_000, 0, |_| 25_000);
+        assert!(judged.iter().all(|load| *load != Load::Queue), "{judged:?}");
+    }
+
+    #[test]
+    fn a_few_packets_of_sound_behind_others_tell_nothing_of_its_rate() {
+        let mut path = Path::new();
+        path.run((0, 2_000), 4_000_000, 6, |_| 0);
+        path.run((2_000, 1_000), 4_000_000, 0, |_| 0);
+        let judged = path.run((3_000, 300), 4_000_000, 0, |ms| ((ms - 3_100).max(0) * 2).min(120) * 1_000);
         assert!(judged.iter().all(|load| *load != Load::Queue), "{judged:?}");
     }
 

@@ -5,7 +5,7 @@
 //! ```text
 //! fates -> losses     lost whatever we send, or because of our rate
 //!       -> trail      which packets waited, and what served them        (clock, base_delay: the empty path)
-//!       -> load       whose queue that is, and whether it matters       (rival: others' traffic)
+//!       -> load       whose queue that is, and whether it matters       (rival, elasticity: others' traffic)
 //!       -> rate       the estimate                                      (probe, headroom: is there more?)
 //!       -> estimator  the phase, and what the pacer and layer choice get of it
 //! ```
@@ -20,6 +20,7 @@
 pub mod base_delay;
 pub mod breaker;
 pub mod clock;
+pub mod elasticity;
 pub mod estimator;
 pub mod headroom;
 pub mod load;

@@ -184,12 +184,14 @@ impl Estimator {
         self.losses.abandon_trial();
         let lost = fates.iter().filter(|fate| fate.received.is_none() && !fate.missed_before).count() as f64;
         let expected = fates.len() as f64 * self.losses.inherent();
+        let sending = self.sending(now);
         let round = Round {
             elapsed: now.since(self.updated).min(MAX_ELAPSED),
             round_trip: self.turn + Duration::from_micros(self.view.standing.max(0) as u64),
             lost: lost > expected + 2.0 * expected.sqrt(),
+            sending,
             // Layers are far apart: what is not used may grow as far as the next of them.
-            most: (self.sending(now) * LAYER_STEP).max(FIRST_LAYER),
+            most: (sending * LAYER_STEP).max(FIRST_LAYER),
         };
         let before = self.remembered(now).unwrap_or(0.0);
         self.estimate = self.rival.next_rate(now, self.estimate, before, round);

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::elasticity::Elasticity;
 use super::load::came_at_once;
 use super::trail::View;
 use crate::units::Time;
@@ -31,7 +32,7 @@ const TEST_TIMES: f64 = 10.0;
 /// Bits of a test.
 const TEST_BITS: f64 = 3.0 * PACKET_BITS;
 /// Without a queue for so long, the rival has left.
-const GONE: Duration = Duration::from_secs(1);
+const GONE: Duration = Duration::from_millis(500);
 /// Without any sign of others for so long, the queue is our own.
 const OWN: Duration = Duration::from_secs(3);
 /// A queue grows when what arrived in so long (microseconds) was sent in so much less, in so many reports in a row.
@@ -66,11 +67,13 @@ pub struct Rival {
     /// Rate of the link, from packets sent together, bits per second.
     link: f64,
     next_test: Time,
+    elasticity: Elasticity,
 }
 
 impl Default for Rival {
     fn default() -> Rival {
-        Rival { state: State::Absent { shown: 0, tests: 0 }, link: 0.0, next_test: Time::ZERO }
+        let state = State::Absent { shown: 0, tests: 0 };
+        Rival { state, link: 0.0, next_test: Time::ZERO, elasticity: Elasticity::default() }
     }
 }
 
@@ -83,7 +86,9 @@ pub struct Round {
     pub round_trip: Duration,
     /// Whether more packets were lost than the path loses by itself.
     pub lost: bool,
-    /// Up to where the rate may grow for what is sent, bits per second.
+    /// What is sent, bits per second.
+    pub sending: f64,
+    /// Up to where the rate may grow for that.
     pub most: f64,
 }
 
@@ -108,10 +113,11 @@ impl Rival {
             self.link = if first { rate } else { self.link + (rate - self.link) / 8.0 };
         }
         let queued = view.standing > tolerance;
+        self.elasticity.watch(now, view.standing);
         match &mut self.state {
             State::Absent { shown, .. } => {
-                // A report with too few packets tells nothing.
-                if between && queued {
+                // A report with too few packets tells nothing, and of our own kind others yield.
+                if between && queued && !self.elasticity.ebbs() {
                     *shown += 1;
                 } else if paces.is_some() || !queued {
                     *shown = shown.saturating_sub(1);
@@ -176,6 +182,7 @@ impl Rival {
     }
 
     fn appear(&mut self, now: Time) {
+        self.elasticity.begin(now);
         self.state = State::Present {
             since: now,
             sign: now,
@@ -193,6 +200,9 @@ impl Rival {
         let State::Present { since, slow_start, cut, .. } = &mut self.state else { return rate };
         // In a queue of seconds TCP itself hardly moves; its part shall not be all of it meanwhile.
         let turn = round.round_trip.clamp(SHORTEST_TURN, LONGEST_TURN);
+        if let Some(asked) = self.elasticity.rate(now, rate, round.sending, turn) {
+            return asked;
+        }
         if round.lost && now.since(*cut) >= turn && now.since(*since) >= turn {
             *slow_start = false;
             *cut = now;
@@ -222,6 +232,7 @@ mod tests {
         elapsed: Duration::from_millis(100),
         round_trip: Duration::from_millis(300),
         lost: false,
+        sending: 1e6,
         most: 1e9,
     };
 
