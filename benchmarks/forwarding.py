@@ -29,9 +29,14 @@ VIEWERS = (1, 10, 100, 400)
 DELAY = "loupe_forward_delay_seconds"
 
 
-def floor(place: Place, viewers: int, seconds: float, profile: str) -> dict[str, Any]:
-    """The floor for this many viewers, with a sink that reads it."""
+REPORTS_A_SECOND = 20
+"""As often the load client's viewers send feedback."""
+
+
+def floor(place: Place, viewers: int, seconds: float, profile: str, reports: int = 0) -> dict[str, Any]:
+    """The floor for this many viewers, with a sink that reads it and sends so many reports a second each."""
     common = ["--address", place.client_address, "--viewers", str(viewers), "--profile", profile]
+    common += ["--reports", str(reports)]
     program = servers.binary("floor")
     with subprocess.Popen(
         [*place.client_prefix, program, "sink", *common], stdout=subprocess.PIPE, text=True
@@ -47,6 +52,7 @@ def floor(place: Place, viewers: int, seconds: float, profile: str) -> dict[str,
         "viewers": viewers,
         "us_per_packet": round(sent["us_per_packet"], 3),
         "packets": sent["packets"],
+        "reports": sent["reports"],
         # The sink's count holds the second of warm-up, the sender's does not.
         "received_share": round(min(received / max(sent["packets"], 1), 1.0), 4),
     }
@@ -104,9 +110,11 @@ def main() -> None:
         "machine": results.machine(),
         "servers": {},
     }
-    found["floor"] = [
-        floor(place, viewers, arguments.seconds, arguments.profile) for viewers in arguments.viewers
-    ]
+    for name, reports in (("floor", 0), ("floor_with_reports", REPORTS_A_SECOND)):
+        found[name] = [
+            floor(place, viewers, arguments.seconds, arguments.profile, reports)
+            for viewers in arguments.viewers
+        ]
     if not arguments.without_loupe:
         found["servers"]["loupe"] = measure(place, lambda: servers.ours(place), arguments)
     if "janus" in arguments.peer:

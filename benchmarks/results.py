@@ -76,6 +76,11 @@ def forwarding_table(found: dict[str, Any]) -> str:
         "in server p50/p99 ms",
     ]
     rows = [["floor", str(n), number(cost), "1.00", "", "", "", "", ""] for n, cost in floors.items()]
+    for row in found["floor_with_reports"]:
+        cost, n = row["us_per_packet"], row["viewers"]
+        rows.append(
+            ["floor, reports read", str(n), number(cost), number(cost / floors[n]), "", "", "", "", ""]
+        )
     for name, measured in found["servers"].items():
         for row in measured:
             floor, delay, inside = floors[row["viewers"]], row["one_way_delay_ms"], row["forward_delay_ms"]

@@ -3,7 +3,11 @@
 //! `floor send` sends what a server sends to N viewers of one camera and one microphone, and nothing else: each
 //! packet is copied, gets its own header and is encrypted; a frame's packets leave as one offloaded run per viewer,
 //! audio packets singly, both in batched system calls. No feedback, no ICE, no bookkeeping. `floor sink` reads it.
+//!
+//! With `--reports R` the sink answers as viewers do, R times a second each, and what it says is received and
+//! decrypted, but not looked at: what no server of WebRTC can leave out.
 
+use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
@@ -16,9 +20,9 @@ use lexopt::prelude::*;
 use loupe_loadtest::media::VideoShape;
 use loupe_loadtest::wire::{self, Reader, cpu_seconds};
 use nix::cmsg_space;
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
-use std::io::IoSlice;
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
 /// Viewers listen on this port and the following.
 const FIRST_PORT: u16 = 20_000;
@@ -32,7 +36,9 @@ const VIDEO_INTERVAL: Duration = Duration::from_nanos(1_000_000_000 / 30);
 const AUDIO_INTERVAL: Duration = Duration::from_millis(20);
 const WARM_UP: Duration = Duration::from_secs(1);
 /// A sink with nothing to read for this long is done.
-const SILENCE: u16 = 4_000;
+const SILENCE: Duration = Duration::from_secs(4);
+/// Header, transport-wide feedback on a dozen packets, index and tag: what the load client's reports take.
+const REPORT: usize = 76;
 
 /// Encryption of one packet in place, as SRTP does it. There is one per process, so its size does not matter.
 #[allow(clippy::large_enum_variant)]
@@ -141,11 +147,65 @@ impl Traffic {
     }
 }
 
+/// What viewers say, read in batches.
+struct Reports {
+    headers: MultiHeaders<SockaddrStorage>,
+    buffers: Vec<Vec<u8>>,
+    epoll: Epoll,
+}
+
+impl Reports {
+    fn new(socket: &UdpSocket) -> Result<Self, String> {
+        socket.set_nonblocking(true).map_err(|error| error.to_string())?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| error.to_string())?;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, 0);
+        epoll.add(socket, event).map_err(|error| error.to_string())?;
+        let headers = MultiHeaders::preallocate(BATCH, None);
+        Ok(Self { headers, buffers: vec![vec![0; REPORT]; BATCH], epoll })
+    }
+
+    /// Waits until something came or `end`, then reads and decrypts all that came. Returns how many it was.
+    fn read_until(&mut self, end: Instant, socket: &UdpSocket, ciphers: &[Cipher]) -> Result<u64, String> {
+        let left = end.saturating_duration_since(Instant::now());
+        match left.as_millis() as u16 {
+            0 => std::thread::sleep(left),
+            whole => {
+                let mut events = [EpollEvent::empty()];
+                self.epoll.wait(&mut events, whole).map_err(|error| error.to_string())?;
+            }
+        }
+        let mut count = 0;
+        loop {
+            let mut slices: Vec<_> =
+                self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let got = match recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None) {
+                Ok(got) => got,
+                Err(Errno::EAGAIN | Errno::ECONNREFUSED) => return Ok(count),
+                Err(error) => return Err(format!("recvmmsg: {error}")),
+            };
+            let ports: Vec<_> = got
+                .map(|message| message.address.and_then(|from| from.as_sockaddr_in().map(|v4| v4.port())))
+                .collect();
+            for (buffer, port) in self.buffers.iter_mut().zip(&ports) {
+                let viewer = usize::from(port.unwrap_or(FIRST_PORT).saturating_sub(FIRST_PORT));
+                // To encrypt costs what it costs to decrypt.
+                ciphers[viewer.min(ciphers.len() - 1)].protect(buffer, count);
+                count += 1;
+            }
+            if ports.len() < BATCH {
+                return Ok(count);
+            }
+        }
+    }
+}
+
 struct Args {
     address: IpAddr,
     viewers: u16,
     seconds: f64,
     profile: String,
+    reports: f64,
 }
 
 fn main() -> ExitCode {
@@ -153,7 +213,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("floor: {why}");
-            eprintln!("usage: floor send|sink --address IP --viewers N [--seconds S] [--profile gcm|cm]");
+            eprintln!(
+                "usage: floor send|sink --address IP --viewers N [--seconds S] [--profile gcm|cm] [--reports R]"
+            );
             ExitCode::from(2)
         }
     }
@@ -161,8 +223,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let mut parser = lexopt::Parser::from_env();
-    let mut args =
-        Args { address: [127, 0, 0, 1].into(), viewers: 100, seconds: 10.0, profile: "gcm".to_owned() };
+    let address = [127, 0, 0, 1].into();
+    let mut args = Args { address, viewers: 100, seconds: 10.0, profile: "gcm".to_owned(), reports: 0.0 };
     let mut mode = String::new();
     while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
         let parsed = match arg {
@@ -178,6 +240,9 @@ fn run() -> Result<(), String> {
             }
             Long("profile") => {
                 parser.value().and_then(|value| value.parse()).map(|value| args.profile = value)
+            }
+            Long("reports") => {
+                parser.value().and_then(|value| value.parse()).map(|value| args.reports = value)
             }
             other => Err(other.unexpected()),
         };
@@ -201,17 +266,18 @@ fn send(args: &Args) -> Result<(), String> {
     let shape = VideoShape::new(1_500, 30);
     let mut video = Traffic::new(shape.payload, shape.packets, tag);
     let mut audio = Traffic::new(AUDIO_PAYLOAD, 1, tag);
+    let mut reports = (args.reports > 0.0).then(|| Reports::new(&socket)).transpose()?;
     let start = Instant::now();
     let end = start + WARM_UP + Duration::from_secs_f64(args.seconds);
     let (mut next_video, mut next_audio, mut number) = (start, start, 0);
-    let (mut packets, mut cpu, mut since) = (0, 0.0, None);
+    let (mut packets, mut heard, mut cpu, mut since) = (0, 0, 0.0, None);
     loop {
         let now = Instant::now();
         if now >= end {
             break;
         }
         if since.is_none() && now >= start + WARM_UP {
-            (since, packets, cpu) = (Some(now), 0, cpu_seconds());
+            (since, packets, heard, cpu) = (Some(now), 0, 0, cpu_seconds());
         }
         if now >= next_video {
             packets += video.send(&socket, &viewers, &ciphers, &mut number)?;
@@ -221,11 +287,15 @@ fn send(args: &Args) -> Result<(), String> {
             packets += audio.send(&socket, &viewers, &ciphers, &mut number)?;
             next_audio += AUDIO_INTERVAL;
         }
-        std::thread::sleep(next_video.min(next_audio).saturating_duration_since(Instant::now()));
+        let next = next_video.min(next_audio);
+        match &mut reports {
+            Some(reports) => heard += reports.read_until(next, &socket, &ciphers)?,
+            None => std::thread::sleep(next.saturating_duration_since(Instant::now())),
+        }
     }
     let (cpu, seconds) = (cpu_seconds() - cpu, since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
     let report = serde_json::json!({"viewers": args.viewers, "profile": args.profile, "seconds": seconds,
-        "packets": packets, "cpu_seconds": cpu, "us_per_packet": cpu * 1e6 / packets as f64});
+        "packets": packets, "reports": heard, "cpu_seconds": cpu, "us_per_packet": cpu * 1e6 / packets as f64});
     println!("{report}");
     Ok(())
 }
@@ -242,9 +312,15 @@ fn sink(args: &Args) -> Result<(), String> {
     }
     println!("{}", serde_json::json!({"event": "ready"}));
     let (mut reader, mut events, mut packets) = (Reader::default(), [EpollEvent::empty(); 256], 0);
+    let mut answers = Answers::new(args);
+    let mut heard = Instant::now();
     loop {
-        let count = epoll.wait(&mut events, SILENCE).map_err(|error| error.to_string())?;
-        if count == 0 {
+        // Never less than a millisecond: a sink that does not sleep need not be woken, and viewers' processors must be.
+        let wait = (SILENCE.min(answers.next_in()).as_millis() as u16).max(1);
+        let count = epoll.wait(&mut events, wait).map_err(|error| error.to_string())?;
+        if count > 0 {
+            heard = Instant::now();
+        } else if heard.elapsed() >= SILENCE {
             println!("{}", serde_json::json!({"event": "end", "packets": packets}));
             return Ok(());
         }
@@ -252,7 +328,51 @@ fn sink(args: &Args) -> Result<(), String> {
             let socket = &sockets[event.data() as usize];
             if let Some((batch, bytes)) = reader.read(socket).map_err(|error| error.to_string())? {
                 packets += bytes.len().div_ceil(batch.segment.max(1)) as u64;
+                answers.begin(batch.source);
             }
         }
+        answers.send_due(&sockets)?;
+    }
+}
+
+/// The sink's reports: every viewer's at moments of its own, evenly spread.
+struct Answers {
+    to: Option<SocketAddr>,
+    every: Option<Duration>,
+    next: Instant,
+    viewer: usize,
+}
+
+impl Answers {
+    fn new(args: &Args) -> Self {
+        let a_second = args.reports * f64::from(args.viewers);
+        let every = (a_second > 0.0).then(|| Duration::from_secs_f64(1.0 / a_second));
+        Self { to: None, every, next: Instant::now(), viewer: 0 }
+    }
+
+    /// The sender is known by what it sends.
+    fn begin(&mut self, to: SocketAddr) {
+        if self.to.replace(to).is_none() {
+            self.next = Instant::now();
+        }
+    }
+
+    fn next_in(&self) -> Duration {
+        match (self.every, self.to) {
+            (Some(_), Some(_)) => self.next.saturating_duration_since(Instant::now()),
+            _ => SILENCE,
+        }
+    }
+
+    fn send_due(&mut self, sockets: &[UdpSocket]) -> Result<(), String> {
+        let (Some(every), Some(to)) = (self.every, self.to) else { return Ok(()) };
+        while self.next <= Instant::now() {
+            wire::send_run(&sockets[self.viewer], to, &[0x80; REPORT], REPORT)
+                .or_else(|error| if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(error) })
+                .map_err(|error| format!("report: {error}"))?;
+            self.viewer = (self.viewer + 1) % sockets.len();
+            self.next += every;
+        }
+        Ok(())
     }
 }
