@@ -30,7 +30,7 @@ DELAY = "loupe_forward_delay_seconds"
 
 
 REPORTS_A_SECOND = 20
-"""As often the load client's viewers send feedback."""
+"""As often as the load client's viewers send feedback."""
 
 
 def floor(place: Place, viewers: int, seconds: float, profile: str, reports: int = 0) -> dict[str, Any]:

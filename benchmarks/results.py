@@ -76,7 +76,7 @@ def forwarding_table(found: dict[str, Any]) -> str:
         "in server p50/p99 ms",
     ]
     rows = [["floor", str(n), number(cost), "1.00", "", "", "", "", ""] for n, cost in floors.items()]
-    for row in found["floor_with_reports"]:
+    for row in found.get("floor_with_reports", []):
         cost, n = row["us_per_packet"], row["viewers"]
         rows.append(
             ["floor, reports read", str(n), number(cost), number(cost / floors[n]), "", "", "", "", ""]

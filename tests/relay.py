@@ -50,7 +50,7 @@ def relay(media_port: int, options: Sequence[str]) -> Iterator[int]:
             _await_bound(process, port, said)
             yield port
             assert process.poll() is None, f"the relay ended: {_told(said)}"
-        except AssertionError as failed:
+        except Exception as failed:
             if void := noise(_told(said)):
                 failed.add_note(f"void, to be repeated: {void}")
             raise

@@ -37,7 +37,7 @@ class Budget:
     keep: float
     """On what is sent already."""
     keep_moving: float
-    """The same if it leads to the lowest moving rung of the chosen picture, or a still of it."""
+    """The same for the lowest moving rung of the chosen picture and for stills of it."""
     carried: float
     """What is sent now."""
     free: float

@@ -152,6 +152,7 @@ def check_answers(answers: Answers) -> None:
     }
     for kind, ends in expected.items():
         assert set(answers[kind]) <= ends, f"{kind}: {answers[kind]}"
+    assert answers["rooms"]["429"], "a limit that nobody met refuses nobody"
     assert answers["rooms"].total() >= ROOMS
     assert answers["tracks"]["published_answer"] >= TRACKS
     assert answers["subscriptions"].total() >= SUBSCRIPTIONS

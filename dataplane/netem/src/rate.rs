@@ -53,7 +53,7 @@ impl RateSteps {
 
     /// When its last rate begins, which then stays; `None` where it begins again.
     pub fn stays_from(&self) -> Option<u64> {
-        self.period_us.xor(self.steps.last().map(|last| last.0))
+        if self.period_us.is_some() { None } else { self.steps.last().map(|last| last.0) }
     }
 
     /// The same, every rate times `permille` / 1000.

@@ -9,6 +9,7 @@ import pytest
 
 from mediaserver.adaptation.wishes import Told
 from mediaserver.events import EncodingWanted, Quality, SendingWanted, StandingChanged
+from mediaserver.layers.choice import MOVES_ON_SECONDS
 from mediaserver.policy import Role
 from mediaserver.session import Wish
 from tests.mediaserver.adaptation.watching import Snapshot, Theatre, Word, news, theatre
@@ -54,7 +55,7 @@ async def test_each_step_is_told_to_the_viewer_and_to_the_room(room: Theatre) ->
     moderator, pupil = await room.enter(Role.MODERATOR), await room.enter(Role.OBSERVER)
     room.settle(viewer, 4_000_000)
     assert news(viewer, StandingChanged) == []
-    room.settle(viewer, 45_000)
+    room.settle(viewer, 45_000, MOVES_ON_SECONDS + 4.0)
     sound = StandingChanged(viewer.id, "sound", "link")
     for one in (viewer, colleague, moderator, room.surgeon):
         assert news(one, StandingChanged)[-1] == sound
@@ -71,7 +72,9 @@ async def test_each_step_is_told_to_the_viewer_and_to_the_room(room: Theatre) ->
 async def test_a_link_for_stills_gets_them_until_it_carries_more(room: Theatre) -> None:
     viewer = await room.enter()
     room.settle(viewer, 4_000_000)
-    room.settle(viewer, 110_000, 1.0)
+    room.settle(viewer, 110_000, MOVES_ON_SECONDS)
+    assert news(viewer, StandingChanged)[-1].step == "reduced", "most dips are over sooner"
+    room.settle(viewer, 110_000, 4.0)
     assert news(viewer, StandingChanged)[-1].step == "stills"
     told = room.wish(viewer)
     assert (told.layer, told.paused, told.still_seconds) == (0, False, 1.0), told

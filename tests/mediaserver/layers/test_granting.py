@@ -64,6 +64,14 @@ def granted(claims: Sequence[Claim], amount: float) -> list[int]:
     return divide(claims, budget(amount)).granted
 
 
+def test_the_chosen_pictures_lowest_rung_alone_outlasts_what_is_there() -> None:
+    both = [claim(10, 50, current=0, chosen=True), claim(10, 50, current=0, rank=2)]
+    assert divide(both, budget(5, moving=10)).granted == [0, -1]
+    assert divide(both, budget(5, moving=9)).granted == [-1, -1]
+    higher = [claim(10, 50, current=1, chosen=True)]
+    assert divide(higher, budget(5, moving=50)).granted == [0]
+
+
 def test_everybodys_lowest_comes_before_anybodys_second() -> None:
     claims = [claim(10, 50, rank=1), claim(10, 50, rank=2), claim(10, 50, rank=3)]
     assert granted(claims, 9) == [-1, -1, -1]

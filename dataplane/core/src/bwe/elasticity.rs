@@ -12,12 +12,15 @@ use crate::units::Time;
 const SMOOTHING: Duration = Duration::from_millis(300);
 /// A queue this much below what it was (microseconds) ebbs, and one this near to it is level.
 const EBBS_US: f64 = 10_000.0;
-/// A queue that has been level for so long is asked about, if it is this long (microseconds): a path that only became
-/// longer is not.
+/// A queue that has been level for so long is asked about.
 const LEVEL: Duration = Duration::from_secs(2);
+/// A shorter queue (microseconds) is not: a path that only became longer looks like it.
 const ASKED_US: f64 = 60_000.0;
-/// For how long we then send less, to this part.
+/// Who sends less (bits per second), the lowest layer or sound alone, has nothing to give up.
+const LEAST_ASKED: f64 = 300_000.0;
+/// For how long we then send less.
 const YIELDS: Duration = Duration::from_millis(800);
+/// The part that we then send.
 const YIELDED: f64 = 0.5;
 /// Of a queue that goes no more than this is left then.
 const EBBED: f64 = 0.85;
@@ -105,7 +108,11 @@ impl Elasticity {
             (self.level, self.next) = (now, now + self.spacing);
             return Some(question.before);
         }
-        if now < self.next || now.since(self.level) < LEVEL || self.standing < ASKED_US {
+        if now < self.next
+            || now.since(self.level) < LEVEL
+            || self.standing < ASKED_US
+            || sending < LEAST_ASKED
+        {
             return None;
         }
         let meanwhile = rate.min(YIELDED * sending);
@@ -153,6 +160,17 @@ mod tests {
         assert!((9..=12).contains(&less), "{less}");
         assert!(rates.iter().all(|rate| *rate == 6e5 || *rate == 3e5), "{rates:?}");
         assert_eq!(rates.last(), Some(&6e5));
+    }
+
+    #[test]
+    fn who_has_nothing_to_give_up_is_not_asked() {
+        let mut elasticity = Elasticity::default();
+        elasticity.begin(Time::ZERO);
+        for report in 0..90 {
+            let now = Time::from_millis(report * 100);
+            elasticity.watch(now, 80_000);
+            assert_eq!(elasticity.rate(now, 2e5, LEAST_ASKED - 1.0, TURN), None);
+        }
     }
 
     #[test]

@@ -198,11 +198,12 @@ impl Rival {
     pub fn next_rate(&mut self, now: Time, rate: f64, before: f64, round: Round) -> f64 {
         let link = self.link.max(before);
         let State::Present { since, slow_start, cut, .. } = &mut self.state else { return rate };
-        // In a queue of seconds TCP itself hardly moves; its part shall not be all of it meanwhile.
-        let turn = round.round_trip.clamp(SHORTEST_TURN, LONGEST_TURN);
-        if let Some(asked) = self.elasticity.rate(now, rate, round.sending, turn) {
+        // What leaves now is told of a whole queue later, however long.
+        if let Some(asked) = self.elasticity.rate(now, rate, round.sending, round.round_trip) {
             return asked;
         }
+        // In a queue of seconds TCP itself hardly moves; its part shall not be all of it meanwhile.
+        let turn = round.round_trip.clamp(SHORTEST_TURN, LONGEST_TURN);
         if round.lost && now.since(*cut) >= turn && now.since(*since) >= turn {
             *slow_start = false;
             *cut = now;

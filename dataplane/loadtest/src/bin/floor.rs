@@ -151,29 +151,15 @@ impl Traffic {
 struct Reports {
     headers: MultiHeaders<SockaddrStorage>,
     buffers: Vec<Vec<u8>>,
-    epoll: Epoll,
 }
 
 impl Reports {
-    fn new(socket: &UdpSocket) -> Result<Self, String> {
-        socket.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| error.to_string())?;
-        let event = EpollEvent::new(EpollFlags::EPOLLIN, 0);
-        epoll.add(socket, event).map_err(|error| error.to_string())?;
-        let headers = MultiHeaders::preallocate(BATCH, None);
-        Ok(Self { headers, buffers: vec![vec![0; REPORT]; BATCH], epoll })
+    fn new() -> Self {
+        Self { headers: MultiHeaders::preallocate(BATCH, None), buffers: vec![vec![0; REPORT]; BATCH] }
     }
 
-    /// Waits until something came or `end`, then reads and decrypts all that came. Returns how many it was.
-    fn read_until(&mut self, end: Instant, socket: &UdpSocket, ciphers: &[Cipher]) -> Result<u64, String> {
-        let left = end.saturating_duration_since(Instant::now());
-        match left.as_millis() as u16 {
-            0 => std::thread::sleep(left),
-            whole => {
-                let mut events = [EpollEvent::empty()];
-                self.epoll.wait(&mut events, whole).map_err(|error| error.to_string())?;
-            }
-        }
+    /// Reads and decrypts all that came. Returns how many it was.
+    fn read(&mut self, socket: &UdpSocket, ciphers: &[Cipher]) -> Result<u64, String> {
         let mut count = 0;
         loop {
             let mut slices: Vec<_> =
@@ -266,7 +252,7 @@ fn send(args: &Args) -> Result<(), String> {
     let shape = VideoShape::new(1_500, 30);
     let mut video = Traffic::new(shape.payload, shape.packets, tag);
     let mut audio = Traffic::new(AUDIO_PAYLOAD, 1, tag);
-    let mut reports = (args.reports > 0.0).then(|| Reports::new(&socket)).transpose()?;
+    let mut reports = (args.reports > 0.0).then(Reports::new);
     let start = Instant::now();
     let end = start + WARM_UP + Duration::from_secs_f64(args.seconds);
     let (mut next_video, mut next_audio, mut number) = (start, start, 0);
@@ -287,10 +273,10 @@ fn send(args: &Args) -> Result<(), String> {
             packets += audio.send(&socket, &viewers, &ciphers, &mut number)?;
             next_audio += AUDIO_INTERVAL;
         }
-        let next = next_video.min(next_audio);
-        match &mut reports {
-            Some(reports) => heard += reports.read_until(next, &socket, &ciphers)?,
-            None => std::thread::sleep(next.saturating_duration_since(Instant::now())),
+        std::thread::sleep(next_video.min(next_audio).saturating_duration_since(Instant::now()));
+        // Awake for the media's sake: what gathered is read along.
+        if let Some(reports) = &mut reports {
+            heard += reports.read(&socket, &ciphers)?;
         }
     }
     let (cpu, seconds) = (cpu_seconds() - cpu, since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
