@@ -1,9 +1,9 @@
-"""What no sender of moving pictures can do better on a link: the least that must freeze and be concealed.
+"""What freezes and is concealed on a link with a sender that asks the least of it and is never wrong.
 
     python -m benchmarks.least ../shared/traces/mahimahi/TMobile-UMTS-driving.down --offset-s 300
 
-The sender stands at the head of the link, knows all that comes, and sends nothing but sound and the lowest
-temporal layer of the lowest encoding, oldest first, without any queue. Every picture can be decoded alone. A
+The sender stands at the head of the link, sees each moment at which it carries something, and sends nothing but
+sound and the lowest temporal layer of the lowest encoding, oldest first, without any queue. Every picture can be decoded alone. A
 picture is shown 0.4 s after it could be at the earliest, sound is played 0.2 s after: the receivers of
 ``loupe-adaptation`` wait no longer. What would come later than that is dropped.
 """
