@@ -2,10 +2,10 @@
 
     python -m benchmarks.least ../shared/traces/mahimahi/TMobile-UMTS-driving.down --offset-s 300
 
-The sender stands at the head of the link, sees each moment at which it carries something, and sends nothing but
-sound and the lowest temporal layer of the lowest encoding, oldest first, without any queue. Every picture can be decoded alone. A
-picture is shown 0.4 s after it could be at the earliest, sound is played 0.2 s after: the receivers of
-``loupe-adaptation`` wait no longer. What would come later than that is dropped.
+The sender stands at the head of the link, sees each moment at which it carries something, and sends nothing
+but sound and the lowest temporal layer of the lowest encoding, oldest first, without any queue. Every picture
+can be decoded alone. A picture is shown 0.4 s after it could be at the earliest, sound is played 0.2 s after:
+the receivers of ``loupe-adaptation`` wait no longer. What would come later than that is dropped.
 """
 
 from __future__ import annotations
