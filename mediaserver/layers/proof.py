@@ -27,7 +27,7 @@ SAME_TOTAL = 0.95
 """A total this near to one that failed is the same attempt."""
 ANOTHER_LINK = 1.2
 """An estimate of so many times what failed is that of another link, of which the failure says nothing. The
-plane looks for no more than 1.25 times what would be of use: more would never be seen of the highest layer."""
+plane looks for no more than 1.25 times what would be of use: more is never seen of the highest layer."""
 FORGIVEN_SECONDS = 60.0
 """One failure less is counted for each such time without another."""
 _RESTLESS = 0.013
