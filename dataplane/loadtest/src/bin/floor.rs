@@ -22,7 +22,9 @@ use loupe_loadtest::wire::{self, Reader, cpu_seconds};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, SockaddrStorage, recvmmsg, sendmmsg,
+};
 
 /// Viewers listen on this port and the following.
 const FIRST_PORT: u16 = 20_000;
@@ -171,7 +173,7 @@ impl Reports {
                 Err(error) => return Err(format!("recvmmsg: {error}")),
             };
             let ports: Vec<_> = got
-                .map(|message| message.address.and_then(|from| from.as_sockaddr_in().map(|v4| v4.port())))
+                .map(|message| message.address.and_then(|from| from.as_sockaddr_in().map(SockaddrIn::port)))
                 .collect();
             for (buffer, port) in self.buffers.iter_mut().zip(&ports) {
                 let viewer = usize::from(port.unwrap_or(FIRST_PORT).saturating_sub(FIRST_PORT));
