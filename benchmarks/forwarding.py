@@ -27,8 +27,6 @@ from benchmarks.link import Place, prepare
 
 VIEWERS = (1, 10, 100, 400)
 DELAY = "loupe_forward_delay_seconds"
-
-
 REPORTS_A_SECOND = 20
 """As often as the load client's viewers send feedback."""
 

@@ -105,7 +105,8 @@ def follow(
         choice = decision.choices[2]
         sending = SPEECH + choice.rate
         if draining and isinstance(choice.sending, Forward):
-            sending = SPEECH + min(choice.rate, LADDER[choice.sending.option.encoding][0])
+            # As in the plane: pictures leave when what is on its way has drained, and those that waited too long never.
+            sending = SPEECH
         rate = _nominal(choice.sending)
         if rate != before and index:
             outcome.switches.append((index * STEP, before, rate))
