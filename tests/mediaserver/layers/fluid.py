@@ -105,7 +105,7 @@ def follow(
         choice = decision.choices[2]
         sending = SPEECH + choice.rate
         if draining and isinstance(choice.sending, Forward):
-            # As in the plane: pictures leave when what is on its way has drained, and those that waited too long never.
+            # As in the plane: pictures leave when what is on its way has drained.
             sending = SPEECH
         rate = _nominal(choice.sending)
         if rate != before and index:
