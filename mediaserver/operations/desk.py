@@ -224,7 +224,7 @@ class Desk:
             for session in sessions
         ]
         findings = classify(samples, self._facts(room.worker, recording=recording))
-        seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
+        seen = scene(room, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)
