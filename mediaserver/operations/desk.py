@@ -45,7 +45,7 @@ from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
 from mediaserver.session import Registry, Session
 from mediaserver.store.rooms import RoomNames
-from mediaserver.tasks import end_tasks
+from mediaserver.tasks import end_tasks, next_beat
 
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
@@ -150,11 +150,9 @@ class Desk:
             await asyncio.to_thread(self.store.stop)
 
     async def _sample(self) -> None:
-        due = time.monotonic()
         while True:
             # What was missed is not made up for.
-            due = max(due + SAMPLE_SECONDS, time.monotonic())
-            await self.lag.wait(due)
+            await self.lag.wait(next_beat(time.monotonic(), SAMPLE_SECONDS))
             try:
                 self.second(self._registry.plane.stats(), time.monotonic(), _now_ms())
             except Exception:

@@ -43,7 +43,8 @@ def sample(
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
     publication is when the server has it; ``decided``: what they are sent, as last decided."""
     told = session.participant.statistics
-    claim = told.current(now) or _NO_CLAIM
+    current = told.current(now)
+    claim = current or _NO_CLAIM
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
     choices = {} if decided is None else decided.choices
@@ -58,7 +59,7 @@ def sample(
         participant=session.participant.id,
         role=session.participant.role,
         connected=session.participant.connected,
-        clock_skew_seconds=told.skew_seconds(now),
+        clock_skew_seconds=None if current is None else told.skew_seconds(now),
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
