@@ -150,13 +150,15 @@ class Desk:
             await asyncio.to_thread(self.store.stop)
 
     async def _sample(self) -> None:
+        due = time.monotonic() + SAMPLE_SECONDS
         while True:
-            # What was missed is not made up for.
-            await self.lag.wait(next_beat(time.monotonic(), SAMPLE_SECONDS))
+            await self.lag.wait(due)
             try:
                 self.second(self._registry.plane.stats(), time.monotonic(), _now_ms())
             except Exception:
                 _log.exception("a second of the history was lost")
+            # What was missed is not made up for.
+            due = next_beat(time.monotonic(), SAMPLE_SECONDS)
 
     # ---- One second ----
 
