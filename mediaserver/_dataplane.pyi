@@ -252,6 +252,12 @@ class FiguresByHandle:
     def items(self) -> list[tuple[int, Figures]]:
         """Handles with their figures, in no order."""
 
+    def rows(
+        self, names: Sequence[str], grown: Sequence[str], before: FiguresByHandle | None
+    ) -> dict[int, tuple[Any, ...]]:
+        """All handles, each with the figures of these ``names`` (``None`` where a thing has no such figure), and behind
+        them by how much those of ``grown`` grew since ``before``: 0 for what was not there."""
+
     def __getitem__(self, handle: int, /) -> Figures: ...
     def __contains__(self, handle: int, /) -> bool: ...
     def __len__(self) -> int: ...

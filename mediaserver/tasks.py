@@ -1,4 +1,4 @@
-"""Ending work that runs beside."""
+"""Work that runs beside: when it is due, and its end."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in ending:
         task.cancel()
     await asyncio.gather(*ending, return_exceptions=True)
+
+
+def next_beat(now: float, every_seconds: float) -> float:
+    """When what is done so often is due next.
+
+    All that is done as often is due together: to wake costs more than many a second's work.
+    """
+    return (now // every_seconds + 1) * every_seconds

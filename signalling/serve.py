@@ -32,6 +32,9 @@ log = logging.getLogger("loupe.signalling")
 
 DRAIN_SECONDS = 10.0
 """How long those in rooms get to move elsewhere after SIGTERM."""
+COLLECT_AFTER = 20_000
+"""So many new objects, and what they leave behind in circles is looked for. After the usual 700, what is made
+for one second of hundreds of viewers and gone in the next has all that stands walked now and then."""
 MIN_OPEN_FILES = 65_536
 FOLDER_SECONDS = 5.0
 """How long whoever is about to drain may still hold the data folder."""
@@ -198,6 +201,7 @@ async def run(
             signals = Signals(partial(_reload, secure, settings))
             # What stands now stands to the end: collections need not walk it, so they hold the loop up less.
             gc.freeze()
+            gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
             gc.enable()
             announce(opened.url)
             if store.vault is None:

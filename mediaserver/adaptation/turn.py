@@ -25,10 +25,14 @@ from mediaserver.ids import ParticipantId, PublicationId
 from mediaserver.layers import Choice, Decision, Demand, Forward, Pause
 from mediaserver.room import Effect, Publication, Room, Tell
 from mediaserver.session import Registry, Session
+from mediaserver.tasks import next_beat
 from mediaserver.transport.transport import Transport
 
 METER_SECONDS = 1.0
 """Between snapshots; also the least time between two words about a viewer's quality."""
+
+TIMER_SECONDS = 0.001
+"""The loop's timers count whole milliseconds and may be early: a turn before its time would be another."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -44,12 +48,12 @@ class Adaptation:
         self._viewers: dict[ParticipantId, Viewer] = {}
         self._meters = Meters()
         self._uplinks = Uplinks()
-        self._metered_at = -METER_SECONDS
+        self._meter_at = 0.0
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._registry.unsettled.wait(self.next_at() - time.monotonic())
+            await self._registry.unsettled.wait(self.next_at() - time.monotonic() + TIMER_SECONDS)
             try:
                 self.turn(time.monotonic())
             except Exception:
@@ -71,7 +75,7 @@ class Adaptation:
     # ---- Questions ----
 
     def quality(self, participant: ParticipantId) -> Quality | None:
-        """How this participant is served, as they were last told; ``None`` if they watch nothing."""
+        """How this participant is served, as they were last told; ``None`` if nothing was."""
         viewer = self._viewers.get(participant)
         return None if viewer is None else viewer.quality
 
@@ -89,13 +93,13 @@ class Adaptation:
     def next_at(self) -> float:
         """When the next turn is due though nothing happens."""
         soonest = min((viewer.due for viewer in self._viewers.values()), default=float("inf"))
-        return min(soonest, self._metered_at + METER_SECONDS)
+        return min(soonest, self._meter_at)
 
     def turn(self, now: float) -> None:
         """Does all that is due."""
-        metered = now >= self._metered_at + METER_SECONDS
+        metered = now >= self._meter_at
         if metered:
-            self._metered_at = now
+            self._meter_at = next_beat(now, METER_SECONDS)
             self._read_meters(now)
         sessions = self._registry.sessions
         due = {sessions[id] for id, viewer in self._viewers.items() if id in sessions and viewer.due <= now}
@@ -103,7 +107,8 @@ class Adaptation:
         for session in due:
             self._decide(session, now)
         self._fit(self._registry.publications if metered else self._watched_by(due), now)
-        for id in list(self._viewers) if metered else [session.participant.id for session in due]:
+        told = list(self._viewers) if metered else [session.participant.id for session in due]
+        for id in told if self._meters.worst_upload > legs.BROKEN_UPLOAD else self._restless(told, now):
             self._tell(id, now, quality=metered)
 
     def _read_meters(self, now: float) -> None:
@@ -200,11 +205,14 @@ class Adaptation:
 
     # ---- Words ----
 
+    def _restless(self, ids: Iterable[ParticipantId], now: float) -> list[ParticipantId]:
+        """Of whom there may be something to say while all uploads are whole."""
+        found = ((id, self._viewers.get(id)) for id in ids)
+        return [id for id, viewer in found if viewer is not None and not viewer.rests(now)]
+
     def _tell(self, id: ParticipantId, now: float, *, quality: bool) -> None:
         viewer, session = self._viewers.get(id), self._registry.sessions.get(id)
         if viewer is None or session is None or viewer.decision is None:
-            return
-        if viewer.rests(now) and self._meters.worst_upload <= legs.BROKEN_UPLOAD:
             return
         sources = self._sources(session, viewer)
         standing, changed = viewer.stands(
@@ -216,7 +224,10 @@ class Adaptation:
             self._apply(session.room, session.room.standing_changed(legs.standing_changed(id, standing)))
         if not quality or now < viewer.look_at:
             return
-        viewer.looked(now)
+        # Who watches by WHEP has no way to be told.
+        viewer.looked(now, is_told=session.http is None)
+        if session.http is not None:
+            return
         downlink = self._meters.downlink(viewer.transport)
         new = legs.quality(standing, viewer.link, viewer.round_trip, downlink, sources, self._meters)
         if legs.is_news(new, viewer.quality):

@@ -40,7 +40,7 @@ class Viewer:
     """When to decide again at the latest."""
     wishes: Wishes = field(default_factory=Wishes)
     began: float | None = None
-    announced: Announced = field(default_factory=Announced)
+    announced: Announced = _ALL_IS_WELL
     quality: Quality | None = None
     """As last told."""
     unhindered: bool = False
@@ -88,11 +88,12 @@ class Viewer:
 
         While their publishers' uploads are whole there is nothing to say of them.
         """
-        return self.unhindered and now < self.look_at and self.announced == _ALL_IS_WELL
+        return now < self.look_at and self.unhindered and self.announced is _ALL_IS_WELL
 
-    def looked(self, now: float) -> None:
-        """Their quality was compared with what they were told."""
-        self.look_at = now + (LOOK_SECONDS if self.due == NEVER else 0.0)
+    def looked(self, now: float, *, is_told: bool) -> None:
+        """Their quality was compared with what they were told; of who cannot be told it need not be again."""
+        rest = LOOK_SECONDS if is_told else NEVER
+        self.look_at = now + (rest if self.due == NEVER else 0.0)
 
     def stands(self, now: float, *, server_busy: bool, upload_broken: bool) -> tuple[Standing, bool]:
         """What is said of them from now on, and whether that is new."""
@@ -105,7 +106,8 @@ class Viewer:
             upload_broken=upload_broken,
         )
         before = self.announced
-        self.announced = announce(now, self.began if self.began is not None else now, before, true)
+        said = announce(now, self.began if self.began is not None else now, before, true)
+        self.announced = _ALL_IS_WELL if said == _ALL_IS_WELL else said
         return self.announced.standing, self.announced.standing != before.standing
 
     def _is_comfortable(self) -> bool:

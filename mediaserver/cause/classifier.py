@@ -79,12 +79,14 @@ def classify(samples: Sequence[Sample], facts: ServerFacts) -> list[Finding]:
     of_publishers = [one for sample in samples for one in legs.publishing(sample)]
     upstream = _upstream(samples, of_publishers)
     sources = {source.publication: source for sample in samples for source in sample.sources}
-    of_viewers = [one for sample in samples for one in legs.viewing(sample, sources, upstream)]
+    unwell = [sample for sample in samples if not legs.is_well(sample)]
+    of_viewers = [one for sample in unwell for one in legs.viewing(sample, sources, upstream)]
     of_legs = [*of_publishers, *of_viewers]
     found += [one for one in of_legs if of_server is None or not _of_that(of_server, one)]
     cut = {one.participant for one in of_legs if any(e.measure == "interrupted" for e in one.evidence)}
     for sample in samples:
-        found += _client(sample, cut)
+        if not sample.connected or sample.clock_skew_seconds is not None:
+            found += _client(sample, cut)
     if not found:
         return []
     roles = {sample.participant: sample.role for sample in samples}

@@ -133,6 +133,36 @@ def _encoder(sample: Sample, source: SourceSample) -> Finding | None:
 # ---- Server to viewer ----
 
 
+def is_well(sample: Sample) -> bool:
+    """Whether surely nothing is wrong on the way to a viewer nor at its end.
+
+    So it is with nearly all in nearly every second, and collecting the evidence of nothing takes longer.
+    """
+    leg = sample.down
+    if leg is None:
+        return True
+    return (
+        leg.phase != "interrupted"
+        and not leg.silent
+        and (leg.loss_before_ratio or 0.0) <= limits.LOSS_BEFORE.watch
+        and (leg.loss_after_ratio or 0.0) <= limits.LOSS_AFTER.watch
+        and (leg.round_trip_seconds or 0.0) <= limits.ROUND_TRIP.watch
+        and (leg.queue_delay_seconds or 0.0) <= limits.QUEUE_DELAY.watch
+        and all(map(_is_seen_well, sample.views))
+    )
+
+
+def _is_seen_well(view: ViewSample) -> bool:
+    return (
+        view.reason not in SCARCE
+        and (view.loss_before_ratio or 0.0) <= limits.LOSS_BEFORE.watch
+        and (view.loss_after_ratio or 0.0) <= limits.LOSS_AFTER.watch
+        and (view.concealed_ratio or 0.0) <= limits.CONCEALED.watch
+        and (view.dropped_ratio or 0.0) <= limits.DROPPED_FRAMES.watch
+        and (view.decode_seconds or 0.0) * (view.frames_per_second or 0.0) <= limits.DECODE_LOAD.watch
+    )
+
+
 def viewing(sample: Sample, sources: dict[str, SourceSample], upstream: set[str]) -> list[Finding]:
     """What is wrong between the server and a viewer's screen.
 

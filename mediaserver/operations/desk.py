@@ -45,7 +45,7 @@ from mediaserver.quality_history.store import HistoryStore
 from mediaserver.room import Room
 from mediaserver.session import Registry, Session
 from mediaserver.store.rooms import RoomNames
-from mediaserver.tasks import end_tasks
+from mediaserver.tasks import end_tasks, next_beat
 
 SAMPLE_SECONDS = 1.0
 STALE_AFTER_SECONDS = 15
@@ -150,15 +150,15 @@ class Desk:
             await asyncio.to_thread(self.store.stop)
 
     async def _sample(self) -> None:
-        due = time.monotonic()
+        due = time.monotonic() + SAMPLE_SECONDS
         while True:
-            # What was missed is not made up for.
-            due = max(due + SAMPLE_SECONDS, time.monotonic())
             await self.lag.wait(due)
             try:
                 self.second(self._registry.plane.stats(), time.monotonic(), _now_ms())
             except Exception:
                 _log.exception("a second of the history was lost")
+            # What was missed is not made up for.
+            due = next_beat(time.monotonic(), SAMPLE_SECONDS)
 
     # ---- One second ----
 
@@ -224,7 +224,7 @@ class Desk:
             for session in sessions
         ]
         findings = classify(samples, self._facts(room.worker, recording=recording))
-        seen = scene(room, {one.participant.id: one for one in sessions}, samples, recording=recording)
+        seen = scene(room, samples, recording=recording)
         events = live.second(samples, findings, seen, at_ms)
         for one in samples:
             self.measures.saw(one)

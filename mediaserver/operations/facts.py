@@ -14,8 +14,9 @@ from mediaserver.quality_history.figures import Difference, busy, count
 
 LAG_SECONDS = 10
 """The board shows the longest lag of so many seconds."""
-PROBE_SECONDS = 0.1
-"""Between two looks at the loop's lag: what is shorter than this nobody waits for."""
+PROBE_SECONDS = 0.25
+"""Between two looks at the loop's lag: waking for one costs as much as sampling ten viewers. A lag may look
+shorter by so much; what holds the loop up again and again is seen nearly as long as it is."""
 DISK_EVERY_SECONDS = 5.0
 DISK_WINDOW_SECONDS = 600.0
 DISK_MIN_SECONDS = 20.0
@@ -50,7 +51,7 @@ class LoopLag:
 
 
 class _Looks:
-    """Timers of the loop, one after the other: to wake a task ten times a second would cost more."""
+    """Timers of the loop, one after the other: to wake a task each time would cost more."""
 
     def __init__(self, until: float) -> None:
         self._loop = asyncio.get_running_loop()

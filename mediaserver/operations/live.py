@@ -50,7 +50,8 @@ class LiveRoom:
         changes = self.lasting.second([*findings, *awaited], at_ms)
         events += [_of_change(change, at_ms) for change in changes]
         self.scene, self.samples = scene, samples
-        self.joined_ms = {id: self.joined_ms.get(id, at_ms) for id in scene.seats}
+        if self.joined_ms.keys() != scene.seats.keys():
+            self.joined_ms = {id: self.joined_ms.get(id, at_ms) for id in scene.seats}
         state = self._judge()
         if state != self.state or self.since_ms == 0:
             self.state, self.since_ms = state, at_ms

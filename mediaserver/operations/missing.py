@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mediaserver.operations.model import Evidence, Finding
-from mediaserver.operations.timeline import Scene, Seat
+from mediaserver.operations.model import Evidence, Finding, Sample
+from mediaserver.operations.timeline import Scene
 from mediaserver.policy import Role
 
-AWAITED = frozenset({Role.SURGEON.value, Role.STAFF.value})
+AWAITED = frozenset({Role.SURGEON, Role.STAFF})
 """Whose pictures the others came for."""
 
 
@@ -30,14 +30,14 @@ class Gone:
 class Missing:
     """Of one room, by role: while one of two in the theatre still sends, there is a picture."""
 
-    gone: dict[str, Gone] = field(default_factory=dict)
+    gone: dict[Role, Gone] = field(default_factory=dict)
 
     def second(self, before: Scene, now: Scene, at_ms: int) -> None:
         """Takes who went without a word since the second before; forgets whoever is awaited no more."""
         sending = _sending(now)
         for id, seat in _sending(before).items():
             if id not in sending and seat.role in AWAITED and _cut_off(seat):
-                self.gone[seat.role] = Gone(id, Role(seat.role), at_ms)
+                self.gone[seat.role] = Gone(id, seat.role, at_ms)
         back = {seat.role for seat in sending.values()}
         for role, one in list(self.gone.items()):
             others = now.seats.keys() - {one.participant}
@@ -60,13 +60,13 @@ def _of(one: Gone, at_ms: int) -> Finding:
     )
 
 
-def _sending(scene: Scene) -> Mapping[str, Seat]:
+def _sending(scene: Scene) -> Mapping[str, Sample]:
     ids = {source.participant for source in scene.sources.values()}
     return {id: scene.seats[id] for id in ids if id in scene.seats}
 
 
-def _cut_off(seat: Seat) -> bool:
-    return not seat.connected or seat.phases.get("publish") in ("interrupted", "closed")
+def _cut_off(seat: Sample) -> bool:
+    return not seat.connected or (seat.up is not None and seat.up.phase in ("interrupted", "closed"))
 
 
 def _took_leave(participant: str, before: Scene, now: Scene) -> bool:

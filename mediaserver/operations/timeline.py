@@ -1,11 +1,11 @@
 """What happened in a room from one second to the next: two pictures of it compared. Pure.
 
-Three of these values for each viewer are made every second: structs cost a tenth of frozen data classes.
+Participants are compared by their samples: nearly all are as they were, and nothing is made for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -13,28 +13,6 @@ from msgspec import Struct
 from mediaserver.layers import Reason
 from mediaserver.operations.model import Sample, TimelineEvent, TimelineKind, ViewSample
 from mediaserver.room import Room
-from mediaserver.session import Session
-
-
-class Forwarded(Struct, frozen=True, gc=False):
-    """What of a publication goes to one viewer, and why not more."""
-
-    layer: int | None
-    """None: nothing."""
-    reason: Reason | None = None
-    """None before anything was chosen."""
-
-
-class Seat(Struct, frozen=True, gc=False):
-    """One participant as the timeline sees them."""
-
-    role: str
-    connected: bool
-    phases: Mapping[str, str]
-    """By direction of the transport."""
-    path_changes: int
-    forwarded: Mapping[str, Forwarded]
-    """By publication."""
 
 
 class Source(Struct, frozen=True, gc=False):
@@ -51,7 +29,8 @@ class Source(Struct, frozen=True, gc=False):
 class Scene:
     """A room in one second."""
 
-    seats: Mapping[str, Seat] = field(default_factory=dict)
+    seats: Mapping[str, Sample] = field(default_factory=dict)
+    """By participant; only those who are sampled."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     recording: bool = False
 
@@ -60,35 +39,14 @@ FROZEN_MS = 1_000
 """A picture that stands this long is frozen to those who act on it (clinical design, 2.2)."""
 
 
-def scene(
-    room: Room, sessions: Mapping[str, Session], samples: Sequence[Sample], *, recording: bool
-) -> Scene:
+def scene(room: Room, samples: Iterable[Sample], *, recording: bool) -> Scene:
     """The room now; ``samples`` are this second's."""
-    sampled = {sample.participant: sample for sample in samples}
-    seats: dict[str, Seat] = {
-        id: _seat(sessions[id], sampled.get(id)) for id in room.members if id in sessions
-    }
+    seats = {sample.participant: sample for sample in samples if sample.participant in room.members}
     sources: dict[str, Source] = {
         one.id: Source(one.participant, one.source_type, one.muted, one.silent_ms >= FROZEN_MS, one.layers)
         for one in room.publications.values()
     }
     return Scene(seats, sources, recording)
-
-
-def _seat(session: Session, sample: Sample | None) -> Seat:
-    transports = session.transports()
-    return Seat(
-        role=session.participant.role.value,
-        connected=session.participant.connected,
-        phases={transport.direction: transport.phase for transport in transports},
-        path_changes=sum(transport.path_changes for transport in transports),
-        forwarded={view.publication: _forwarded(view) for view in (sample.views if sample else ())},
-    )
-
-
-def _forwarded(view: ViewSample) -> Forwarded:
-    # What asks whether anybody is still there is no picture.
-    return Forwarded(None if view.reason == Reason.SILENT else view.layer, view.reason)
 
 
 def happened(before: Scene, now: Scene, at_ms: int) -> list[TimelineEvent]:
@@ -102,9 +60,8 @@ def happened(before: Scene, now: Scene, at_ms: int) -> list[TimelineEvent]:
         )
 
     events: list[TimelineEvent] = []
-    for id, seat in now.seats.items():
-        if id not in before.seats:
-            events.append(event("joined", id, detail=seat.role))
+    came = now.seats.keys() - before.seats.keys()
+    events += [event("joined", id, detail=seat.role.value) for id, seat in now.seats.items() if id in came]
     for publication, source in now.sources.items():
         if publication not in before.sources:
             events.append(event("published", source.participant, publication, source.source_type))
@@ -113,16 +70,16 @@ def happened(before: Scene, now: Scene, at_ms: int) -> list[TimelineEvent]:
             for kind, detail in _of_source(before.sources.get(publication), source)
         ]
     for id, seat in now.seats.items():
-        events += [
-            event(kind, id, publication, detail)
-            for kind, publication, detail in _of_seat(before.seats.get(id), seat)
-        ]
+        known = before.seats.get(id)
+        if known is None or not _is_as_before(known, seat):
+            events += [
+                event(kind, id, publication, detail) for kind, publication, detail in _of_seat(known, seat)
+            ]
     for publication, source in before.sources.items():
         if publication not in now.sources:
             events.append(event("unpublished", source.participant, publication))
-    events += [
-        event("left", id, detail=seat.role) for id, seat in before.seats.items() if id not in now.seats
-    ]
+    went = before.seats.keys() - now.seats.keys()
+    events += [event("left", id, detail=seat.role.value) for id, seat in before.seats.items() if id in went]
     if before.recording != now.recording:
         events.append(event("recording_started" if now.recording else "recording_stopped"))
     return events
@@ -139,31 +96,57 @@ def _of_source(before: Source | None, now: Source) -> Iterator[tuple[TimelineKin
         yield "layers_changed", " ".join(str(layer) for layer in now.layers)
 
 
-def _of_seat(before: Seat | None, now: Seat) -> Iterator[tuple[TimelineKind, str | None, str]]:
-    if before == now:
-        return
-    known = before or Seat(now.role, True, {}, 0, {})
-    if known.connected != now.connected:
+def _is_as_before(before: Sample, now: Sample) -> bool:
+    """Whether surely nothing is to be told."""
+    if before.connected != now.connected or len(before.views) != len(now.views):
+        return False
+    for known, leg in ((before.up, now.up), (before.down, now.down)):
+        if known is None or leg is None:
+            if known is not leg:
+                return False
+        elif known.phase != leg.phase or known.path_changes != leg.path_changes:
+            return False
+    for old, new in zip(before.views, now.views, strict=True):
+        if old.layer != new.layer or old.reason != new.reason or old.publication != new.publication:
+            return False
+    return True
+
+
+def _of_seat(before: Sample | None, now: Sample) -> Iterator[tuple[TimelineKind, str | None, str]]:
+    if (before is None or before.connected) != now.connected:
         yield "socket_back" if now.connected else "socket_lost", None, ""
-    for direction, phase in now.phases.items():
-        if known.phases.get(direction) != phase:
-            yield "transport", None, f"{direction} {phase}"
-    for direction in known.phases:
-        if direction not in now.phases:
+    ways = (
+        ("publish", None if before is None else before.up, now.up),
+        ("subscribe", None if before is None else before.down, now.down),
+    )
+    for direction, known, leg in ways:
+        if leg is not None and (known is None or known.phase != leg.phase):
+            yield "transport", None, f"{direction} {leg.phase}"
+    for direction, known, leg in ways:
+        if leg is None and known is not None:
             yield "transport", None, f"{direction} closed"
-    if now.path_changes > known.path_changes:
+    if _path_changes(now) > (0 if before is None else _path_changes(before)):
         yield "path_changed", None, ""
-    for publication, sent in now.forwarded.items():
-        if publication not in known.forwarded or known.forwarded[publication].layer != sent.layer:
-            yield "layer_forwarded", publication, _of_layer(sent)
+    sent = {} if before is None else {view.publication: _layer(view) for view in before.views}
+    for view in now.views:
+        layer = _layer(view)
+        if view.publication not in sent or sent[view.publication] != layer:
+            yield "layer_forwarded", view.publication, _of_layer(layer, view.reason)
 
 
-def _of_layer(sent: Forwarded) -> str:
-    if sent.layer is None:
+def _path_changes(sample: Sample) -> int:
+    return sum(leg.path_changes for leg in (sample.up, sample.down) if leg is not None)
+
+
+def _layer(view: ViewSample) -> int | None:
+    """What goes to a viewer; what asks whether anybody is still there is no picture."""
+    return None if view.reason == Reason.SILENT else view.layer
+
+
+def _of_layer(layer: int | None, reason: Reason | None) -> str:
+    if layer is None:
         # What is chosen and does not flow yet has no reason.
         return (
-            "none"
-            if sent.reason in (None, Reason.FULL, Reason.SHOWN_SMALL, Reason.LIMITED)
-            else f"none {sent.reason}"
+            "none" if reason in (None, Reason.FULL, Reason.SHOWN_SMALL, Reason.LIMITED) else f"none {reason}"
         )
-    return str(sent.layer) if sent.reason is None else f"{sent.layer} {sent.reason}"
+    return str(layer) if reason is None else f"{layer} {reason}"

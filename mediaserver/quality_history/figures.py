@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Final, Protocol, TypeAlias
+
+Row: TypeAlias = tuple[Any, ...]
+"""One thing's figures in the order in which they were asked for, those that grew last."""
+
+LEG: Final = (
+    "bandwidth_phase",
+    "bandwidth_bits_per_second",
+    "loss_ratio",
+    "round_trip_seconds",
+    "jitter_seconds",
+    "queue_delay_seconds",
+)
+LEG_GROWN: Final = ("bytes_out",)
+NO_LEG: Final[Row] = (None, None, None, None, None, None, 0)
+VIEW: Final = ("state", "layer", "fraction_lost_ratio")
+VIEW_GROWN: Final = ("octets", "nacks_received", "plis_received")
+NO_VIEW: Final[Row] = (None, None, None, 0, 0, 0)
 
 
 class Figures(Protocol):
@@ -16,6 +34,7 @@ class FiguresByHandle(Protocol):
     """What is read of ``_dataplane.FiguresByHandle``."""
 
     def get(self, handle: int, /) -> Figures | None: ...
+    def rows(self, names: Sequence[str], grown: Sequence[str], before: Any) -> Mapping[int, Row]: ...
 
 
 class Snapshot(Protocol):
@@ -50,7 +69,7 @@ _NOTHING: Figures = {}
 
 
 class Change:
-    """One thing's figures now and before; ``seconds`` lie between. Two a viewer are made every second."""
+    """One thing's figures now and before; ``seconds`` lie between."""
 
     __slots__ = ("before", "now", "seconds")
 
@@ -82,12 +101,19 @@ class Change:
 
 @dataclass(slots=True)
 class Difference:
-    """Two snapshots. ``fresh`` is false when the workers have published nothing since the one before."""
+    """Two snapshots. ``fresh`` is false when the workers have published nothing since the one before.
+
+    Of viewers, of whom there may be hundreds, the plane makes rows in one pass.
+    """
 
     transports: FiguresByHandle
     publications: FiguresByHandle
     subscriptions: FiguresByHandle
     workers: list[dict[str, object]]
+    legs: Mapping[int, Row]
+    """``LEG`` and ``LEG_GROWN`` by transport."""
+    views: Mapping[int, Row]
+    """``VIEW`` and ``VIEW_GROWN`` by subscription."""
     seconds: float
     before: Difference | None = field(repr=False)
 
@@ -106,11 +132,6 @@ class Difference:
         before = self.before.publications.get(handle) if self.before else None
         return Change(self.publications.get(handle), before, self.seconds)
 
-    def subscription(self, handle: int) -> Change:
-        """Of one subscription."""
-        before = self.before.subscriptions.get(handle) if self.before else None
-        return Change(self.subscriptions.get(handle), before, self.seconds)
-
 
 def busy(workers: list[dict[str, object]]) -> list[float]:
     """Seconds of processor time per worker."""
@@ -121,11 +142,14 @@ def difference(snapshot: Snapshot, seconds: float, before: Difference | None) ->
     """Reads a snapshot once (each of its properties makes an index anew); forgets the one before last."""
     if before is not None:
         before.before = None
+    transports, subscriptions = snapshot.transports, snapshot.subscriptions
     return Difference(
-        snapshot.transports,
+        transports,
         snapshot.publications,
-        snapshot.subscriptions,
+        subscriptions,
         snapshot.workers,
+        transports.rows(LEG, LEG_GROWN, None if before is None else before.transports),
+        subscriptions.rows(VIEW, VIEW_GROWN, None if before is None else before.subscriptions),
         max(0.001, seconds),
         before,
     )

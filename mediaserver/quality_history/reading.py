@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from mediaserver import layers
 from mediaserver.events import Step
 from mediaserver.layers import Choice, Decision, Still
@@ -14,11 +16,10 @@ from mediaserver.operations.model import (
     Sample,
     SourceSample,
     ViewSample,
-    ViewState,
 )
 from mediaserver.quality_history.claims import Claim, LinkClaim, SourceClaim, ViewClaim
 from mediaserver.quality_history.delay import delay
-from mediaserver.quality_history.figures import Change, Difference, count, number
+from mediaserver.quality_history.figures import NO_LEG, NO_VIEW, Change, Difference, count, number
 from mediaserver.room import Publication
 from mediaserver.session import Session
 from mediaserver.transport.transport import Transport
@@ -42,7 +43,8 @@ def sample(
     """One participant. ``now`` is the clock that claims were taken by, in seconds; ``arrived``: how old each
     publication is when the server has it; ``decided``: what they are sent, as last decided."""
     told = session.participant.statistics
-    claim = told.current(now) or _NO_CLAIM
+    current = told.current(now)
+    claim = current or _NO_CLAIM
     sources = {one.publication: one for one in claim.sources}
     views = {one.publication: one for one in claim.views}
     choices = {} if decided is None else decided.choices
@@ -57,7 +59,7 @@ def sample(
         participant=session.participant.id,
         role=session.participant.role,
         connected=session.participant.connected,
-        clock_skew_seconds=told.skew_seconds(now),
+        clock_skew_seconds=None if current is None else told.skew_seconds(now),
         claims_age_seconds=told.age(now),
         up=_up(session, found, claim.publish),
         down=down,
@@ -144,19 +146,17 @@ def _up(session: Session, found: Difference, claim: LinkClaim | None) -> LegSamp
 def _down(
     transport: Transport, found: Difference, claim: LinkClaim | None, relayed: bool | None
 ) -> LegSample:
-    change = found.transport(transport.handle)
-    round_trip = number(change.now, "round_trip_seconds")
-    estimate = number(change.now, "bandwidth_bits_per_second")
+    phase, estimate, loss, round_trip, jitter, queue, grown = found.legs.get(transport.handle, NO_LEG)
     return LegSample(
         phase=transport.phase,
-        bits_per_second=change.bits_per_second("bytes_out"),
-        loss_before_ratio=number(change.now, "loss_ratio"),
+        bits_per_second=round(grown * 8 / found.seconds),
+        loss_before_ratio=loss,
         loss_after_ratio=claim.loss if claim else None,
-        round_trip_seconds=round_trip if round_trip is not None else _link_round_trip(claim),
-        jitter_seconds=number(change.now, "jitter_seconds"),
-        estimate_bits_per_second=None if estimate is None else int(estimate),
-        queue_delay_seconds=number(change.now, "queue_delay_seconds"),
-        silent=change.now.get("bandwidth_phase") == "silent",
+        round_trip_seconds=_link_round_trip(claim) if round_trip is None else round_trip,
+        jitter_seconds=jitter,
+        estimate_bits_per_second=estimate,
+        queue_delay_seconds=queue,
+        silent=phase == "silent",
         relayed=relayed,
         path_changes=transport.path_changes,
     )
@@ -216,32 +216,30 @@ def _view(
     delay_seconds: float | None,
     choice: Choice | None,
 ) -> ViewSample:
-    change = found.subscription(handle)
-    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id, change.seconds)
-    layer = number(change.now, "layer")
-    return ViewSample(
+    state, layer, loss, octets, nacks, keyframe_requests = found.views.get(handle, NO_VIEW)
+    freezes, freeze_seconds = session.participant.statistics.take_freezes(publication.id, found.seconds)
+    view = ViewSample(
         publication=publication.id,
         kind=publication.kind,
-        state=cast("ViewState", change.now.get("state") or "awaiting_keyframe"),
+        state=state or "awaiting_keyframe",
         reason=None if choice is None else choice.reason,
-        layer=None if layer is None else int(layer),
+        layer=layer,
         still_seconds=choice.sending.interval_seconds
         if choice is not None and isinstance(choice.sending, Still)
         else None,
-        bits_per_second=change.bits_per_second("octets"),
-        loss_before_ratio=number(change.now, "fraction_lost_ratio"),
-        nacks=change.grown("nacks_received"),
-        keyframe_requests=change.grown("plis_received"),
+        bits_per_second=round(octets * 8 / found.seconds),
+        loss_before_ratio=loss,
+        nacks=nacks,
+        keyframe_requests=keyframe_requests,
         freezes=freezes,
         freeze_seconds=freeze_seconds,
         delay_seconds=delay_seconds,
-        **_of_view(claim),
     )
+    # Viewers by WHEP never claim anything.
+    return view if claim is None else replace(view, **_of_view(claim))
 
 
-def _of_view(claim: ViewClaim | None) -> dict[str, Any]:
-    if claim is None:
-        return {}
+def _of_view(claim: ViewClaim) -> dict[str, Any]:
     return {
         "loss_after_ratio": claim.loss,
         "frames_per_second": claim.frames_per_second,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mediaserver.operations.model import LegSample, Sample, SourceSample, ViewSample
@@ -47,3 +48,24 @@ def observer(at_ms: int = AT_MS, **more: Any) -> Sample:
     """Who watches it."""
     good = {"participant": "observer-1", "role": Role.OBSERVER, "down": leg(), "views": (view(),)}
     return Sample(at_ms=at_ms, **{**good, **more})
+
+
+class Plain(dict[int, Any]):
+    """Figures by handle, as the plane gives them; for seconds that no plane can be brought to."""
+
+    def rows(
+        self, names: Sequence[str], grown: Sequence[str], before: Plain | None
+    ) -> dict[int, tuple[Any, ...]]:
+        """What ``_dataplane.FiguresByHandle.rows`` tells (``tests/seam`` compares)."""
+        return {
+            handle: (
+                *map(figures.get, names),
+                *(
+                    max(0, figures.get(name, 0) - before[handle].get(name, 0))
+                    if before and handle in before
+                    else 0
+                    for name in grown
+                ),
+            )
+            for handle, figures in self.items()
+        }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from mediaserver.tasks import end_tasks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediaserver.tasks import end_tasks, next_beat
 
 
 async def test_all_are_over_and_what_they_raise_is_theirs() -> None:
@@ -26,3 +29,12 @@ async def test_all_are_over_and_what_they_raise_is_theirs() -> None:
     assert told == ["cleaned up"]
     assert [task.cancelled() for task in work] == [True, False]
     await end_tasks([])
+
+
+@given(st.integers(0, 10**9), st.sampled_from([0.25, 1.0, 10.0]))
+def test_what_is_done_as_often_is_due_together(milliseconds: int, every: float) -> None:
+    now = milliseconds / 1000
+    due = next_beat(now, every)
+    assert now < due <= now + every
+    assert due == next_beat((now + due) / 2, every)
+    assert due % every == 0

@@ -8,11 +8,14 @@ from pylibsrtp import Policy, Session
 from mediaserver._dataplane import (
     DataPlane,
     Encoding,
+    FiguresByHandle,
     InboundMedia,
     LayersChanged,
     OutboundMedia,
     SrtpProfileName,
 )
+from tests.mediaserver.seconds import Plain
+from tests.running import until
 from tests.seam.ice_client import IceClient, expect_ready, wait_events
 
 PROFILES: list[tuple[SrtpProfileName, int, int]] = [
@@ -96,6 +99,37 @@ def test_a_packet_under_a_wrong_key_goes_nowhere(plane: DataPlane) -> None:
     assert next_rtp(viewer, unprotecting).endswith(b"true")
     publisher.close()
     viewer.close()
+
+
+async def test_rows_hold_the_figures_of_all_and_what_grew_since(plane: DataPlane) -> None:
+    name, profile, length = PROFILES[0]
+    theirs = bytes(range(length))
+    publisher = connect(plane, PUBLISHER, name, (theirs, bytes(length)))
+    protecting = Session(Policy(theirs, Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
+    sound = InboundMedia(
+        kind="audio", codec="opus", clock_rate=48_000, payload_type=111, encodings=[Encoding(ssrc=0xAAAA)]
+    )
+    plane.publish(PUBLISHER, PUBLICATION, sound)
+
+    async def sent(*sequences: int) -> FiguresByHandle:
+        """The transports once these packets are counted with those before."""
+        for sequence in sequences:
+            publisher.send(protecting.protect(rtp(111, sequence, 0, 0xAAAA, b"sound")))
+        counted = sequences[-1] + 1
+        await until(lambda: plane.stats().transports[PUBLISHER]["packets_in"] == counted, what="packets")
+        return plane.stats().transports
+
+    await until(lambda: PUBLISHER in plane.stats().transports, what="the first snapshot")
+    first = await sent(0, 1)
+    plane.open_transport(VIEWER, 0)
+    await until(lambda: VIEWER in plane.stats().transports, what="the viewer's transport")
+    last = await sent(2, 3, 4)
+    names, grown = ("packets_in", "shoe_size"), ("packets_in", "shoe_size")
+    assert last.rows(names, grown, first) == {PUBLISHER: (5, None, 3, 0), VIEWER: (0, None, 0, 0)}
+    assert last.rows(names, grown, None) == {PUBLISHER: (5, None, 0, 0), VIEWER: (0, None, 0, 0)}
+    plain_last, plain_first = Plain(dict(last.items())), Plain(dict(first.items()))
+    assert plain_last.rows(names, grown, plain_first) == last.rows(names, grown, first)
+    publisher.close()
 
 
 def test_a_wanted_key_frame_is_asked_of_the_publisher(plane: DataPlane) -> None:

@@ -43,7 +43,7 @@ impl Plane {
         }
         if let Some(outgoing) = transport(0).and_then(|it| it.outgoing.as_deref()) {
             outgoing.bandwidth.prefetch_for_report();
-            outgoing.sent.prefetch();
+            outgoing.sent.prefetch_for_report();
         }
     }
 }

@@ -7,7 +7,7 @@ use loupe_core::io::Handle;
 use loupe_core::stats::{DelayHistogram, Figure, Figures, WorkerStats};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyString};
+use pyo3::types::{PyDict, PyIterator, PyList, PyString, PyTuple};
 
 /// One snapshot of all workers, at most a second old. All counters only grow while their owner lives.
 #[pyclass(frozen, module = "mediaserver._dataplane")]
@@ -109,6 +109,11 @@ impl FiguresByHandle {
         FiguresByHandle { workers: workers.to_vec(), part, places }
     }
 
+    fn figures(&self, handle: u64) -> Option<&Figures> {
+        let (worker, index) = *self.places.get(&handle)?;
+        Some(&(self.part)(&self.workers[worker as usize])[index as usize].1)
+    }
+
     fn at(&self, (worker, index): Place) -> PyFigures {
         PyFigures {
             worker: Arc::clone(&self.workers[worker as usize]),
@@ -139,6 +144,36 @@ impl FiguresByHandle {
         self.places.iter().map(|(handle, place)| (*handle, self.at(*place))).collect()
     }
 
+    /// All handles, each with the figures of these `names` (None where a thing has no such figure), and behind them by
+    /// how much those of `grown` grew since `before`: 0 for what was not there. One pass over what the workers wrote.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        names: Vec<String>,
+        grown: Vec<String>,
+        before: Option<&FiguresByHandle>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut columns: Vec<Column> = names.into_iter().map(Column::new).collect();
+        let mut counters: Vec<(Column, Column)> =
+            grown.into_iter().map(|name| (Column::new(name.clone()), Column::new(name))).collect();
+        let rows = PyDict::new(py);
+        for worker in &self.workers {
+            for (handle, figures) in (self.part)(worker) {
+                let earlier = before.and_then(|before| before.figures(handle.0));
+                let mut row = Vec::with_capacity(columns.len() + counters.len());
+                for column in &mut columns {
+                    row.push(column.of(figures).map(|figure| of_figure(py, figure)).transpose()?);
+                }
+                for (now, then) in &mut counters {
+                    let count = grown_by(now.of(figures), earlier.and_then(|figures| then.of(figures)));
+                    row.push(Some(count.into_pyobject(py)?.into_any()));
+                }
+                rows.set_item(handle.0, PyTuple::new(py, row)?)?;
+            }
+        }
+        Ok(rows)
+    }
+
     fn __getitem__(&self, handle: u64) -> PyResult<PyFigures> {
         let place = self.places.get(&handle).ok_or_else(|| PyKeyError::new_err(handle))?;
         Ok(self.at(*place))
@@ -150,6 +185,32 @@ impl FiguresByHandle {
 
     fn __len__(&self) -> usize {
         self.places.len()
+    }
+}
+
+/// One name, looked for first where it was found last: things of one kind have their figures in one order.
+struct Column {
+    name: String,
+    place: usize,
+}
+
+impl Column {
+    fn new(name: String) -> Column {
+        Column { name, place: 0 }
+    }
+
+    fn of<'figures>(&mut self, figures: &'figures Figures) -> Option<&'figures Figure> {
+        if figures.get(self.place).is_none_or(|(name, _)| *name != self.name) {
+            self.place = figures.iter().position(|(name, _)| *name == self.name)?;
+        }
+        Some(&figures[self.place].1)
+    }
+}
+
+fn grown_by(now: Option<&Figure>, before: Option<&Figure>) -> u64 {
+    match (now, before) {
+        (Some(Figure::Count(now)), Some(Figure::Count(before))) => now.saturating_sub(*before),
+        _ => 0,
     }
 }
 

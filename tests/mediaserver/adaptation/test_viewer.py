@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mediaserver.adaptation.viewer import Viewer
+from mediaserver.adaptation.viewer import LOOK_SECONDS, Viewer
 from mediaserver.layers import Link, Step
 from mediaserver.layers.announcing import Cause, Standing
 from tests.mediaserver.adaptation.watching import Word
@@ -98,3 +98,20 @@ def test_a_broken_upload_is_not_the_viewers_trouble() -> None:
 def test_nothing_is_said_before_a_decision() -> None:
     assert Viewer(3).stands(0.0, server_busy=False, upload_broken=False) == (Standing(), False)
     assert Viewer(3).link == Link()
+
+
+def test_who_rests_is_looked_at_now_and_then_and_who_cannot_be_told_of_it_never() -> None:
+    for is_told, again in ((True, True), (False, False)):
+        viewer = watching(4 * ALL)
+        viewer.looked(6.0, is_told=is_told)
+        assert viewer.rests(6.0 + LOOK_SECONDS - 0.1)
+        assert viewer.rests(6.0 + 100 * LOOK_SECONDS) is not again
+        viewer.decide([voice(), picture()], viewer.link, 7.0)
+        assert not viewer.rests(7.0), "what is decided anew is looked at"
+
+
+def test_who_is_not_at_ease_is_looked_at_each_time() -> None:
+    viewer = watching(800_000)
+    for is_told in (True, False):
+        viewer.looked(7.0, is_told=is_told)
+        assert not viewer.rests(7.0)

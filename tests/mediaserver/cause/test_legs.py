@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mediaserver.cause import legs
 from mediaserver.layers import Reason
-from mediaserver.operations.model import Finding
+from mediaserver.operations.model import Finding, LegSample, ViewSample
 from tests.mediaserver.seconds import leg, observer, source, surgeon, view
 
 
@@ -166,3 +168,44 @@ def test_an_overloaded_publisher_is_not_taken_for_a_bad_way() -> None:
     lossy = leg(jitter_seconds=0.4, loss_before_ratio=0.2)
     both = [("publisher_uplink", "hurt"), ("publisher_device", "hurt")]
     assert names(legs.publishing(surgeon(up=lossy, sources=(slow,)))) == both
+
+
+_FIGURE = st.none() | st.sampled_from([0.0, 0.005, 0.02, 0.05, 0.25, 0.6, 2.0])
+_LEG = st.builds(
+    LegSample,
+    phase=st.sampled_from(["connected", "connected", "interrupted"]),
+    loss_before_ratio=_FIGURE,
+    loss_after_ratio=_FIGURE,
+    round_trip_seconds=_FIGURE,
+    queue_delay_seconds=_FIGURE,
+    estimate_bits_per_second=st.none() | st.sampled_from([50_000, 5_000_000]),
+    silent=st.booleans(),
+)
+_VIEW = st.builds(
+    ViewSample,
+    publication=st.just("scope"),
+    kind=st.sampled_from(["audio", "video"]),
+    state=st.sampled_from(["forwarding", "nothing_flows", "paused_by_viewer"]),
+    reason=st.none() | st.sampled_from(Reason),
+    loss_before_ratio=_FIGURE,
+    loss_after_ratio=_FIGURE,
+    frames_per_second=st.none() | st.sampled_from([0.0, 3.0, 25.0]),
+    freeze_seconds=st.sampled_from([0.0, 0.3, 2.0]),
+    dropped_ratio=_FIGURE,
+    decode_seconds=_FIGURE,
+    concealed_ratio=_FIGURE,
+)
+
+
+@given(_LEG, st.lists(_VIEW, max_size=2), _FIGURE)
+def test_of_whom_is_well_nothing_is_found(
+    leg: LegSample, views: list[ViewSample], lost: float | None
+) -> None:
+    watching = observer(down=leg, views=tuple(views))
+    if legs.viewing(watching, {"scope": source(loss_after_ratio=lost)}, set()):
+        assert not legs.is_well(watching)
+
+
+def test_a_healthy_viewer_is_well() -> None:
+    assert legs.is_well(observer())
+    assert legs.is_well(surgeon())

@@ -8,7 +8,6 @@ import io
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from tests.mediaserver.adaptation.watching import theatre
 from tests.mediaserver.alerts.test_webhooks import SECRET, alert, receiving
 from tests.mediaserver.desks import Recorder, make, over, play
 from tests.mediaserver.peers import connected, identity, publish
-from tests.mediaserver.seconds import AT_MS, ROOMS
+from tests.mediaserver.seconds import AT_MS, ROOMS, Plain
 from tests.running import until
 
 
@@ -189,10 +188,10 @@ async def test_why_a_viewer_gets_no_more_is_in_the_sample_and_in_its_file() -> N
 class Meters:
     """What the plane says of subscriptions."""
 
-    subscriptions: Mapping[int, Mapping[str, object]]
+    subscriptions: Plain
     workers: list[dict[str, object]] = field(default_factory=list)
-    transports: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
-    publications: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
+    transports: Plain = field(default_factory=Plain)
+    publications: Plain = field(default_factory=Plain)
 
 
 async def test_the_timeline_tells_a_layer_with_the_reason_in_either_language(tmp_path: Path) -> None:
@@ -208,7 +207,9 @@ async def test_the_timeline_tells_a_layer_with_the_reason_in_either_language(tmp
                 for publication, handle in watched(room.server.registry.sessions[viewer.id])
                 if publication is room.picture
             ]
-            desk.second(Meters({subscription: {"layer": layer}}), 1000.0 + second, AT_MS + second * 1000)
+            desk.second(
+                Meters(Plain({subscription: {"layer": layer}})), 1000.0 + second, AT_MS + second * 1000
+            )
         await desk.store.database.flush()
         timeline = await query.timeline(desk.store.database, "theatre-1", AT_MS, AT_MS + 10**6)
         await asyncio.to_thread(desk.store.stop)

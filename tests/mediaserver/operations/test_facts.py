@@ -11,6 +11,7 @@ import pytest
 
 from mediaserver.operations.facts import Disk, LoopLag, Workers
 from mediaserver.quality_history.figures import difference
+from tests.mediaserver.seconds import Plain
 
 
 async def test_a_held_up_loop_is_noticed_and_remembered() -> None:
@@ -33,9 +34,9 @@ class Snapshot:
     counts: list[int]
     sent: int
     failed: int
-    transports: dict[int, dict[str, object]] = field(default_factory=dict)
-    publications: dict[int, dict[str, object]] = field(default_factory=dict)
-    subscriptions: dict[int, dict[str, object]] = field(default_factory=dict)
+    transports: Plain = field(default_factory=Plain)
+    publications: Plain = field(default_factory=Plain)
+    subscriptions: Plain = field(default_factory=Plain)
 
     @property
     def workers(self) -> list[dict[str, object]]:

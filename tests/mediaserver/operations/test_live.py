@@ -8,12 +8,12 @@ from mediaserver.clinical import ClinicalClass
 from mediaserver.ids import ParticipantId, Redacted, RoomId
 from mediaserver.operations.live import LiveRoom, first_alert, first_look
 from mediaserver.operations.model import Alert, Finding, RoomState, Severity
-from mediaserver.operations.timeline import Scene, Seat
+from mediaserver.operations.timeline import Scene
 from mediaserver.policy import RIGHTS, Role
 from mediaserver.room import Member, Room
 from tests.mediaserver.seconds import AT_MS, surgeon
 
-SEAT = Seat("surgeon", True, {}, 0, {})
+SEAT = surgeon(up=None, sources=())
 LOSS = Finding(
     cause="viewer_downlink",
     severity="hurt",

@@ -5,18 +5,19 @@ from __future__ import annotations
 import pytest
 
 from mediaserver.operations.missing import Missing
-from mediaserver.operations.timeline import Scene, Seat, Source
+from mediaserver.operations.model import Sample
+from mediaserver.operations.timeline import Scene, Source
 from mediaserver.policy import Role
-from tests.mediaserver.seconds import AT_MS
+from tests.mediaserver.seconds import AT_MS, leg, observer, surgeon
 
-OBSERVER = Seat("observer", True, {"subscribe": "connected"}, 0, {})
-
-
-def sender(role: str = "surgeon", phase: str | None = "connected", *, connected: bool = True) -> Seat:
-    return Seat(role, connected, {} if phase is None else {"publish": phase}, 0, {})
+OBSERVER = observer()
 
 
-def scene(seats: dict[str, Seat], *sending: str) -> Scene:
+def sender(role: Role = Role.SURGEON, phase: str | None = "connected", *, connected: bool = True) -> Sample:
+    return surgeon(role=role, connected=connected, up=None if phase is None else leg(phase=phase))
+
+
+def scene(seats: dict[str, Sample], *sending: str) -> Scene:
     return Scene(seats, {f"of-{id}": Source(id, "endoscope", False, False, (0,)) for id in sending})
 
 
@@ -65,7 +66,7 @@ def test_a_way_that_ended_is_missed_though_the_socket_stands_until_they_leave() 
             scene({"t": sender(), "o": OBSERVER}, "t"),
         ),
         (
-            scene({"s": sender("specialist", "interrupted"), "o": OBSERVER}, "s"),
+            scene({"s": sender(Role.SPECIALIST, "interrupted"), "o": OBSERVER}, "s"),
             WAITING,
         ),
     ],

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from mediaserver.layers import Reason
-from mediaserver.operations.timeline import Forwarded, Scene, Seat, Source, happened, scene
+from mediaserver.operations.model import LegSample, Sample, ViewSample
+from mediaserver.operations.timeline import Scene, Source, happened, scene
 from mediaserver.policy import Role
 from tests.mediaserver.peers import connected, identity, make_server, publish
-from tests.mediaserver.seconds import AT_MS, observer, view
+from tests.mediaserver.seconds import AT_MS, leg, surgeon, view
 
-SEAT = Seat("surgeon", True, {"publish": "connected"}, 0, {})
+SEAT = surgeon(sources=())
 CAMERA = Source("p", "endoscope", False, False, (0,))
 
 
@@ -31,8 +32,12 @@ def test_coming_publishing_and_going() -> None:
 
 def test_what_may_change_of_a_source_and_a_seat() -> None:
     before = Scene({"p": SEAT}, {"scope": CAMERA})
-    phases = {"publish": "interrupted", "subscribe": "connected"}
-    changed = Seat("surgeon", False, phases, 1, {"other": Forwarded(None, Reason.MUTED)})
+    changed = surgeon(
+        connected=False,
+        up=leg(phase="interrupted", path_changes=1),
+        down=leg(),
+        views=(view(publication="other", layer=None, reason=Reason.MUTED),),
+    )
     now = Scene({"p": changed}, {"scope": Source("p", "endoscope", True, True, (0, 1))}, recording=True)
     assert kinds(before, now) == [
         "muted",
@@ -58,14 +63,15 @@ def test_what_may_change_of_a_source_and_a_seat() -> None:
 
 def test_a_layer_that_changes_is_told_with_the_reason_and_a_reason_alone_is_not() -> None:
     steps = [
-        Forwarded(None, Reason.FULL),
-        Forwarded(0, Reason.MEASURING),
-        Forwarded(2, Reason.FULL),
-        Forwarded(1, Reason.LINK),
-        Forwarded(1, Reason.PRIORITY),
-        Forwarded(None, Reason.SILENT),
+        view(layer=None, reason=Reason.FULL),
+        view(layer=0, reason=Reason.MEASURING),
+        view(layer=2, reason=Reason.FULL),
+        view(layer=1, reason=Reason.LINK),
+        view(layer=1, reason=Reason.PRIORITY),
+        # What asks whether anybody is still there is no picture.
+        view(layer=1, reason=Reason.SILENT),
     ]
-    scenes = [Scene({"p": replace(SEAT, forwarded={"scope": step})}) for step in steps]
+    scenes = [Scene({"p": replace(SEAT, views=(step,))}) for step in steps]
     told = [kinds(before, now) for before, now in pairwise([Scene({"p": SEAT}), *scenes])]
     assert told == [
         ["layer_forwarded none"],
@@ -77,16 +83,26 @@ def test_a_layer_that_changes_is_told_with_the_reason_and_a_reason_alone_is_not(
     ]
 
 
+_LEGS = st.none() | st.builds(
+    LegSample, phase=st.sampled_from(["connected", "interrupted"]), path_changes=st.integers(0, 3)
+)
+_VIEWS = st.builds(
+    ViewSample,
+    publication=st.sampled_from("xy"),
+    kind=st.just("video"),
+    state=st.just("forwarding"),
+    layer=st.none() | st.integers(0, 2),
+    reason=st.none() | st.sampled_from(Reason),
+)
 _SEATS = st.builds(
-    Seat,
-    st.just("observer"),
-    st.booleans(),
-    st.dictionaries(st.sampled_from(["publish", "subscribe"]), st.sampled_from(["connected", "interrupted"])),
-    st.integers(0, 3),
-    st.dictionaries(
-        st.sampled_from("xy"),
-        st.builds(Forwarded, st.none() | st.integers(0, 2), st.none() | st.sampled_from(Reason)),
-    ),
+    Sample,
+    at_ms=st.integers(),
+    participant=st.just("anybody"),
+    role=st.just(Role.OBSERVER),
+    connected=st.booleans(),
+    up=_LEGS,
+    down=_LEGS,
+    views=st.lists(_VIEWS, unique_by=lambda one: one.publication).map(tuple),
 )
 _SCENES = st.builds(Scene, st.dictionaries(st.sampled_from("abc"), _SEATS), st.just({}), st.booleans())
 
@@ -98,26 +114,23 @@ def test_equal_scenes_tell_nothing_and_others_something(before: Scene, now: Scen
     assert ids == set(before.seats) ^ set(now.seats)
 
 
+@given(_SEATS, _SEATS)
+def test_another_order_of_views_and_figures_that_nobody_is_told_of_change_nothing(
+    before: Sample, now: Sample
+) -> None:
+    turned = replace(now, views=now.views[::-1], at_ms=before.at_ms, role=before.role)
+    told = set(kinds(Scene({"p": before}), Scene({"p": now})))
+    assert set(kinds(Scene({"p": before}), Scene({"p": turned}))) == told
+
+
 async def test_a_real_room_as_a_scene() -> None:
     server = make_server()
     await server.start()
-    surgeon = server.join(identity(Role.SURGEON), "")
-    await publish(server, surgeon)
+    publisher = server.join(identity(Role.SURGEON), "")
+    await publish(server, publisher)
     connected(server)
-    room, sessions = server.rooms[surgeon.room], dict(server.registry.sessions)
-    seen = scene(room, sessions, [], recording=False)  # type: ignore[arg-type]
+    samples = [Sample(at_ms=AT_MS, participant=id, role=Role.SURGEON) for id in (publisher.id, "stranger")]
+    seen = scene(server.rooms[publisher.room], samples, recording=False)
     await server.stop()
-    assert [seat.phases for seat in seen.seats.values()] == [{"publish": "connected"}]
+    assert list(seen.seats) == [publisher.id]
     assert [source.source_type for source in seen.sources.values()] == ["microphone", "endoscope"]
-
-
-async def test_what_is_forwarded_is_in_the_scene_and_what_only_asks_is_not() -> None:
-    server = make_server()
-    await server.start()
-    watching = server.join(identity(Role.OBSERVER), "")
-    room, sessions = server.rooms[watching.room], dict(server.registry.sessions)
-    views = (view(layer=1, reason=Reason.LINK), view(publication="overhead", reason=Reason.SILENT))
-    seen = scene(room, sessions, [observer(participant=watching.id, views=views)], recording=False)  # type: ignore[arg-type]
-    await server.stop()
-    [seat] = seen.seats.values()
-    assert seat.forwarded == {"scope": Forwarded(1, Reason.LINK), "overhead": Forwarded(None, Reason.SILENT)}

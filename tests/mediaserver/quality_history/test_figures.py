@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediaserver.quality_history.figures import Change, difference
+from tests.mediaserver.seconds import Plain
 
 
 @dataclass
 class Snapshot:
-    transports: dict[int, dict[str, object]] = field(default_factory=dict)
-    publications: dict[int, dict[str, object]] = field(default_factory=dict)
-    subscriptions: dict[int, dict[str, object]] = field(default_factory=dict)
+    transports: Plain = field(default_factory=Plain)
+    publications: Plain = field(default_factory=Plain)
+    subscriptions: Plain = field(default_factory=Plain)
     busy: float = 0.0
 
     @property
@@ -24,8 +25,8 @@ class Snapshot:
 
 
 def test_rates_are_of_the_time_between() -> None:
-    first = difference(Snapshot({1: {"bytes_in": 1000}}, busy=1.0), 1.0, None)
-    second = difference(Snapshot({1: {"bytes_in": 3000}, 2: {"bytes_in": 5}}, busy=1.1), 2.0, first)
+    first = difference(Snapshot(Plain({1: {"bytes_in": 1000}}), busy=1.0), 1.0, None)
+    second = difference(Snapshot(Plain({1: {"bytes_in": 3000}, 2: {"bytes_in": 5}}), busy=1.1), 2.0, first)
     assert second.transport(1).bits_per_second("bytes_in") == 8000
     # What was not there before has no rate yet, and what is gone has none any more.
     assert second.transport(2).bits_per_second("bytes_in") == 0

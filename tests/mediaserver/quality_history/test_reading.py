@@ -60,7 +60,7 @@ async def test_a_publisher_and_a_viewer_with_their_claims() -> None:
     seen = sample(
         sessions[observer.id], found, AT_MS, now, pictures={}, arrived=arrivals([sent]), decided=decided
     )
-    unheard = replace(found, transports={viewers: {"bandwidth_phase": "silent", "jitter_seconds": 0.02}})
+    unheard = replace(found, legs={viewers: ("silent", None, None, None, 0.02, None, 0)})
     silent = sample(sessions[observer.id], unheard, AT_MS, now, pictures={}, arrived={}, decided=None)
     late = sample(sessions[observer.id], found, AT_MS, now + 60, pictures={}, arrived={}, decided=None)
     await server.stop()
