@@ -450,11 +450,16 @@ impl Estimator {
     /// What the repair of sound depends on.
     pub fn known(&self) -> Known {
         Known {
-            loss: self.losses.inherent().max(self.reported.inherent()),
+            loss: self.inherent_loss(),
             lasts: self.losses.lasts(),
             estimate: self.estimate(),
             answer: self.answer(),
         }
+    }
+
+    /// Share of packets lost whatever we send.
+    pub fn inherent_loss(&self) -> f64 {
+        self.losses.inherent().max(self.reported.inherent())
     }
 
     /// The state for whoever chooses layers: what is told with the estimate.
@@ -462,7 +467,7 @@ impl Estimator {
         LinkState {
             phase: self.phase(),
             queue_delay: self.queue_delay(),
-            inherent_loss: self.losses.inherent().max(self.reported.inherent()),
+            inherent_loss: self.inherent_loss(),
             congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
             round_trip: self.round_trip(),
             volatility: self.volatility.value(),
