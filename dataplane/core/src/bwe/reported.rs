@@ -14,8 +14,14 @@ use crate::units::Time;
 const REMB_LASTS: Duration = Duration::from_secs(10);
 /// A round trip this much above the least is a queue.
 const QUEUE: Duration = Duration::from_millis(60);
+/// One that is longer does not go soon enough by itself.
+const LONG_QUEUE: Duration = Duration::from_millis(500);
 /// Loss below this is never answered.
 const HARMLESS: f64 = 0.02;
+/// Loss so far beyond what is usual is that of a full queue.
+const OVERFLOW: f64 = 0.1;
+/// Part of an estimate that one report leaves at least.
+const LEAST_LEFT: f64 = 0.6;
 /// How far one report lowers the estimate when packets queue.
 const DECREASE: f64 = 0.85;
 /// How far one report raises it where it is used: of a path that never queued nor lost much, and of another.
@@ -68,6 +74,8 @@ pub struct Reported {
     queue: Duration,
     /// Whether the path ever was too thin.
     troubled: bool,
+    /// What was sent before the last report: what a report tells may be of then.
+    sent: f64,
 }
 
 impl Reported {
@@ -94,9 +102,15 @@ impl Reported {
         }
         self.troubled |= queued || excessive;
         let increase = if self.troubled { INCREASE } else { FIRST_INCREASE };
-        let next = if queued {
-            // What got through is what the path carries.
-            estimate.min(sent) * DECREASE * (1.0 - excess.max(0.0) / 2.0)
+        // What got through is what the path carries.
+        let carried = estimate.min(sent.max(self.sent) * (1.0 - lost)).max(estimate * LEAST_LEFT);
+        self.sent = sent;
+        let next = if queued && self.ebbs() {
+            estimate
+        } else if queued {
+            carried * DECREASE
+        } else if excess > OVERFLOW {
+            carried
         } else if excessive {
             estimate * (1.0 - excess / 4.0)
         } else if sent >= estimate * 0.75 {
@@ -105,6 +119,11 @@ impl Reported {
             estimate
         };
         self.estimate = Some(next.max(FLOOR));
+    }
+
+    /// Whether the queue is about to go.
+    fn ebbs(&self) -> bool {
+        self.queue < LONG_QUEUE && self.newest[NEWEST - 1] < self.newest[NEWEST - 2]
     }
 
     /// Whether what was taken for a queue is a longer path; all is as it was before it then. `before`: the estimate, and
