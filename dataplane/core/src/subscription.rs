@@ -306,17 +306,7 @@ mod tests {
     use crate::io::ExtensionIds;
 
     fn viewer(dependency_descriptor: u8) -> Subscription {
-        let media = OutboundMedia {
-            ssrc: Ssrc(1),
-            rtx_ssrc: None,
-            payload_type: 96,
-            rtx_payload_type: None,
-            red_payload_type: None,
-            parity: None,
-            mid: None,
-            extensions: ExtensionIds { dependency_descriptor, ..ExtensionIds::default() },
-            cname: String::new(),
-        };
+        let media = OutboundMedia::plain(ExtensionIds { dependency_descriptor, ..ExtensionIds::default() });
         Subscription::new(Time::ZERO, Handle(1), (0, 0, 0), media, true, 0)
     }
 
