@@ -13,13 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mediaserver.layers.proof import History, Memory, failed_from, hold, hold_after, least, proven_at
+from mediaserver.layers.proof import (
+    LONGEST_HOLD,
+    History,
+    Memory,
+    failed_from,
+    hold,
+    hold_after,
+    least,
+    proven_at,
+)
 from mediaserver.layers.rungs import Place, Rung
 from mediaserver.layers.terms import Forward, Link, Still
 
 TRIAL_AT_MOST = 2.4
-"""So many times the estimate a trial takes, once one failed: what is not used of it does not grow, and the
-next rung is up to three times the one that is held."""
+"""So many times the estimate a trial takes for a minute after one failed: what is not used of it does not
+grow, and the next rung is often three times the one that is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +153,11 @@ def _failed_lately(budget: Budget, total: float) -> bool:
     failure, link = budget.memory.failure, budget.link
     if failure is None:
         return False
-    if total > (link.estimate or 0) * TRIAL_AT_MOST:
-        return True
     again = total >= failed_from(failure, link)
-    return again and budget.now < failure.at + hold_after(failure, link, budget.now)
+    if again and budget.now < failure.at + hold_after(failure, link, budget.now):
+        return True
+    is_far = link.estimate is not None and total > link.estimate * TRIAL_AT_MOST
+    return is_far and budget.now < failure.at + LONGEST_HOLD
 
 
 def _is_lowest(claim: Claim, rung: int) -> bool:

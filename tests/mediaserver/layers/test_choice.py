@@ -253,6 +253,18 @@ def test_where_only_trials_tell_a_failed_one_is_not_repeated_soon() -> None:
     assert all(later - sooner >= 15 for sooner, later in pairwise(tried)), tried
 
 
+def test_where_only_trials_tell_a_far_rung_is_found_again_once_the_link_is_better() -> None:
+    link, state = Link(180_000, "steady", probed=False), State()
+    demands = [voice(), picture(ladder=((150_000.0,), (500_000.0,), (2_500_000.0,)))]
+    for tick in range(int(200 / TICK)):
+        decision = decide(tick * TICK, link, demands, state)
+        state, sent = decision.state, sum(choice.rate for choice in decision.choices.values())
+        capacity = 600_000 if tick * TICK < 40 else 8_000_000
+        fits = sent <= capacity
+        link = replace(link, estimate=int(max(link.estimate or 0, sent * 1.3) if fits else capacity * 0.85))
+    assert decision.choices[2].sending == Forward(Option(2))
+
+
 def test_a_picture_without_a_choice_begins_at_once_and_stops_when_the_link_cannot() -> None:
     demands = [voice(), picture(ladder=((2_000_000.0,),))]
     begins = replace(steady(180_000), phase="start")

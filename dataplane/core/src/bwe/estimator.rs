@@ -450,16 +450,11 @@ impl Estimator {
     /// What the repair of sound depends on.
     pub fn known(&self) -> Known {
         Known {
-            loss: self.inherent_loss(),
+            loss: self.losses.inherent().max(self.reported.inherent()),
             lasts: self.losses.lasts(),
             estimate: self.estimate(),
             answer: self.answer(),
         }
-    }
-
-    /// Share of packets lost whatever we send.
-    pub fn inherent_loss(&self) -> f64 {
-        self.losses.inherent().max(self.reported.inherent())
     }
 
     /// The state for whoever chooses layers: what is told with the estimate.
@@ -467,8 +462,8 @@ impl Estimator {
         LinkState {
             phase: self.phase(),
             queue_delay: self.queue_delay(),
-            inherent_loss: self.inherent_loss(),
-            congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
+            inherent_loss: self.losses.inherent().max(self.reported.inherent()),
+            congestion_loss: (self.losses.recent() - self.losses.inherent()).max(self.reported.excess()),
             round_trip: self.round_trip(),
             volatility: self.volatility.value(),
         }

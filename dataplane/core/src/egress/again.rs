@@ -93,8 +93,8 @@ fn repair(
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
-    // Of sound little is lost by sending it twice, and there is no time for another request; nor is there for a picture that
-    // was asked for twice.
+    // Of sound little is lost by sending it twice, and there is no time for another request; nor is there for a picture whose
+    // first answer was lost.
     if (publication.media.kind == Kind::Audio || (very_lossy && answer.times > 1))
         && !copied
         && let Some(outgoing) = transport.outgoing.as_deref_mut().filter(|it| it.bandwidth.is_lossy())
@@ -111,4 +111,17 @@ fn on_its_way(outgoing: &transport::Outgoing, very_lossy: bool) -> Duration {
     // The answer may still wait in the path's queue.
     let round_trip = outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay();
     if very_lossy { round_trip + CROSSED } else { round_trip * 3 / 4 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_crosses_its_answer_is_none_where_requests_are_many() {
+        let outgoing =
+            transport::Outgoing { round_trip: Some(Duration::from_millis(100)), ..Default::default() };
+        let spacing = [false, true].map(|very_lossy| on_its_way(&outgoing, very_lossy).as_millis());
+        assert_eq!(spacing, [75, 105]);
+    }
 }
