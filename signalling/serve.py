@@ -33,8 +33,8 @@ log = logging.getLogger("loupe.signalling")
 DRAIN_SECONDS = 10.0
 """How long those in rooms get to move elsewhere after SIGTERM."""
 COLLECT_AFTER = 20_000
-"""So many new objects, and what they leave behind in circles is looked for. After the usual 700, what is made
-for one second of hundreds of viewers and gone in the next has all that stands walked now and then."""
+"""So many new objects, and what they leave behind in circles is looked for. With Python's own default, all
+that stands is walked now and then for what one second of hundreds of viewers makes and the next lets go."""
 MIN_OPEN_FILES = 65_536
 FOLDER_SECONDS = 5.0
 """How long whoever is about to drain may still hold the data folder."""

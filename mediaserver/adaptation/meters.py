@@ -9,14 +9,12 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from mediaserver._dataplane import Figures as PlaneFigures
 from mediaserver._dataplane import FiguresByHandle, Stats
 from mediaserver.layers import Encoding
-from mediaserver.layers.rates import SPEECH, Matrix, nominal
+from mediaserver.layers.rates import SETTLED_SECONDS, SPEECH, Matrix, nominal
 from mediaserver.layers.rungs import USUAL_HEIGHT
 from mediaserver.room import Publication
 
 SPATIAL_LAYERS, TEMPORAL_LAYERS = 3, 4
 """Rows for each encoding in the plane's ``wire_rates``, and figures in a row."""
-SETTLED_SECONDS = 2.0
-"""A meter averages over a second and is read once a second."""
 NOTICEABLE = 0.25
 """A rate that changed by so much since layers were last chosen by it is another rate."""
 BUSY = 0.9

@@ -49,7 +49,10 @@ SILENT_SECONDS = 1.0
 """Of silence before it is called so: shorter ones are over before anybody could read it."""
 TRIAL_SECONDS = 3.0
 """For which a rung taken on trial stands, unless the link complains."""
-FIRST_TRIAL_SECONDS = 2.0
+TRIAL_SPACING_SECONDS = 2.0
+"""Between two trials at least; one of what failed waits for longer."""
+FALLEN = 0.75
+"""An estimate of which no more is left than it was on trial speaks against what was tried."""
 ASK_AGAIN_SECONDS = 1.0
 NEVER = -math.inf
 _SOONEST_SECONDS = 0.02
@@ -104,6 +107,9 @@ def decide(now: float, link: Link, demands: Sequence[Demand], state: State) -> D
         division = _as_before(claims)
         memory, trial_until = state.memory, state.trial_until
     else:
+        if not is_calm(link) or _has_fallen(now, link, peaks):
+            # What is calm again afterwards is so without what was tried.
+            state = replace(state, trial_until=min(state.trial_until, now))
         budget = _budget(now, link, claims, replace(state, history=history, peaks=peaks, began=began))
         division = granting.divide(claims, budget)
         memory = _remember(now, link, claims, division, budget)
@@ -228,6 +234,11 @@ def _budget(now: float, link: Link, claims: Sequence[Claim], state: State) -> Bu
     )
 
 
+def _has_fallen(now: float, link: Link, peaks: History) -> bool:
+    before = proof.greatest(peaks, now - TRIAL_SECONDS)
+    return not link.probed and (link.estimate or math.inf) < before * FALLEN
+
+
 def _trial_due(now: float, link: Link, state: State) -> bool:
     """Whether more must be tried because the plane cannot find out by itself that the link carries it.
 
@@ -237,9 +248,9 @@ def _trial_due(now: float, link: Link, state: State) -> bool:
         return True
     if link.probed and link.estimate is not None:
         return False
-    failure, began = state.memory.failure, now if state.began is None else state.began
-    wait = proof.hold_after(failure, link, now) if failure is not None else FIRST_TRIAL_SECONDS
-    return now - max(state.trial_until, began, failure.at if failure is not None else began) >= wait
+    began = now if state.began is None else state.began
+    failed = state.memory.failure.at if state.memory.failure is not None else began
+    return now - max(state.trial_until, began, failed) >= TRIAL_SPACING_SECONDS
 
 
 # ---- After the division ----

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from mediaserver.events import Kind
 from mediaserver.layers.choice import State, decide
+from mediaserver.layers.rates import SETTLED_SECONDS
 from mediaserver.layers.terms import Demand, Encoding, Forward, Link, Phase, Sending, Still
 
 
@@ -85,24 +86,50 @@ class Chosen:
     wishes: tuple[Wish, ...]
     states: Mapping[int, State] = field(repr=False)
     wants: Mapping[int, int]
+    flowing: Mapping[tuple[int, int], float] = field(default_factory=dict, repr=False)
+    """Since when each layer of a publication flows."""
 
 
 def choose(before: Chosen | None, situation: Situation) -> Chosen:
     """A decision for every transport; ``before`` is what this returned the last time."""
-    publications = {publication.id: publication for publication in situation.publications}
+    flowing = _flowing(before.flowing if before is not None else {}, situation)
+    publications = {
+        publication.id: (publication, _encodings(publication, flowing, situation.now_seconds))
+        for publication in situation.publications
+    }
     wishes: list[Wish] = []
     states: dict[int, State] = {}
     wants: dict[int, int] = {}
     for transport in situation.transports:
         own = [one for one in situation.subscriptions if one.transport == transport.id]
         top = max((one.priority for one in own), default=1.0)
-        demands = [_demand(one, publications[one.publication], top) for one in own]
+        demands = [_demand(one, *publications[one.publication], top) for one in own]
         state = before.states.get(transport.id) if before is not None else None
         decision = decide(situation.now_seconds, _link(transport), demands, state or State())
         states[transport.id], wants[transport.id] = decision.state, decision.want
         for demand in demands:
             wishes.extend(_wish(demand, decision.choices[demand.key].sending))
-    return Chosen(tuple(wishes), states, wants)
+    return Chosen(tuple(wishes), states, wants, flowing)
+
+
+def _flowing(before: Mapping[tuple[int, int], float], situation: Situation) -> dict[tuple[int, int], float]:
+    return {
+        (publication.id, index): before.get((publication.id, index), situation.now_seconds)
+        for publication in situation.publications
+        for index, layer in enumerate(publication.layers)
+        if layer.active
+    }
+
+
+def _encodings(
+    publication: Publication, flowing: Mapping[tuple[int, int], float], now: float
+) -> tuple[Encoding, ...]:
+    found = []
+    for index, layer in enumerate(publication.layers):
+        since = flowing.get((publication.id, index))
+        settled = since is not None and now - since >= SETTLED_SECONDS
+        found.append(Encoding((layer.bps,) if layer.bps else (), layer.active, settled))
+    return tuple(found)
 
 
 def _wish(demand: Demand, sending: Sending) -> list[Wish]:
@@ -132,10 +159,9 @@ def _link(transport: Transport) -> Link:
     )
 
 
-def _demand(subscription: Subscription, publication: Publication, top: float) -> Demand:
-    encodings = tuple(
-        Encoding((layer.bps,) if layer.bps else (), layer.active) for layer in publication.layers
-    )
+def _demand(
+    subscription: Subscription, publication: Publication, encodings: tuple[Encoding, ...], top: float
+) -> Demand:
     audio = publication.kind == "audio"
     return Demand(
         key=subscription.id,

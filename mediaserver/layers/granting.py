@@ -13,9 +13,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mediaserver.layers.proof import History, Memory, failed_from, hold, hold_after, least, proven_at
+from mediaserver.layers.proof import (
+    LONGEST_HOLD,
+    History,
+    Memory,
+    failed_from,
+    hold,
+    hold_after,
+    least,
+    proven_at,
+)
 from mediaserver.layers.rungs import Place, Rung
 from mediaserver.layers.terms import Forward, Link, Still
+
+TRIAL_AT_MOST = 2.4
+"""So many times the estimate a trial takes for a minute after one failed: what is not used of it does not
+grow, and the next rung is often three times the one that is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,11 @@ def divide(claims: Sequence[Claim], budget: Budget) -> Division:
         more = claim.rungs[rung_index].rate - (claim.rungs[held].rate if held >= 0 else 0.0)
         first_sound = sound and not division.order
         verdict = _verdict(claim, rung_index, division.spent + more, claimed + more, ready)
-        if first_sound or verdict == "yes" or _tries(division, budget, claim, index, rung_index):
+        if (
+            first_sound
+            or verdict == "yes"
+            or _tries(division, budget, claim, index, rung_index, division.spent + more)
+        ):
             division.spent += more
             claimed += more
             division.granted[index] = rung_index
@@ -117,16 +134,30 @@ def _in_order(shapes: tuple[tuple[int, tuple[Place, ...]], ...]) -> Sequence[tup
     return tuple((index, rung) for _, _, index, rung in places)
 
 
-def _tries(division: Division, budget: Budget, claim: Claim, index: int, rung: int) -> bool:
+def _tries(division: Division, budget: Budget, claim: Claim, index: int, rung: int, total: float) -> bool:
     moves = isinstance(claim.rungs[rung].sending, Forward)
     if not budget.trial or division.tried is not None or claim.audio or not moves:
         return False
-    unknown = budget.link.phase == "start" or budget.link.estimate is None
+    unknown = budget.link.estimate is None or (budget.link.phase == "start" and budget.link.probed)
     if unknown and not (claim.chosen and _is_lowest(claim, rung)):
         # The plane probes for all but what must be sent before anything can be learnt.
         return False
+    if _failed_lately(budget, total):
+        return False
     division.tried = index
     return True
+
+
+def _failed_lately(budget: Budget, total: float) -> bool:
+    """Whether a trial of so much would end as one before did."""
+    failure, link = budget.memory.failure, budget.link
+    if failure is None:
+        return False
+    again = total >= failed_from(failure, link)
+    if again and budget.now < failure.at + hold_after(failure, link, budget.now):
+        return True
+    is_far = link.estimate is not None and total > link.estimate * TRIAL_AT_MOST
+    return is_far and budget.now < failure.at + LONGEST_HOLD
 
 
 def _is_lowest(claim: Claim, rung: int) -> bool:

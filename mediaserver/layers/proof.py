@@ -22,6 +22,8 @@ HOLD_PER_VOLATILITY = 0.4
 FAILED_HOLD = 5.0
 """After the first false up-switch; doubled by each further one."""
 LONGEST_HOLD = 60.0
+FAILED_BLIND_HOLD = 15.0
+"""The same where only trials tell what a link carries: each overloads it for seconds."""
 MAX_FAILURES = 8
 SAME_TOTAL = 0.95
 """A total this near to one that failed is the same attempt."""
@@ -107,6 +109,8 @@ def hold_after(failure: Failure, link: Link, now: float) -> float:
     count = failure.count - int((now - failure.at) / FORGIVEN_SECONDS)
     if count <= 0:
         return hold(link)
+    if not link.probed:
+        return min(FAILED_BLIND_HOLD * 2.0 ** (count - 1), LONGEST_HOLD)
     bound = min(LONGEST_HOLD, max(_RESTLESS / max(link.volatility, 1e-3) ** 3, hold(link)))
     return min(FAILED_HOLD * 2.0 ** (count - 1), bound)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mediaserver.events import SourceType
 from mediaserver.layers.terms import Demand, Encoding
 
+SETTLED_SECONDS = 2.0
+"""So long a layer must have flowed: its meter averages over a second and is read once a second."""
 SMOOTHING_SECONDS = 2.0
 """An encoder's rate varies from second to second by some 5 %; layers are not chosen by that."""
 JUMP = 1.25

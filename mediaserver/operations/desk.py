@@ -150,15 +150,15 @@ class Desk:
             await asyncio.to_thread(self.store.stop)
 
     async def _sample(self) -> None:
-        due = time.monotonic() + SAMPLE_SECONDS
+        due = next_beat(time.monotonic() + SAMPLE_SECONDS, SAMPLE_SECONDS)
         while True:
             await self.lag.wait(due)
             try:
                 self.second(self._registry.plane.stats(), time.monotonic(), _now_ms())
             except Exception:
                 _log.exception("a second of the history was lost")
-            # What was missed is not made up for.
-            due = next_beat(time.monotonic(), SAMPLE_SECONDS)
+            # What was missed is not made up for, and no sample is of much less than a second.
+            due = next_beat(time.monotonic() + SAMPLE_SECONDS / 2, SAMPLE_SECONDS)
 
     # ---- One second ----
 

@@ -307,6 +307,24 @@ pub struct OutboundMedia {
     pub cname: String,
 }
 
+#[cfg(test)]
+impl OutboundMedia {
+    /// One source without repair.
+    pub fn plain(extensions: ExtensionIds) -> OutboundMedia {
+        OutboundMedia {
+            ssrc: Ssrc(1),
+            rtx_ssrc: None,
+            payload_type: 96,
+            rtx_payload_type: None,
+            red_payload_type: None,
+            parity: None,
+            mid: None,
+            extensions,
+            cname: String::new(),
+        }
+    }
+}
+
 /// What a viewer wants of one subscription.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Wish {

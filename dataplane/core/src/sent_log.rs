@@ -34,10 +34,23 @@ struct Sent {
     used: bool,
 }
 
+/// What is to leave again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Its number at the viewer.
+    pub out: SeqNo,
+    /// Its layer.
+    pub layer: u8,
+    /// Its number at the publisher.
+    pub original: SeqNo,
+    /// How often it leaves again, with this time.
+    pub times: u8,
+}
+
 /// Why a packet is to leave again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Again {
-    /// It was asked for: what was sent again within the last round trip may still come.
+    /// It was asked for: what was sent again a moment ago may still come.
     Asked,
     /// A report says that what left up to this moment is lost.
     Lost(Time),
@@ -135,29 +148,24 @@ impl SentLog {
         self.ring.iter_mut().for_each(|entry| entry.answers = FORGOTTEN);
     }
 
-    /// The packet that is to leave again, unless it did too lately or too often. `round_trip`: with the path's queue.
-    pub fn answer(
-        &mut self,
-        now: Time,
-        (wire, again): (u16, Again),
-        round_trip: Duration,
-    ) -> Option<(SeqNo, u8, SeqNo)> {
+    /// The packet that is to leave again, unless it did too lately or too often. A request does not count for as long as an
+    /// earlier answer is `on_its_way`.
+    pub fn answer(&mut self, now: Time, (wire, again): (u16, Again), on_its_way: Duration) -> Option<Answer> {
         let out = self.numbers.peek(wire);
         let originals = self.originals;
         let index = if self.ring.is_empty() { return None } else { self.index(out.0) };
         let entry = self.ring.get_mut(index).filter(|entry| entry.used && entry.out == out.0 as u32)?;
         let millis = |at: Time| (at.micros() / 1_000) as u32;
         let now_ms = millis(now);
-        let under_way = match again {
+        let may_come = match again {
             Again::Asked => {
-                // Somewhat less than a round trip: the viewer has measured it, too, and neither measure is exact.
-                let spacing = (round_trip * 3 / 4).max(MIN_ANSWER_SPACING).as_millis() as u32;
+                let spacing = on_its_way.max(MIN_ANSWER_SPACING).as_millis() as u32;
                 now_ms.saturating_sub(entry.answered_ms) < spacing
             }
             Again::Lost(at) => entry.answered_ms > millis(at),
             Again::Copy => false,
         };
-        let too_soon = entry.answers > 0 && under_way;
+        let too_soon = entry.answers > 0 && may_come;
         if entry.answers >= MAX_ANSWERS || too_soon {
             return None;
         }
@@ -165,7 +173,8 @@ impl SentLog {
             entry.answers += 1;
             entry.answered_ms = now_ms;
         }
-        Some((out, entry.layer, SeqNo(originals.peek(entry.seq) - UNWRAPPED_FROM)))
+        let original = SeqNo(originals.peek(entry.seq) - UNWRAPPED_FROM);
+        Some(Answer { out, layer: entry.layer, original, times: entry.answers })
     }
 
     /// The next packet is about to be noted.
@@ -229,14 +238,17 @@ mod tests {
     }
 
     #[test]
-    fn answers_a_request_four_times_and_not_within_a_round_trip() {
+    fn answers_a_request_four_times_and_not_while_an_answer_is_on_its_way() {
         let mut log = SentLog::new(true);
         log.note(Time::ZERO, SeqNo(70_000), 2, SeqNo(5));
         let wire = SeqNo(70_000).wire();
         let answer = |log: &mut SentLog, ms| log.answer(Time::from_millis(ms), (wire, Again::Asked), RTT);
-        assert_eq!(answer(&mut log, 100), Some((SeqNo(70_000), 2, SeqNo(5))));
+        let first = Answer { out: SeqNo(70_000), layer: 2, original: SeqNo(5), times: 1 };
+        assert_eq!(answer(&mut log, 100), Some(first));
         assert_eq!(answer(&mut log, 120), None);
-        assert!([150, 200, 250].into_iter().all(|ms| answer(&mut log, ms).is_some()));
+        for (ms, times) in [(150, 2), (200, 3), (250, 4)] {
+            assert_eq!(answer(&mut log, ms), Some(Answer { times, ..first }));
+        }
         assert_eq!(answer(&mut log, 900), None);
         assert_eq!(log.answer(Time::ZERO, (1, Again::Asked), RTT), None);
     }
@@ -266,7 +278,8 @@ mod tests {
             let asked = count - packets_a_second;
             let answer =
                 log.answer(Time::from_millis(4_000), (SeqNo(70_000 + asked).wire(), Again::Asked), RTT);
-            assert_eq!(answer, Some((SeqNo(70_000 + asked), 0, SeqNo(5_000_000_000 + asked))));
+            let (out, original) = (SeqNo(70_000 + asked), SeqNo(5_000_000_000 + asked));
+            assert_eq!(answer, Some(Answer { out, layer: 0, original, times: 1 }));
         }
     }
 

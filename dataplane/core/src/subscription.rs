@@ -113,7 +113,10 @@ pub struct Subscription {
     pub fraction_lost: f64,
 }
 
-/// Retransmissions may take a quarter of the stream, and never less than this (bytes a second).
+/// Retransmissions may take a quarter of the stream, twice the share lost beside it (half of the stream in all), and never
+/// less than this (bytes a second).
+const RTX_SHARE: f64 = 0.25;
+const MOST_RTX_SHARE: f64 = 0.5;
 const RTX_FLOOR: u64 = 8_000;
 
 impl Subscription {
@@ -254,9 +257,10 @@ impl Subscription {
         seq
     }
 
-    /// Fits the retransmission budget to the stream's rate in bits per second.
-    pub fn fit_rtx_budget(&mut self, bits_per_second: u64) {
-        let bytes = (bits_per_second / 8 / 4).max(RTX_FLOOR);
+    /// Fits the retransmission budget to the stream's rate in bits per second, and to the share that is lost whatever is sent.
+    pub fn fit_rtx_budget(&mut self, bits_per_second: u64, loss: f64) {
+        let share = (RTX_SHARE + 2.0 * loss).min(MOST_RTX_SHARE);
+        let bytes = ((bits_per_second as f64 / 8.0 * share) as u64).max(RTX_FLOOR);
         self.rtx_budget.set_rate(bytes, bytes);
     }
 
@@ -302,17 +306,7 @@ mod tests {
     use crate::io::ExtensionIds;
 
     fn viewer(dependency_descriptor: u8) -> Subscription {
-        let media = OutboundMedia {
-            ssrc: Ssrc(1),
-            rtx_ssrc: None,
-            payload_type: 96,
-            rtx_payload_type: None,
-            red_payload_type: None,
-            parity: None,
-            mid: None,
-            extensions: ExtensionIds { dependency_descriptor, ..ExtensionIds::default() },
-            cname: String::new(),
-        };
+        let media = OutboundMedia::plain(ExtensionIds { dependency_descriptor, ..ExtensionIds::default() });
         Subscription::new(Time::ZERO, Handle(1), (0, 0, 0), media, true, 0)
     }
 

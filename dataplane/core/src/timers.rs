@@ -211,13 +211,15 @@ impl Plane {
 
     fn write_sender_reports(&mut self, now: Time, key: usize, subscriptions: &[usize]) {
         let mut packets = Gathering::default();
+        let outgoing = self.transports[key].outgoing.as_deref();
+        let loss = outgoing.map_or(0.0, |outgoing| outgoing.bandwidth.inherent_loss());
         for key in subscriptions {
             let subscription = &mut self.subscriptions[*key];
             let publication = &self.publications[subscription.publication];
             let forwarded = subscription.switch.forwarded().map(usize::from);
             let rate =
                 forwarded.and_then(|layer| publication.layers.get(layer)).map(|layer| layer.meter.rate(now));
-            subscription.fit_rtx_budget(rate.unwrap_or_default().0);
+            subscription.fit_rtx_budget(rate.unwrap_or_default().0, loss);
             if let Some(figures) = sender_figures(now, publication, subscription) {
                 subscription.note_report(now, figures.ntp);
                 packets.add(|out| {

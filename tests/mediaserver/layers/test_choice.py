@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -224,6 +225,46 @@ def test_where_the_plane_cannot_probe_more_is_tried_step_by_step() -> None:
     assert isinstance(later.choices[2].sending, Forward)
 
 
+def test_who_only_reports_reception_is_sent_the_best_where_nothing_speaks_against_it() -> None:
+    """The plane's estimate for them is a third above what is sent, and the path counts as unknown."""
+    link, state = Link(180_000, "start", probed=False), State()
+    for tick in range(int(15 / TICK)):
+        decision = decide(tick * TICK, link, ENDOSCOPE, state)
+        state = decision.state
+        sent = sum(choice.rate for choice in decision.choices.values())
+        link = replace(link, estimate=max(link.estimate or 0, int(sent * 1.3)))
+    assert decision.choices[2].sending == Forward(Option(2))
+
+
+def test_where_only_trials_tell_a_failed_one_is_not_repeated_soon() -> None:
+    link, state = Link(300_000, "steady", probed=False), State()
+    tried, before = [], 0.0
+    for tick in range(int(120 / TICK)):
+        decision = decide(tick * TICK, link, ENDOSCOPE, state)
+        state, rate = decision.state, decision.choices[2].rate
+        assert rate <= 300_000 * 2.4, "far more than was ever carried"
+        if before and rate > before * 1.5:
+            tried.append(tick * TICK)
+        before = rate
+        # A trial is answered by a report that takes the estimate to half a second later.
+        on_trial = rate > 300_000 and tick * TICK - tried[-1] >= 1.0
+        link = replace(link, estimate=200_000 if on_trial else 300_000)
+    assert 3 <= len(tried) <= 5, tried
+    assert all(later - sooner >= 15 for sooner, later in pairwise(tried)), tried
+
+
+def test_where_only_trials_tell_a_far_rung_is_found_again_once_the_link_is_better() -> None:
+    link, state = Link(180_000, "steady", probed=False), State()
+    demands = [voice(), picture(ladder=((150_000.0,), (500_000.0,), (2_500_000.0,)))]
+    for tick in range(int(200 / TICK)):
+        decision = decide(tick * TICK, link, demands, state)
+        state, sent = decision.state, sum(choice.rate for choice in decision.choices.values())
+        capacity = 600_000 if tick * TICK < 40 else 8_000_000
+        fits = sent <= capacity
+        link = replace(link, estimate=int(max(link.estimate or 0, sent * 1.3) if fits else capacity * 0.85))
+    assert decision.choices[2].sending == Forward(Option(2))
+
+
 def test_a_picture_without_a_choice_begins_at_once_and_stops_when_the_link_cannot() -> None:
     demands = [voice(), picture(ladder=((2_000_000.0,),))]
     begins = replace(steady(180_000), phase="start")
@@ -241,8 +282,11 @@ def test_a_trial_ends_when_the_link_complains() -> None:
     blind = replace(steady(180_000), probed=False)
     demands = [voice(), picture(ladder=((900_000.0,),))]
     decision = next(d for d in series([blind] * 40, demands) if isinstance(d.choices[2].sending, Forward))
-    full = replace(blind, queue_delay_seconds=0.3)
-    assert not isinstance(decide(3.0, full, demands, decision.state).choices[2].sending, Forward)
+    for complaint in (replace(blind, queue_delay_seconds=0.3), replace(blind, estimate=100_000)):
+        ended = decide(3.0, complaint, demands, decision.state)
+        assert not isinstance(ended.choices[2].sending, Forward)
+        again = decide(3.1, blind, demands, ended.state)
+        assert not isinstance(again.choices[2].sending, Forward), "calm without it says nothing of it"
 
 
 def test_a_viewer_of_whom_nothing_is_ever_known_gets_a_picture_all_the_same() -> None:

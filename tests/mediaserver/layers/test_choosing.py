@@ -65,6 +65,13 @@ def test_every_viewer_gets_what_their_link_carries() -> None:
     assert chosen.wants[10] > 1_800_000
 
 
+def test_what_has_only_begun_to_flow_is_not_taken_for_cheap() -> None:
+    begun = Publication(1, "video", tuple(Layer(True, (7_000, 7_000)) for _ in LADDER))
+    viewer, picture = Transport(10, None), Subscription(20, 10, 1, 1.0)
+    chosen = choose(None, Situation(0.0, (viewer,), (begun,), (picture,)))
+    assert chosen.wishes == (Wish(20, 0),)
+
+
 def test_a_link_that_carries_no_motion_gets_stills() -> None:
     chosen = after(6, (Transport(10, 110_000),), Subscription(1, 10, 1, 1.0), Subscription(2, 10, 3, 1.0))
     assert chosen.wishes == (Wish(1, 0, still_seconds=1.0),)

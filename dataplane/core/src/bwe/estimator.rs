@@ -463,7 +463,7 @@ impl Estimator {
             phase: self.phase(),
             queue_delay: self.queue_delay(),
             inherent_loss: self.losses.inherent().max(self.reported.inherent()),
-            congestion_loss: (self.losses.recent() - self.losses.inherent()).max(0.0),
+            congestion_loss: (self.losses.recent() - self.losses.inherent()).max(self.reported.excess()),
             round_trip: self.round_trip(),
             volatility: self.volatility.value(),
         }

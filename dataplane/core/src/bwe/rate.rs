@@ -68,10 +68,16 @@ impl Estimator {
         self.silence.numbered(number);
     }
 
+    /// Share of packets lost whatever we send, as transport-wide reports tell: receiver reports may take a full queue for it.
+    #[inline]
+    pub fn inherent_loss(&self) -> f64 {
+        self.losses.inherent()
+    }
+
     /// Whether the path loses some of whatever is sent.
     #[inline]
     pub fn is_lossy(&self) -> bool {
-        self.losses.inherent() >= LOSSY
+        self.inherent_loss() >= LOSSY
     }
 
     /// Draws all conclusions from a report's packets.

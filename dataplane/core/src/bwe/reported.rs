@@ -1,9 +1,10 @@
 //! An estimate for viewers without transport-wide feedback: their own (REMB), or what reception reports tell of loss and
 //! round trip.
 //!
-//! A queue shows in the round trip. Loss while the round trip is what it always was is inherent and costs nothing. A queue of
-//! ours grows or drops packets while too much is sent, and shrinks when it is not; a round trip that does neither while
-//! less and less is sent is that of a longer path.
+//! A queue shows in the round trip. Loss while the round trip is what it always was is inherent and costs nothing, but for
+//! a sudden one: a report tells of the round trip before the last, so that a full queue shows as loss first. A queue of ours
+//! grows or drops packets while too much is sent, and shrinks when it is not; a round trip that does neither while less and
+//! less is sent is that of a longer path.
 
 use std::time::Duration;
 
@@ -14,8 +15,14 @@ use crate::units::Time;
 const REMB_LASTS: Duration = Duration::from_secs(10);
 /// A round trip this much above the least is a queue.
 const QUEUE: Duration = Duration::from_millis(60);
+/// One that is longer does not go soon enough by itself.
+const LONG_QUEUE: Duration = Duration::from_millis(500);
 /// Loss below this is never answered.
 const HARMLESS: f64 = 0.02;
+/// Loss so far beyond what is usual is that of a full queue.
+const OVERFLOW: f64 = 0.1;
+/// Part of an estimate that one report leaves at least.
+const LEAST_LEFT: f64 = 0.6;
 /// How far one report lowers the estimate when packets queue.
 const DECREASE: f64 = 0.85;
 /// How far one report raises it where it is used: of a path that never queued nor lost much, and of another.
@@ -68,6 +75,10 @@ pub struct Reported {
     queue: Duration,
     /// Whether the path ever was too thin.
     troubled: bool,
+    /// What was sent before the last report: what a report tells may be of then.
+    sent_before: f64,
+    /// Share lost beyond what is usual, where it is more than chance.
+    excess: f64,
 }
 
 impl Reported {
@@ -79,6 +90,7 @@ impl Reported {
     /// A reception report; `estimate`: what was assumed so far.
     pub fn reception(&mut self, reception: Reception, estimate: f64) {
         let Reception { lost, round_trip, sent } = reception;
+        let most = sent.max(std::mem::replace(&mut self.sent_before, sent));
         if let Some(round_trip) = round_trip {
             self.note_round_trip(round_trip);
         }
@@ -89,14 +101,21 @@ impl Reported {
             self.inherent += (lost - self.inherent) / 4.0;
         }
         let excessive = excess > HARMLESS.max(self.inherent) && lost > HARMLESS;
+        self.excess = if excessive { excess } else { 0.0 };
         if self.path_is_longer((estimate, self.troubled), queued, excessive, sent) {
             return;
         }
         self.troubled |= queued || excessive;
         let increase = if self.troubled { INCREASE } else { FIRST_INCREASE };
-        let next = if queued {
-            // What got through is what the path carries.
-            estimate.min(sent) * DECREASE * (1.0 - excess.max(0.0) / 2.0)
+        // What got through is what the path carries.
+        let carried = estimate.min(most * (1.0 - lost)).max(estimate * LEAST_LEFT);
+        let ebbs = round_trip.is_some() && !excessive && self.ebbs();
+        let next = if queued && ebbs {
+            estimate
+        } else if queued {
+            carried * DECREASE
+        } else if excess > OVERFLOW {
+            carried
         } else if excessive {
             estimate * (1.0 - excess / 4.0)
         } else if sent >= estimate * 0.75 {
@@ -105,6 +124,11 @@ impl Reported {
             estimate
         };
         self.estimate = Some(next.max(FLOOR));
+    }
+
+    /// Whether the queue is about to go.
+    fn ebbs(&self) -> bool {
+        self.queue < LONG_QUEUE && self.newest[NEWEST - 1] + ALIKE < self.newest[NEWEST - 2]
     }
 
     /// Whether what was taken for a queue is a longer path; all is as it was before it then. `before`: the estimate, and
@@ -152,6 +176,11 @@ impl Reported {
         self.queue
     }
 
+    /// Share lost beyond that as the last report tells, where it is more than chance.
+    pub fn excess(&self) -> f64 {
+        self.excess
+    }
+
     /// Share lost whatever we send.
     pub fn inherent(&self) -> f64 {
         self.inherent
@@ -193,6 +222,32 @@ mod tests {
             estimate = report(&mut reported, 0.1, 300, 8e5);
         }
         assert!(estimate < 7e5, "{estimate}");
+    }
+
+    #[test]
+    fn a_full_queue_shows_as_loss_first_and_what_got_through_is_what_the_path_carries() {
+        let mut reported = Reported::default();
+        let before = (0..10).map(|_| report(&mut reported, 0.0, 100, 1e6)).last().unwrap();
+        let estimate = report(&mut reported, 0.3, 100, before);
+        assert!((estimate / before - 0.7).abs() < 0.01, "{estimate} of {before}");
+        assert!((reported.excess() - 0.3).abs() < 0.01);
+        let worse = report(&mut reported, 0.9, 100, before);
+        assert!((worse / estimate - LEAST_LEFT).abs() < 0.01, "one report does not take all: {worse}");
+        let usual = reported.inherent();
+        report(&mut reported, usual, 100, before);
+        assert_eq!(reported.excess(), 0.0);
+    }
+
+    #[test]
+    fn while_a_queue_goes_nothing_more_is_taken() {
+        let mut reported = Reported::default();
+        (0..10).for_each(|_| _ = report(&mut reported, 0.0, 100, 1e6));
+        report(&mut reported, 0.0, 400, 1e6);
+        let estimate = report(&mut reported, 0.0, 400, 1e6);
+        assert_eq!(report(&mut reported, 0.0, 300, 1e5), estimate, "it ebbs");
+        assert!(report(&mut reported, 0.0, 299, 1e5) < estimate, "it stands");
+        let stands = report(&mut reported, 0.3, 200, 1e5);
+        assert!(report(&mut reported, 0.6, 150, 1e5) < stands, "it ebbs since it overflows");
     }
 
     #[test]

@@ -13,8 +13,15 @@ use crate::sent_log::Again;
 use crate::stats::Drop;
 use crate::stills::Stills;
 use crate::subscription::Subscription;
-use crate::transport::{Cause, Transport};
+use crate::transport::{self, Cause, Transport};
 use crate::units::{MediaTime, SeqNo, Time};
+
+/// From so much loss on answers are lost often enough that a second one leaves twice, and requests are so many that the
+/// needless ones count.
+const VERY_LOSSY: f64 = 0.04;
+/// A receiver asks again when the answer should be there, that is, as it arrives: such a request is here this much later
+/// than a round trip after the answer left.
+const CROSSED: Duration = Duration::from_millis(5);
 
 /// Remembers what leaves, as long as a report may show that it was lost on a path that loses whatever is sent.
 #[inline]
@@ -60,12 +67,11 @@ fn repair(
     else {
         return Err(Drop::RtxGone);
     };
-    // What was sent again before may still wait in the path's queue.
-    let round_trip = transport.outgoing.as_deref().map_or(Duration::ZERO, |outgoing| {
-        outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay()
-    });
-    let found = subscription.sent.answer(now, (wire, again), round_trip);
-    let (seq, layer, original) = found.ok_or(Drop::RtxGone)?;
+    let bandwidth = transport.outgoing.as_deref().map(|outgoing| &outgoing.bandwidth);
+    let very_lossy = stills.is_none() && bandwidth.is_some_and(|it| it.inherent_loss() >= VERY_LOSSY);
+    let on_its_way = transport.outgoing.as_deref().map_or(Duration::ZERO, |it| on_its_way(it, very_lossy));
+    let answer = subscription.sent.answer(now, (wire, again), on_its_way).ok_or(Drop::RtxGone)?;
+    let (seq, layer, original) = (answer.out, answer.layer, answer.original);
     // Of a layer that is not shown any more nothing is missed.
     if subscription.switch.forwarded() != Some(layer) {
         return Err(Drop::RtxGone);
@@ -87,8 +93,9 @@ fn repair(
     let out = Outgoing { payload_type, ssrc, seq, time, original, cause: Cause::Repair, repeated };
     write(now, out, packet, subscription, transport, outbox)?;
     subscription.retransmitted += 1;
-    // Of sound little is lost by sending it twice, and there is no time for another request.
-    if publication.media.kind == Kind::Audio
+    // Of sound little is lost by sending it twice, and there is no time for another request; nor is there for a picture whose
+    // first answer was lost.
+    if (publication.media.kind == Kind::Audio || (very_lossy && answer.times > 1))
         && !copied
         && let Some(outgoing) = transport.outgoing.as_deref_mut().filter(|it| it.bandwidth.is_lossy())
     {
@@ -96,4 +103,25 @@ fn repair(
         outgoing.pacer.copy_later(copy);
     }
     Ok(())
+}
+
+/// How long after an answer a request may have left before that came. Somewhat less than a round trip: the viewer has
+/// measured it, too, and neither measure is exact.
+fn on_its_way(outgoing: &transport::Outgoing, very_lossy: bool) -> Duration {
+    // The answer may still wait in the path's queue.
+    let round_trip = outgoing.round_trip.unwrap_or_default() + outgoing.bandwidth.queue_delay();
+    if very_lossy { round_trip + CROSSED } else { round_trip * 3 / 4 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_crosses_its_answer_is_none_where_requests_are_many() {
+        let outgoing =
+            transport::Outgoing { round_trip: Some(Duration::from_millis(100)), ..Default::default() };
+        let spacing = [false, true].map(|very_lossy| on_its_way(&outgoing, very_lossy).as_millis());
+        assert_eq!(spacing, [75, 105]);
+    }
 }

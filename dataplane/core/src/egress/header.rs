@@ -131,17 +131,8 @@ mod tests {
             [(1, 2, 3), (1, 0, 3), (0, 2, 0), (0, 0, 0), (4, 3, 15), (15, 16, 200)]
         {
             for text in [&b"0"[..], b"0123456789abcdef"] {
-                let media = OutboundMedia {
-                    ssrc: Ssrc(1),
-                    rtx_ssrc: None,
-                    payload_type: 96,
-                    rtx_payload_type: None,
-                    red_payload_type: None,
-                    parity: None,
-                    mid: Label::new(text),
-                    extensions: ExtensionIds { mid, abs_send_time, transport_cc, ..ExtensionIds::default() },
-                    cname: String::new(),
-                };
+                let extensions = ExtensionIds { mid, abs_send_time, transport_cc, ..ExtensionIds::default() };
+                let media = OutboundMedia { mid: Label::new(text), ..OutboundMedia::plain(extensions) };
                 let mut ready = vec![0x80; FIXED_HEADER_LENGTH];
                 let mut written = ready.clone();
                 OwnExtensions::new(&media).write(now, number, &mut ready);

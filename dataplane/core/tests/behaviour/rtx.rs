@@ -7,7 +7,7 @@ use crate::support::{World, clean, lossy, millis};
 use loupe_core::io::Handle;
 use loupe_core::rtcp::write_nack;
 use loupe_core::stats::{Counter, Drop};
-use loupe_core::units::{SeqNo, Ssrc};
+use loupe_core::units::{SeqNo, Ssrc, Time};
 use loupe_netem::{Loss, profiles};
 
 /// A publisher with a clean link; viewer 1 behind `down`, viewer 2 with a clean link.
@@ -42,6 +42,34 @@ fn loss_behind_the_server_is_repaired() {
         assert_eq!(world.peer(1).wire.refused, 0);
         assert_eq!(world.peer(0).publisher.nacked.len(), 0, "the publisher has no part in it");
     }
+}
+
+/// Answers that came twice, 25 ms apart, to a viewer behind so much loss, of how many that came.
+fn twice(loss: Loss) -> (usize, usize) {
+    let mut world = World::new(4);
+    let publisher = world.join();
+    let viewer = world.join_by(clean(40), lossy(40, loss));
+    world.run(millis(500));
+    let publication = world.publish(publisher, camera(1_000));
+    let mut line = picture(2_000);
+    line.retry = millis(80);
+    world.subscribe(publication, viewer, line);
+    world.run(millis(50_000));
+    let mut answers: HashMap<u64, Vec<Time>> = HashMap::new();
+    for packet in world.line(1, 0).received.iter().filter(|packet| packet.repaired) {
+        answers.entry(packet.seq).or_default().push(packet.at);
+    }
+    let is_copy = |pair: &&[Time]| (millis(24)..=millis(26)).contains(&pair[1].since(pair[0]));
+    let copies = answers.values().filter(|times| times.windows(2).any(|pair| is_copy(&pair)));
+    (copies.count(), answers.len())
+}
+
+#[test]
+fn where_much_is_lost_a_second_answer_leaves_twice() {
+    let (copies, answers) = twice(profiles::iid(10.0));
+    // One answer in ten is lost, and one copy in ten of those that take its place.
+    assert!((answers / 20..answers / 5).contains(&copies), "{copies} of {answers}");
+    assert_eq!(twice(profiles::iid(2.0)).0, 0, "where little is lost the second answer comes");
 }
 
 #[test]
