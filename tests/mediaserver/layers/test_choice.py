@@ -227,10 +227,10 @@ def test_where_the_plane_cannot_probe_more_is_tried_step_by_step() -> None:
 
 def test_who_only_reports_reception_is_sent_the_best_where_nothing_speaks_against_it() -> None:
     """The plane's estimate for them is a third above what is sent, and the path counts as unknown."""
-    link, state = Link(180_000, "start", probed=False), State()
-    for tick in range(int(15 / TICK)):
-        decision = decide(tick * TICK, link, ENDOSCOPE, state)
-        state = decision.state
+    link = Link(180_000, "start", probed=False)
+    decision = decide(0.0, link, ENDOSCOPE, State())
+    for tick in range(1, int(15 / TICK)):
+        decision = decide(tick * TICK, link, ENDOSCOPE, decision.state)
         sent = sum(choice.rate for choice in decision.choices.values())
         link = replace(link, estimate=max(link.estimate or 0, int(sent * 1.3)))
     assert decision.choices[2].sending == Forward(Option(2))
@@ -254,11 +254,12 @@ def test_where_only_trials_tell_a_failed_one_is_not_repeated_soon() -> None:
 
 
 def test_where_only_trials_tell_a_far_rung_is_found_again_once_the_link_is_better() -> None:
-    link, state = Link(180_000, "steady", probed=False), State()
+    link = Link(180_000, "steady", probed=False)
     demands = [voice(), picture(ladder=((150_000.0,), (500_000.0,), (2_500_000.0,)))]
-    for tick in range(int(200 / TICK)):
-        decision = decide(tick * TICK, link, demands, state)
-        state, sent = decision.state, sum(choice.rate for choice in decision.choices.values())
+    decision = decide(0.0, link, demands, State())
+    for tick in range(1, int(200 / TICK)):
+        decision = decide(tick * TICK, link, demands, decision.state)
+        sent = sum(choice.rate for choice in decision.choices.values())
         capacity = 600_000 if tick * TICK < 40 else 8_000_000
         fits = sent <= capacity
         link = replace(link, estimate=int(max(link.estimate or 0, sent * 1.3) if fits else capacity * 0.85))
