@@ -18,10 +18,10 @@ LEG: Final = (
     "queue_delay_seconds",
 )
 LEG_GROWN: Final = ("bytes_out",)
-NO_LEG: Final[Row] = (None, None, None, None, None, None, 0)
+NO_LEG: Final[Row] = (*(None for _ in LEG), *(0 for _ in LEG_GROWN))
 VIEW: Final = ("state", "layer", "fraction_lost_ratio")
 VIEW_GROWN: Final = ("octets", "nacks_received", "plis_received")
-NO_VIEW: Final[Row] = (None, None, None, 0, 0, 0)
+NO_VIEW: Final[Row] = (*(None for _ in VIEW), *(0 for _ in VIEW_GROWN))
 
 
 class Figures(Protocol):

@@ -14,6 +14,7 @@ from mediaserver._dataplane import (
     OutboundMedia,
     SrtpProfileName,
 )
+from mediaserver.quality_history import figures as figure_names
 from tests.mediaserver.seconds import Plain
 from tests.running import until
 from tests.seam.ice_client import IceClient, expect_ready, wait_events
@@ -130,6 +131,29 @@ async def test_rows_hold_the_figures_of_all_and_what_grew_since(plane: DataPlane
     plain_last, plain_first = Plain(dict(last.items())), Plain(dict(first.items()))
     assert plain_last.rows(names, grown, plain_first) == last.rows(names, grown, first)
     publisher.close()
+
+
+async def test_the_plane_has_all_figures_that_the_history_reads(plane: DataPlane) -> None:
+    name, _, length = PROFILES[0]
+    key = bytes(range(length))
+    ends = [connect(plane, handle, name, (key, key)) for handle in (PUBLISHER, VIEWER)]
+    sound = InboundMedia(
+        kind="audio", codec="opus", clock_rate=48_000, payload_type=111, encodings=[Encoding(ssrc=0xAAAA)]
+    )
+    plane.publish(PUBLISHER, PUBLICATION, sound)
+    plane.subscribe(
+        PUBLICATION, SUBSCRIPTION, VIEWER, OutboundMedia(ssrc=1, payload_type=96, cname="theatre")
+    )
+    await until(lambda: SUBSCRIPTION in plane.stats().subscriptions, what="the subscription")
+    stats = plane.stats()
+    for figures, names, grown in (
+        (stats.transports[VIEWER], figure_names.LEG, figure_names.LEG_GROWN),
+        (stats.subscriptions[SUBSCRIPTION], figure_names.VIEW, figure_names.VIEW_GROWN),
+    ):
+        assert {*names, *grown} <= set(figures)
+        assert all(isinstance(figures[name], int) for name in grown)
+    for end in ends:
+        end.close()
 
 
 def test_a_wanted_key_frame_is_asked_of_the_publisher(plane: DataPlane) -> None:

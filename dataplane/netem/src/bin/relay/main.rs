@@ -12,6 +12,8 @@
 mod options;
 #[cfg(unix)]
 mod real_time;
+#[cfg(unix)]
+mod stamped;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use loupe_netem::{Direction, Link, percentile};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::options::Options;
+use crate::stamped::{ask_for_stamps, receive};
 
 /// Kernel buffer of each socket, so that a late wake-up loses nothing that the link would have carried.
 const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
@@ -113,24 +114,25 @@ impl Relay {
         }
     }
 
-    /// Pushes what the sockets hold, stamped with the time at which it was read.
+    /// Pushes what the sockets hold, each datagram as of when the kernel had it.
     fn take_in(&mut self, buffer: &mut [u8]) {
         for _ in 0..BATCH {
             // ICMP errors of earlier sends surface here; they concern no datagram in hand.
-            let Ok((length, source)) = self.listen.recv_from(buffer) else { break };
-            let (Some(sender), Some(datagram)) = (self.place(source), buffer.get(..length)) else {
+            let Ok(received) = receive(&self.listen, buffer) else { break };
+            let place = received.source.and_then(|source| self.place(source));
+            let (Some(sender), Some(datagram)) = (place, buffer.get(..received.length)) else {
                 self.refused += 1;
                 continue;
             };
-            let now = self.now();
-            self.up.push(now, length, Parcel { sender, datagram: datagram.to_vec() });
+            let came = self.now().saturating_sub(micros(received.waited));
+            self.up.push(came, received.length, Parcel { sender, datagram: datagram.to_vec() });
         }
         for (place, sender) in self.senders.iter().enumerate() {
             for _ in 0..BATCH {
-                let Ok(length) = sender.socket.recv(buffer) else { break };
-                let Some(datagram) = buffer.get(..length) else { break };
-                let now = micros(self.start.elapsed());
-                self.down.push(now, length, Parcel { sender: place, datagram: datagram.to_vec() });
+                let Ok(received) = receive(&sender.socket, buffer) else { break };
+                let Some(datagram) = buffer.get(..received.length) else { break };
+                let came = micros(self.start.elapsed().saturating_sub(received.waited));
+                self.down.push(came, received.length, Parcel { sender: place, datagram: datagram.to_vec() });
             }
         }
     }
@@ -199,6 +201,7 @@ impl Relay {
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
+    ask_for_stamps(&socket);
     #[cfg(target_os = "linux")]
     if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER_BYTES).is_ok() {
         return Ok(socket);
