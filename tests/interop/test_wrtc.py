@@ -157,8 +157,10 @@ async def test_libwebrtc_publishes_layers(http: Client, webrtc: Any) -> None:
 
         await until(all_flow, 25, "three layers flow")
         await until(lambda: screen.widths[-1:] == [LARGE[0]], 25, "the highest is seen")
+        # The picture at which the layers change may be seen in both.
+        _, *seen = await frames(screen, 31)
         # A busy machine's encoder leaves out frames, and whole layers for a while.
-        assert_in_order(await frames(screen, 30), loss=0.5)
+        assert_in_order(seen, loss=0.5)
 
 
 async def frames(screen: Screen, count: int) -> list[Seen]:
