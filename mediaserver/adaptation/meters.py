@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 from mediaserver._dataplane import Figures as PlaneFigures
 from mediaserver._dataplane import FiguresByHandle, Stats
 from mediaserver.layers import Encoding
-from mediaserver.layers.rates import SETTLED_SECONDS, SPEECH, Matrix, nominal
+from mediaserver.layers.rates import SPEECH, Matrix, is_settled, nominal
 from mediaserver.layers.rungs import USUAL_HEIGHT
 from mediaserver.room import Publication
 
@@ -131,7 +131,7 @@ class Meters:
                 Encoding(
                     rates=source.rates[index] if index < len(source.rates) else (),
                     flows=since is not None,
-                    settled=since is not None and now - since >= SETTLED_SECONDS,
+                    settled=is_settled(since, now),
                     dormant=since is None and active is not None and not active[index],
                     height=USUAL_HEIGHT >> (count - 1 - index),
                     potential=self.potential(publication, index),
@@ -167,7 +167,7 @@ class Meters:
         if source is None or index >= len(source.rates) or index not in source.flowing:
             return
         rate = source.rates[index][-1][-1]
-        if rate > 0 and now - source.flowing[index] >= SETTLED_SECONDS:
+        if rate > 0 and is_settled(source.flowing[index], now):
             source.unrestrained[index] = rate
 
     def uplink(self, handle: int) -> Uplink:

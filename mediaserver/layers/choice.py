@@ -52,7 +52,7 @@ TRIAL_SECONDS = 3.0
 TRIAL_SPACING_SECONDS = 2.0
 """Between two trials at least; one of what failed waits for longer."""
 FALLEN = 0.75
-"""An estimate of which no more is left than it was on trial speaks against what was tried."""
+"""An estimate of which less than this is left speaks against what was tried."""
 ASK_AGAIN_SECONDS = 1.0
 NEVER = -math.inf
 _SOONEST_SECONDS = 0.02

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from mediaserver.events import Kind
 from mediaserver.layers.choice import State, decide
-from mediaserver.layers.rates import SETTLED_SECONDS
+from mediaserver.layers.rates import is_settled
 from mediaserver.layers.terms import Demand, Encoding, Forward, Link, Phase, Sending, Still
 
 
@@ -127,8 +127,8 @@ def _encodings(
     found = []
     for index, layer in enumerate(publication.layers):
         since = flowing.get((publication.id, index))
-        settled = since is not None and now - since >= SETTLED_SECONDS
-        found.append(Encoding((layer.bps,) if layer.bps else (), layer.active, settled))
+        rates = (layer.bps,) if layer.bps else ()
+        found.append(Encoding(rates, layer.active, is_settled(since, now)))
     return tuple(found)
 
 

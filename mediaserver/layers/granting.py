@@ -95,13 +95,10 @@ def divide(claims: Sequence[Claim], budget: Budget) -> Division:
         sound, held = claim.audio, division.granted[index]
         more = claim.rungs[rung_index].rate - (claim.rungs[held].rate if held >= 0 else 0.0)
         first_sound = sound and not division.order
-        verdict = _verdict(claim, rung_index, division.spent + more, claimed + more, ready)
-        if (
-            first_sound
-            or verdict == "yes"
-            or _tries(division, budget, claim, index, rung_index, division.spent + more)
-        ):
-            division.spent += more
+        total = division.spent + more
+        verdict = _verdict(claim, rung_index, total, claimed + more, ready)
+        if first_sound or verdict == "yes" or _tries(division, budget, claim, index, rung_index, total):
+            division.spent = total
             claimed += more
             division.granted[index] = rung_index
             division.order.append(index)

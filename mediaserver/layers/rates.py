@@ -37,6 +37,11 @@ _TEMPORAL_SHARES: dict[int, tuple[float, ...]] = {
 Matrix = tuple[tuple[float, ...], ...]
 
 
+def is_settled(flows_since: float | None, now: float) -> bool:
+    """Whether a layer has flowed long enough for its meter to be trusted; ``None``: it does not flow."""
+    return flows_since is not None and now - flows_since >= SETTLED_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Smoothed rates of one subscription's encodings: by encoding, spatial and temporal layer, cumulative."""

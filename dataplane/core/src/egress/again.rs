@@ -67,9 +67,10 @@ fn repair(
     else {
         return Err(Drop::RtxGone);
     };
-    let bandwidth = transport.outgoing.as_deref().map(|outgoing| &outgoing.bandwidth);
-    let very_lossy = stills.is_none() && bandwidth.is_some_and(|it| it.inherent_loss() >= VERY_LOSSY);
-    let on_its_way = transport.outgoing.as_deref().map_or(Duration::ZERO, |it| on_its_way(it, very_lossy));
+    let outgoing = transport.outgoing.as_deref();
+    let lossy = outgoing.is_some_and(|it| it.bandwidth.inherent_loss() >= VERY_LOSSY);
+    let very_lossy = lossy && stills.is_none();
+    let on_its_way = outgoing.map_or(Duration::ZERO, |it| on_its_way(it, very_lossy));
     let answer = subscription.sent.answer(now, (wire, again), on_its_way).ok_or(Drop::RtxGone)?;
     let (seq, layer, original) = (answer.out, answer.layer, answer.original);
     // Of a layer that is not shown any more nothing is missed.
