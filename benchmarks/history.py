@@ -27,7 +27,7 @@ SCRAPES = 40
 SCRAPE_EVERY_SECONDS = 15.0
 OPTIONS = ("--rate-kbps", "40", "--fps", "5", "--join-rate", "40")
 """Little media: what is measured is the watching, and the machine has two cores for both sides."""
-SILENT = ("--drain",)
+SILENT = ("--viewing", "silent")
 """Viewers throw all media away and report nothing: the server finds them silent and sends next to nothing."""
 UNWATCHED = (sys.executable, "-m", "benchmarks.unwatched")
 

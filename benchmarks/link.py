@@ -28,6 +28,8 @@ class Place:
     server_address: str
     client_address: str
     note: str
+    client_processor: int | None = None
+    """The clients' own processor, where they have one."""
 
 
 def _ip(*arguments: str) -> None:
@@ -94,4 +96,5 @@ def prepare() -> Place:
         SERVER_ADDRESS,
         CLIENT_ADDRESS,
         f"two namespaces, server on processor {SERVER_CPU}, clients on processor {CLIENT_CPU}",
+        CLIENT_CPU,
     )

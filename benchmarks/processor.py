@@ -70,6 +70,17 @@ def _part(root: int, pid: int, task: Path) -> str:
     return "workers" if (_read(task / "comm") or "").startswith(WORKER_THREAD) else "threads"
 
 
+def idle_seconds(number: int | None) -> float:
+    """Seconds in which a processor did nothing, not even interrupts; of all on average without a number.
+
+    Its idle time is measured. What it did instead is only sampled, and rhythmic work meets the samples.
+    """
+    name = "cpu" if number is None else f"cpu{number}"
+    lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+    idle = next(int(line[4]) + int(line[5]) for line in lines if line[0] == name)
+    return idle / _TICK / (1 if number is not None else os.cpu_count() or 1)
+
+
 def resident_bytes(root: int) -> int:
     """Resident memory of the tree; pages shared between its processes count once for each."""
     statm = (_read(Path(f"/proc/{pid}/statm")) for pid in tree(root))

@@ -27,7 +27,9 @@ loupe-loadtest: publishers and viewers as real WebRTC endpoints against a media 
   --key-interval S     seconds between key frames nobody asked for [10]
   --profile P          SRTP profile to offer: any, gcm, gcm256, cm [any]
   --loss PERCENT       RTP packets each viewer throws away, to provoke repair [0]
-  --drain              from the first wait on, viewers throw all RTP away unread: much load from one processor
+  --viewing V          what a viewer does once it has seen a key frame: full, light (it reports what comes and looks
+                       into nothing: much load from one processor; needs --profile), silent (it throws all RTP
+                       away and reports nothing) [full]
   --bind IP            local address for media [that which reaches the server]
   --json               one JSON object per line: joined, start, end, report
 
@@ -41,6 +43,17 @@ pub enum Peer {
     Whip,
     /// Janus' video room.
     Janus,
+}
+
+/// What a viewer does once it has seen a key frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewing {
+    /// All that a viewer does: it decrypts, has lost packets repaired, reports.
+    Full,
+    /// It reports what comes and looks into nothing.
+    Light,
+    /// It throws all RTP away and reports nothing.
+    Silent,
 }
 
 /// A load to make.
@@ -76,8 +89,8 @@ pub struct Args {
     pub profile: Profile,
     /// Of how many RTP packets a viewer throws one away; 0 for none.
     pub discard_every: u64,
-    /// Whether viewers throw all RTP away, without decrypting it, once all have joined.
-    pub drain: bool,
+    /// What viewers do.
+    pub viewing: Viewing,
     /// Local address for media.
     pub bind: Option<IpAddr>,
     /// Whether to print JSON.
@@ -102,7 +115,7 @@ impl Default for Args {
             key_interval: Duration::from_secs(10),
             profile: Profile::Any,
             discard_every: 0,
-            drain: false,
+            viewing: Viewing::Full,
             bind: None,
             json: false,
         }
@@ -122,7 +135,6 @@ impl Args {
             match name.as_str() {
                 "help" => return Ok(None),
                 "json" => args.json = true,
-                "drain" => args.drain = true,
                 _ => {
                     let value = parser.value().map_err(|error| error.to_string())?;
                     let value = value.into_string().map_err(|_| format!("--{name}: not text"))?;
@@ -153,6 +165,9 @@ impl Args {
                 self.profile = Profile::parse(&value).ok_or(format!("--profile: {value} is unknown"))?;
             }
             "loss" => self.discard_every = discard_every(number(name, &value)?)?,
+            "viewing" if value == "full" => self.viewing = Viewing::Full,
+            "viewing" if value == "light" => self.viewing = Viewing::Light,
+            "viewing" if value == "silent" => self.viewing = Viewing::Silent,
             "bind" => self.bind = Some(number(name, &value)?),
             _ => return Err(format!("--{name} {value}: not understood; --help lists what is")),
         }
@@ -168,6 +183,9 @@ impl Args {
         }
         if !(1..=240).contains(&self.fps) || !(8..=100_000).contains(&self.rate_kbps) {
             return Err("--fps: from 1 to 240, --rate-kbps: from 8 to 100000".to_owned());
+        }
+        if self.viewing == Viewing::Light && self.profile == Profile::Any {
+            return Err("--viewing light: with --profile gcm, gcm256 or cm".to_owned());
         }
         Ok(())
     }
@@ -225,6 +243,8 @@ mod tests {
             "--server h --peer x",
             "--server h --fps 0",
             "--server h x",
+            "--server h --viewing light",
+            "--server h --viewing drain",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -2,15 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use loupe_core::units::Time;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::Extension;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
 use crate::burst::Burst;
-use crate::profile::Profile;
+use crate::light::Light;
+use crate::profile::{Keying, Profile};
 use crate::wire::{self, Batch};
 
 /// How often counters such as sent NACKs are asked for.
@@ -50,6 +54,8 @@ pub struct Endpoint {
     pub offered: Option<(Mid, Mid)>,
     local: SocketAddr,
     burst: Burst,
+    keying: Arc<OnceLock<Keying>>,
+    light: Option<Light>,
 }
 
 impl Endpoint {
@@ -57,8 +63,9 @@ impl Endpoint {
     pub fn open(address: IpAddr, profile: Profile) -> Result<Self, String> {
         let socket = wire::open(address).map_err(|error| format!("no UDP socket on {address}: {error}"))?;
         let local = socket.local_addr().map_err(|error| error.to_string())?;
+        let (provider, keying) = profile.provider();
         let mut rtc = RtcConfig::new()
-            .set_crypto_provider(profile.provider())
+            .set_crypto_provider(provider)
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
@@ -67,7 +74,16 @@ impl Endpoint {
             .build(Instant::now());
         let candidate = Candidate::host(local, "udp").map_err(|error| error.to_string())?;
         rtc.add_local_candidate(candidate);
-        Ok(Self { rtc, socket, traffic: Traffic::default(), offered: None, local, burst: Burst::default() })
+        Ok(Self {
+            rtc,
+            socket,
+            traffic: Traffic::default(),
+            offered: None,
+            local,
+            burst: Burst::default(),
+            keying,
+            light: None,
+        })
     }
 
     /// An offer of one video and one audio, both in `direction`; `finish` takes the answer.
@@ -93,31 +109,52 @@ impl Endpoint {
         Ok(answer.to_sdp_string())
     }
 
+    /// From now on media is reported on and not looked into; the state machine has only ICE and DTLS. `video` is a medium
+    /// that is received.
+    pub fn lighten(&mut self, video: Mid) -> Result<(), String> {
+        let keying = self.keying.get().ok_or("a light viewer's keys are unknown")?;
+        let media = self.rtc.media(video).ok_or("a light viewer has no video")?;
+        let number = media.remote_extmap().id_of(Extension::TransportSequenceNumber);
+        let number = number.ok_or("the server numbers no packets transport-wide")?;
+        self.light = Some(Light::new(keying, number).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
     /// Feeds the datagrams of one read, each followed by all that it causes. Every `discard_every`-th RTP datagram is
-    /// thrown away instead (0: none). Returns when time is next to be handled.
+    /// thrown away instead (0: none). Returns when time is next to be handled, if that has changed.
     pub fn receive(
         &mut self,
         (batch, bytes): (Batch, &[u8]),
         discard_every: u64,
         part: &mut impl Part,
-    ) -> Result<Instant, RtcError> {
-        let now = Instant::now();
-        let mut next = now;
+    ) -> Result<Option<Instant>, RtcError> {
+        let (now, arrived) = (Instant::now(), Time(batch.arrived / 1_000));
+        let mut next = None;
         for datagram in bytes.chunks(batch.segment.max(1)) {
-            if is_rtp(datagram) {
-                self.traffic.rtp_received += 1;
-                if discard_every > 0 && self.traffic.rtp_received.is_multiple_of(discard_every) {
-                    self.traffic.discarded += 1;
-                    continue;
+            let rtp = is_rtp(datagram);
+            self.traffic.rtp_received += u64::from(rtp);
+            if is_media(datagram)
+                && let Some(light) = &mut self.light
+            {
+                if rtp {
+                    light.receive_rtp(arrived, datagram);
+                } else {
+                    light.receive_rtcp(arrived, datagram);
                 }
+                continue;
+            }
+            if rtp && discard_every > 0 && self.traffic.rtp_received.is_multiple_of(discard_every) {
+                self.traffic.discarded += 1;
+                continue;
             }
             // What is no datagram of WebRTC has no effect on an endpoint.
             let Ok(received) = Receive::new(Protocol::Udp, batch.source, self.local, datagram) else {
                 continue;
             };
             self.rtc.handle_input(Input::Receive(now, received))?;
-            next = self.drain(batch.arrived, part)?;
+            next = Some(self.drain(batch.arrived, part)?);
         }
+        self.report(arrived, batch.source);
         self.flush();
         Ok(next)
     }
@@ -140,8 +177,24 @@ impl Endpoint {
         }
     }
 
+    /// Sends a light viewer's report when it is due.
+    fn report(&mut self, now: Time, to: SocketAddr) {
+        let Some(light) = &mut self.light else { return };
+        let sent = match light.report(now) {
+            Ok(Some(report)) => wire::send_run(&self.socket, to, report, report.len()).is_ok(),
+            Ok(None) => return,
+            Err(_) => false,
+        };
+        self.traffic.sent += u64::from(sent);
+        self.traffic.send_failed += u64::from(!sent);
+    }
+
     /// Adds a datagram to the burst, sending the burst first when the datagram does not fit it.
     fn queue(&mut self, transmit: &Transmit) {
+        // A light viewer's state machine saw no media: what it would say of it is wrong.
+        if self.light.is_some() && is_media(&transmit.contents) {
+            return;
+        }
         if !self.burst.takes(transmit.destination, transmit.contents.len()) {
             self.flush();
         }
@@ -159,9 +212,13 @@ impl Endpoint {
     }
 }
 
+/// Whether a datagram is RTP or RTCP and not ICE or DTLS (RFC 7983).
+fn is_media(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| (128..192).contains(first))
+}
+
 fn is_rtp(datagram: &[u8]) -> bool {
-    let [first, second, ..] = *datagram else { return false };
-    (128..192).contains(&first) && !RTCP_TYPES.contains(&(second & 0x7F))
+    is_media(datagram) && datagram.get(1).is_some_and(|second| !RTCP_TYPES.contains(&(second & 0x7F)))
 }
 
 #[cfg(test)]

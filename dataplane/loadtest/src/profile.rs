@@ -4,7 +4,7 @@
 //! here the offered list is overwritten by one of equal length that names the wanted profile three times: in the
 //! datagram that leaves, and in all that is computed over the handshake (hashes and the certificate's signature), so
 //! both ends agree on what was said. RFC 5764 section 4.1.1 has the server choose one of the offered; a repeated offer
-//! leaves it one choice.
+//! leaves it one choice. Whoever goes on without the library finds the keys of the handshake here too ([`Keying`]).
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -13,8 +13,9 @@ use dimpl::crypto::{
     Buf, CryptoProvider as DimplProvider, HashAlgorithm, HashContext, HashProvider, KeyProvider,
     SignatureAlgorithm, SigningKey,
 };
-use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
-use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
+use loupe_core::io::SrtpProfile;
+use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion, KeyingMaterial};
+use str0m::crypto::dtls::{self, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 use str0m::crypto::{CryptoError, from_feature_flags};
 
 /// An SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
@@ -51,22 +52,53 @@ impl Profile {
         }
     }
 
-    /// The cryptography of an endpoint that offers this.
-    pub fn provider(self) -> Arc<CryptoProvider> {
-        let mut provider = from_feature_flags();
-        provider.dtls_provider = match self {
-            Self::Any => return Arc::new(provider),
-            Self::Gcm => &ONLY_GCM,
-            Self::Gcm256 => &ONLY_GCM256,
-            Self::Cm => &ONLY_CM,
-        };
-        Arc::new(provider)
+    /// The cryptography of one endpoint that offers this, and where the keys will be that its handshake agrees on; never,
+    /// where the library's own choice was left to it.
+    pub fn provider(self) -> (Arc<CryptoProvider>, Arc<OnceLock<Keying>>) {
+        let (mut provider, keying) = (from_feature_flags(), Arc::default());
+        if self != Self::Any {
+            // The library wants a reference that lives as long as the process, and endpoints nearly do.
+            provider.dtls_provider =
+                Box::leak(Box::new(OnlyProvider { profile: self, keying: Arc::clone(&keying) }));
+        }
+        (Arc::new(provider), keying)
     }
 }
 
-static ONLY_GCM: OnlyProvider = OnlyProvider(Profile::Gcm);
-static ONLY_GCM256: OnlyProvider = OnlyProvider(Profile::Gcm256);
-static ONLY_CM: OnlyProvider = OnlyProvider(Profile::Cm);
+/// What a handshake agreed on for SRTP; master keys and salts are end to end.
+pub struct Keying {
+    /// How packets are protected.
+    pub profile: SrtpProfile,
+    /// Key and salt of what we send.
+    pub ours: Vec<u8>,
+    /// Those of what the peer sends.
+    pub theirs: Vec<u8>,
+}
+
+impl Keying {
+    /// From what DTLS exports (RFC 5764 section 4.2): the client's key, the server's, the client's salt, the server's.
+    fn new(material: &KeyingMaterial, profile: dtls::SrtpProfile, client: bool) -> Self {
+        let profile = match profile {
+            dtls::SrtpProfile::AEAD_AES_128_GCM => SrtpProfile::AeadAes128Gcm,
+            dtls::SrtpProfile::AEAD_AES_256_GCM => SrtpProfile::AeadAes256Gcm,
+            dtls::SrtpProfile::AES128_CM_SHA1_80 => SrtpProfile::Aes128CmSha1_80,
+            other => unreachable!("a profile the library did not have: {other}"),
+        };
+        let (keys, salts) = material.split_at(2 * profile.key_length());
+        let of = |at: usize| {
+            let (key, salt) = (profile.key_length(), profile.salt_length());
+            [&keys[at * key..][..key], &salts[at * salt..][..salt]].concat()
+        };
+        let (ours, theirs) = if client { (of(0), of(1)) } else { (of(1), of(0)) };
+        Self { profile, ours, theirs }
+    }
+}
+
+impl std::fmt::Debug for Keying {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keying").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
 
 /// The extension as the library writes it: type 14, its length, the list's length, three profiles, no MKI.
 const OFFERED: [u8; 13] = [0, 14, 0, 9, 0, 6, 0, 8, 0, 7, 0, 1, 0];
@@ -86,7 +118,10 @@ fn replace_offer(bytes: &[u8], profile: Profile) -> Option<Vec<u8>> {
 }
 
 #[derive(Debug)]
-struct OnlyProvider(Profile);
+struct OnlyProvider {
+    profile: Profile,
+    keying: Arc<OnceLock<Keying>>,
+}
 
 impl DtlsProvider for OnlyProvider {
     fn generate_certificate(&self) -> Option<DtlsCert> {
@@ -101,20 +136,23 @@ impl DtlsProvider for OnlyProvider {
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         // ICE has shown that the peer receives where it says, so the server's cookie adds nothing.
-        let mut builder =
-            dimpl::Config::builder().use_server_cookie(false).with_crypto_provider(dimpl_provider(self.0));
+        let mut builder = dimpl::Config::builder()
+            .use_server_cookie(false)
+            .with_crypto_provider(dimpl_provider(self.profile));
         if let Some(mtu) = mtu {
             builder = builder.mtu(mtu);
         }
         let config = builder.build().map_err(|error| CryptoError::Other(error.to_string()))?;
         let dtls = dimpl::Dtls::new_12(Arc::new(config), cert.clone(), now);
-        Ok(Box::new(OnlyInstance { dtls, profile: self.0, staging: vec![0; STAGING_LEN] }))
+        let keying = Arc::clone(&self.keying);
+        Ok(Box::new(OnlyInstance { dtls, profile: self.profile, keying, staging: vec![0; STAGING_LEN] }))
     }
 }
 
 struct OnlyInstance {
     dtls: dimpl::Dtls,
     profile: Profile,
+    keying: Arc<OnceLock<Keying>>,
     staging: Vec<u8>,
 }
 
@@ -142,7 +180,11 @@ impl DtlsInstance for OnlyInstance {
             }
             DtlsOutput::PeerCert(certificate) => DtlsOutput::PeerCert(copy(certificate, buf)),
             DtlsOutput::ApplicationData(data) => DtlsOutput::ApplicationData(copy(data, buf)),
-            DtlsOutput::KeyingMaterial(keys, profile) => DtlsOutput::KeyingMaterial(keys, profile),
+            DtlsOutput::KeyingMaterial(keys, profile) => {
+                let client = self.dtls.is_active();
+                self.keying.get_or_init(|| Keying::new(&keys, profile, client));
+                DtlsOutput::KeyingMaterial(keys, profile)
+            }
             DtlsOutput::Timeout(at) => DtlsOutput::Timeout(at),
             DtlsOutput::Connected => DtlsOutput::Connected,
             DtlsOutput::CloseNotify => DtlsOutput::CloseNotify,

@@ -4,11 +4,13 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use serde_json::{Value, json};
 use str0m::media::Direction;
 use str0m::{Event, Rtc};
 
-use crate::args::Args;
+use crate::args::{Args, Viewing};
 use crate::endpoint::{Endpoint, Part};
 use crate::join::{Joined, Joiner};
 use crate::media::VideoShape;
@@ -20,8 +22,12 @@ use crate::wire::{Reader, cpu_seconds};
 
 /// Few enough that a publisher's frame is never late by more than these reads take.
 const EVENTS: usize = 64;
-/// Joins finish on other threads; the loop looks for them this often.
+/// Joins finish on other threads; the loop looks for them this often. Also the shortest wait that epoll knows.
 const TICK: Duration = Duration::from_millis(1);
+/// Datagrams for light viewers gather so long: the kernel says when each came, and many read at once cost less.
+const GATHERING: Duration = Duration::from_millis(4);
+/// Among the members' numbers, that of the alarm.
+const ALARM: u64 = u64::MAX;
 /// Publishers are given this long before viewers come, and viewers after the last has been asked to join.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A publisher's first frames are to be at the server before viewers ask for them.
@@ -31,6 +37,13 @@ const LEAD: Duration = Duration::from_millis(500);
 enum Role {
     Viewer(Box<Viewer>),
     Publisher(Publisher),
+}
+
+impl Role {
+    /// Whether it is a viewer that has seen a key frame.
+    fn saw(&self) -> bool {
+        matches!(self, Self::Viewer(viewer) if viewer.first_frame.is_some())
+    }
 }
 
 impl Part for Role {
@@ -75,10 +88,14 @@ pub struct Load {
     args: Args,
     joiner: Joiner,
     epoll: Epoll,
+    /// Ends waits that are shorter than epoll's shortest: a frame's time comes to the microsecond, without spinning.
+    alarm: TimerFd,
     reader: Reader,
     members: Vec<Member>,
-    /// When each member's time is next to be handled; apart from the members, since it is searched every turn.
+    /// When each member's time is next to be handled; apart from the members, since it is searched often.
     due: Vec<Instant>,
+    /// When that of any is, at the earliest.
+    earliest: Instant,
     failures: Vec<String>,
     delays: Delays,
     phase: Phase,
@@ -89,6 +106,11 @@ impl Load {
     pub fn new(args: Args) -> Result<Self, String> {
         let joiner = Joiner::open(&args)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(|error| error.to_string())?;
+        let alarm =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::empty()).map_err(|error| error.to_string())?;
+        // Told at its edge, so that nobody has to read it.
+        let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, ALARM);
+        epoll.add(&alarm, event).map_err(|error| error.to_string())?;
         for _ in 0..args.publishers {
             joiner.start(Direction::SendOnly);
         }
@@ -97,9 +119,11 @@ impl Load {
             args,
             joiner,
             epoll,
+            alarm,
             reader: Reader::default(),
             members: Vec::new(),
             due: Vec::new(),
+            earliest: Instant::now(),
             failures: Vec::new(),
             delays: Delays::default(),
             phase,
@@ -110,7 +134,8 @@ impl Load {
     pub fn run(&mut self) -> Result<bool, String> {
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
-            let count = self.epoll.wait(&mut events, self.timeout()).map_err(|error| error.to_string())?;
+            let timeout = self.timeout().map_err(|error| error.to_string())?;
+            let count = self.epoll.wait(&mut events, timeout).map_err(|error| error.to_string())?;
             for event in &events[..count] {
                 self.read(event.data() as usize);
             }
@@ -120,15 +145,24 @@ impl Load {
             if let Phase::Done { window } = self.phase {
                 return Ok(self.finish(window));
             }
+            if self.args.viewing == Viewing::Light && !self.joining() && count < EVENTS {
+                let next = self.earliest.saturating_duration_since(Instant::now());
+                std::thread::sleep(next.min(GATHERING));
+            }
         }
     }
 
-    fn timeout(&self) -> EpollTimeout {
-        let now = Instant::now();
-        let next = self.due.iter().min().map_or(TICK, |at| at.saturating_duration_since(now));
+    fn timeout(&mut self) -> nix::Result<EpollTimeout> {
+        let next = self.earliest.saturating_duration_since(Instant::now());
+        if next.is_zero() {
+            return Ok(EpollTimeout::ZERO);
+        }
+        if next < TICK {
+            let expiration = Expiration::OneShot(TimeSpec::from_duration(next));
+            self.alarm.set(expiration, TimerSetTimeFlags::empty())?;
+        }
         let limit = if self.joining() { TICK } else { Duration::from_millis(20) };
-        // Rounded down: a frame that is due in less than a millisecond is waited for without sleeping.
-        EpollTimeout::try_from(next.min(limit)).unwrap_or(EpollTimeout::ZERO)
+        Ok(EpollTimeout::try_from(next.clamp(TICK, limit)).unwrap_or(EpollTimeout::ZERO))
     }
 
     fn joining(&self) -> bool {
@@ -136,17 +170,35 @@ impl Load {
     }
 
     fn read(&mut self, at: usize) {
-        let discard_every = if self.args.drain && !self.joining() { 1 } else { self.args.discard_every };
         let Some(member) = self.members.get_mut(at) else { return };
+        let saw = member.role.saw();
+        let silent = saw && self.args.viewing == Viewing::Silent;
+        let discard_every = if silent { 1 } else { self.args.discard_every };
         match self.reader.read(&member.endpoint.socket) {
             Ok(Some(read)) => match member.endpoint.receive(read, discard_every, &mut member.role) {
-                Ok(next) => self.due[at] = next,
-                Err(error) => self.fail(at, &error.to_string()),
+                Ok(Some(next)) => self.schedule(at, next),
+                Ok(None) => {}
+                Err(error) => return self.fail(at, &error.to_string()),
             },
             Ok(None) => {}
-            Err(error) => self.fail(at, &error.to_string()),
+            Err(error) => return self.fail(at, &error.to_string()),
+        }
+        if !saw {
+            self.lighten(at);
         }
         self.take_delays(at);
+    }
+
+    /// A viewer that has just seen its first key frame goes on as it was told.
+    fn lighten(&mut self, at: usize) {
+        let Member { endpoint, role: Role::Viewer(viewer), .. } = &mut self.members[at] else { return };
+        if self.args.viewing != Viewing::Light || viewer.first_frame.is_none() {
+            return;
+        }
+        let lightened = viewer.video_mid.ok_or("a light viewer has no video".to_owned());
+        if let Err(why) = lightened.and_then(|video| endpoint.lighten(video)) {
+            self.fail(at, &why);
+        }
     }
 
     fn take_delays(&mut self, at: usize) {
@@ -193,12 +245,28 @@ impl Load {
         };
         self.members.push(Member { endpoint, role, session, direction });
         self.due.push(Instant::now());
+        self.earliest = Instant::now();
         Ok(())
     }
 
+    /// A member's time is to be handled at `next`, and no later than a publisher's next frame.
+    fn schedule(&mut self, at: usize, next: Instant) {
+        let frame = match &self.members[at].role {
+            Role::Publisher(publisher) => publisher.next_frame(),
+            Role::Viewer(_) => None,
+        };
+        self.due[at] = frame.map_or(next, |frame| frame.min(next));
+        self.earliest = self.earliest.min(self.due[at]);
+    }
+
     fn handle_time(&mut self, now: Instant) {
+        if now < self.earliest {
+            return;
+        }
+        self.earliest = now + PATIENCE;
         for at in 0..self.members.len() {
             if self.due[at] > now {
+                self.earliest = self.earliest.min(self.due[at]);
                 continue;
             }
             let Member { endpoint, role, .. } = &mut self.members[at];
@@ -206,13 +274,8 @@ impl Load {
                 publisher.produce(&mut endpoint.rtc, now);
             }
             match endpoint.handle_timeout(now, role) {
-                Ok(next) => self.due[at] = next,
+                Ok(next) => self.schedule(at, next),
                 Err(error) => self.fail(at, &error.to_string()),
-            }
-        }
-        for (member, due) in self.members.iter().zip(&mut self.due) {
-            if let Role::Publisher(publisher) = &member.role {
-                *due = publisher.next_frame().map_or(*due, |next| next.min(*due));
             }
         }
     }

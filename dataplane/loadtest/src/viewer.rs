@@ -155,7 +155,8 @@ pub struct Viewer {
     pub delays: Vec<u64>,
     /// Whether the other side ended it.
     pub closed: bool,
-    video_mid: Option<Mid>,
+    /// Its video, once that is agreed on.
+    pub video_mid: Option<Mid>,
     asked: Option<Instant>,
 }
 
