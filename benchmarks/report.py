@@ -2,7 +2,8 @@
 
 sudo .venv/bin/python benchmarks/report.py             run everything, print the tables
 .venv/bin/python benchmarks/report.py --only-print     the tables of the last run
-.venv/bin/python benchmarks/report.py --readme         the same, written into benchmarks/README.md
+.venv/bin/python benchmarks/report.py --readme         the same, written into benchmarks/README.md, where
+                                                       what was not measured here stays
 """
 
 from __future__ import annotations
@@ -26,31 +27,37 @@ RUNS = (
 START, END = "<!-- results: written by report.py --readme -->", "<!-- end of results -->"
 
 
-def tables() -> str:
-    """Everything that was measured, with when and on what."""
-    sections = []
+def sections() -> dict[str, str | None]:
+    """What was measured, with when and on what, by title; nothing of what was not measured here."""
+    found: dict[str, str | None] = {}
     for title, name, render in (
         ("Forwarding, AES-GCM", "forwarding", results.forwarding_table),
         ("Forwarding, AES-CM", "forwarding-cm", results.forwarding_table),
         ("Time in the server", "latency", results.latency_table),
         ("Joins", "join", results.join_table),
     ):
-        found = results.read(name)
-        if found is None:
-            sections.append(f"### {title}\n\nNot measured.")
-            continue
-        machine = found["machine"]
-        what = f"{found['at']}, {machine['processor']} ({machine['processors']}), Linux {machine['kernel']}"
-        sections.append(f"### {title}\n\n{what}\n\n{render(found)}")
-    return "\n\n".join(sections)
+        figures, found[title] = results.read(name), None
+        if figures is not None:
+            machine = figures["machine"]
+            processors = f"{machine['processor']} ({machine['processors']})"
+            found[title] = f"{figures['at']}, {processors}, Linux {machine['kernel']}\n\n{render(figures)}"
+    return found
+
+
+def tables(kept: dict[str, str]) -> str:
+    """All sections; in place of what was not measured here, what is ``kept`` of earlier."""
+    texts = {title: text or kept.get(title, "Not measured.") for title, text in sections().items()}
+    return "\n\n".join(f"### {title}\n\n{text}" for title, text in texts.items())
 
 
 def write_readme() -> None:
-    """Replaces what stands between the marks."""
+    """Replaces what stands between the marks; sections that were not measured here stay."""
     file = HERE / "README.md"
     before, _, rest = file.read_text().partition(START)
-    _, _, after = rest.partition(END)
-    file.write_text(f"{before}{START}\n\n{tables()}\n\n{END}{after}")
+    written, _, after = rest.partition(END)
+    parts = (part.partition("\n") for part in written.split("### ")[1:])
+    kept = {title: text.strip() for title, _, text in parts}
+    file.write_text(f"{before}{START}\n\n{tables(kept)}\n\n{END}{after}")
 
 
 def main() -> None:
@@ -66,7 +73,7 @@ def main() -> None:
             print(f"--- {script} {' '.join(options)}", flush=True)
             if subprocess.run([sys.executable, str(HERE / script), *options], check=False).returncode:
                 failed.append(script)
-    print(tables())
+    print(tables({}))
     if arguments.readme:
         write_readme()
     if failed:
