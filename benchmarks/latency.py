@@ -7,8 +7,9 @@ endpoints; those of all rooms but one are light from their first key frame on: t
 look into nothing, so that one processor can bear so many. Rooms are added until the server has the share of a
 processor that was asked for; where the clients' processor is full before, or time is up, what is measured is
 the share that was reached, and both shares stand beside it. Time in the server is the server's own histogram,
-from the socket's arrival time to the send, for every packet to every viewer (the aim: p50 at most 0.2 ms, p99
-at most 2 ms); the one-way delay that the last room's viewers see holds both kernels as well.
+from reading a packet off its socket to the end of the system call that sends it, for every packet to every
+viewer (the aim: p50 at most 0.2 ms, p99 at most 2 ms); the one-way delay that the last room's viewers see
+holds both kernels, and the waiting for either side's processor, as well.
 """
 
 from __future__ import annotations
