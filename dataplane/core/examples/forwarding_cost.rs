@@ -1,10 +1,13 @@
 //! Prints what forwarding one packet costs the core, without sockets:
-//! `cargo run --release -p loupe-core --example forwarding_cost [gcm128] [gcm256] [cm] [silent] [VIEWERS ...]`.
+//! `cargo run --release -p loupe-core --example forwarding_cost [gcm128] [gcm256] [cm] [silent] [cold] [VIEWERS ...]`.
 //!
 //! One publisher sends VP8 (30 frames a second of 6 packets of 1,100 bytes) and Opus (50 packets a second of 172
 //! bytes) to all viewers in virtual time. Checks and keys are real, so each packet is opened once and sealed once per
-//! viewer; each viewer reports all arrivals every 100 ms, or nothing with `silent`. What publisher and viewers send is
-//! made before the clock runs; sending the outbox is left out.
+//! viewer; each viewer reports all arrivals every 100 ms, or nothing with `silent`. Reports come in when media do, as the
+//! driver lets them gather. What publisher and viewers send is made before the clock runs; sending the outbox is left out.
+//!
+//! With `cold` all that the core knows is driven out of the near caches before media come in, as it is in a server whose
+//! processor did something else in the meantime; doing so is not counted.
 
 #[path = "../tests/behaviour/ice_peer/mod.rs"]
 mod ice_peer;
@@ -13,11 +16,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ice_peer::{CONTROLLING, Integrity, USE_CANDIDATE, request};
+use loupe_core::ice::Path;
 use loupe_core::io::{
     Codec, Command, Encoding, ExtensionIds, Handle, IceCredentials, InboundMedia, Input, Kind, OutboundMedia,
     Output, SrtpProfile,
 };
-use loupe_core::plane::{Plane, PlaneConfig};
+use loupe_core::plane::{EXPECTED, Plane, PlaneConfig};
 use loupe_core::rtcp::TwccBuilder;
 use loupe_core::rtp::{ExtensionWriter, FixedHeader};
 use loupe_core::srtp::OutboundSrtp;
@@ -36,6 +40,10 @@ const SOUNDS_PER_SECOND: u64 = 50;
 const KEYFRAME_INTERVAL: u64 = 300;
 /// Between two packets of a frame, at the publisher's link.
 const SPACING: Duration = Duration::from_micros(15);
+/// Media that come in so long after the last find the caches cold.
+const PAUSE: Duration = Duration::from_millis(1);
+/// More than the caches hold that a processor has for itself.
+const EVICTING: usize = 4 << 20;
 /// Between two reports of a viewer, as Chromium spaces them.
 const FEEDBACK_INTERVAL: u64 = 100;
 /// From the plane to a viewer, and back.
@@ -67,6 +75,13 @@ struct Arrival {
     at: Time,
     source: SocketAddr,
     payload: Vec<u8>,
+}
+
+impl Arrival {
+    /// RTP or RTCP, which the driver looks ahead at (RFC 7983 section 7).
+    fn is_media(&self) -> bool {
+        self.payload.first().is_some_and(|first| (128..192).contains(first))
+    }
 }
 
 /// Peer number `number`; 0 publishes.
@@ -243,10 +258,14 @@ struct World {
     due: Time,
     datagrams: u64,
     runs: u64,
+    /// What drives everything else out of the caches; empty where they stay warm.
+    evicting: Vec<u64>,
+    /// What that took, in nanoseconds of this thread.
+    evicted: u64,
 }
 
 impl World {
-    fn new(profile: SrtpProfile, viewers: usize, silent: bool) -> World {
+    fn new(profile: SrtpProfile, viewers: usize, silent: bool, cold: bool) -> World {
         let mut plane = Plane::new(PlaneConfig { seed: 1 });
         let peers: Vec<Peer> = (0..=viewers).map(Peer::new).collect();
         for peer in &peers {
@@ -276,7 +295,19 @@ impl World {
             Reporter { keys, builder: TwccBuilder::new(), index: 0, reported: 0 }
         });
         let (reporters, sent) = (reporters.collect(), Vec::new());
-        World { plane, peers, source, reporters, sent, due: Time::NEVER, datagrams: 0, runs: 0 }
+        let evicting = if cold { vec![0; EVICTING / size_of::<u64>()] } else { Vec::new() };
+        World {
+            plane,
+            peers,
+            source,
+            reporters,
+            sent,
+            due: Time::NEVER,
+            datagrams: 0,
+            runs: 0,
+            evicting,
+            evicted: 0,
+        }
     }
 
     /// All that reaches the plane in `BATCH_SECONDS` from `second` on, in order.
@@ -295,7 +326,14 @@ impl World {
         (second..second + BATCH_SECONDS).for_each(|second| self.source.second(second, &mut arrivals));
         arrivals[media..].sort_by_key(|arrival| arrival.at);
         self.sent.extend(arrivals[media..].iter().map(|arrival| arrival.at));
-        self.report(second, &mut arrivals);
+        let mut reports = Vec::new();
+        self.report(second, &mut reports);
+        let moments: Vec<Time> = arrivals[media..].iter().map(|arrival| arrival.at).collect();
+        for report in &mut reports {
+            let next = moments.partition_point(|at| *at < report.at);
+            report.at = moments.get(next).copied().unwrap_or(report.at);
+        }
+        arrivals.append(&mut reports);
         arrivals.sort_by_key(|arrival| arrival.at);
         arrivals
     }
@@ -314,7 +352,18 @@ impl World {
     }
 
     fn run(&mut self, arrivals: &mut [Arrival]) {
-        for arrival in arrivals {
+        let ahead = |arrivals: &[Arrival], place: usize| {
+            let next = arrivals.get(place).filter(|arrival| arrival.is_media())?;
+            Some(Path { local: 0, remote: next.source })
+        };
+        let mut last = Time::ZERO;
+        for place in 0..arrivals.len() {
+            if arrivals[place].at.since(last) >= PAUSE {
+                self.evict();
+            }
+            last = arrivals[place].at;
+            self.plane.expect(ahead(arrivals, place + EXPECTED));
+            let arrival = &mut arrivals[place];
             while self.due < arrival.at {
                 let due = self.due;
                 self.plane.handle_input(due, Input::Timeout);
@@ -325,6 +374,17 @@ impl World {
                 .handle_input(arrival.at, Input::Datagram { local: 0, source: arrival.source, payload });
             self.drain(arrival.at);
         }
+    }
+
+    fn evict(&mut self) {
+        if self.evicting.is_empty() {
+            return;
+        }
+        let start = processor_nanos();
+        for line in self.evicting.chunks_mut(8) {
+            line[0] += 1;
+        }
+        self.evicted += processor_nanos() - start;
     }
 
     fn drain(&mut self, now: Time) {
@@ -360,8 +420,8 @@ fn processor_nanos() -> u64 {
     text.split(' ').next().and_then(|field| field.parse().ok()).expect("three numbers")
 }
 
-fn measure(profile: SrtpProfile, viewers: usize, silent: bool) {
-    let mut world = World::new(profile, viewers, silent);
+fn measure(profile: SrtpProfile, viewers: usize, silent: bool, cold: bool) {
+    let mut world = World::new(profile, viewers, silent, cold);
     let mut warm_up = world.batch(0);
     world.run(&mut warm_up);
     let (before, datagrams, runs) = (world.forwarded(BATCH_SECONDS), world.datagrams, world.runs);
@@ -369,9 +429,9 @@ fn measure(profile: SrtpProfile, viewers: usize, silent: bool) {
     let (mut second, mut nanos, mut forwarded) = (BATCH_SECONDS, 0, 0);
     while forwarded < MIN_FORWARDED {
         let mut arrivals = world.batch(second);
-        let start = processor_nanos();
+        let (start, evicted) = (processor_nanos(), world.evicted);
         world.run(&mut arrivals);
-        nanos += processor_nanos() - start;
+        nanos += processor_nanos() - start - (world.evicted - evicted);
         second += BATCH_SECONDS;
         forwarded = world.forwarded(second) - before;
     }
@@ -390,10 +450,13 @@ fn main() {
         ("cm", SrtpProfile::Aes128CmSha1_80),
     ];
     let known = |word: &String| {
-        word.parse::<usize>().is_ok() || word == "silent" || names.iter().any(|(name, _)| name == word)
+        word.parse::<usize>().is_ok()
+            || word == "silent"
+            || word == "cold"
+            || names.iter().any(|(name, _)| name == word)
     };
     if let Some(word) = words.iter().find(|word| !known(word)) {
-        eprintln!("{word}: neither a number of viewers nor one of gcm128, gcm256, cm, silent");
+        eprintln!("{word}: neither a number of viewers nor one of gcm128, gcm256, cm, silent, cold");
         std::process::exit(2);
     }
     let counts: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).filter(|n| *n > 0).collect();
@@ -405,6 +468,6 @@ fn main() {
         "profile", "viewers", "us per packet", "forwarded", "packets a run"
     );
     for (_, profile) in names.into_iter().filter(|(name, _)| !any || named(name)) {
-        counts.iter().for_each(|viewers| measure(profile, *viewers, named("silent")));
+        counts.iter().for_each(|viewers| measure(profile, *viewers, named("silent"), named("cold")));
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! A piece is found through the one before it, so that each is asked for one viewer earlier than what it points to.
 
-use loupe_prefetch::prefetch;
-
 use crate::ice::Path;
 use crate::plane::Plane;
+
+/// Datagrams that are looked ahead at.
+pub const EXPECTED: usize = 3;
 
 impl Plane {
     /// Looks at the viewers behind the one at `cursor` of a publication.
@@ -15,7 +16,7 @@ impl Plane {
         let subscription = |place: usize| self.subscriptions.get(*viewers.get(place)?);
         let transport = |place: usize| self.transports.get(subscription(place)?.transport);
         if let Some(subscription) = subscription(3) {
-            prefetch(subscription);
+            subscription.prefetch();
         }
         if let Some(transport) = transport(2) {
             transport.prefetch();
@@ -32,9 +33,11 @@ impl Plane {
         }
     }
 
-    /// The next datagrams come from here, the soonest first.
-    pub fn expect(&self, paths: [Option<Path>; 3]) {
-        let transport = |place: usize| self.transports.get(*self.addresses.get(&paths[place]?)?);
+    /// The datagram behind those already expected comes from here.
+    pub fn expect(&mut self, path: Option<Path>) {
+        let key = path.and_then(|path| self.addresses.get(&path).copied());
+        self.expected = [self.expected[1], self.expected[2], key];
+        let transport = |place: usize| self.transports.get(self.expected[place]?);
         if let Some(transport) = transport(2) {
             transport.prefetch_for_report();
         }

@@ -9,6 +9,8 @@ const BUCKETS: usize = 10;
 pub struct RateMeter<const BUCKET_MICROS: u64 = 100_000> {
     buckets: [u64; BUCKETS],
     current: u64,
+    /// Of all buckets.
+    total: u64,
 }
 
 /// Bytes over the last half second.
@@ -19,15 +21,15 @@ impl<const BUCKET_MICROS: u64> RateMeter<BUCKET_MICROS> {
     pub fn add(&mut self, now: Time, bytes: usize) {
         self.advance(now);
         self.buckets[self.current as usize % BUCKETS] += bytes as u64;
+        self.total += bytes as u64;
     }
 
     /// The rate now.
     pub fn rate(&self, now: Time) -> Bitrate {
         // Buckets that have begun since the last byte are empty.
         let elapsed = (now.micros() / BUCKET_MICROS).saturating_sub(self.current).min(BUCKETS as u64);
-        let oldest = self.current + 1 + elapsed;
-        let bytes: u64 =
-            (oldest..=self.current + BUCKETS as u64).map(|it| self.buckets[it as usize % BUCKETS]).sum();
+        let expired = self.current + 1..=self.current + elapsed;
+        let bytes = self.total - expired.map(|it| self.buckets[it as usize % BUCKETS]).sum::<u64>();
         // The running bucket is part of the window: at most 10 % too low, never too high.
         Bitrate(bytes * 8_000_000 / (BUCKETS as u64 * BUCKET_MICROS))
     }
@@ -46,10 +48,7 @@ impl<const BUCKET_MICROS: u64> RateMeter<BUCKET_MICROS> {
         let target = now.micros() / BUCKET_MICROS;
         let steps = target.saturating_sub(self.current).min(BUCKETS as u64);
         for step in 1..=steps {
-            self.buckets[(self.current + step) as usize % BUCKETS] = 0;
-        }
-        if steps == BUCKETS as u64 {
-            self.buckets = [0; BUCKETS];
+            self.total -= std::mem::take(&mut self.buckets[(self.current + step) as usize % BUCKETS]);
         }
         self.current = self.current.max(target);
     }

@@ -96,8 +96,9 @@ struct Sending {
     next: Time,
 }
 
-/// The pacer of one viewer.
+/// The pacer of one viewer. What each packet meets comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Pacer {
     /// Microseconds of the path per byte, times 1,024; 0 while there is no rate.
     cost: u64,
@@ -108,17 +109,17 @@ pub struct Pacer {
     pub gate: Gate,
     /// Whether the path is silent: sound only keeps asking whether it is there.
     pub silent: bool,
-    silent_since: Time,
     next_sound: Time,
+    silent_since: Time,
     /// Pictures, in the order in which they leave.
     pub waiting: VecDeque<Waiting>,
     /// Repairs, which go before pictures.
     pub repairs: VecDeque<Repair>,
-    /// Repairs that leave twice, the second time [`COPY_AFTER`] the first.
-    copies: VecDeque<Repair>,
+    probe: Option<Sending>,
     /// Stills, which leave one packet at a time when nothing else does.
     pub stills: VecDeque<Waiting>,
-    probe: Option<Sending>,
+    /// Repairs that leave twice, the second time [`COPY_AFTER`] the first.
+    copies: VecDeque<Repair>,
 }
 
 impl Default for Pacer {

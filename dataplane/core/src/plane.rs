@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+pub use crate::ahead::EXPECTED;
 use crate::demux::{Protocol, classify};
 use crate::egress::forward;
 use crate::ice::{AnswerLimiter, IceEvent, Path};
@@ -75,6 +76,8 @@ pub struct Plane {
     pub(crate) publisher_revision: u64,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Transports that the next datagrams are from, the soonest first.
+    pub(crate) expected: [Option<usize>; EXPECTED],
     /// What a report tells, used again for each.
     pub(crate) fates: Vec<Fate>,
     forward_delay: DelayHistogram,
@@ -103,6 +106,7 @@ impl Plane {
             publisher_revision: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
+            expected: [None; EXPECTED],
             fates: Vec::new(),
             forward_delay: DelayHistogram::default(),
         }

@@ -18,20 +18,36 @@ const MAX_ANSWERS: u8 = 4;
 /// A request that follows an answer sooner is about the same loss.
 const MIN_ANSWER_SPACING: Duration = Duration::from_millis(10);
 
-/// A packet as it left. Small, because every forwarded packet touches one: lower halves of the numbers are enough where
+/// A packet as it left. Small, because every forwarded packet touches one: lower parts of the numbers are enough where
 /// all that is kept lies close together.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Sent {
     /// Its number at the viewer, lower half.
     out: u32,
     /// Its number at the publisher, lower half.
     seq: u32,
-    /// When it was last sent again, in milliseconds, lower half.
-    answered_ms: u32,
+    /// When it was last sent again, in milliseconds, lower quarter: one turn takes a minute.
+    answered_ms: u16,
     /// How often it was sent again, or [`FORGOTTEN`].
     answers: u8,
+    /// Its layer, or [`UNUSED`].
     layer: u8,
-    used: bool,
+}
+
+/// In a place where no packet was put so far. There are no such layers.
+const UNUSED: u8 = u8::MAX;
+
+impl Default for Sent {
+    fn default() -> Sent {
+        Sent { out: 0, seq: 0, answered_ms: 0, answers: 0, layer: UNUSED }
+    }
+}
+
+impl Sent {
+    /// Whether it is the packet of this number at the viewer.
+    fn is(&self, out: u64) -> bool {
+        self.layer != UNUSED && self.out == out as u32
+    }
 }
 
 /// What is to leave again.
@@ -108,10 +124,10 @@ impl SentLog {
         }
         let index = self.index(out.0);
         let entry = &mut self.ring[index];
-        if entry.used && entry.out == out.0 as u32 {
+        if entry.is(out.0) {
             return false;
         }
-        *entry = Sent { out: out.0 as u32, seq: seq.0 as u32, answered_ms: 0, answers: 0, layer, used: true };
+        *entry = Sent { out: out.0 as u32, seq: seq.0 as u32, answered_ms: 0, answers: 0, layer };
         self.numbers.commit(out);
         self.originals.commit(seq.0 + UNWRAPPED_FROM);
         true
@@ -139,7 +155,7 @@ impl SentLog {
     pub fn recent(&self, back: u64) -> Option<(SeqNo, u8, SeqNo)> {
         let out = self.numbers.newest()?.0.checked_sub(back)?;
         let entry = self.ring.get(if self.ring.is_empty() { return None } else { self.index(out) })?;
-        let sent = entry.used && entry.out == out as u32 && entry.answers != FORGOTTEN;
+        let sent = entry.is(out) && entry.answers != FORGOTTEN;
         sent.then(|| (SeqNo(out), entry.layer, SeqNo(self.originals.peek(entry.seq) - UNWRAPPED_FROM)))
     }
 
@@ -154,15 +170,16 @@ impl SentLog {
         let out = self.numbers.peek(wire);
         let originals = self.originals;
         let index = if self.ring.is_empty() { return None } else { self.index(out.0) };
-        let entry = self.ring.get_mut(index).filter(|entry| entry.used && entry.out == out.0 as u32)?;
-        let millis = |at: Time| (at.micros() / 1_000) as u32;
+        let entry = self.ring.get_mut(index).filter(|entry| entry.is(out.0))?;
+        let millis = |at: Time| (at.micros() / 1_000) as u16;
         let now_ms = millis(now);
         let may_come = match again {
             Again::Asked => {
-                let spacing = on_its_way.max(MIN_ANSWER_SPACING).as_millis() as u32;
-                now_ms.saturating_sub(entry.answered_ms) < spacing
+                let spacing = on_its_way.max(MIN_ANSWER_SPACING).as_millis();
+                u128::from(now_ms.wrapping_sub(entry.answered_ms)) < spacing
             }
-            Again::Lost(at) => entry.answered_ms > millis(at),
+            // Later than `at` by less than half a turn.
+            Again::Lost(at) => (1..1 << 15).contains(&entry.answered_ms.wrapping_sub(millis(at))),
             Again::Copy => false,
         };
         let too_soon = entry.answers > 0 && may_come;
@@ -199,7 +216,7 @@ impl SentLog {
                 self.floor = (newest.0 + 1).saturating_sub(self.ring.len() as u64);
                 let old = std::mem::take(&mut self.ring);
                 self.ring.resize(old.len() * 2, Sent::default());
-                for entry in old.into_iter().filter(|entry| entry.used) {
+                for entry in old.into_iter().filter(|entry| entry.layer != UNUSED) {
                     let index = self.index(u64::from(entry.out));
                     self.ring[index] = entry;
                 }

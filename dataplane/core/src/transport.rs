@@ -1,8 +1,9 @@
 //! One ICE + DTLS + SRTP association: what it publishes, what it is sent, and how it is protected.
 
+use std::mem::offset_of;
 use std::time::Duration;
 
-use loupe_prefetch::prefetch;
+use loupe_prefetch::{prefetch, prefetch_head};
 use rustc_hash::FxHashMap;
 
 use crate::bucket::TokenBucket;
@@ -121,24 +122,32 @@ impl Incoming {
     }
 }
 
-/// What a transport is sent.
+/// What a transport is sent. What each packet meets comes first and together, so that it takes few lines of cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub struct Outgoing {
-    /// Its subscriptions: source as the viewer knows it, key in the plane's slab.
+    /// When pictures may leave.
+    pub pacer: Pacer,
+    /// What the path carries; boxed, since it looks back at many packets.
+    pub bandwidth: Box<Estimator>,
+    /// What left, for transport-wide feedback.
+    pub sent: SendHistory,
+    /// What leaves from this moment on asks whether reports stay away: who is sent nothing need not be watched, and no
+    /// timer has to wake for those whose reports come.
+    pub look_at: Time,
+    /// Packets sent.
+    pub packets: u64,
+    /// Bytes sent in UDP payloads.
+    pub bytes: u64,
+    /// What left, in case it does not arrive.
+    pub resends: ResendLog,
+    /// Its subscriptions: source as the viewer knows it, key in the plane's slab; the first thing that packets do not meet.
     pub subscriptions: Vec<(Ssrc, usize)>,
     /// Sources whose subscriptions ended after they had sent: under the same keys no index may be used twice (RFC 3711
     /// section 9.1), so a source used again goes on where it stopped.
     pub ended: FxHashMap<Ssrc, Stopped>,
-    /// What left, for transport-wide feedback.
-    pub sent: SendHistory,
-    /// What the path carries; boxed, since it looks back at many packets.
-    pub bandwidth: Box<Estimator>,
-    /// When pictures may leave.
-    pub pacer: Pacer,
     /// Which sound leaves again.
     pub redundancy: Redundancy,
-    /// What left, in case it does not arrive.
-    pub resends: ResendLog,
     /// Whether pictures have parity.
     pub protection: Protection,
     /// Up to which rate more would be useful, where the control plane said so.
@@ -147,9 +156,6 @@ pub struct Outgoing {
     pub next_demand: Time,
     /// The viewer's clock of feedback, in units of 64 ms.
     pub reference_times: Unwrapper24,
-    /// What leaves from this moment on asks whether reports stay away: who is sent nothing need not be watched, and no
-    /// timer has to wake for those whose reports come.
-    pub look_at: Time,
     /// Measured round trip.
     pub round_trip: Option<Duration>,
     /// Interarrival jitter as the viewer reported it last (RFC 3550 section 6.4.1), of the worst source.
@@ -158,15 +164,11 @@ pub struct Outgoing {
     pub remb: Option<Bitrate>,
     /// When the next sender reports are due.
     pub next_report: Time,
-    /// Packets sent.
-    pub packets: u64,
-    /// Bytes sent in UDP payloads.
-    pub bytes: u64,
-    /// Of these, in retransmissions and in redundant sound.
+    /// Of the bytes sent, those in retransmissions and in redundant sound.
     pub repair_bytes: u64,
-    /// Of these, in parity.
+    /// Those in parity.
     pub parity_bytes: u64,
-    /// Of these, in packets that left for a probe alone.
+    /// Those in packets that left for a probe alone.
     pub probe_bytes: u64,
 }
 
@@ -282,7 +284,7 @@ impl Transport {
     /// The same, one step further: what is found through what [`Transport::prefetch`] asked for.
     pub fn prefetch_beyond(&self) {
         if let Some(outgoing) = self.outgoing.as_deref() {
-            prefetch(outgoing);
+            prefetch_head(outgoing, offset_of!(Outgoing, subscriptions));
         }
         if let Some(keys) = &self.keys {
             keys.outbound.prefetch();

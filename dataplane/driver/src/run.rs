@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use loupe_core::ice::Path;
 use loupe_core::io::{Command, Input, Output};
-use loupe_core::plane::{Plane, PlaneConfig};
+use loupe_core::plane::{EXPECTED, Plane, PlaneConfig};
 use loupe_core::stats::{Drop, WorkerStats};
 use loupe_core::units::Time;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -261,9 +261,10 @@ fn take_batch(
     // `WouldBlock`, or a pending error of the socket, which this call has cleared: nothing to read either way.
     let Ok(filled) = receive.receive(socket) else { return 0 };
     let now = clock.now();
+    let path = |remote| Path { local, remote };
+    (1..EXPECTED).for_each(|slot| plane.expect(receive.source(slot).map(path)));
     for slot in 0..filled {
-        let next = [slot + 1, slot + 2, slot + 3].map(|slot| receive.source(slot));
-        plane.expect(next.map(|source| source.map(|remote| Path { local, remote })));
+        plane.expect(receive.source(slot + EXPECTED).map(path));
         let received = receive.received(slot);
         let Some(Received { source, payload, segment, overflowed: total }) = received else { continue };
         if let Some(total) = total {

@@ -7,13 +7,20 @@ const LINE: usize = 64;
 /// Begins to bring the whole of `value` into the nearest cache; what it points to stays where it is.
 #[inline]
 pub fn prefetch<T: ?Sized>(value: &T) {
+    prefetch_head(value, size_of_val(value));
+}
+
+/// The same for its first `bytes` alone.
+#[inline]
+pub fn prefetch_head<T: ?Sized>(value: &T, bytes: usize) {
     let start = std::ptr::from_ref(value).cast::<u8>();
-    let size = size_of_val(value);
-    for offset in (0..size).step_by(LINE) {
+    for offset in (0..bytes).step_by(LINE) {
         line(start.wrapping_add(offset));
     }
-    // Values seldom begin where a line does.
-    line(start.wrapping_add(size.saturating_sub(1)));
+    if align_of_val(value) < LINE {
+        // Its end may lie on another line.
+        line(start.wrapping_add(bytes.saturating_sub(1)));
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -66,9 +66,17 @@ enum Hold {
     Broken,
 }
 
-/// Estimates one path.
+/// Estimates one path. What each packet that leaves touches comes first and together, so that it takes few lines of cache.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Estimator {
+    pub(super) sent: ShortRateMeter,
+    pub(super) silence: Silence,
+    pub(super) breaker: Breaker,
+    /// The first packet with a transport-wide number.
+    pub(super) numbered: Option<Time>,
+    pub(super) phase: Phase,
+    hold: Hold,
     pub(super) trail: Trail,
     pub(super) view: View,
     pub(super) loads: Loads,
@@ -77,13 +85,8 @@ pub struct Estimator {
     pub(super) headroom: Headroom,
     pub(super) rival: Rival,
     pub(super) volatility: Volatility,
-    pub(super) sent: ShortRateMeter,
-    pub(super) silence: Silence,
     reported: Reported,
-    pub(super) breaker: Breaker,
     clock: ViewerClock,
-    pub(super) phase: Phase,
-    hold: Hold,
     /// Bits per second.
     pub(super) estimate: f64,
     pub(super) demand: Demand,
@@ -102,8 +105,6 @@ pub struct Estimator {
     pub(super) turn: Duration,
     /// The first report.
     began: Option<Time>,
-    /// The first packet with a transport-wide number.
-    pub(super) numbered: Option<Time>,
     pub(super) updated: Time,
     next_fill: Time,
     /// When the path will have carried what was sent, as the newest report shows; for the pacer.

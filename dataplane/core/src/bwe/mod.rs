@@ -36,17 +36,15 @@ pub mod volatility;
 pub use estimator::{Demand, Estimator};
 pub use probe::Order;
 
-use loupe_prefetch::prefetch;
+use std::mem::offset_of;
+
+use loupe_prefetch::{prefetch, prefetch_head};
 
 impl Estimator {
     /// Packets are about to leave.
     pub(crate) fn prefetch_for_sending(&self) {
-        prefetch(&self.sent);
-        prefetch(&self.silence);
-        prefetch(&self.breaker);
-        prefetch(&self.numbered);
+        prefetch_head(self, offset_of!(Estimator, trail));
         prefetch(&self.losses.inherent);
-        prefetch(&self.phase);
     }
 
     /// A report is about to be told.
