@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loupe_prefetch::prefetch;
 
-use crate::seq::{SeqUnwrapper, Unwrapper};
+use crate::seq::{SeqUnwrapper, Unwrapper, distance16};
 use crate::units::{SeqNo, Time};
 
 /// Packets remembered at first; doubled while a turn of the ring takes less than [`KEPT`].
@@ -26,7 +26,7 @@ struct Sent {
     out: u32,
     /// Its number at the publisher, lower half.
     seq: u32,
-    /// When it was last sent again, in milliseconds, lower quarter: one turn takes a minute.
+    /// When it was last sent again, in milliseconds, lower quarter, of which a turn takes a minute.
     answered_ms: u16,
     /// How often it was sent again, or [`FORGOTTEN`].
     answers: u8,
@@ -176,10 +176,10 @@ impl SentLog {
         let may_come = match again {
             Again::Asked => {
                 let spacing = on_its_way.max(MIN_ANSWER_SPACING).as_millis();
-                u128::from(now_ms.wrapping_sub(entry.answered_ms)) < spacing
+                // What was answered more than half a turn ago seems to be so in the future.
+                u128::try_from(distance16(entry.answered_ms, now_ms)).is_ok_and(|since| since < spacing)
             }
-            // Later than `at` by less than half a turn.
-            Again::Lost(at) => (1..1 << 15).contains(&entry.answered_ms.wrapping_sub(millis(at))),
+            Again::Lost(at) => distance16(millis(at), entry.answered_ms) > 0,
             Again::Copy => false,
         };
         let too_soon = entry.answers > 0 && may_come;
