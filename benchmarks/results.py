@@ -118,7 +118,8 @@ def latency_table(found: dict[str, Any]) -> str:
         "clients' processor",
         "in server p50/p99 ms",
         "one way p50/p99 ms",
-        "lost after repair",
+        "delivered",
+        "latest frame sent ms",
     ]
     row = [
         str(found["rooms"]),
@@ -127,7 +128,8 @@ def latency_table(found: dict[str, Any]) -> str:
         f"{found['clients_processor_share']:.1%} busy",
         f"{number(inside['p50'], 3)} / {number(inside['p99'], 3)}",
         f"{number(across['p50'])} / {number(across['p99'])}",
-        str(found["lost_after_repair"]),
+        f"{found['delivered_share']:.1%}",
+        number(found["publisher_latest_frame_ms"], 1),
     ]
     return f"{table(head, [row])}\n\n{found['place']}; load before: {found['machine']['load_before']}"
 

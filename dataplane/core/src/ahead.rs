@@ -6,7 +6,7 @@
 use crate::ice::Path;
 use crate::plane::Plane;
 
-/// Datagrams that are looked ahead at.
+/// Datagrams that are looked ahead at: the three stages of [`Plane::expect`].
 pub const EXPECTED: usize = 3;
 
 impl Plane {

@@ -11,8 +11,10 @@ const MAX_RUN_SEGMENTS: u32 = 64;
 const MAX_RUN_BYTES: u32 = 60_000;
 /// With this much queued the driver should send before more is made.
 const FULL_BYTES: usize = 1 << 20;
-/// All of it leaves when the last of it is ready: with twice as many the first viewer's packets wait twice as long.
+/// All of it leaves when the last of it is ready: the first viewer's packets wait for those of all others.
 const FULL_RUNS: usize = 8;
+/// Of what waited for its viewer's link already so much leaves together.
+const CROWDED_RUNS: usize = 32;
 
 /// Datagrams to send, in order.
 #[derive(Debug, Default)]
@@ -70,6 +72,11 @@ impl Outbox {
     /// Whether it is time to send.
     pub fn is_full(&self) -> bool {
         self.bytes.len() >= FULL_BYTES || self.runs.len() >= FULL_RUNS
+    }
+
+    /// The same for what the pacers let go, of many viewers one packet each.
+    pub fn is_crowded(&self) -> bool {
+        self.bytes.len() >= FULL_BYTES || self.runs.len() >= CROWDED_RUNS
     }
 
     /// Notes that a packet which came in at `arrival` is forwarded with this outbox without having waited for its viewer's

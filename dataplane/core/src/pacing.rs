@@ -239,7 +239,7 @@ impl Plane {
     /// The next thing that waits; false when nothing may leave now.
     fn send_waiting(&mut self, now: Time, key: usize) -> bool {
         let Some(outgoing) = self.transports[key].outgoing.as_deref_mut() else { return false };
-        if !outgoing.pacer.has_room(now) || self.outbox.is_full() {
+        if !outgoing.pacer.has_room(now) || self.outbox.is_crowded() {
             return false;
         }
         let pacer = &outgoing.pacer;

@@ -26,7 +26,7 @@ struct Sent {
     out: u32,
     /// Its number at the publisher, lower half.
     seq: u32,
-    /// When it was last sent again, in milliseconds, lower quarter, of which a turn takes a minute.
+    /// When it was last sent again: milliseconds, lowest 16 bits. They wrap after 65 s, and nothing is asked for so long.
     answered_ms: u16,
     /// How often it was sent again, or [`FORGOTTEN`].
     answers: u8,

@@ -141,15 +141,15 @@ pub struct Outgoing {
     pub bytes: u64,
     /// What left, in case it does not arrive.
     pub resends: ResendLog,
+    /// Which sound leaves again.
+    pub redundancy: Redundancy,
+    /// Whether pictures have parity.
+    pub protection: Protection,
     /// Its subscriptions: source as the viewer knows it, key in the plane's slab; the first thing that packets do not meet.
     pub subscriptions: Vec<(Ssrc, usize)>,
     /// Sources whose subscriptions ended after they had sent: under the same keys no index may be used twice (RFC 3711
     /// section 9.1), so a source used again goes on where it stopped.
     pub ended: FxHashMap<Ssrc, Stopped>,
-    /// Which sound leaves again.
-    pub redundancy: Redundancy,
-    /// Whether pictures have parity.
-    pub protection: Protection,
     /// Up to which rate more would be useful, where the control plane said so.
     pub wanted: Option<Bitrate>,
     /// When the estimator need not be told before what the viewer could use.

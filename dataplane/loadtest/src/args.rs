@@ -187,6 +187,9 @@ impl Args {
         if self.viewing == Viewing::Light && self.profile == Profile::Any {
             return Err("--viewing light: with --profile gcm, gcm256 or cm".to_owned());
         }
+        if self.viewing == Viewing::Light && self.discard_every > 0 {
+            return Err("--viewing light: without --loss, which it would not notice".to_owned());
+        }
         Ok(())
     }
 }

@@ -56,6 +56,9 @@ pub struct Endpoint {
     burst: Burst,
     keying: Arc<OnceLock<Keying>>,
     light: Option<Light>,
+    /// Where media come from, and when the state machine's time is next to be handled.
+    peer: SocketAddr,
+    timeout: Instant,
 }
 
 impl Endpoint {
@@ -83,6 +86,8 @@ impl Endpoint {
             burst: Burst::default(),
             keying,
             light: None,
+            peer: local,
+            timeout: Instant::now(),
         })
     }
 
@@ -121,15 +126,15 @@ impl Endpoint {
     }
 
     /// Feeds the datagrams of one read, each followed by all that it causes. Every `discard_every`-th RTP datagram is
-    /// thrown away instead (0: none). Returns when time is next to be handled, if that has changed.
+    /// thrown away instead (0: none), but not of a light endpoint. Returns when time is next to be handled.
     pub fn receive(
         &mut self,
         (batch, bytes): (Batch, &[u8]),
         discard_every: u64,
         part: &mut impl Part,
-    ) -> Result<Option<Instant>, RtcError> {
+    ) -> Result<Instant, RtcError> {
         let (now, arrived) = (Instant::now(), Time(batch.arrived / 1_000));
-        let mut next = None;
+        self.peer = batch.source;
         for datagram in bytes.chunks(batch.segment.max(1)) {
             let rtp = is_rtp(datagram);
             self.traffic.rtp_received += u64::from(rtp);
@@ -152,19 +157,27 @@ impl Endpoint {
                 continue;
             };
             self.rtc.handle_input(Input::Receive(now, received))?;
-            next = Some(self.drain(batch.arrived, part)?);
+            self.timeout = self.drain(batch.arrived, part)?;
         }
-        self.report(arrived, batch.source);
         self.flush();
-        Ok(next)
+        Ok(self.due())
     }
 
     /// Lets time pass. Returns when it is next to be handled.
     pub fn handle_timeout(&mut self, now: Instant, part: &mut impl Part) -> Result<Instant, RtcError> {
-        self.rtc.handle_input(Input::Timeout(now))?;
-        let next = self.drain(0, part)?;
-        self.flush();
-        Ok(next)
+        self.report();
+        if self.light.is_none() || now >= self.timeout {
+            self.rtc.handle_input(Input::Timeout(now))?;
+            self.timeout = self.drain(0, part)?;
+            self.flush();
+        }
+        Ok(self.due())
+    }
+
+    fn due(&self) -> Instant {
+        let report = self.light.as_ref().map(Light::due).filter(|at| *at < Time::NEVER);
+        let report = report.map(|at| Instant::now() + at.since(Time(wire::unix_nanoseconds() / 1_000)));
+        report.map_or(self.timeout, |at| at.min(self.timeout))
     }
 
     fn drain(&mut self, arrived: u64, part: &mut impl Part) -> Result<Instant, RtcError> {
@@ -178,10 +191,10 @@ impl Endpoint {
     }
 
     /// Sends a light viewer's report when it is due.
-    fn report(&mut self, now: Time, to: SocketAddr) {
+    fn report(&mut self) {
         let Some(light) = &mut self.light else { return };
-        let sent = match light.report(now) {
-            Ok(Some(report)) => wire::send_run(&self.socket, to, report, report.len()).is_ok(),
+        let sent = match light.report(Time(wire::unix_nanoseconds() / 1_000)) {
+            Ok(Some(report)) => wire::send_run(&self.socket, self.peer, report, report.len()).is_ok(),
             Ok(None) => return,
             Err(_) => false,
         };

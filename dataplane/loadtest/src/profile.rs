@@ -53,7 +53,7 @@ impl Profile {
     }
 
     /// The cryptography of one endpoint that offers this, and where the keys will be that its handshake agrees on; never,
-    /// where the library's own choice was left to it.
+    /// where the library's own choice was left to it. Leaks some bytes for each endpoint.
     pub fn provider(self) -> (Arc<CryptoProvider>, Arc<OnceLock<Keying>>) {
         let (mut provider, keying) = (from_feature_flags(), Arc::default());
         if self != Self::Any {

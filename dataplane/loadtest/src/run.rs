@@ -174,14 +174,26 @@ impl Load {
         let saw = member.role.saw();
         let silent = saw && self.args.viewing == Viewing::Silent;
         let discard_every = if silent { 1 } else { self.args.discard_every };
-        match self.reader.read(&member.endpoint.socket) {
-            Ok(Some(read)) => match member.endpoint.receive(read, discard_every, &mut member.role) {
-                Ok(Some(next)) => self.schedule(at, next),
-                Ok(None) => {}
-                Err(error) => return self.fail(at, &error.to_string()),
-            },
+        let mut read = || {
+            let Some(read) = self.reader.read(&member.endpoint.socket).map_err(|error| error.to_string())?
+            else {
+                return Ok(None);
+            };
+            let next = member.endpoint.receive(read, discard_every, &mut member.role);
+            next.map(Some).map_err(|error| error.to_string())
+        };
+        let mut next = read();
+        // The others are told again by epoll; before the next look at a light one much gathers.
+        while saw && self.args.viewing == Viewing::Light && matches!(next, Ok(Some(_))) {
+            match read() {
+                Ok(None) => break,
+                more => next = more,
+            }
+        }
+        match next {
+            Ok(Some(next)) => self.schedule(at, next),
             Ok(None) => {}
-            Err(error) => return self.fail(at, &error.to_string()),
+            Err(why) => return self.fail(at, &why),
         }
         if !saw {
             self.lighten(at);
