@@ -71,12 +71,16 @@ impl Outbox {
 
     /// Whether it is time to send.
     pub fn is_full(&self) -> bool {
-        self.bytes.len() >= FULL_BYTES || self.runs.len() >= FULL_RUNS
+        self.holds(FULL_RUNS)
     }
 
     /// The same for what the pacers let go, of many viewers one packet each.
     pub fn is_crowded(&self) -> bool {
-        self.bytes.len() >= FULL_BYTES || self.runs.len() >= CROWDED_RUNS
+        self.holds(CROWDED_RUNS)
+    }
+
+    fn holds(&self, runs: usize) -> bool {
+        self.bytes.len() >= FULL_BYTES || self.runs.len() >= runs
     }
 
     /// Notes that a packet which came in at `arrival` is forwarded with this outbox without having waited for its viewer's

@@ -7,35 +7,65 @@ use crate::loss::LossLog;
 use crate::publication::{Layer, Publication};
 use crate::rtcp::report::{ReportBlock, SenderFigures};
 use crate::subscription::Subscription;
-use crate::units::{Bitrate, SeqNo, Ssrc, Time};
+use crate::units::{Bitrate, NtpTime, SeqNo, Ssrc, Time};
 
 /// Reports go out this often (RFC 3550 section 6.2 allows less than 5 s where bandwidth allows it).
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What we say about one received layer (RFC 3550 appendix A.3).
+/// What was received of one source since its first packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Reception {
+    /// The source.
+    pub ssrc: Ssrc,
+    /// Its highest number.
+    pub highest: SeqNo,
+    /// Packets from the first to that.
+    pub expected: u64,
+    /// Packets that came.
+    pub received: u64,
+    /// In units of its clock.
+    pub jitter: u32,
+    /// The time in its newest sender report, and when that came.
+    pub clock: Option<(NtpTime, Time)>,
+}
+
+impl Reception {
+    /// What a report says of it now (RFC 3550 appendix A.3); `reported`: expected and received packets as of the last one.
+    pub fn block(self, now: Time, reported: &mut (u64, u64)) -> ReportBlock {
+        let Reception { ssrc, highest, expected, received, jitter, clock } = self;
+        let (expected_before, received_before) = std::mem::replace(reported, (expected, received));
+        let expected_now = expected.saturating_sub(expected_before);
+        let lost_now = expected_now.saturating_sub(received.saturating_sub(received_before));
+        let fraction = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255);
+        let (last, delay) = clock.map_or((0, 0), |(ntp, at)| {
+            let waited = now.since(at).as_micros() as u64;
+            (ntp.middle(), (waited * 65_536 / 1_000_000) as u32)
+        });
+        ReportBlock {
+            ssrc,
+            fraction_lost: fraction as u8,
+            cumulative_lost: (expected as i64 - received as i64) as i32,
+            // Our numbers begin one turn above zero; the report counts turns from zero.
+            highest_sequence: highest.0.saturating_sub(1 << 16) as u32,
+            jitter,
+            last_sender_report: last,
+            delay_since_last_sender_report: delay,
+        }
+    }
+}
+
+/// What we say about one received layer.
 pub fn report_block(now: Time, layer: &mut Layer) -> Option<ReportBlock> {
     let (ssrc, first, highest) = (layer.ssrc?, layer.first?, layer.loss.highest()?);
-    let expected = highest.0.saturating_sub(first.0) + 1;
-    let received = layer.packets - layer.packets_before;
-    let (expected_before, received_before) = layer.reported;
-    layer.reported = (expected, received);
-    let expected_now = expected.saturating_sub(expected_before);
-    let lost_now = expected_now.saturating_sub(received.saturating_sub(received_before));
-    let fraction = (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255);
-    let (last, delay) = layer.sender_info.map_or((0, 0), |info| {
-        let waited = now.since(info.arrival).as_micros() as u64;
-        (info.ntp.middle(), (waited * 65_536 / 1_000_000) as u32)
-    });
-    Some(ReportBlock {
+    let reception = Reception {
         ssrc,
-        fraction_lost: fraction as u8,
-        cumulative_lost: (expected as i64 - received as i64) as i32,
-        // Our numbers begin one turn above zero; the report counts turns from zero.
-        highest_sequence: highest.0.saturating_sub(1 << 16) as u32,
+        highest,
+        expected: highest.0.saturating_sub(first.0) + 1,
+        received: layer.packets - layer.packets_before,
         jitter: layer.jitter.ticks(),
-        last_sender_report: last,
-        delay_since_last_sender_report: delay,
-    })
+        clock: layer.sender_info.map(|info| (info.ntp, info.arrival)),
+    };
+    Some(reception.block(now, &mut layer.reported))
 }
 
 /// A viewer's sender report: the publisher's wall clock against the viewer's line of timestamps, so that all sources

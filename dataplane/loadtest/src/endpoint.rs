@@ -176,7 +176,7 @@ impl Endpoint {
 
     fn due(&self) -> Instant {
         let report = self.light.as_ref().map(Light::due).filter(|at| *at < Time::NEVER);
-        let report = report.map(|at| Instant::now() + at.since(Time(wire::unix_nanoseconds() / 1_000)));
+        let report = report.map(|at| Instant::now() + at.since(unix_now()));
         report.map_or(self.timeout, |at| at.min(self.timeout))
     }
 
@@ -193,7 +193,7 @@ impl Endpoint {
     /// Sends a light viewer's report when it is due.
     fn report(&mut self) {
         let Some(light) = &mut self.light else { return };
-        let sent = match light.report(Time(wire::unix_nanoseconds() / 1_000)) {
+        let sent = match light.report(unix_now()) {
             Ok(Some(report)) => wire::send_run(&self.socket, self.peer, report, report.len()).is_ok(),
             Ok(None) => return,
             Err(_) => false,
@@ -223,6 +223,11 @@ impl Endpoint {
         }
         self.burst.clear();
     }
+}
+
+/// The time as the kernel stamps arrivals.
+fn unix_now() -> Time {
+    Time(wire::unix_nanoseconds() / 1_000)
 }
 
 /// Whether a datagram is RTP or RTCP and not ICE or DTLS (RFC 7983).

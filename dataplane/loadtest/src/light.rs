@@ -8,14 +8,14 @@
 
 use std::time::Duration;
 
-use loupe_core::reports::REPORT_INTERVAL;
+use loupe_core::reports::{REPORT_INTERVAL, Reception};
 use loupe_core::rtcp::{ReportBlock, Rtcp, compound, write_receiver_report};
 use loupe_core::rtp::RtpHeader;
 use loupe_core::rtp::extensions::Elements;
 use loupe_core::seq::SeqUnwrapper;
 use loupe_core::srtp::{InboundSrtp, OutboundSrtp, RtcpReplay, SrtpError};
 use loupe_core::twcc::ArrivalLog;
-use loupe_core::units::{SeqNo, Ssrc, Time};
+use loupe_core::units::{NtpTime, SeqNo, Ssrc, Time};
 
 use crate::profile::Keying;
 
@@ -53,8 +53,8 @@ struct Source {
     /// Packets expected and received when the last report was written.
     reported: (u64, u64),
     replay: RtcpReplay,
-    /// The middle of the newest sender report's time, and when it came.
-    heard: Option<(u32, Time)>,
+    /// The time in its newest sender report, and when that came.
+    heard: Option<(NtpTime, Time)>,
 }
 
 impl Light {
@@ -107,7 +107,7 @@ impl Light {
             if let Ok(Rtcp::SenderReport(report)) = report
                 && report.figures.ssrc == ssrc
             {
-                source.heard = Some((report.figures.ntp.middle(), now));
+                source.heard = Some((report.figures.ntp, now));
             }
         }
     }
@@ -165,27 +165,13 @@ impl Source {
         self.received += 1;
     }
 
-    /// What the next report says of it (RFC 3550 section 6.4.1); jitter is not measured.
+    /// What the next report says of it; jitter is not measured.
     fn block(&mut self, now: Time) -> Option<ReportBlock> {
         let highest = self.numbers.newest()?;
+        let (ssrc, received, clock) = (self.ssrc, self.received, self.heard);
         let expected = highest.0 - self.first.0 + 1;
-        let (expected_before, received_before) =
-            std::mem::replace(&mut self.reported, (expected, self.received));
-        let due = expected - expected_before;
-        let lost = due.saturating_sub(self.received - received_before);
-        let (last, since) = self.heard.map_or((0, 0), |(middle, at)| {
-            (middle, (now.since(at).as_micros() as u64 * 65_536 / 1_000_000) as u32)
-        });
-        Some(ReportBlock {
-            ssrc: self.ssrc,
-            fraction_lost: (lost * 256).checked_div(due).unwrap_or(0).min(255) as u8,
-            cumulative_lost: (expected as i64 - self.received as i64) as i32,
-            // Our numbers begin one turn above zero; the report counts turns from zero.
-            highest_sequence: (highest.0 - (1 << 16)) as u32,
-            jitter: 0,
-            last_sender_report: last,
-            delay_since_last_sender_report: since,
-        })
+        let reception = Reception { ssrc, highest, expected, received, jitter: 0, clock };
+        Some(reception.block(now, &mut self.reported))
     }
 }
 
@@ -194,7 +180,6 @@ mod tests {
     use loupe_core::io::SrtpProfile;
     use loupe_core::rtcp::report::{SenderFigures, write_sender_report};
     use loupe_core::rtp::extensions::ExtensionWriter;
-    use loupe_core::units::NtpTime;
 
     use super::*;
 

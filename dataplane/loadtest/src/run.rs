@@ -170,30 +170,24 @@ impl Load {
     }
 
     fn read(&mut self, at: usize) {
-        let Some(member) = self.members.get_mut(at) else { return };
-        let saw = member.role.saw();
+        let Some(saw) = self.members.get(at).map(|member| member.role.saw()) else { return };
         let silent = saw && self.args.viewing == Viewing::Silent;
         let discard_every = if silent { 1 } else { self.args.discard_every };
-        let mut read = || {
-            let Some(read) = self.reader.read(&member.endpoint.socket).map_err(|error| error.to_string())?
-            else {
-                return Ok(None);
-            };
-            let next = member.endpoint.receive(read, discard_every, &mut member.role);
-            next.map(Some).map_err(|error| error.to_string())
-        };
-        let mut next = read();
-        // The others are told again by epoll; before the next look at a light one much gathers.
-        while saw && self.args.viewing == Viewing::Light && matches!(next, Ok(Some(_))) {
-            match read() {
+        loop {
+            let Member { endpoint, role, .. } = &mut self.members[at];
+            let read = match self.reader.read(&endpoint.socket) {
+                Ok(Some(read)) => read,
                 Ok(None) => break,
-                more => next = more,
+                Err(error) => return self.fail(at, &error.to_string()),
+            };
+            match endpoint.receive(read, discard_every, role) {
+                Ok(next) => self.schedule(at, next),
+                Err(error) => return self.fail(at, &error.to_string()),
             }
-        }
-        match next {
-            Ok(Some(next)) => self.schedule(at, next),
-            Ok(None) => {}
-            Err(why) => return self.fail(at, &why),
+            // The others are told again by epoll; before the next look at a light one much gathers.
+            if !saw || self.args.viewing != Viewing::Light {
+                break;
+            }
         }
         if !saw {
             self.lighten(at);

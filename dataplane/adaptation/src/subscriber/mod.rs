@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use loupe_core::io::{Codec, ExtensionIds, OutboundMedia};
 use loupe_core::meter::Jitter;
+use loupe_core::reports::Reception;
 use loupe_core::rtcp::report::ReportBlock;
 use loupe_core::rtcp::{Rtcp, SenderFigures, write_nack, write_pli, write_receiver_report};
 use loupe_core::rtp::{ReceivedExtensions, RtpHeader, red};
 use loupe_core::seq::TimestampUnwrapper;
-use loupe_core::units::{Ssrc, Time};
+use loupe_core::units::{SeqNo, Ssrc, Time};
 
 use self::feedback::{Arrivals, Remb};
 use self::numbers::{GIVE_UP, Numbers};
@@ -184,22 +185,15 @@ impl Line {
         }
         let (highest, expected) = self.numbers.extent()?;
         let received = self.numbers.received - self.recovered;
-        let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, received));
-        let lost = (expected - expected_before).saturating_sub(received - received_before);
-        let fraction = (lost * 256).checked_div(expected - expected_before).unwrap_or(0).min(255);
-        let (last, delay) = self.last_report.map_or((0, 0), |(at, figures)| {
-            (figures.ntp.middle(), (now.since(at).as_micros() * 65_536 / 1_000_000) as u32)
-        });
-        Some(ReportBlock {
+        let reception = Reception {
             ssrc: self.media.ssrc,
-            fraction_lost: fraction as u8,
-            cumulative_lost: (expected as i64 - received as i64) as i32,
-            // Unwrapped numbers begin one turn above zero; reports count turns from zero.
-            highest_sequence: highest.saturating_sub(1 << 16) as u32,
+            highest: SeqNo(highest),
+            expected,
+            received,
             jitter: self.jitter.ticks(),
-            last_sender_report: last,
-            delay_since_last_sender_report: delay,
-        })
+            clock: self.last_report.map(|(at, figures)| (figures.ntp, at)),
+        };
+        Some(reception.block(now, &mut self.reported))
     }
 
     /// Packets from the first to the newest, and how many of them came.
